@@ -1,0 +1,277 @@
+"""What the controller needs from the outside world, as protocols, and the outcome of a call.
+
+Adapters implement these; the simulator does too. No HTTP status code passes this line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+Object = dict[str, Any]  # a Kubernetes object as decoded JSON
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ok(Generic[T_co]):
+    """The call was carried out. A read of an object that does not exist is `Ok(None)`."""
+
+    value: T_co
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """The object changed or is gone: drop the pass, look again."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retryable:
+    """Try later. With `maybe_applied` the write may have happened: nothing may be assumed."""
+
+    message: str
+    after_seconds: float | None = None
+    maybe_applied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fatal:
+    """Retrying alone will not help: 400, 403, 422 with causes. `message` is for the user."""
+
+    reason: str
+    message: str
+
+
+Failure = Conflict | Retryable | Fatal
+Result = Ok[T] | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of object as the API server addresses it. The core group is the empty string."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+TIDEGATE_GROUP = "tidegate.dev"
+MODEL_DEPLOYMENT = Kind(
+    group=TIDEGATE_GROUP, version="v1alpha1", plural="modeldeployments", kind="ModelDeployment"
+)
+METRIC_TEMPLATE = Kind(
+    group=TIDEGATE_GROUP, version="v1alpha1", plural="metrictemplates", kind="MetricTemplate"
+)
+CLUSTER_METRIC_TEMPLATE = Kind(
+    group=TIDEGATE_GROUP,
+    version="v1alpha1",
+    plural="clustermetrictemplates",
+    kind="ClusterMetricTemplate",
+    namespaced=False,
+)
+DEPLOYMENT = Kind(group="apps", version="v1", plural="deployments", kind="Deployment")
+SERVICE = Kind(group="", version="v1", plural="services", kind="Service")
+POD = Kind(group="", version="v1", plural="pods", kind="Pod")
+ENDPOINT_SLICE = Kind(
+    group="discovery.k8s.io", version="v1", plural="endpointslices", kind="EndpointSlice"
+)
+HTTP_ROUTE = Kind(
+    group="gateway.networking.k8s.io", version="v1", plural="httproutes", kind="HTTPRoute"
+)
+EVENT = Kind(group="events.k8s.io", version="v1", plural="events", kind="Event")
+LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
+
+
+class KubeApi(Protocol):
+    """The API server in nine verbs. Bodies and answers are plain dicts; `urgent` uses the
+    reserved slots and the short timeout of lowering writes.
+    """
+
+    async def get(self, kind: Kind, *, namespace: str, name: str) -> Result[Object | None]:
+        """Read one object; `Ok(None)` when it does not exist."""
+        ...
+
+    async def list_objects(
+        self, kind: Kind, *, namespace: str, label_selector: str
+    ) -> Result[list[Object]]:
+        """Read all matching objects; an empty namespace means all namespaces."""
+        ...
+
+    async def list_metadata(
+        self, kind: Kind, *, namespace: str, label_selector: str
+    ) -> Result[list[Object]]:
+        """Like `list_objects`, but only `metadata` of each (PartialObjectMetadata, in chunks)."""
+        ...
+
+    async def create(
+        self, kind: Kind, *, namespace: str, body: Object, dry_run: bool = False
+    ) -> Result[Object]:
+        """Create; an existing object of that name is `Conflict`."""
+        ...
+
+    async def apply(
+        self, kind: Kind, *, namespace: str, body: Object, force: bool = False, urgent: bool = False
+    ) -> Result[Object]:
+        """Server-side apply of the whole document as field manager `tidegate`."""
+        ...
+
+    async def apply_status(self, kind: Kind, *, namespace: str, body: Object) -> Result[Object]:
+        """Forced server-side apply on `/status`; `body` must carry `metadata.resourceVersion`."""
+        ...
+
+    async def json_patch(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        name: str,
+        operations: Sequence[Object],
+        urgent: bool = False,
+    ) -> Result[Object]:
+        """JSON Patch; a failed `test` operation is `Conflict`."""
+        ...
+
+    async def delete(self, kind: Kind, *, namespace: str, name: str, uid: str) -> Result[None]:
+        """Delete in the background if the uid still matches; an absent object is `Ok`."""
+        ...
+
+    async def create_event(self, *, namespace: str, body: Object) -> Result[None]:
+        """Best effort; the caller never depends on it."""
+        ...
+
+    async def get_lease(self, *, namespace: str, name: str) -> Result[Object | None]:
+        """Read the election record."""
+        ...
+
+    async def put_lease(self, *, namespace: str, name: str, body: Object) -> Result[Object]:
+        """Create (no resourceVersion) or replace (with it) the election record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAnswer:
+    """An answer of a metric source as decoded JSON: `result` of the given type, and warnings."""
+
+    result_type: str
+    result: Any
+    warnings: tuple[str, ...] = ()
+
+
+class MetricSource(Protocol):
+    """Metric sources by the name that the administrator gave them."""
+
+    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+        """Instant query at an explicit time. Doubt is a failure, never an empty answer."""
+        ...
+
+
+class ReadyProbe(Protocol):
+    """Asks a pod whether its model is ready."""
+
+    async def check(self, *, address: str, port: int, path: str) -> str:
+        """Empty when the pod answered 2xx, else the reason in words."""
+        ...
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Wall clock, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean something."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Rng(Protocol):
+    """The only source of chance."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number in [low, high)."""
+        ...
+
+    def token(self, length: int) -> str:
+        """`length` random characters of a-z and 0-9."""
+        ...
+
+
+class EventSink(Protocol):
+    """Where the feeder puts what it saw. Never blocks, never raises."""
+
+    def changed(self, kind: Kind, body: Object) -> None:
+        """An object was listed, added or modified."""
+        ...
+
+    def deleted(self, kind: Kind, body: Object) -> None:
+        """An object is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """What the log and the metrics say about one written decision."""
+
+    namespace: str
+    name: str
+    generation: int
+    phase: str
+    step: str
+    decision: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recorder(Protocol):
+    """Metrics and structured logs."""
+
+    def transition(self, transition: Transition) -> None:
+        """A decision was written."""
+        ...
+
+    def reconciled(self, *, seconds: float, outcome: str) -> None:
+        """A pass ended."""
+        ...
+
+    def api_request(self, *, verb: str, outcome: str) -> None:
+        """An API request ended."""
+        ...
+
+    def metric_query(self, *, source: str, seconds: float, outcome: str) -> None:
+        """A metric query ended."""
+        ...
+
+    def rollback(self, *, reason: str) -> None:
+        """A rollback was decided."""
+        ...
+
+    def rollout_ended(self, *, result: str) -> None:
+        """A rollout got its result."""
+        ...
+
+    def queue(self, *, depth: int) -> None:
+        """Depth of the work queue."""
+        ...
+
+    def leading(self, *, leads: bool) -> None:
+        """Leadership changed."""
+        ...
+
+    def problem(self, event: str, **fields: str) -> None:
+        """Something unexpected that a person may want to read."""
+        ...

@@ -1,0 +1,113 @@
+"""The closed set of things a decision can ask the shell to do, and their order.
+
+Every action is idempotent: the actuator compares with what it saw and sends nothing when equal.
+Lowering actions run before the status write, all others after it (architecture.md, 1).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.rollout import model
+
+
+class EventType(enum.StrEnum):
+    """Severity of a Kubernetes Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRevision:
+    """Create Deployment and Service of a revision where they are missing."""
+
+    revision: model.Revision
+    replicas: int
+    role: model.Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Set the replicas of a revision's Deployment, guarded by the number seen before."""
+
+    revision: str
+    replicas: int
+    seen_replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRole:
+    """Set the role label of a revision's Deployment and Service."""
+
+    revision: str
+    role: model.Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTraffic:
+    """Make the data plane carry this split, guarded by the target's resourceVersion.
+
+    `marker` names a revision that was rolled back; `lowering` writes go before status and use
+    the reserved request slots.
+    """
+
+    stable: str
+    candidate: str
+    split: model.Split
+    marker: str = ""
+    lowering: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRevision:
+    """Delete Deployment and Service of a revision beyond the history limit."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFinalizer:
+    """Hold deletion back while traffic is owed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFinalizer:
+    """Nothing is owed any more."""
+
+
+Action = (
+    CreateRevision | Scale | SetRole | SetTraffic | DeleteRevision | AddFinalizer | RemoveFinalizer
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A Kubernetes Event: one fixed reason per transition (api.md, 6.4)."""
+
+    type: EventType
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What `decide` wants: the new status, actions, Events and the next look in seconds."""
+
+    status: model.Status
+    actions: tuple[Action, ...]
+    events: tuple[Event, ...]
+    requeue_after_seconds: float
+
+
+def lowering(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """Actions that take traffic from a candidate; they run before the status write."""
+    return tuple(action for action in actions if isinstance(action, SetTraffic) and action.lowering)
+
+
+def after_status(actions: Sequence[Action]) -> tuple[Action, ...]:
+    """All other actions in their given order; they run once the intent is written."""
+    first = lowering(actions)
+    return tuple(action for action in actions if action not in first)
