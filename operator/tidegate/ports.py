@@ -94,8 +94,9 @@ LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="L
 
 
 class KubeApi(Protocol):
-    """The API server in nine verbs. Bodies and answers are plain dicts; `urgent` uses the
-    reserved slots and the short timeout of lowering writes.
+    """The API server in a few verbs; bodies and answers are plain dicts.
+
+    `urgent` uses the reserved slots and the short timeout of lowering writes.
     """
 
     async def get(self, kind: Kind, *, namespace: str, name: str) -> Result[Object | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, Union
 
-Json: TypeAlias = Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]  # noqa: UP007
+Json: TypeAlias = Union[bool, int, float, str, Sequence["Json"], Mapping[str, "Json"], None]  # noqa: UP007
 Document: TypeAlias = Mapping[str, Json]
 
 
@@ -52,7 +52,7 @@ class Provider(enum.StrEnum):
 class Outcome(enum.StrEnum):
     """Judgement of one metric (api.md, 1)."""
 
-    PASS = "Pass"
+    PASS = "Pass"  # noqa: S105  (an outcome, not a password)
     FAIL = "Fail"
     INCONCLUSIVE = "Inconclusive"
     NO_DATA = "NoData"
