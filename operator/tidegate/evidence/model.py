@@ -82,5 +82,5 @@ class Template:
     measure: Ratio | Latency | Query
     source: str = ""
     variables: tuple[Variable, ...] = ()
-    default_threshold: model.Threshold = model.Threshold()
+    default_threshold: model.Threshold = model.NO_THRESHOLD
     cluster: bool = False

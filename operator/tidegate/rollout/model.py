@@ -193,6 +193,9 @@ class Threshold:
         return below or above
 
 
+NO_THRESHOLD = Threshold()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateRef:
     """Reference to a MetricTemplate of the same namespace or to a ClusterMetricTemplate."""
@@ -438,7 +441,7 @@ class MetricResult:
     message: str = ""
     value: float | None = None
     baseline_value: float | None = None
-    threshold: Threshold = Threshold()
+    threshold: Threshold = NO_THRESHOLD
     edge: float | None = None
     candidate_samples: float = 0.0
     baseline_samples: float = 0.0
