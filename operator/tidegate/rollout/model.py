@@ -344,6 +344,9 @@ class Split:
         return 100.0 - self.candidate_percent
 
 
+NO_TRAFFIC = Split(candidate_percent=0.0)
+
+
 class Waiting(enum.StrEnum):
     """Why a rollout stands still although time and evidence alone would not stop it."""
 
@@ -368,7 +371,12 @@ class WaitingFor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One attempt to bring a revision into service; `active` until its result stands."""
+    """One attempt to bring a revision into service; `active` until its result stands.
+
+    `stage` is the phase the rollout works in; the status phase differs from it while paused.
+    `split` is the intent, written before the data plane is; `observed_candidate_percent` the
+    measured share. `progress_at` restarts the progress deadline.
+    """
 
     id: str
     revision: Revision
@@ -378,12 +386,12 @@ class Rollout:
     progress_at: datetime
     plan: tuple[PlanStep, ...]
     step: ActiveStep | None = None
-    split: Split = Split(candidate_percent=0.0)
+    split: Split = NO_TRAFFIC
     observed_candidate_percent: float | None = None
     first_traffic_at: datetime | None = None
     waiting_for: WaitingFor | None = None
+    stage: Phase = Phase.PENDING
     skip_analysis: bool = False
-    paused_from: Phase | None = None
     analysis_key: str = ""
     rollback_reason: str = ""
     rollback_by: str = ""
@@ -576,7 +584,10 @@ class AnalysisState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One fresh look at everything `decide` may know."""
+    """One fresh look at everything `decide` may know.
+
+    `blocked` is what the API server finally refused when the last decision was carried out.
+    """
 
     now: datetime
     epoch: int
@@ -585,8 +596,9 @@ class Observation:
     spec: Spec | None = None
     desired: Revision | None = None
     violations: tuple[Violation, ...] = ()
+    blocked: Violation | None = None
     request: Request | None = None
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
-    traffic: TrafficState = TrafficState(exists=False)
-    analysis: AnalysisState = AnalysisState()
+    traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
+    analysis: AnalysisState = field(default_factory=AnalysisState)
     ready_url_failure: str = ""
