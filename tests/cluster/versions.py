@@ -42,7 +42,7 @@ DEBIAN_PACKAGES = {
     "openssl": "openssl",
 }
 PROMETHEUS_PACKAGE = "prometheus"  # unpacked into an image, never installed
-BASE_IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+BASE_IMAGE_PACKAGES = ("python3", "python3-pip", "python3-venv", "ca-certificates")
 
 GO_MINIMUM = (1, 26)
 
