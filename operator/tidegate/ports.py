@@ -99,6 +99,10 @@ class KubeApi(Protocol):
     `urgent` uses the reserved slots and the short timeout of lowering writes.
     """
 
+    async def serves(self, kind: Kind) -> Result[bool]:
+        """Whether the API server knows this kind at this version (discovery, no rights needed)."""
+        ...
+
     async def get(self, kind: Kind, *, namespace: str, name: str) -> Result[Object | None]:
         """Read one object; `Ok(None)` when it does not exist."""
         ...

@@ -1,9 +1,22 @@
-"""The operator's own settings: what the administrator decides, never a tenant."""
+"""The operator's own settings: what the administrator decides, never a tenant.
+
+`load` reads the mapping of the settings file (camelCase, as in Kubernetes) and fails fast with a
+message that names the field. Numbers are seconds where the name says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import urllib.parse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message starts with the field's path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,3 +35,220 @@ class MetricSourceSettings:
     ca_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     enforces_namespace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderElectionSettings:
+    """The election record and its clock (architecture.md, 4)."""
+
+    name: str = "tidegate-controller"
+    namespace: str = "tidegate-system"
+    lease_duration_seconds: float = 15.0
+    renew_deadline_seconds: float = 10.0
+    retry_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the administrator decides. No namespaces means the whole cluster."""
+
+    namespaces: tuple[str, ...] = ()
+    leader_election: LeaderElectionSettings = LeaderElectionSettings()
+    workers: int = 32
+    sweep_interval_seconds: float = 600.0
+    http_port: int = 8080
+    log_level: str = "info"
+    metric_sources: tuple[MetricSourceSettings, ...] = ()
+
+    @property
+    def sources(self) -> Mapping[str, MetricSourceSettings]:
+        """The metric sources by name."""
+        return {source.name: source for source in self.metric_sources}
+
+
+def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None = None) -> Settings:
+    """Settings from the settings file; a flag that is not None goes before the file.
+
+    Shapes: `document` as in docs/reference/settings.md; `flags` has the same top-level names, and
+            `leaderElection` may be partial.
+    Errors: SettingsError for an unknown field, a wrong type or a value out of range.
+    """
+    reader = _Reader(_merged(document, flags or {}), path="")
+    settings = Settings(
+        namespaces=_namespaces(reader),
+        leader_election=_leader_election(reader.section("leaderElection")),
+        workers=reader.integer("workers", default=32, low=1, high=256),
+        sweep_interval_seconds=reader.number(
+            "sweepIntervalSeconds", default=600.0, low=10.0, high=86_400.0
+        ),
+        http_port=reader.integer("httpPort", default=8080, low=0, high=65_535),
+        log_level=reader.choice("logLevel", default="info", allowed=_LOG_LEVELS),
+        metric_sources=tuple(_metric_source(item) for item in reader.sections("metricSources")),
+    )
+    reader.refuse_unknown()
+    _refuse_duplicates(settings.metric_sources)
+    return settings
+
+
+def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> Mapping[str, object]:
+    merged = dict(base)
+    for name, value in over.items():
+        below = base.get(name)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[name] = _merged(below, value)
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def _namespaces(reader: _Reader) -> tuple[str, ...]:
+    names = reader.strings("namespaces")
+    for index, name in enumerate(names):
+        if not _DNS_LABEL.fullmatch(name):
+            raise SettingsError(f"namespaces[{index}]: {name!r} is not the name of a namespace")
+    return tuple(sorted(set(names)))
+
+
+def _leader_election(reader: _Reader) -> LeaderElectionSettings:
+    defaults = LeaderElectionSettings()
+    result = LeaderElectionSettings(
+        name=reader.text("name", default=defaults.name),
+        namespace=reader.text("namespace", default=defaults.namespace),
+        lease_duration_seconds=reader.number(
+            "leaseDurationSeconds", default=defaults.lease_duration_seconds, low=1.0, high=3600.0
+        ),
+        renew_deadline_seconds=reader.number(
+            "renewDeadlineSeconds", default=defaults.renew_deadline_seconds, low=0.5, high=3600.0
+        ),
+        retry_seconds=reader.number(
+            "retrySeconds", default=defaults.retry_seconds, low=0.1, high=3600.0
+        ),
+    )
+    reader.refuse_unknown()
+    in_order = result.retry_seconds < result.renew_deadline_seconds < result.lease_duration_seconds
+    if not in_order:
+        raise SettingsError(
+            "leaderElection: retrySeconds < renewDeadlineSeconds < leaseDurationSeconds must hold,"
+            " else two leaders could act at once"
+        )
+    if not result.lease_duration_seconds.is_integer():
+        raise SettingsError("leaderElection.leaseDurationSeconds: must be a whole number")
+    return result
+
+
+def _metric_source(reader: _Reader) -> MetricSourceSettings:
+    source = MetricSourceSettings(
+        name=reader.text("name"),
+        url=reader.text("url").rstrip("/"),
+        scrape_interval_seconds=reader.number(
+            "scrapeIntervalSeconds", default=15.0, low=1.0, high=600.0
+        ),
+        timeout_seconds=reader.number("timeoutSeconds", default=5.0, low=0.1, high=60.0),
+        bearer_token_file=reader.text("bearerTokenFile", default=""),
+        ca_file=reader.text("caFile", default=""),
+        headers=reader.string_map("headers"),
+        enforces_namespace=reader.flag("enforcesNamespace"),
+    )
+    reader.refuse_unknown()
+    url = urllib.parse.urlsplit(source.url)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise SettingsError(
+            f"{reader.path}.url: {source.url!r} is no URL such as http://prometheus.monitoring:9090"
+        )
+    if url.username or url.password:
+        raise SettingsError(f"{reader.path}.url: put credentials into bearerTokenFile or headers")
+    return source
+
+
+def _refuse_duplicates(sources: Sequence[MetricSourceSettings]) -> None:
+    seen: set[str] = set()
+    for index, source in enumerate(sources):
+        if source.name in seen:
+            raise SettingsError(f"metricSources[{index}].name: {source.name!r} occurs twice")
+        seen.add(source.name)
+
+
+class _Reader:
+    """Takes typed fields out of a mapping and knows which it has handed out."""
+
+    def __init__(self, fields: Mapping[str, object], *, path: str) -> None:
+        self.path = path
+        self._fields = fields
+        self._taken: set[str] = set()
+
+    def refuse_unknown(self) -> None:
+        unknown = sorted(str(name) for name in self._fields.keys() - self._taken)
+        if unknown:
+            known = ", ".join(sorted(self._taken))
+            raise SettingsError(f"{self._at(unknown[0])}: unknown field; known are {known}")
+
+    def text(self, name: str, *, default: str | None = None) -> str:
+        value = self._take(name, default)
+        if not isinstance(value, str) or (default is None and not value):
+            raise SettingsError(f"{self._at(name)}: must be a text, got {value!r}")
+        return value
+
+    def choice(self, name: str, *, default: str, allowed: Sequence[str]) -> str:
+        value = self.text(name, default=default)
+        if value not in allowed:
+            raise SettingsError(f"{self._at(name)}: must be one of {', '.join(allowed)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._take(name, default=False)
+        if not isinstance(value, bool):
+            raise SettingsError(f"{self._at(name)}: must be true or false, got {value!r}")
+        return value
+
+    def number(self, name: str, *, default: float, low: float, high: float) -> float:
+        value = self._take(name, default)
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not low <= value <= high
+        ):
+            raise SettingsError(f"{self._at(name)}: must be a number from {low:g} to {high:g}")
+        return float(value)
+
+    def integer(self, name: str, *, default: int, low: int, high: int) -> int:
+        value = self.number(name, default=default, low=low, high=high)
+        if not value.is_integer():
+            raise SettingsError(f"{self._at(name)}: must be a whole number, got {value!r}")
+        return int(value)
+
+    def strings(self, name: str) -> list[str]:
+        value = self._take(name, default=[])
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f"{self._at(name)}: must be a list of texts, got {value!r}")
+        return list(value)
+
+    def string_map(self, name: str) -> Mapping[str, str]:
+        value = self._take(name, default={})
+        if not isinstance(value, Mapping) or not all(
+            isinstance(item, str) for pair in value.items() for item in pair
+        ):
+            raise SettingsError(f"{self._at(name)}: must map texts to texts")
+        return dict(value)
+
+    def section(self, name: str) -> _Reader:
+        value = self._take(name, default={})
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{self._at(name)}: must be a mapping, got {value!r}")
+        return _Reader(value, path=self._at(name))
+
+    def sections(self, name: str) -> list[_Reader]:
+        value = self._take(name, default=[])
+        if not isinstance(value, list | tuple):
+            raise SettingsError(f"{self._at(name)}: must be a list, got {value!r}")
+        for index, item in enumerate(value):
+            if not isinstance(item, Mapping):
+                raise SettingsError(f"{self._at(name)}[{index}]: must be a mapping, got {item!r}")
+        return [_Reader(item, path=f"{self._at(name)}[{i}]") for i, item in enumerate(value)]
+
+    def _take(self, name: str, default: object) -> object:
+        self._taken.add(name)
+        value = self._fields.get(name)
+        return default if value is None else value
+
+    def _at(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
