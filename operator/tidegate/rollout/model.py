@@ -356,6 +356,7 @@ class Waiting(enum.StrEnum):
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     NO_DATA = "NoData"
     CAPACITY = "Capacity"
+    PODS_NOT_READY = "PodsNotReady"
     ROUTE_NOT_READY = "RouteNotReady"
     DRAIN = "Drain"
 
@@ -375,7 +376,8 @@ class Rollout:
 
     `stage` is the phase the rollout works in; the status phase differs from it while paused.
     `split` is the intent, written before the data plane is; `observed_candidate_percent` the
-    measured share. `progress_at` restarts the progress deadline.
+    measured share. `progress_at` restarts the progress deadline; evidence counts from
+    `judged_since`, the last confirmation of a weight.
     """
 
     id: str
@@ -389,6 +391,7 @@ class Rollout:
     split: Split = NO_TRAFFIC
     observed_candidate_percent: float | None = None
     first_traffic_at: datetime | None = None
+    judged_since: datetime | None = None
     waiting_for: WaitingFor | None = None
     stage: Phase = Phase.PENDING
     skip_analysis: bool = False

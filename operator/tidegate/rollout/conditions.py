@@ -1,0 +1,342 @@
+"""Status for readers: phase to health, message and conditions (api.md, 6.2 and 6.3).
+
+Everything here is derived. Numbers that move with each evaluation are refreshed only together
+with a change that matters, so that a steady rollout writes nothing (invariant S9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tidegate.rollout import model
+from tidegate.rollout.turn import Turn, weight_text
+from tidegate.rollout.waiting import is_paused
+
+LONGEST_MESSAGE = 1024
+HEALTH = {
+    model.Phase.PAUSED: "Suspended",
+    model.Phase.HEALTHY: "Healthy",
+    model.Phase.FAILED: "Degraded",
+    model.Phase.INVALID: "Degraded",
+}
+STALLED = frozenset({model.Phase.ROLLED_BACK, model.Phase.FAILED, model.Phase.INVALID})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """One condition before it gets its times."""
+
+    type: str
+    holds: bool | None
+    reason: str
+    message: str = ""
+
+
+def describe(turn: Turn) -> model.Status:
+    """The status to write; equal to the one seen when nothing changed that matters."""
+    turn = turn.with_status(_with_numbers(turn))
+    old = turn.seen.status
+    status = replace(
+        turn.status,
+        observed_generation=max(old.observed_generation, turn.seen.meta.generation),
+        message=_message(turn)[:LONGEST_MESSAGE],
+    )
+    turn = turn.with_status(status)
+    health, why = _health(turn)
+    status = replace(
+        status,
+        health_status=health,
+        health_message=why[:LONGEST_MESSAGE],
+        conditions=_conditions(turn),
+    )
+    if _without_movement(status, old) == old:
+        return old
+    return replace(status, epoch=turn.seen.epoch)
+
+
+def rollback_unconfirmed(turn: Turn) -> bool:
+    """A rollback was not confirmed by the data plane within the progress deadline."""
+    rollout = turn.active_rollout
+    if rollout is None or rollout.stage is not model.Phase.ROLLING_BACK or turn.seen.spec is None:
+        return False
+    waited = (turn.now - rollout.progress_at).total_seconds()
+    return waited >= turn.seen.spec.progress_deadline_seconds
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def _with_numbers(turn: Turn) -> model.Status:
+    """The newest measurements and pod numbers."""
+    status = turn.status
+    rollout = status.rollout
+    judged = turn.seen.analysis
+    if rollout is not None and rollout.active and judged.observed_candidate_percent is not None:
+        rollout = replace(
+            rollout, observed_candidate_percent=round(judged.observed_candidate_percent, 2)
+        )
+    return replace(
+        status,
+        rollout=rollout,
+        analysis=judged.results or status.analysis,
+        stable=_counted(turn, status.stable),
+        candidate=_counted(turn, status.candidate),
+        previous=_counted(turn, status.previous),
+    )
+
+
+def _counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStatus | None:
+    state = turn.state_of(role.revision) if role is not None else None
+    if role is None or state is None:
+        return role
+    return replace(role, replicas=state.wanted, ready_replicas=state.ready)
+
+
+def _without_movement(status: model.Status, old: model.Status) -> model.Status:
+    """`status` with the moving numbers of `old`, where they moved without crossing a line."""
+    rollout = status.rollout
+    if rollout is not None and old.rollout is not None:
+        rollout = replace(
+            rollout, observed_candidate_percent=old.rollout.observed_candidate_percent
+        )
+    same_outcomes = _outcomes(status.analysis) == _outcomes(old.analysis)
+    return replace(
+        status,
+        rollout=rollout,
+        analysis=old.analysis if same_outcomes else status.analysis,
+        stable=_steady(status.stable, old.stable),
+        candidate=_steady(status.candidate, old.candidate),
+        previous=_steady(status.previous, old.previous),
+        epoch=old.epoch,
+    )
+
+
+def _outcomes(results: Iterable[model.MetricResult]) -> list[tuple[str, str, str]]:
+    return [(r.name, r.outcome, r.reason) for r in results]
+
+
+def _steady(
+    new: model.RevisionStatus | None, old: model.RevisionStatus | None
+) -> model.RevisionStatus | None:
+    """`old` while both have no, some, or all of their pods ready."""
+    if new is None or old is None or _fullness(new) != _fullness(old):
+        return new
+    return replace(new, ready_replicas=old.ready_replicas, replicas=old.replicas)
+
+
+def _fullness(role: model.RevisionStatus) -> tuple[bool, bool, int]:
+    return role.ready_replicas > 0, role.ready_replicas >= role.replicas, role.replicas
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _message(turn: Turn) -> str:
+    status = turn.status
+    serving = f"serving {status.stable.model_version}" if status.stable else "nothing serves yet"
+    if turn.seen.blocked is not None:
+        return f"{serving}; {turn.seen.blocked.message}"
+    match status.phase:
+        case model.Phase.INVALID:
+            return f"{serving}; {_violations(turn)}"
+        case model.Phase.HEALTHY:
+            return serving
+        case model.Phase.TERMINATING:
+            return "deletion in progress"
+        case model.Phase.ROLLED_BACK:
+            return f"{serving}; {_rejection(turn)}"
+        case model.Phase.FAILED if turn.active_rollout is None:
+            return f"{serving}; {_rejection(turn)}"
+        case _:
+            return f"{serving}; {_progress(turn)}"
+
+
+def _violations(turn: Turn) -> str:
+    problems = [f"{v.path}: {v.message}" for v in turn.seen.violations]
+    return "; ".join(problems) or "the spec cannot be carried out"
+
+
+def _rejection(turn: Turn) -> str:
+    desired = turn.status.desired
+    if desired is None:
+        return "no revision is asked for"
+    found = [r for r in turn.status.rejected if r.revision == desired.hash]
+    reason = found[0].reason if found else "unknown reason"
+    return f"spec asks for {desired.model_version}, rejected: {reason}"
+
+
+def _progress(turn: Turn) -> str:
+    rollout = turn.active_rollout
+    if rollout is None:
+        return "starting"
+    parts = [rollout.revision.model_version]
+    if rollout.stage is model.Phase.ROLLING_BACK:
+        parts.append(f"is rolled back: {rollout.rollback_reason}")
+    elif rollout.stage is model.Phase.PROMOTING:
+        parts.append("is being promoted")
+    elif rollout.split.candidate_percent > 0:
+        parts.append(f"at weight {weight_text(rollout.split.candidate_percent)}")
+    else:
+        parts.append("is being prepared")
+    if rollout.step is not None:
+        parts.append(f"(step {rollout.step.name})")
+    if rollout.waiting_for is not None:
+        waits = rollout.waiting_for
+        parts.append(f"waits for {waits.reason}: {waits.message}")
+    return " ".join(parts)
+
+
+def _health(turn: Turn) -> tuple[str, str]:
+    status = turn.status
+    if status.phase is model.Phase.HEALTHY and _stable_is_down(turn):
+        return "Degraded", "no pod of the stable revision is ready"
+    if status.phase is model.Phase.ROLLED_BACK:
+        report_as = turn.seen.spec.rollback.report_as if turn.seen.spec else "Degraded"
+        return report_as, status.message
+    return HEALTH.get(status.phase, "Progressing"), status.message
+
+
+def _stable_is_down(turn: Turn) -> bool:
+    if turn.seen.spec is None or turn.seen.spec.replicas == 0:
+        return False
+    state = turn.state_of(turn.stable)
+    return bool(turn.stable) and (state is None or state.ready == 0)
+
+
+# --- conditions ----------------------------------------------------------------------------------
+
+
+def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
+    findings = (
+        _ready(turn),
+        _reconciling(turn),
+        _stalled(turn),
+        _available(turn),
+        _traffic_programmed(turn),
+        _analysis_passing(turn),
+        _promoted(turn),
+        _paused(turn),
+    )
+    old = {c.type: c for c in turn.seen.status.conditions}
+    return tuple(_timed(turn, finding, old.get(finding.type)) for finding in findings)
+
+
+def _timed(turn: Turn, finding: _Finding, old: model.Condition | None) -> model.Condition:
+    status = {True: "True", False: "False", None: "Unknown"}[finding.holds]
+    kept = old is not None and old.status == status
+    return model.Condition(
+        type=finding.type,
+        status=status,
+        reason=finding.reason,
+        message=finding.message[:LONGEST_MESSAGE],
+        last_transition_at=old.last_transition_at if kept and old is not None else turn.now,
+        observed_generation=turn.status.observed_generation,
+    )
+
+
+def _ready(turn: Turn) -> _Finding:
+    status = turn.status
+    if status.phase is model.Phase.HEALTHY:
+        if _stable_is_down(turn):
+            return _Finding(type="Ready", holds=False, reason="StableUnavailable")
+        return _Finding(type="Ready", holds=True, reason="Serving", message=status.message)
+    walks = {model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.INITIALIZING}
+    reason = "RolloutInProgress" if status.phase in walks else str(status.phase)
+    return _Finding(type="Ready", holds=False, reason=reason, message=status.message)
+
+
+def _reconciling(turn: Turn) -> _Finding:
+    idle = turn.status.phase in STALLED or turn.status.phase is model.Phase.HEALTHY
+    return _Finding(
+        type="Reconciling", holds=not idle, reason="Idle" if idle else str(turn.status.phase)
+    )
+
+
+def _stalled(turn: Turn) -> _Finding:
+    if turn.seen.blocked is not None:
+        blocked = turn.seen.blocked
+        return _Finding(
+            type="Stalled",
+            holds=True,
+            reason=blocked.reason,
+            message=f"{blocked.path}: {blocked.message}" if blocked.path else blocked.message,
+        )
+    if turn.status.phase in STALLED:
+        message = turn.status.message
+        return _Finding(type="Stalled", holds=True, reason=_stalled_reason(turn), message=message)
+    idle = turn.status.phase is model.Phase.HEALTHY
+    return _Finding(type="Stalled", holds=False, reason="Idle" if idle else "Progressing")
+
+
+def _stalled_reason(turn: Turn) -> str:
+    match turn.status.phase:
+        case model.Phase.INVALID:
+            return turn.seen.violations[0].reason if turn.seen.violations else "InvalidSpec"
+        case model.Phase.FAILED:
+            return "RollbackUnconfirmed" if turn.active_rollout else "FirstRevisionFailed"
+        case _:
+            return "RolledBack"
+
+
+def _available(turn: Turn) -> _Finding:
+    if not turn.stable:
+        return _Finding(type="Available", holds=None, reason="NoStable")
+    if _stable_is_down(turn):
+        return _Finding(
+            type="Available",
+            holds=False,
+            reason="StableUnavailable",
+            message=f"no pod of revision {turn.stable} is ready",
+        )
+    return _Finding(type="Available", holds=True, reason="StableReady")
+
+
+def _traffic_programmed(turn: Turn) -> _Finding:
+    traffic = turn.seen.traffic
+    kind = "TrafficProgrammed"
+    if traffic.conflict:
+        return _Finding(type=kind, holds=False, reason="NameConflict", message=traffic.conflict)
+    if not traffic.exists:
+        return _Finding(type=kind, holds=None, reason="Unverified", message="no route yet")
+    if traffic.accepted:
+        return _Finding(type=kind, holds=True, reason="RouteAccepted")
+    return _Finding(
+        type=kind,
+        holds=False,
+        reason="RouteNotProgrammed",
+        message=f"{traffic.pending_reason}: {traffic.pending_message}".strip(": "),
+    )
+
+
+def _analysis_passing(turn: Turn) -> _Finding:
+    """The step's verdict in words; its message stays out, since its numbers move."""
+    rollout = turn.active_rollout
+    kind = "AnalysisPassing"
+    if rollout is None or rollout.split.candidate_percent == 0:
+        return _Finding(type=kind, holds=None, reason="NotRunning")
+    judged = turn.seen.analysis
+    match judged.verdict:
+        case model.Verdict.ADVANCE:
+            return _Finding(type=kind, holds=True, reason="AllPassing")
+        case model.Verdict.ROLL_BACK:
+            return _Finding(type=kind, holds=False, reason="Breached")
+        case model.Verdict.HOLD:
+            return _Finding(type=kind, holds=None, reason=judged.reason or "Warmup")
+
+
+def _promoted(turn: Turn) -> _Finding:
+    desired = turn.status.desired
+    if desired is not None and desired.hash == turn.stable:
+        return _Finding(type="Promoted", holds=True, reason="Promoted")
+    rejected = desired is not None and any(r.revision == desired.hash for r in turn.status.rejected)
+    reason = "RolledBack" if rejected else "InProgress"
+    return _Finding(type="Promoted", holds=False, reason=reason)
+
+
+def _paused(turn: Turn) -> _Finding:
+    rollout = turn.active_rollout
+    if rollout is None or rollout.waiting_for is None or not is_paused(rollout):
+        return _Finding(type="Paused", holds=False, reason="NotPaused")
+    waits = rollout.waiting_for
+    return _Finding(type="Paused", holds=True, reason=str(waits.reason), message=waits.message)

@@ -1,0 +1,170 @@
+"""How rollouts end: promotion, rollback, cancellation, and the deletion of the object.
+
+A decision that takes traffic from the candidate lowers the weight before anything else
+(architecture.md, 1); promotion moves weight and roles and never restarts a pod.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import actions, model, plan
+from tidegate.rollout.turn import RUNNING_SECONDS, Turn
+
+KEPT_REJECTIONS = 20
+LOWERING_LOOK_SECONDS = 1.0
+
+
+def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
+    """Reject the running revision and take its traffic away; the first revision just fails."""
+    rollout = turn.rollout
+    rejected = model.RejectedRevision(
+        revision=rollout.revision.hash,
+        model_version=rollout.revision.model_version,
+        reason=reason,
+        at=turn.now,
+        by=by,
+        attempt=rollout.attempt,
+    )
+    others = tuple(r for r in turn.status.rejected if r.revision != rejected.revision)
+    turn = turn.with_status(replace(turn.status, rejected=(rejected, *others)[:KEPT_REJECTIONS]))
+    failed_plan = (
+        plan.mark(rollout, rollout.step.index, model.StepState.FAILED)
+        if rollout.step is not None
+        else rollout.plan
+    )
+    turn = turn.with_rollout(
+        replace(
+            rollout,
+            stage=model.Phase.ROLLING_BACK,
+            plan=failed_plan,
+            split=model.NO_TRAFFIC,
+            waiting_for=None,
+            progress_at=turn.now,
+            rollback_reason=reason,
+            rollback_by=by,
+        )
+    )
+    if by == "Analysis":
+        turn = turn.warn("AnalysisFailed", reason)
+    turn = turn.warn("RollbackStarted", f"{rollout.revision.model_version}: {reason}")
+    return lower(turn, marker=rollout.revision.hash).look_again(LOWERING_LOOK_SECONDS)
+
+
+def lower(turn: Turn, *, marker: str = "") -> Turn:
+    """Give stable all traffic, where any of it may be with the candidate."""
+    if not turn.stable or not turn.seen.traffic.exists:
+        return turn
+    action = actions.SetTraffic(
+        stable=turn.stable, candidate="", split=model.NO_TRAFFIC, marker=marker, lowering=True
+    )
+    return turn.act(action)
+
+
+def only_stable_serves(turn: Turn) -> bool:
+    """The traffic target, as read, sends nothing to any revision but stable."""
+    weights = turn.seen.traffic.weights
+    return all(share == 0 or revision == turn.stable for revision, share in weights.items())
+
+
+def work_rolling_back(turn: Turn) -> Turn:
+    """Repeat the lowering write until the data plane confirms it; then the rollout is over."""
+    rollout = turn.rollout
+    traffic = turn.seen.traffic
+    lowered = not traffic.exists or not turn.stable or only_stable_serves(turn)
+    if lowered and (traffic.accepted or not traffic.exists or not turn.stable):
+        return _finish_rollback(turn)
+    if not lowered:
+        turn = lower(turn, marker=rollout.revision.hash)
+    return turn.look_again(LOWERING_LOOK_SECONDS)
+
+
+def _finish_rollback(turn: Turn) -> Turn:
+    rollout = turn.rollout
+    aborted = rollout.rollback_by == "User"
+    result = model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
+    if not turn.stable:
+        result = model.RolloutResult.FAILED
+    turn = retire(
+        turn,
+        rollout.revision.hash,
+        delay_seconds=turn.spec.scale_down_delay_seconds
+        + turn.spec.rollback.keep_candidate_seconds,
+    )
+    turn = close(turn, result=result, reason=rollout.rollback_reason)
+    text = f"{rollout.revision.model_version} rejected: {rollout.rollback_reason}"
+    turn = turn.warn("Aborted", text) if aborted else turn
+    return turn.warn("RolledBack" if turn.stable else "RevisionRejected", text)
+
+
+def cancel(turn: Turn, *, result: model.RolloutResult, reason: str) -> Turn:
+    """End the running rollout without rejecting its revision: superseded, or back to stable."""
+    revision = turn.rollout.revision.hash
+    if turn.rollout.split.candidate_percent > 0 or not only_stable_serves(turn):
+        turn = lower(turn)
+    turn = retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
+    return close(turn, result=result, reason=reason).look_again(LOWERING_LOOK_SECONDS)
+
+
+def work_promoting(turn: Turn) -> Turn:
+    """Once the data plane gives the candidate everything, it is stable; nothing restarts."""
+    rollout = turn.rollout
+    if rollout.split.candidate_percent < 100 or not candidate_has(turn, 100.0):
+        return turn
+    skipped = any(s.state is not model.StepState.PASSED for s in rollout.plan)
+    result = model.RolloutResult.FAST_PROMOTED if skipped else model.RolloutResult.PROMOTED
+    old = turn.status.stable
+    turn = become_stable(turn)
+    if old is not None:
+        turn = turn.with_status(replace(turn.status, previous=old))
+        turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
+    turn = close(turn, result=result, reason="all steps passed")
+    return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+
+
+def become_stable(turn: Turn) -> Turn:
+    """Give the running revision the stable role in status; labels and entry Service follow."""
+    revision = turn.rollout.revision
+    state = turn.state_of(revision.hash)
+    stable = model.RevisionStatus(
+        revision=revision.hash,
+        model_version=revision.model_version,
+        replicas=state.wanted if state else 0,
+        ready_replicas=state.ready if state else 0,
+        since=turn.now,
+    )
+    return turn.with_status(replace(turn.status, stable=stable, candidate=None))
+
+
+def candidate_has(turn: Turn, percent: float) -> bool:
+    """The target reads back this weight for the candidate and is accepted as written."""
+    traffic = turn.seen.traffic
+    share = traffic.weights.get(turn.rollout.revision.hash, 0.0)
+    return traffic.accepted and abs(share - percent) < 1e-6
+
+
+def retire(turn: Turn, revision: str, *, delay_seconds: float) -> Turn:
+    """Let the pods of a revision go after a delay, so that connections and routes can drain."""
+    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds))
+    others = tuple(r for r in turn.status.retiring if r.revision != revision)
+    return turn.with_status(replace(turn.status, retiring=(*others, entry)))
+
+
+def close(turn: Turn, *, result: model.RolloutResult, reason: str) -> Turn:
+    """Write the result of the running rollout; it is not active any more."""
+    rollout = turn.rollout
+    last = model.LastRollout(id=rollout.id, result=result, finished_at=turn.now, reason=reason)
+    ended = replace(rollout, active=False, step=None, waiting_for=None, split=model.NO_TRAFFIC)
+    status = replace(turn.status, rollout=ended, last_rollout=last, candidate=None)
+    return turn.with_status(status).look_again(RUNNING_SECONDS)
+
+
+def terminate(turn: Turn, *, finalizer: str) -> Turn:
+    """Deletion: all traffic to stable, then let go. Health and evidence are not asked."""
+    turn = turn.with_status(replace(turn.status, phase=model.Phase.TERMINATING))
+    if finalizer not in turn.seen.meta.finalizers:
+        return turn
+    traffic = turn.seen.traffic
+    if not traffic.exists or not turn.stable or traffic.conflict or only_stable_serves(turn):
+        return turn.act(actions.RemoveFinalizer())
+    return lower(turn).look_again(LOWERING_LOOK_SECONDS)

@@ -1,0 +1,91 @@
+"""The state machine: one pure function from what is seen to what is to be done.
+
+`decide` is total: every observation gets a decision, it never raises, and it reads neither clock
+nor chance. The order is fixed: deletion, validity, people's requests, the spec's revision, the
+work of the present stage, standing duties, and last the description for readers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import (
+    actions,
+    conditions,
+    ending,
+    model,
+    requests,
+    starting,
+    upkeep,
+    waiting,
+    walking,
+)
+from tidegate.rollout.turn import IDLE_SECONDS, RUNNING_SECONDS, Turn
+
+
+def decide(seen: model.Observation) -> actions.Decision:
+    """What to do now. Errors: none; a spec that cannot be carried out becomes phase `Invalid`.
+
+    Source: architecture.md, 1; api.md, 6.2.
+    """
+    turn = Turn(seen=seen, status=seen.status)
+    if seen.meta.deleting:
+        turn = ending.terminate(turn, finalizer=upkeep.FINALIZER)
+    elif seen.spec is None or seen.desired is None:
+        turn = _invalid(turn)
+    else:
+        turn = upkeep.tidy(_work(starting.follow_spec(requests.handle(turn))))
+        turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
+    status = conditions.describe(turn)
+    requeue = turn.requeue_after_seconds
+    if turn.active_rollout is not None:
+        requeue = min(requeue, RUNNING_SECONDS)
+    return actions.Decision(
+        status=status,
+        actions=turn.actions,
+        events=turn.events,
+        requeue_after_seconds=min(requeue, IDLE_SECONDS),
+    )
+
+
+def _work(turn: Turn) -> Turn:
+    rollout = turn.active_rollout
+    if rollout is None:
+        return turn
+    match rollout.stage:
+        case model.Phase.INITIALIZING:
+            return starting.work_initializing(turn)
+        case model.Phase.ROLLING_BACK:
+            return ending.work_rolling_back(turn)
+        case _:
+            return walking.work(turn)
+
+
+def _invalid(turn: Turn) -> Turn:
+    """Touch nothing: traffic and pods stay as they are until the spec can be read again."""
+    problem = turn.seen.violations[0] if turn.seen.violations else None
+    told = turn.status.phase is model.Phase.INVALID
+    turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
+    if told or problem is None:
+        return turn
+    return turn.warn("InvalidSpec", f"{problem.path}: {problem.message}")
+
+
+def phase_of(turn: Turn) -> model.Phase:
+    """The phase that people see, derived from the rollout and its result."""
+    rollout = turn.active_rollout
+    if turn.seen.blocked is not None and turn.seen.blocked.reason == "InvalidTemplate":
+        return model.Phase.INVALID
+    if rollout is not None:
+        return _phase_of_active(turn, rollout)
+    desired = turn.seen.desired
+    if not turn.stable:
+        return model.Phase.FAILED
+    served = desired is not None and desired.hash == turn.stable
+    return model.Phase.HEALTHY if served else model.Phase.ROLLED_BACK
+
+
+def _phase_of_active(turn: Turn, rollout: model.Rollout) -> model.Phase:
+    if conditions.rollback_unconfirmed(turn):
+        return model.Phase.FAILED
+    return model.Phase.PAUSED if waiting.is_paused(rollout) else rollout.stage

@@ -1,0 +1,99 @@
+"""The steps of one rollout, frozen when it starts, and where it stands in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from tidegate.rollout import model
+from tidegate.rollout.turn import Turn
+from tidegate.traffic.provider import provider_for
+
+
+def freeze(spec: model.Spec) -> tuple[model.PlanStep, ...]:
+    """The plan of a rollout that starts now, with the weights that the data plane can give.
+
+    Source: api.md, 2.5: edits of the strategy wait for the next rollout.
+    """
+    provider = provider_for(spec.traffic.provider)
+    return tuple(
+        model.PlanStep(
+            name=step.name,
+            weight_percent=step.weight_percent,
+            effective_weight_percent=provider.effective_weight(
+                step.weight_percent, replicas=spec.replicas, scaling=spec.scaling
+            ),
+            hold_seconds=step.hold_seconds,
+            deadline_seconds=step.deadline_seconds,
+            min_requests=step.min_requests,
+        )
+        for step in spec.steps
+    )
+
+
+def rounded(plan: Iterable[model.PlanStep]) -> tuple[model.PlanStep, ...]:
+    """Steps whose weight the data plane cannot give exactly."""
+    return tuple(s for s in plan if abs(s.effective_weight_percent - s.weight_percent) > 1e-6)
+
+
+def analysis_key(spec: model.Spec) -> str:
+    """Changes exactly when the way of judging changes; evidence then starts again."""
+    return hashlib.sha256(repr(spec.analysis).encode()).hexdigest()[:10]
+
+
+def mark(rollout: model.Rollout, index: int, state: model.StepState) -> tuple[model.PlanStep, ...]:
+    """The plan with another state for one step."""
+    return tuple(
+        replace(step, state=state) if number == index else step
+        for number, step in enumerate(rollout.plan)
+    )
+
+
+def enter(turn: Turn, index: int) -> Turn:
+    """Make the step at `index` the active one; its weight is not set yet."""
+    rollout = turn.rollout
+    step = rollout.plan[index]
+    active = model.ActiveStep(index=index, name=step.name, started_at=turn.now)
+    changed = replace(
+        rollout,
+        step=active,
+        plan=mark(rollout, index, model.StepState.ACTIVE),
+        progress_at=turn.now,
+    )
+    return turn.with_rollout(changed)
+
+
+def confirm(turn: Turn) -> Turn:
+    """Start the step's clock: the data plane carries its weight."""
+    rollout = turn.rollout
+    step = rollout.step
+    assert step is not None
+    planned = rollout.plan[step.index]
+    confirmed = replace(
+        step,
+        confirmed_at=turn.now,
+        hold_until=turn.now + timedelta(seconds=planned.hold_seconds),
+        deadline_at=turn.now + timedelta(seconds=planned.deadline_seconds),
+    )
+    changed = replace(
+        rollout,
+        step=confirmed,
+        progress_at=turn.now,
+        first_traffic_at=rollout.first_traffic_at or turn.now,
+        judged_since=turn.now,
+        waiting_for=None,
+    )
+    return turn.with_rollout(changed)
+
+
+def current_weight(rollout: model.Rollout) -> float:
+    """The weight the rollout works towards in its present stage, in percent."""
+    match rollout.stage:
+        case model.Phase.PROMOTING:
+            return 100.0
+        case model.Phase.PENDING | model.Phase.PROGRESSING if rollout.step is not None:
+            return rollout.plan[rollout.step.index].effective_weight_percent
+        case _:
+            return 0.0

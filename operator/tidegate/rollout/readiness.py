@@ -1,0 +1,101 @@
+"""The chain of links that must hold before a candidate gets a weight (features.md, N8).
+
+Pods ready, endpoints ready, model ready, no third revision in the way, target writable. Each link
+is a function named after what it finds; the first finding is what the rollout waits for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.rollout import model
+from tidegate.rollout.turn import Turn
+from tidegate.traffic.provider import provider_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Why a weight cannot be set yet."""
+
+    reason: model.Waiting
+    message: str
+
+
+def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
+    """The first link of the chain that does not hold for this weight, or None."""
+    return (
+        name_taken(turn)
+        or candidate_not_ready(turn, weight_percent)
+        or model_not_ready(turn)
+        or third_revision_has_pods(turn)
+        or old_marker_present(turn)
+    )
+
+
+def name_taken(turn: Turn) -> Finding | None:
+    """Somebody else's object has the name of a traffic object that we need."""
+    conflict = turn.seen.traffic.conflict
+    return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=conflict) if conflict else None
+
+
+def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
+    """Too few pods of the candidate are ready, by Deployment and by endpoints."""
+    needed = _pods_needed(turn, weight_percent)
+    revision = turn.rollout.revision.hash
+    state = turn.state_of(revision)
+    if state is None:
+        return Finding(
+            reason=model.Waiting.PODS_NOT_READY, message=f"revision {revision} is being created"
+        )
+    if state.ready >= needed and state.current and state.has_service:
+        return None
+    if state.unschedulable:
+        return Finding(reason=model.Waiting.CAPACITY, message=state.unschedulable)
+    trouble = f": {state.failure}" if state.failure else ""
+    return Finding(
+        reason=model.Waiting.PODS_NOT_READY,
+        message=f"{state.ready} of {needed} pods of {revision} ready{trouble}",
+    )
+
+
+def _pods_needed(turn: Turn, weight_percent: float) -> int:
+    """Ready pods for a weight. Where pods are the weight, more follow the intent."""
+    provider = provider_for(turn.spec.traffic.provider)
+    live = turn.rollout.split.candidate_percent > 0
+    if provider.capabilities.weight_by_pods and live and weight_percent < 100:
+        return 1
+    return provider.candidate_needed(
+        weight_percent, replicas=turn.spec.replicas, scaling=turn.spec.scaling
+    )
+
+
+def model_not_ready(turn: Turn) -> Finding | None:
+    """The server's ready URL does not answer 2xx yet."""
+    failure = turn.seen.ready_url_failure
+    return Finding(reason=model.Waiting.PODS_NOT_READY, message=failure) if failure else None
+
+
+def third_revision_has_pods(turn: Turn) -> Finding | None:
+    """An older revision would get a share, because the plane selects pods by model only."""
+    if not provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods:
+        return None
+    mine = {turn.stable, turn.rollout.revision.hash}
+    left = [
+        state.revision.hash
+        for state in turn.seen.revisions.values()
+        if state.revision.hash not in mine and (state.wanted or state.ready)
+    ]
+    if not left:
+        return None
+    return Finding(
+        reason=model.Waiting.DRAIN, message=f"revision {min(left)} still has pods to drain"
+    )
+
+
+def old_marker_present(turn: Turn) -> Finding | None:
+    """The rollback marker of an earlier attempt of this revision is still on the target."""
+    if turn.seen.traffic.rolled_back_revision != turn.rollout.revision.hash:
+        return None
+    return Finding(
+        reason=model.Waiting.ROUTE_NOT_READY, message="the mark of an earlier rollback is removed"
+    )

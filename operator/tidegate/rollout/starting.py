@@ -1,0 +1,119 @@
+"""How rollouts start: the first revision, a new one, one that replaces a running one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import actions, ending, model, plan, readiness, waiting
+from tidegate.rollout.turn import Turn, weight_text
+
+CONFIRM_LOOK_SECONDS = 1.0
+
+
+def follow_spec(turn: Turn) -> Turn:
+    """Start, replace or cancel a rollout so that the spec's revision is the one worked on."""
+    desired = turn.seen.desired
+    assert desired is not None
+    turn = turn.with_status(replace(turn.status, desired=desired))
+    rollout = turn.active_rollout
+    if rollout is None:
+        return _start_if_new(turn, desired)
+    if rollout.revision.hash == desired.hash:
+        return turn
+    if desired.hash == turn.stable:
+        return _back_to_stable(turn)
+    text = f"{rollout.revision.model_version} replaced by {desired.model_version}"
+    turn = ending.cancel(turn, result=model.RolloutResult.SUPERSEDED, reason=text)
+    return _start_if_new(turn.say("Superseded", text), desired)
+
+
+def _back_to_stable(turn: Turn) -> Turn:
+    """Spec asks for what serves: the candidate leaves at once, without steps or rejection."""
+    rollout = turn.rollout
+    text = f"spec returned to {turn.seen.desired.model_version}" if turn.seen.desired else ""
+    turn = ending.cancel(turn, result=model.RolloutResult.ABORTED, reason=text)
+    return turn.say("Superseded", f"{rollout.revision.model_version} left: {text}")
+
+
+def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
+    if desired.hash == turn.stable:
+        return turn
+    if any(r.revision == desired.hash for r in turn.status.rejected):
+        return turn
+    return start(turn, desired)
+
+
+def start(turn: Turn, desired: model.Revision) -> Turn:
+    """Begin an attempt for `desired`: freeze the plan; pods and traffic follow."""
+    last = turn.status.rollout
+    attempt = last.attempt + 1 if last is not None and last.revision.hash == desired.hash else 1
+    first = not turn.stable
+    steps = () if first else plan.freeze(turn.spec)
+    rollout = model.Rollout(
+        id=f"{turn.seen.meta.name}-{desired.hash}-{attempt}",
+        revision=desired,
+        attempt=attempt,
+        active=True,
+        started_at=turn.now,
+        progress_at=turn.now,
+        plan=steps,
+        stage=model.Phase.INITIALIZING if first else model.Phase.PENDING,
+        analysis_key=plan.analysis_key(turn.spec),
+    )
+    candidate = model.RevisionStatus(
+        revision=desired.hash, model_version=desired.model_version, since=turn.now
+    )
+    retiring = tuple(r for r in turn.status.retiring if r.revision != desired.hash)
+    status = replace(
+        turn.status, rollout=rollout, candidate=candidate, retiring=retiring, analysis=()
+    )
+    turn = turn.with_status(status).say(
+        "RolloutStarted", f"{desired.model_version} (revision {desired.hash}), attempt {attempt}"
+    )
+    return _name_rounding(turn)
+
+
+def _name_rounding(turn: Turn) -> Turn:
+    """Rounding is never silent (features.md, R2; api.md, 5.2)."""
+    rounded = plan.rounded(turn.rollout.plan)
+    if not rounded:
+        return turn
+    parts = ", ".join(
+        f"{s.name}: {weight_text(s.weight_percent)} -> {weight_text(s.effective_weight_percent)}"
+        for s in rounded
+    )
+    return turn.say("WeightRounded", f"{turn.spec.replicas} pods cannot give every weight: {parts}")
+
+
+def work_initializing(turn: Turn) -> Turn:
+    """Serve the first revision directly once it is ready; there is nothing to compare it with."""
+    rollout = turn.rollout
+    revision = rollout.revision.hash
+    finding = readiness.missing_link(turn, 100.0)
+    if finding is not None:
+        return _wait_or_fail(turn, finding)
+    turn = waiting.stop_waiting(turn)
+    traffic = turn.seen.traffic
+    serves = traffic.weights.get(revision, 0.0) >= 100 and traffic.entry_exists
+    if not serves:
+        action = actions.SetTraffic(stable=revision, candidate="", split=model.NO_TRAFFIC)
+        return turn.act(action).look_again(CONFIRM_LOOK_SECONDS)
+    if not traffic.accepted:
+        message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
+        return _wait_or_fail(
+            turn, readiness.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
+        )
+    turn = ending.become_stable(turn)
+    turn = ending.close(turn, result=model.RolloutResult.PROMOTED, reason="first revision is ready")
+    return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+
+
+def _wait_or_fail(turn: Turn, finding: readiness.Finding) -> Turn:
+    rollout = turn.rollout
+    waited = (turn.now - rollout.progress_at).total_seconds()
+    deadline = turn.spec.progress_deadline_seconds
+    if waited >= deadline:
+        reason = f"not ready after {deadline:.0f}s: {finding.message}"
+        return ending.roll_back(turn, reason=reason, by="Deadline")
+    turn = waiting.wait_for(turn, finding.reason, finding.message)
+    return turn.look_again(min(deadline - waited + 0.1, 60.0))

@@ -1,0 +1,97 @@
+"""A decision in the making: an immutable value that each rule takes and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tidegate.rollout import actions, model
+
+IDLE_SECONDS = 600.0
+RUNNING_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What was seen, the status so far, and what is to be done. `spec` must be valid."""
+
+    seen: model.Observation
+    status: model.Status
+    actions: tuple[actions.Action, ...] = ()
+    events: tuple[actions.Event, ...] = ()
+    requeue_after_seconds: float = IDLE_SECONDS
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the observation."""
+        return self.seen.now
+
+    @property
+    def spec(self) -> model.Spec:
+        """The valid spec; only rules that run for a valid spec may ask."""
+        assert self.seen.spec is not None
+        return self.seen.spec
+
+    @property
+    def rollout(self) -> model.Rollout:
+        """The active rollout; only rules that run for one may ask."""
+        rollout = self.active_rollout
+        assert rollout is not None
+        return rollout
+
+    @property
+    def active_rollout(self) -> model.Rollout | None:
+        """The rollout that has no result yet, if any."""
+        rollout = self.status.rollout
+        return rollout if rollout is not None and rollout.active else None
+
+    @property
+    def stable(self) -> str:
+        """Hash of the serving revision, empty before the first one serves."""
+        return self.status.stable.revision if self.status.stable is not None else ""
+
+    def state_of(self, revision: str) -> model.RevisionState | None:
+        """Deployment and Service of a revision as seen."""
+        return self.seen.revisions.get(revision)
+
+    def with_status(self, status: model.Status) -> Turn:
+        """The same turn with another status."""
+        return replace(self, status=status)
+
+    def with_rollout(self, rollout: model.Rollout) -> Turn:
+        """The same turn with another rollout in its status."""
+        return replace(self, status=replace(self.status, rollout=rollout))
+
+    def act(self, *more: actions.Action) -> Turn:
+        """Add actions, in order."""
+        return replace(self, actions=(*self.actions, *more))
+
+    def say(self, reason: str, message: str) -> Turn:
+        """Add a Normal Event."""
+        return self._event(actions.EventType.NORMAL, reason, message)
+
+    def warn(self, reason: str, message: str) -> Turn:
+        """Add a Warning Event."""
+        return self._event(actions.EventType.WARNING, reason, message)
+
+    def look_again(self, seconds: float) -> Turn:
+        """Ask for the next look within `seconds`; the earliest wish wins."""
+        soonest = min(self.requeue_after_seconds, max(seconds, 0.05))
+        return replace(self, requeue_after_seconds=soonest)
+
+    def look_at(self, instant: datetime | None) -> Turn:
+        """Ask for a look at `instant`, if there is one."""
+        return self if instant is None else self.look_again((instant - self.now).total_seconds())
+
+    def after(self, seconds: float) -> datetime:
+        """The instant `seconds` from now."""
+        return self.now + timedelta(seconds=seconds)
+
+    def _event(self, kind: actions.EventType, reason: str, message: str) -> Turn:
+        event = actions.Event(type=kind, reason=reason, message=message)
+        return replace(self, events=(*self.events, event))
+
+
+def weight_text(percent: float) -> str:
+    """A weight for people: no needless decimals."""
+    return f"{percent:g}"

@@ -1,0 +1,220 @@
+"""What must hold whatever the rollout does: pods, roles, drained revisions, history, finalizer.
+
+Level-triggered: each pass compares what is wanted with what was seen and acts on the difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import actions, ending, model, plan
+from tidegate.rollout.turn import Turn
+from tidegate.traffic.provider import CapacityRequest, PodCount, provider_for
+
+FINALIZER = "tidegate.dev/traffic-restore"
+DRAIN_LOOK_SECONDS = 1.0
+
+
+def tidy(turn: Turn) -> Turn:
+    """All standing duties, in an order that never takes capacity before traffic has left."""
+    turn = _hold_finalizer(turn)
+    turn = _keep_pods(turn)
+    turn = _rest_traffic(turn)
+    turn = _label_roles(turn)
+    turn = _retire_strays(turn)
+    turn = _scale_down_retired(turn)
+    return _trim_history(turn)
+
+
+def _hold_finalizer(turn: Turn) -> Turn:
+    """Hold deletion back exactly while a candidate has, or is about to get, traffic."""
+    rollout = turn.active_rollout
+    intended = rollout is not None and rollout.split.candidate_percent > 0
+    owed = intended or not ending.only_stable_serves(turn)
+    held = FINALIZER in turn.seen.meta.finalizers
+    if owed and not held and turn.stable:
+        return replace(turn, actions=(actions.AddFinalizer(), *turn.actions))
+    if held and not owed:
+        return turn.act(actions.RemoveFinalizer())
+    return turn
+
+
+def _keep_pods(turn: Turn) -> Turn:
+    """Create and size the Deployments of stable and candidate."""
+    wanted = _wanted_pods(turn)
+    for revision, replicas in wanted:
+        turn = _want(turn, revision, replicas)
+    return turn
+
+
+def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
+    """Revisions that must have pods, with their number."""
+    rollout = turn.active_rollout
+    stable = _stable_revision(turn)
+    if rollout is None or rollout.stage is model.Phase.ROLLING_BACK:
+        return [] if stable is None else [(stable, turn.spec.replicas)]
+    if stable is None:
+        return [(rollout.revision, turn.spec.replicas)]
+    wanted = provider_for(turn.spec.traffic.provider).capacity(
+        CapacityRequest(
+            replicas=turn.spec.replicas,
+            scaling=turn.spec.scaling,
+            target_percent=_target_percent(turn, rollout),
+            live_percent=_live_percent(turn, rollout),
+            stable=_count(turn, stable.hash),
+            candidate=_count(turn, rollout.revision.hash),
+            others=_count_others(turn, stable.hash, rollout.revision.hash),
+        )
+    )
+    return [(stable, wanted.stable), (rollout.revision, wanted.candidate)]
+
+
+def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
+    """The weight to have pods for. Where pods are the weight, intent must come first.
+
+    The stage Promoting is itself the intent of 100 %: pods move all the way before the entry
+    Service leaves the old revision.
+    """
+    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
+    live = rollout.split.candidate_percent
+    if by_pods and live > 0 and rollout.stage is not model.Phase.PROMOTING:
+        return live
+    return plan.current_weight(rollout)
+
+
+def _live_percent(turn: Turn, rollout: model.Rollout) -> float:
+    """The largest share the candidate may have at the moment: intended or seen."""
+    seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    return max(rollout.split.candidate_percent, seen)
+
+
+def _count(turn: Turn, revision: str) -> PodCount:
+    state = turn.state_of(revision)
+    if state is None:
+        return PodCount(wanted=0, available=0)
+    return PodCount(wanted=state.wanted, available=state.ready)
+
+
+def _count_others(turn: Turn, *mine: str) -> PodCount:
+    others = [s for s in turn.seen.revisions.values() if s.revision.hash not in mine]
+    return PodCount(wanted=sum(s.wanted for s in others), available=sum(s.ready for s in others))
+
+
+def _stable_revision(turn: Turn) -> model.Revision | None:
+    """Stable as a revision that could be created again: only while spec still asks for it."""
+    status = turn.status.stable
+    if status is None:
+        return None
+    state = turn.state_of(status.revision)
+    if state is not None:
+        return state.revision
+    desired = turn.seen.desired
+    if desired is not None and desired.hash == status.revision:
+        return desired
+    return model.Revision(hash=status.revision, digest="", model_version=status.model_version)
+
+
+def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
+    """Create the revision where parts are missing, else set its replicas."""
+    state = turn.state_of(revision.hash)
+    creatable = turn.seen.desired is not None and turn.seen.desired.hash == revision.hash
+    if state is None or not state.has_service:
+        if not creatable:
+            return turn
+        role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
+        return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
+    if state.wanted == replicas:
+        return turn
+    return turn.act(
+        actions.Scale(revision=revision.hash, replicas=replicas, seen_replicas=state.wanted)
+    )
+
+
+def _rest_traffic(turn: Turn) -> Turn:
+    """While no candidate is meant to have traffic, stable has everything."""
+    rollout = turn.active_rollout
+    if not turn.stable or (rollout is not None and rollout.split.candidate_percent > 0):
+        return turn
+    traffic = turn.seen.traffic
+    at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
+    tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
+    at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
+    already = any(isinstance(action, actions.SetTraffic) for action in turn.actions)
+    if at_rest or already or traffic.conflict or turn.state_of(turn.stable) is None:
+        return turn
+    action = actions.SetTraffic(
+        stable=turn.stable,
+        candidate="",
+        split=model.NO_TRAFFIC,
+        marker=traffic.rolled_back_revision,
+    )
+    return turn.act(action).look_again(DRAIN_LOOK_SECONDS)
+
+
+def _label_roles(turn: Turn) -> Turn:
+    """Role labels of Deployments and Services follow status."""
+    rollout = turn.active_rollout
+    for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
+        revision = state.revision.hash
+        if revision == turn.stable:
+            role = model.Role.STABLE
+        elif rollout is not None and revision == rollout.revision.hash:
+            role = model.Role.CANDIDATE
+        else:
+            role = model.Role.PREVIOUS
+        if state.role is not role:
+            turn = turn.act(actions.SetRole(revision=revision, role=role))
+    return turn
+
+
+def _live_revisions(turn: Turn) -> set[str]:
+    rollout = turn.active_rollout
+    live = {turn.stable}
+    return live | {rollout.revision.hash} if rollout is not None else live
+
+
+def _retire_strays(turn: Turn) -> Turn:
+    """Pods of a revision that nothing refers to go the same way as those of a rejected one."""
+    known = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
+    for revision in sorted(set(turn.seen.revisions) - known):
+        if turn.seen.revisions[revision].wanted > 0:
+            turn = ending.retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
+    return turn
+
+
+def _scale_down_retired(turn: Turn) -> Turn:
+    """Scale retired revisions to 0 when their delay is over and no traffic reaches them."""
+    live = _live_revisions(turn)
+    kept: list[model.Retiring] = []
+    for entry in turn.status.retiring:
+        state = turn.state_of(entry.revision)
+        if entry.revision in live or state is None or (state.wanted == 0 and state.current):
+            continue
+        kept.append(entry)
+        if turn.now < entry.scale_down_at:
+            turn = turn.look_at(entry.scale_down_at)
+        elif turn.seen.traffic.weights.get(entry.revision, 0.0) > 0:
+            turn = turn.look_again(DRAIN_LOOK_SECONDS)
+        elif state.wanted > 0:
+            turn = turn.act(
+                actions.Scale(revision=entry.revision, replicas=0, seen_replicas=state.wanted)
+            )
+    previous = turn.status.previous
+    if previous is not None and previous.revision not in {r.revision for r in kept}:
+        previous = None
+    return turn.with_status(replace(turn.status, retiring=tuple(kept), previous=previous))
+
+
+def _trim_history(turn: Turn) -> Turn:
+    """Delete the oldest revisions without pods beyond `revisionHistoryLimit`."""
+    kept = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
+    if turn.seen.desired is not None:
+        kept.add(turn.seen.desired.hash)
+    idle = [
+        state
+        for state in turn.seen.revisions.values()
+        if state.revision.hash not in kept and state.wanted == 0 and state.ready == 0
+    ]
+    idle.sort(key=lambda state: (state.created_at, state.revision.hash), reverse=True)
+    surplus = idle[turn.spec.revision_history_limit :]
+    return turn.act(*(actions.DeleteRevision(revision=s.revision.hash) for s in surplus))

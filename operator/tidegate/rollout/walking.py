@@ -1,0 +1,287 @@
+"""Walking the steps: reach a weight, hold it under judgement, pass on, promote.
+
+A weight is reached in a fixed order: capacity, readiness, intent in status, data plane,
+confirmation. The step's clock starts at confirmation, never before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import actions, ending, model, plan, readiness, waiting
+from tidegate.rollout.turn import Turn, weight_text
+from tidegate.traffic.provider import provider_for
+
+CONFIRM_LOOK_SECONDS = 1.0
+# Waits that are over once the data plane carries the weight and nobody asks for a pause.
+REACHED = frozenset(
+    {
+        model.Waiting.SPEC_PAUSED,
+        model.Waiting.CAPACITY,
+        model.Waiting.PODS_NOT_READY,
+        model.Waiting.ROUTE_NOT_READY,
+        model.Waiting.DRAIN,
+    }
+)
+
+
+def work(turn: Turn) -> Turn:
+    """One pass over a rollout in its stages Pending, Progressing and Promoting."""
+    turn = safety_watch(turn)
+    if turn.rollout.stage is model.Phase.ROLLING_BACK:
+        return turn
+    if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
+        turn = plan.enter(turn, 0) if turn.rollout.plan else _promote(turn)
+    step = turn.rollout.step
+    if turn.rollout.stage is model.Phase.PROMOTING:
+        return ending.work_promoting(reach(turn, 100.0))
+    if step is None or step.confirmed_at is None:
+        return reach(turn, plan.current_weight(turn.rollout))
+    return _hold(turn)
+
+
+def safety_watch(turn: Turn) -> Turn:
+    """What rolls back in every stage, also while paused: a breach, lost pods, no progress."""
+    rollout = turn.rollout
+    if _marked_as_rolled_back(turn):
+        reason = rollout.rollback_reason or "rolled back before the operator restarted"
+        return ending.roll_back(turn, reason=reason, by="Analysis")
+    if broken := _candidate_unready(turn):
+        return ending.roll_back(turn, reason=f"CandidateUnready: {broken}", by="Analysis")
+    judged = turn.seen.analysis
+    if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:
+        return ending.roll_back(turn, reason=judged.message, by="Analysis")
+    if late := _no_progress(turn):
+        return ending.roll_back(turn, reason=late, by="Deadline")
+    return turn
+
+
+def _marked_as_rolled_back(turn: Turn) -> bool:
+    """A rollback wrote the data plane and crashed before it wrote status."""
+    rollout = turn.rollout
+    marked = turn.seen.traffic.rolled_back_revision == rollout.revision.hash
+    return marked and rollout.split.candidate_percent > 0
+
+
+def _candidate_unready(turn: Turn) -> str:
+    """A candidate with traffic lost its pods; waiting for evidence would only hurt users."""
+    if turn.rollout.split.candidate_percent == 0 or turn.spec.replicas == 0:
+        return ""
+    state = turn.state_of(turn.rollout.revision.hash)
+    if state is None:
+        return "its Deployment is gone"
+    if state.failure and state.ready < state.wanted:
+        return state.failure
+    return "" if state.ready > 0 else "no pod of it is ready"
+
+
+def _no_progress(turn: Turn) -> str:
+    """Pods or route made no progress for the whole progress deadline."""
+    rollout = turn.rollout
+    holds = rollout.step is not None and rollout.step.confirmed_at is not None
+    if waiting.is_paused(rollout) or (holds and rollout.stage is not model.Phase.PROMOTING):
+        return ""
+    waited = (turn.now - rollout.progress_at).total_seconds()
+    if waited < turn.spec.progress_deadline_seconds:
+        return ""
+    found = rollout.waiting_for.message if rollout.waiting_for is not None else "no progress"
+    return f"no progress for {waited:.0f}s: {found}"
+
+
+def reach(turn: Turn, weight: float) -> Turn:
+    """Bring the data plane to `weight`: wait for capacity, write the intent, confirm."""
+    turn = _look_for_deadline(turn)
+    rollout = turn.rollout
+    if rollout.split.candidate_percent == weight and rollout.split.candidate_percent > 0:
+        return _confirm(turn, weight)
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
+    finding = readiness.missing_link(turn, weight)
+    if finding is not None:
+        return _remove_old_marker(waiting.wait_for(turn, finding.reason, finding.message))
+    turn = waiting.stop_waiting(turn)
+    promoting = rollout.stage is model.Phase.PROMOTING
+    changed = replace(
+        turn.rollout,
+        split=model.Split(candidate_percent=weight),
+        stage=rollout.stage if promoting else model.Phase.PROGRESSING,
+        progress_at=turn.now,
+    )
+    turn = turn.with_rollout(changed).say(
+        "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
+    )
+    return _write_split(turn).look_again(CONFIRM_LOOK_SECONDS)
+
+
+def _write_split(turn: Turn) -> Turn:
+    rollout = turn.rollout
+    return turn.act(
+        actions.SetTraffic(stable=turn.stable, candidate=rollout.revision.hash, split=rollout.split)
+    )
+
+
+def _remove_old_marker(turn: Turn) -> Turn:
+    if readiness.old_marker_present(turn) is None or turn.rollout.split.candidate_percent > 0:
+        return turn
+    rest = actions.SetTraffic(stable=turn.stable, candidate="", split=model.NO_TRAFFIC)
+    return turn.act(rest).look_again(CONFIRM_LOOK_SECONDS)
+
+
+def _confirm(turn: Turn, weight: float) -> Turn:
+    """Compare intent with what the data plane shows; repeat the write where it got lost."""
+    traffic = turn.seen.traffic
+    share = traffic.weights.get(turn.rollout.revision.hash, 0.0)
+    turn = turn.look_again(CONFIRM_LOOK_SECONDS)
+    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:
+        return _write_split(turn)
+    if not traffic.accepted:
+        return _route_pending(turn)
+    if not _pods_carry(turn, weight):
+        return turn
+    if turn.rollout.stage is model.Phase.PROMOTING:
+        return waiting.stop_waiting(turn)
+    step = turn.rollout.step
+    assert step is not None
+    return plan.confirm(turn).say(
+        "StepStarted", f"step {step.name} at weight {weight_text(weight)}"
+    )
+
+
+def _pods_carry(turn: Turn, weight: float) -> bool:
+    """Where pods make the split: their numbers have reached it."""
+    provider = provider_for(turn.spec.traffic.provider)
+    stable = turn.state_of(turn.stable)
+    candidate = turn.state_of(turn.rollout.revision.hash)
+    if not provider.capabilities.weight_by_pods or weight in {0.0, 100.0}:
+        return True
+    if stable is None or candidate is None:
+        return False
+    return provider.weight_reached(
+        weight,
+        replicas=turn.spec.replicas,
+        scaling=turn.spec.scaling,
+        stable_ready=stable.ready,
+        candidate_ready=candidate.ready,
+    )
+
+
+def _route_pending(turn: Turn) -> Turn:
+    traffic = turn.seen.traffic
+    waited = (turn.now - turn.rollout.progress_at).total_seconds()
+    if waited < turn.spec.traffic.verify_timeout_seconds:
+        return turn
+    message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
+    return waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
+
+
+def _look_for_deadline(turn: Turn) -> Turn:
+    left = (
+        turn.spec.progress_deadline_seconds - (turn.now - turn.rollout.progress_at).total_seconds()
+    )
+    return turn.look_again(min(max(left, 0.0) + 0.1, 60.0))
+
+
+# --- holding a step ------------------------------------------------------------------------------
+
+
+def _hold(turn: Turn) -> Turn:
+    """Keep the weight under judgement until time, evidence and people let it go on."""
+    turn = turn.look_again(turn.spec.analysis.interval_seconds)
+    if (key := plan.analysis_key(turn.spec)) != turn.rollout.analysis_key:
+        return _judge_anew(turn, key)
+    if not _target_agrees(turn):
+        turn = _write_split(turn)
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
+    turn = _evidence_waits(waiting.stop_waiting(turn, only=REACHED))
+    if waiting.is_paused(turn.rollout):
+        return turn
+    step = turn.rollout.step
+    assert step is not None
+    assert step.hold_until is not None
+    assert step.deadline_at is not None
+    turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
+    if turn.seen.analysis.verdict is model.Verdict.ADVANCE and turn.now >= step.hold_until:
+        return pass_step(turn)
+    if turn.now >= step.deadline_at:
+        return _deadline(turn)
+    return turn
+
+
+def _judge_anew(turn: Turn, key: str) -> Turn:
+    """The way of judging was edited: hold and evidence of this step start again."""
+    rollout = replace(turn.rollout, analysis_key=key)
+    if rollout.step is None or rollout.step.confirmed_at is None:
+        return turn.with_rollout(rollout)
+    return plan.confirm(turn.with_rollout(rollout))
+
+
+def _target_agrees(turn: Turn) -> bool:
+    rollout = turn.rollout
+    share = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    return abs(share - rollout.split.candidate_percent) < 1e-6
+
+
+def _evidence_waits(turn: Turn) -> Turn:
+    """Name the missing evidence once it has been missing for too long; data ends the wait."""
+    seen = turn.seen.analysis
+    spec = turn.spec.analysis
+    missing_for = (
+        (turn.now - seen.without_data_since).total_seconds() if seen.without_data_since else 0.0
+    )
+    too_long = missing_for >= spec.no_data_timeout_seconds
+    unavailable = seen.consecutive_errors > 0
+    if unavailable and (too_long or seen.consecutive_errors >= spec.error_limit):
+        return waiting.wait_for(turn, model.Waiting.METRICS_UNAVAILABLE, seen.message)
+    if too_long:
+        return waiting.wait_for(turn, model.Waiting.NO_DATA, seen.message)
+    waits = turn.rollout.waiting_for
+    if waits is None or waits.reason is model.Waiting.INCONCLUSIVE or not seen.judged:
+        return turn
+    if unavailable or seen.without_data_since:
+        return turn
+    return waiting.stop_waiting(turn)
+
+
+def _deadline(turn: Turn) -> Turn:
+    """The step's deadline came without proof (api.md, 5.5): pause, or roll back if asked to."""
+    seen = turn.seen.analysis
+    message = f"no proof until the step's deadline: {seen.message or 'nothing was measured'}"
+    no_data = seen.consecutive_errors > 0 or seen.without_data_since is not None or not seen.judged
+    if turn.spec.analysis.on_inconclusive is model.OnInconclusive.ROLLBACK and not no_data:
+        return ending.roll_back(turn, reason=message, by="Deadline")
+    return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
+
+
+def pass_step(turn: Turn) -> Turn:
+    """End the active step as passed and go on to the next one, or to promotion."""
+    step = turn.rollout.step
+    assert step is not None
+    rollout = replace(
+        turn.rollout,
+        plan=plan.mark(turn.rollout, step.index, model.StepState.PASSED),
+        waiting_for=None,
+    )
+    turn = turn.with_rollout(rollout).say("StepPassed", f"step {step.name} passed")
+    if step.index + 1 < len(rollout.plan):
+        turn = plan.enter(turn, step.index + 1)
+        return reach(turn, plan.current_weight(turn.rollout))
+    return reach(_promote(turn), 100.0)
+
+
+def _promote(turn: Turn) -> Turn:
+    changed = replace(turn.rollout, stage=model.Phase.PROMOTING, progress_at=turn.now)
+    return turn.with_rollout(changed)
+
+
+def promote_fully(turn: Turn) -> Turn:
+    """Skip the remaining steps, holds and analysis; capacity and route checks stay."""
+    rollout = turn.rollout
+    steps = tuple(
+        replace(s, state=model.StepState.SKIPPED)
+        if s.state in {model.StepState.PENDING, model.StepState.ACTIVE}
+        else s
+        for s in rollout.plan
+    )
+    changed = replace(rollout, plan=steps, skip_analysis=True, waiting_for=None, step=None)
+    return _promote(turn.with_rollout(changed))
