@@ -1,0 +1,301 @@
+"""What the cluster looked like last: slim snapshots of all watched objects, in memory.
+
+The feeder writes through `Intake`, the shell puts the replies of its own writes, everybody reads.
+Snapshots are shared and must not be changed. Source: architecture.md, 3.1.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate import ports
+from tidegate.controller.workqueue import Key
+
+MODEL_DEPLOYMENT_LABEL = "tidegate.dev/model-deployment"
+WATCH_SELECTOR = "tidegate.dev/watch=true"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_REMEMBERED_DELETIONS = 4096  # uids; late replies about deleted objects come within seconds
+
+_TEMPLATE_KINDS = {
+    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Address of one object; the namespace of a cluster-scoped one is empty."""
+
+    kind: ports.Kind
+    namespace: str
+    name: str
+
+
+class By(enum.Enum):
+    """What objects are found by: uid of their controller, label, or template they refer to."""
+
+    OWNER = enum.auto()
+    LABEL = enum.auto()
+    TEMPLATE = enum.auto()
+
+
+IndexKey = tuple[By, ports.Kind, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A snapshot. `sequence` grows with every change of the store."""
+
+    snapshot: ports.Object
+    uid: str
+    resource_version: str
+    sequence: int
+    index_keys: tuple[IndexKey, ...]
+
+
+class Store:
+    """Snapshots by (kind, namespace, name) with indexes by owner, by label and by template.
+
+    An older state never replaces a newer one, nor does it bring a deleted object back.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[ports.Kind, dict[Ref, Entry]] = {}
+        self._sequence = 0
+        self._index: dict[IndexKey, set[Ref]] = {}
+        self._deleted: OrderedDict[str, str] = OrderedDict()
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def get(self, kind: ports.Kind, *, namespace: str, name: str) -> ports.Object | None:
+        """The snapshot of one object."""
+        entry = self.entry(Ref(kind, namespace, name))
+        return entry.snapshot if entry else None
+
+    def owned(self, kind: ports.Kind, *, namespace: str, owner_uid: str) -> list[ports.Object]:
+        """Objects of this kind whose controller has this uid, by name."""
+        return self._snapshots(self._find(By.OWNER, kind, namespace, owner_uid))
+
+    def labelled(
+        self, kind: ports.Kind, *, namespace: str, model_deployment: str
+    ) -> list[ports.Object]:
+        """Objects of this kind with label `tidegate.dev/model-deployment`, by name."""
+        return self._snapshots(self._find(By.LABEL, kind, namespace, model_deployment))
+
+    def keys(self) -> list[Key]:
+        """Every ModelDeployment, in a stable order."""
+        refs = self._entries.get(ports.MODEL_DEPLOYMENT, {})
+        return sorted(Key(ref.namespace, ref.name) for ref in refs)
+
+    def entry(self, ref: Ref) -> Entry | None:
+        """The snapshot with what the sweep needs to know about it."""
+        return self._entries.get(ref.kind, {}).get(ref)
+
+    def entries(self, kind: ports.Kind) -> Mapping[Ref, Entry]:
+        """All objects of a kind; a live view."""
+        return self._entries.get(kind, {})
+
+    @property
+    def sequence(self) -> int:
+        """Number of the newest change."""
+        return self._sequence
+
+    def dependents(self, kind: ports.Kind, body: ports.Object) -> set[Key]:
+        """The ModelDeployments to look at when this object changes (architecture.md, 3.1)."""
+        ref = ref_of(kind, body)
+        if kind == ports.MODEL_DEPLOYMENT:
+            return {Key(ref.namespace, ref.name)}
+        if kind in _TEMPLATE_KINDS.values():
+            users = self._find(By.TEMPLATE, kind, ref.namespace, ref.name)
+            return {Key(user.namespace, user.name) for user in users}
+        return {Key(ref.namespace, name) for name in _owner_names(body)}
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def put(self, kind: ports.Kind, body: ports.Object) -> bool:
+        """Take an event's object; False when something newer is known."""
+        ref, entry = ref_of(kind, body), self._entry_for(kind, body)
+        if self._deleted_since(entry):
+            return False
+        known = self.entry(ref)
+        if known is not None:
+            if older(entry.resource_version, than=known.resource_version):
+                return False
+            self._unindex(ref, known)
+        self._entries.setdefault(kind, {})[ref] = entry
+        for key in entry.index_keys:
+            self._index.setdefault(key, set()).add(ref)
+        self._sequence = entry.sequence
+        return True
+
+    def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
+        """Take the reply of an own write at once, so that no later pass decides on an older state.
+
+        Events that were on their way when the write landed lose against it in `put`.
+        """
+        self.put(kind, body)
+
+    def remove(self, kind: ports.Kind, body: ports.Object) -> bool:
+        """The object with this uid is gone; False when it was not (or no longer) known.
+
+        An object that lost the watch label is gone for us too, and may come back with its uid.
+        """
+        ref, uid, version = ref_of(kind, body), _uid(body), _version(body)
+        self._remember_deletion(uid, version)
+        known = self.entry(ref)
+        if known is None or known.uid != uid or older(version, than=known.resource_version):
+            return False
+        self._sequence += 1
+        self._unindex(ref, known)
+        del self._entries[kind][ref]
+        return True
+
+    def _entry_for(self, kind: ports.Kind, body: ports.Object) -> Entry:
+        return Entry(
+            snapshot=slim(body),
+            uid=_uid(body),
+            resource_version=_version(body),
+            sequence=self._sequence + 1,
+            index_keys=_index_keys(ref_of(kind, body), body),
+        )
+
+    def _unindex(self, ref: Ref, entry: Entry) -> None:
+        for key in entry.index_keys:
+            refs = self._index[key]
+            refs.discard(ref)
+            if not refs:
+                del self._index[key]
+
+    def _deleted_since(self, entry: Entry) -> bool:
+        version = self._deleted.get(entry.uid)
+        return version is not None and not older(version, than=entry.resource_version)
+
+    def _remember_deletion(self, uid: str, version: str) -> None:
+        self._deleted[uid] = version
+        if len(self._deleted) > _REMEMBERED_DELETIONS:
+            self._deleted.popitem(last=False)
+
+    def _find(self, by: By, kind: ports.Kind, namespace: str, value: str) -> Iterable[Ref]:
+        return self._index.get((by, kind, namespace, value), ())
+
+    def _snapshots(self, refs: Iterable[Ref]) -> list[ports.Object]:
+        ordered = sorted(refs, key=lambda ref: ref.name)
+        return [self._entries[ref.kind][ref].snapshot for ref in ordered]
+
+
+class Intake:
+    """`ports.EventSink`: keeps the store up to date and enqueues what depends on a change."""
+
+    def __init__(
+        self, store: Store, *, enqueue: Callable[[Key], None], recorder: ports.Recorder
+    ) -> None:
+        self._store = store
+        self._enqueue = enqueue
+        self._recorder = recorder
+
+    def changed(self, kind: ports.Kind, body: ports.Object) -> None:
+        """An object was listed, added or modified."""
+        self._safely(kind, body, self._store.put)
+
+    def deleted(self, kind: ports.Kind, body: ports.Object) -> None:
+        """An object is gone."""
+        self._safely(kind, body, self._store.remove)
+
+    def _safely(
+        self,
+        kind: ports.Kind,
+        body: ports.Object,
+        take: Callable[[ports.Kind, ports.Object], bool],
+    ) -> None:
+        """One malformed object must not stop the feeder (reliability.md, CVE-2026-40886)."""
+        try:
+            if take(kind, body):
+                for key in sorted(self._store.dependents(kind, body)):
+                    self._enqueue(key)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._recorder.problem("event_unreadable", kind=kind.kind, error=repr(error))
+
+
+def slim(body: ports.Object) -> ports.Object:
+    """The object without `managedFields` and without kubectl's copy of it; the input is kept."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    annotations = metadata.get("annotations")
+    if annotations and _LAST_APPLIED in annotations:
+        metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
+    return {**body, "metadata": metadata}
+
+
+def older(version: str, *, than: str) -> bool:
+    """Whether a resourceVersion is known to be older; versions of one kind compare as integers.
+
+    What does not parse is not known to be older, so the event is taken (architecture.md, 12).
+    """
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+
+
+def ref_of(kind: ports.Kind, body: ports.Object) -> Ref:
+    """The address of an object of this kind."""
+    metadata = body["metadata"]
+    return Ref(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
+
+
+def _index_keys(ref: Ref, body: ports.Object) -> tuple[IndexKey, ...]:
+    if ref.kind == ports.MODEL_DEPLOYMENT:
+        templates = _template_refs(ref, body)
+        return tuple((By.TEMPLATE, t.kind, t.namespace, t.name) for t in templates)
+    owners = [
+        str(owner.get("uid", "")) for owner in _owner_references(body) if owner.get("controller")
+    ]
+    label = _labels(body).get(MODEL_DEPLOYMENT_LABEL)
+    return (
+        *((By.OWNER, ref.kind, ref.namespace, uid) for uid in owners),
+        *([(By.LABEL, ref.kind, ref.namespace, str(label))] if label else []),
+    )
+
+
+def _uid(body: ports.Object) -> str:
+    return str(body["metadata"]["uid"])
+
+
+def _version(body: ports.Object) -> str:
+    return str(body["metadata"].get("resourceVersion", ""))
+
+
+def _labels(body: ports.Object) -> Mapping[str, Any]:
+    return body["metadata"].get("labels") or {}
+
+
+def _owner_references(body: ports.Object) -> list[Mapping[str, Any]]:
+    return body["metadata"].get("ownerReferences") or []
+
+
+def _owner_names(body: ports.Object) -> set[str]:
+    """Names of the ModelDeployments that an object belongs to, by owner and by label."""
+    names = {
+        str(owner["name"])
+        for owner in _owner_references(body)
+        if owner.get("kind") == ports.MODEL_DEPLOYMENT.kind
+        and str(owner.get("apiVersion", "")).startswith(f"{ports.TIDEGATE_GROUP}/")
+    }
+    label = _labels(body).get(MODEL_DEPLOYMENT_LABEL)
+    return names | {str(label)} if label else names
+
+
+def _template_refs(ref: Ref, snapshot: ports.Object) -> set[Ref]:
+    """The templates that a ModelDeployment names; what is malformed names none."""
+    metrics = _at(_at(_at(snapshot, "spec"), "analysis"), "metrics")
+    named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
+    found = set()
+    for reference in named:
+        kind = _TEMPLATE_KINDS.get(str(_at(reference, "kind")))
+        if kind is not None:
+            namespace = ref.namespace if kind.namespaced else ""
+            found.add(Ref(kind, namespace, str(_at(reference, "name"))))
+    return found
+
+
+def _at(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else None
