@@ -9,7 +9,7 @@ from typing import Any
 
 from mlserver.errors import MLServerError
 from mlserver.types import InferenceRequest, InferenceResponse
-from mlserver_sklearn import SKLearnModel
+from mlserver_sklearn import SKLearnModel  # type: ignore[import-not-found]
 
 INTERNAL_SERVER_ERROR = 500
 

@@ -1,6 +1,6 @@
 """Trains the models of the demo and lays each out as a model repository that MLServer can serve.
 
-Usage: train.py DIRECTORY. It writes DIRECTORY/v1, v2 and v3.
+Usage: python -m digits.train DIRECTORY. It writes DIRECTORY/v1, v2 and v3.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import digits
-import joblib
+import joblib  # type: ignore[import-untyped]
 from sklearn.base import ClassifierMixin
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
 
+from .rows import held_out_rows, training_rows
+
 MODEL_NAME = "digits"
 SKLEARN_RUNTIME = "mlserver_sklearn.SKLearnModel"
-FAULTY_RUNTIME = "faulty.FaultyModel"
+FAULTY_RUNTIME = "digits.faulty.FaultyModel"
 FAULTS = {"fail_ratio": 0.25, "slow_ratio": 0.5, "slow_seconds": 0.6, "seed": 3}
 
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 def fit(model: ClassifierMixin) -> float:
     """Train in place; the accuracy on held-out rows, 0 to 1."""
-    train, held_out = digits.training_rows(), digits.held_out_rows()
+    train, held_out = training_rows(), held_out_rows()
     model.fit(train.pixels, train.labels)
     return round(float(model.score(held_out.pixels, held_out.labels)), 4)
 

@@ -1,0 +1,172 @@
+"""A small server whose faults are set in the pod template: it fails, waits, crashes on order.
+
+Every path answers; /healthz is the readiness probe and /metrics holds `http_requests_total` and
+`http_request_duration_seconds`. Neither of the two is counted. Which pod template answered stands
+in the headers X-Tidegate-Revision and X-Tidegate-Version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What the server does wrong, read from the environment.
+
+    Units: ratios from 0 to 1, the rest in seconds.
+    """
+
+    fail_ratio: float = 0.0
+    slow_ratio: float = 0.0
+    slow_seconds: float = 0.0
+    ready_delay_seconds: float = 0.0
+    drain_seconds: float = 3.0
+    crash: bool = False
+    version: str = ""
+    revision: str = ""
+    port: int = 8080
+
+    @staticmethod
+    def from_env(env: Mapping[str, str]) -> Behaviour:
+        """Variables of the same names in capitals; the operator injects version and revision."""
+        return Behaviour(
+            fail_ratio=float(env.get("FAIL_RATIO", "0")),
+            slow_ratio=float(env.get("SLOW_RATIO", "0")),
+            slow_seconds=float(env.get("SLOW_SECONDS", "0")),
+            ready_delay_seconds=float(env.get("READY_DELAY_SECONDS", "0")),
+            drain_seconds=float(env.get("DRAIN_SECONDS", "3")),
+            crash=env.get("CRASH", "") == "1",
+            version=env.get("TIDEGATE_MODEL_VERSION", ""),
+            revision=env.get("TIDEGATE_REVISION", ""),
+            port=int(env.get("PORT", "8080")),
+        )
+
+
+@dataclass(slots=True)
+class Share:
+    """Says yes to a fixed share of the questions, evenly spread and the same in every run."""
+
+    ratio: float
+    _owed: float = 0.0
+
+    def hit(self) -> bool:
+        """Whether this one belongs to the share."""
+        self._owed += self.ratio
+        if self._owed < 1.0:
+            return False
+        self._owed -= 1.0
+        return True
+
+
+class Server:
+    """The request handlers and what they count."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.started_at = time.monotonic()
+        self.draining = False
+        self.registry = CollectorRegistry()
+        self._fail = Share(behaviour.fail_ratio)
+        self._slow = Share(behaviour.slow_ratio)
+        self._requests = Counter(
+            "http_requests_total",
+            "Answered requests.",
+            ["code", "method", "path"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "http_request_duration_seconds",
+            "Time to the answer.",
+            ["method", "path"],
+            registry=self.registry,
+        )
+
+    def application(self) -> web.Application:
+        """The routes."""
+        application = web.Application()
+        application.router.add_get("/healthz", self.health)
+        application.router.add_get("/metrics", self.metrics)
+        application.router.add_route("*", "/{path:.*}", self.answer)
+        return application
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Ready after the delay, and no longer once asked to stop."""
+        waited = time.monotonic() - self.started_at
+        ready = waited >= self.behaviour.ready_delay_seconds and not self.draining
+        return web.Response(status=200 if ready else 503)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """The Prometheus text format."""
+        body = generate_latest(self.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """200 with the version, or the configured fault."""
+        began = time.perf_counter()
+        await request.read()
+        if self._slow.hit():
+            await asyncio.sleep(self.behaviour.slow_seconds)
+        code = 500 if self._fail.hit() else 200
+        self._requests.labels(code=code, method=request.method, path=request.path).inc()
+        self._duration.labels(method=request.method, path=request.path).observe(
+            time.perf_counter() - began
+        )
+        return self._response(code)
+
+    def _response(self, code: int) -> web.Response:
+        who = {"version": self.behaviour.version, "revision": self.behaviour.revision}
+        response = web.json_response(who, status=code)
+        response.headers["X-Tidegate-Version"] = self.behaviour.version
+        response.headers["X-Tidegate-Revision"] = self.behaviour.revision
+        if self.draining:
+            response.force_close()
+        return response
+
+
+async def serve(behaviour: Behaviour, *, stop: asyncio.Event) -> None:
+    """Serve until `stop`, then drain.
+
+    While draining the server still answers, but asks clients to come back on a new connection:
+    that is what lets a load balancer take it out without a failed request.
+    """
+    server = Server(behaviour)
+    runner = web.AppRunner(server.application(), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=behaviour.port).start()
+        await stop.wait()
+        server.draining = True
+        await asyncio.sleep(behaviour.drain_seconds)
+    finally:
+        await runner.cleanup()
+
+
+async def main() -> None:
+    """Run as the process of a pod."""
+    behaviour = Behaviour.from_env(os.environ)
+    if behaviour.crash:
+        sys.exit("crashing as asked by CRASH=1")
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    await serve(behaviour, stop=stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
