@@ -1,0 +1,192 @@
+"""How a step is judged, as users write it (api.md, 5.4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tidegate.api import schema
+from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
+from tidegate.rollout import model
+
+ERROR_RATIO_LIMIT = 0.01
+DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
+
+OnInconclusive = Annotated[model.OnInconclusive, schema.LAX]
+VariableName = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableValue = Annotated[str, Field(max_length=512)]
+Variables = Annotated[dict[VariableName, VariableValue], Field(max_length=16)]
+
+
+class TemplateRef(Part):
+    """A metric template."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    kind: Literal["MetricTemplate", "ClusterMetricTemplate"] = Field(
+        description="MetricTemplate of the same namespace, or ClusterMetricTemplate."
+    )
+    name: schema.ObjectName = Field(description="Name of the template.")
+
+
+class Threshold(Part):
+    """Absolute limits of the candidate, in the unit of the metric."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    min: float | None = Field(default=None, description="Values below fail.")
+    max: float | None = Field(default=None, description="Values above fail.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V17a",
+            cel="has(self.min) || has(self.max)",
+            message="threshold needs min or max: set at least one of them",
+            field="",
+            holds=lambda it: it.min is not None or it.max is not None,
+        ),
+        Rule(
+            id="V17b",
+            cel="!has(self.min) || !has(self.max) || self.min <= self.max",
+            message="min must not be above max: lower it",
+            field="min",
+            holds=lambda it: it.min is None or it.max is None or it.min <= it.max,
+        ),
+    )
+
+
+class Metric(Part):
+    """One judged number: a preset, a template or a query."""
+
+    name: schema.Name = Field(description="Name of the metric in status and Events.")
+    preset: Literal["error-ratio", "latency-p50", "latency-p95", "latency-p99"] | None = Field(
+        default=None, description="A number that every model server has; ratio or seconds."
+    )
+    template_ref: TemplateRef | None = Field(
+        default=None, description="A MetricTemplate or ClusterMetricTemplate."
+    )
+    query: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None,
+        description="PromQL that returns one number; only where the metric source allows it.",
+    )
+    variables: Variables = Field(
+        default={}, description="Values for the variables of the template or query."
+    )
+    threshold: Threshold | None = Field(
+        default=None,
+        description="Limits of the candidate.",
+        json_schema_extra=built_in(f"error-ratio: max {ERROR_RATIO_LIMIT}; others: required"),
+    )
+    window: Annotated[str, DurationBetween("30s", "168h")] | None = Field(
+        default=None,
+        description="Length of the window that is judged.",
+        json_schema_extra=built_in("analysis.window"),
+    )
+    min_samples: schema.Count | None = Field(
+        default=None,
+        description="Fewest candidate samples in the window for a judgement.",
+        json_schema_extra=built_in("the smaller of 20 and analysis.minRequests"),
+    )
+    critical: bool = Field(default=False, description="One failing evaluation rolls back.")
+    dry_run: bool = Field(default=False, description="Reported, but never acts.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V14",
+            cel="[has(self.preset), has(self.templateRef), has(self.query)].exists_one(x, x)",
+            message="exactly one of preset, templateRef and query must be set",
+            field="",
+            holds=lambda it: [it.preset, it.template_ref, it.query].count(None) == 2,
+        ),
+        Rule(
+            id="V15",
+            cel="has(self.threshold) || self.?preset.orValue('') == 'error-ratio'",
+            message=(
+                "threshold is required unless preset is error-ratio "
+                f"(default there: max {ERROR_RATIO_LIMIT}): set threshold.max or threshold.min"
+            ),
+            field="threshold",
+            holds=lambda it: it.threshold is not None or it.preset == "error-ratio",
+        ),
+        Rule(
+            id="V16",
+            cel="!(self.?critical.orValue(false) && self.?dryRun.orValue(false))",
+            message="critical and dryRun exclude each other: remove one of them",
+            field="critical",
+            holds=lambda it: not (it.critical and it.dry_run),
+        ),
+        Rule(
+            id="V32",
+            cel="!has(self.variables) || !has(self.preset)",
+            message="variables have no meaning for a preset: remove them or use templateRef",
+            field="variables",
+            holds=lambda it: not it.variables or it.preset is None,
+        ),
+    )
+
+
+class BreachAfter(Part):
+    """How many of the last evaluations with new samples must fail for a breach."""
+
+    failures: schema.UpToHundred = Field(
+        default=DEFAULT_FAILURES, description="Failing evaluations that make a breach."
+    )
+    out_of: schema.UpToHundred = Field(
+        default=DEFAULT_OUT_OF, description="Evaluations that are looked at."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V24",
+            cel=(
+                f"self.?failures.orValue({DEFAULT_FAILURES}) <= "
+                f"self.?outOf.orValue({DEFAULT_OUT_OF})"
+            ),
+            message=(
+                f"failures must not be above outOf (defaults: {DEFAULT_FAILURES} of "
+                f"{DEFAULT_OUT_OF}): lower failures or raise outOf"
+            ),
+            field="failures",
+            holds=lambda it: it.failures <= it.out_of,
+        ),
+    )
+
+
+class Analysis(Part):
+    """How a step is judged."""
+
+    source: schema.Name = Field(
+        default="default", description="Metric source, by the name the administrator gave it."
+    )
+    interval: Annotated[str, DurationBetween("1s", "1h")] | None = Field(
+        default=None,
+        description="Time between evaluations.",
+        json_schema_extra=built_in("5s; 30s where a metric is a query"),
+    )
+    warmup: Annotated[str, DurationBetween("0s", "24h")] = Field(
+        default="1m", description="Ignored after the candidate's first traffic."
+    )
+    settle: Annotated[str, DurationBetween("0s", "10m")] = Field(
+        default="30s", description="Ignored after every change of weight."
+    )
+    min_requests: schema.Count = Field(
+        default=100, description="Requests the candidate must have answered in each step."
+    )
+    window: Annotated[str, DurationBetween("30s", "168h")] | None = Field(
+        default=None,
+        description="Length of the window that is judged; never longer than the step so far.",
+        json_schema_extra=built_in("the longer of 1m and 4 scrape intervals"),
+    )
+    breach_after: BreachAfter = Field(
+        default=BreachAfter(), description="How many failing evaluations make a breach."
+    )
+    error_limit: schema.UpToHundred = Field(
+        default=5, description="Errors of the metric source in a row, then the rollout pauses."
+    )
+    no_data_timeout: Annotated[str, DurationBetween("1m", "24h")] = Field(
+        default="10m", description="Time without data, after which status says so and why."
+    )
+    on_inconclusive: OnInconclusive = Field(
+        default=model.OnInconclusive.PAUSE, description="At the deadline of a step without proof."
+    )
+    metrics: Annotated[list[Metric], Field(min_length=1, max_length=32), Keyed("name")] = Field(
+        default=[Metric(name="error-ratio", preset="error-ratio")],
+        description="The judged numbers.",
+        json_schema_extra=built_in(f"error-ratio with a limit of {ERROR_RATIO_LIMIT}"),
+    )

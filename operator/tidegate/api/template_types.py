@@ -1,0 +1,179 @@
+"""MetricTemplate and ClusterMetricTemplate as users write them (api.md, 8.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tidegate.api import schema
+from tidegate.api.analysis_types import VariableName, VariableValue
+from tidegate.api.schema import Keyed, Part, Rule, built_in
+from tidegate.evidence.model import Operator
+
+# The operator adds these to every selector; a template that had them could leave its namespace.
+RESERVED_LABELS = ("namespace", "model_deployment", "revision", "pod", "le")
+DEFAULT_PATTERN = "[A-Za-z0-9_.:/-]{1,512}"
+
+MetricName = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+]
+LabelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+LabelValue = Annotated[str, Field(max_length=512)]
+# One bounded character class: matching it takes linear time, whoever wrote it.
+CharacterClass = Annotated[
+    str,
+    Field(
+        max_length=128,
+        pattern=r"^\[[^\[\]]{1,100}\](\*|\+|\{[0-9]{1,3}(,[0-9]{0,3})?\})$",
+    ),
+]
+_RESERVED_CEL = "[" + ", ".join(f"'{label}'" for label in RESERVED_LABELS) + "]"
+_RESERVED_MESSAGE = (
+    f"labels {', '.join(RESERVED_LABELS)} are added by the operator: leave them out of selectors"
+)
+
+
+class Expression(Part):
+    """A condition on a label."""
+
+    label: LabelName = Field(description="Name of the label.")
+    operator: Annotated[Operator, schema.LAX] = Field(
+        description="In and NotIn compare texts; Matches and NotMatches regular expressions."
+    )
+    values: Annotated[list[LabelValue], Field(min_length=1, max_length=16)] = Field(
+        description="Alternatives.", json_schema_extra=schema.ATOMIC_LIST
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T1",
+            cel=f"!(self.label in {_RESERVED_CEL})",
+            message=_RESERVED_MESSAGE,
+            field="label",
+            holds=lambda it: it.label not in RESERVED_LABELS,
+        ),
+    )
+
+
+class Selector(Part):
+    """Series by metric name and labels."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    metric: MetricName = Field(description="Name of the metric.")
+    match_labels: Annotated[dict[LabelName, LabelValue], Field(max_length=8)] = Field(
+        default={}, description="Labels and their values."
+    )
+    match_expressions: Annotated[list[Expression], Field(max_length=8)] = Field(
+        default=[], description="Conditions on labels.", json_schema_extra=schema.ATOMIC_LIST
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T2",
+            cel=f"!has(self.matchLabels) || !self.matchLabels.exists(k, k in {_RESERVED_CEL})",
+            message=_RESERVED_MESSAGE,
+            field="matchLabels",
+            holds=lambda it: not any(label in RESERVED_LABELS for label in it.match_labels),
+        ),
+    )
+
+
+class Ratio(Part):
+    """Bad events out of all events, both counters."""
+
+    bad: Selector = Field(description="Counter of bad events.")
+    total: Selector = Field(description="Counter of all events.")
+
+
+class Latency(Part):
+    """A quantile of a classic histogram."""
+
+    histogram: Selector = Field(description="The histogram; its name without _bucket.")
+    quantile: Annotated[float, Field(gt=0, lt=1)] = Field(description="Such as 0.95.")
+    unit_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=1.0, description="Length of the histogram's unit in seconds."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T3",
+            cel="!self.histogram.metric.endsWith('_bucket')",
+            message="give the name of the histogram without _bucket",
+            field="histogram",
+            holds=lambda it: not it.histogram.metric.endswith("_bucket"),
+        ),
+    )
+
+
+class Query(Part):
+    """Free PromQL that returns one number."""
+
+    promql: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
+        description="The query; ${...} stands for variables."
+    )
+
+
+class Provider(Part):
+    """Where the numbers come from."""
+
+    type: Literal["Prometheus"] = Field(default="Prometheus", description="Kind of source.")
+    source: schema.Name | None = Field(
+        default=None,
+        description="Metric source, by the name the administrator gave it.",
+        json_schema_extra=built_in("analysis.source of the ModelDeployment"),
+    )
+
+
+class Variable(Part):
+    """A variable of the template."""
+
+    name: VariableName = Field(description="Name of the variable.")
+    required: bool = Field(default=False, description="Every user must give a value.")
+    pattern: CharacterClass = Field(
+        default=DEFAULT_PATTERN,
+        description="What a whole value looks like: one character class with a repetition.",
+    )
+    value: VariableValue | None = Field(
+        default=None, description="Value where a user gives none; needed unless required."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T4",
+            cel="self.?required.orValue(false) != has(self.value)",
+            message="a variable is either required or has a value: set exactly one of them",
+            field="value",
+            holds=lambda it: it.required != (it.value is not None),
+        ),
+    )
+
+
+def _block_rule(block: str) -> Rule:
+    kind = block.capitalize()
+    return Rule(
+        id=f"T5-{block}",
+        cel=f"(self.type == '{kind}') == has(self.{block})",
+        message=f"member {block} must be set exactly when type is {kind}",
+        field=block,
+        holds=lambda it: (it.type == kind) == (getattr(it, block) is not None),
+    )
+
+
+class Spec(Part):
+    """How a number is read from a metric source."""
+
+    type: Literal["Ratio", "Latency", "Query"] = Field(
+        description="Which block is set: ratio, latency or query."
+    )
+    provider: Provider = Field(default=Provider(), description="Where the numbers come from.")
+    direction: Literal["LowerIsBetter", "HigherIsBetter"] = Field(
+        description="Which way is better; says on which side users should put limits."
+    )
+    variables: Annotated[list[Variable], Field(max_length=16), Keyed("name")] = Field(
+        default=[], description="Variables of the template."
+    )
+    ratio: Ratio | None = Field(default=None, description="For type Ratio.")
+    latency: Latency | None = Field(default=None, description="For type Latency.")
+    query: Query | None = Field(default=None, description="For type Query.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        _block_rule("ratio"),
+        _block_rule("latency"),
+        _block_rule("query"),
+    )

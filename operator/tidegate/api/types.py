@@ -1,0 +1,428 @@
+"""The ModelDeployment as users write it (api.md, 3 to 5): the source of CRD, docs and checks.
+
+A default given here is the built-in one. It is applied in code and kept out of the CRD, except
+for `paused` (api.md, 2.2).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from tidegate.api import schema
+from tidegate.api.analysis_types import Analysis
+from tidegate.api.durations import seconds_of
+from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
+from tidegate.rollout import model
+
+NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
+RESERVED_LABEL_PREFIX = "tidegate.dev/"
+
+Provider = Annotated[model.Provider, schema.LAX]
+LabelValue = Annotated[str, Field(max_length=63)]
+AnnotationValue = Annotated[str, Field(max_length=4096)]
+Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
+
+
+class Artifact(Part):
+    """Something the model needs besides its own file, such as a tokenizer."""
+
+    name: schema.Name = Field(description="Name of the artefact.")
+    uri: schema.Uri | None = Field(default=None, description="Place of the artefact.")
+    digest: schema.Digest | None = Field(default=None, description="Digest of the artefact.")
+
+
+class Model(Part):
+    """Identity of the served model; a change of anything here makes a new revision."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None,
+        description="Name of the model, given to the containers as TIDEGATE_MODEL_NAME.",
+        json_schema_extra=built_in("metadata.name"),
+    )
+    version: Annotated[str, Field(min_length=1, max_length=63, pattern=schema.LABEL)] = Field(
+        description="Version for people. Quote it in YAML: 1.10 is a number, and equal to 1.1."
+    )
+    uri: schema.Uri | None = Field(
+        default=None,
+        description="Place of the model, given to the containers as TIDEGATE_MODEL_URI.",
+    )
+    digest: schema.Digest | None = Field(
+        default=None,
+        description="Digest of the model file. Without it new bytes under an old URI go unseen.",
+    )
+    artifacts: Annotated[list[Artifact], Field(max_length=16), Keyed("name")] = Field(
+        default=[], description="Further files the model needs."
+    )
+
+
+class Server(Part):
+    """How the model server speaks."""
+
+    preset: Literal["HTTP", "MLServer"] = Field(
+        default="HTTP",
+        description="Kind of model server; chooses ports, paths and the metrics that presets read.",
+    )
+    port: schema.Port | None = Field(
+        default=None,
+        description="Port of the pod that answers requests.",
+        json_schema_extra=built_in("8080"),
+    )
+    metrics_port: schema.Port | None = Field(
+        default=None,
+        description="Port of the pod that serves metrics.",
+        json_schema_extra=built_in("HTTP: port; MLServer: 8082"),
+    )
+    metrics_path: schema.UrlPath = Field(
+        default="/metrics", description="Path of the metrics on that port."
+    )
+    ready_path: schema.UrlPath | None = Field(
+        default=None,
+        description="Path asked on every pod before it gets traffic; judged by its status code.",
+        json_schema_extra=built_in("HTTP: not asked; MLServer: /v2/health/ready"),
+    )
+
+
+class Container(Part):
+    """A container; members not listed here are passed on as they are."""
+
+    model_config = {"extra": "allow"}
+    name: schema.Name = Field(description="Name of the container.")
+    image: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="Image of the container."
+    )
+
+
+class PodSpec(Part):
+    """A pod spec; members not listed here are passed on as they are."""
+
+    model_config = {"extra": "allow"}
+    containers: Annotated[list[Container], Field(min_length=1, max_length=32), Keyed("name")] = (
+        Field(description="Containers of the pod.")
+    )
+
+
+class PodMetadata(Part):
+    """Labels and annotations of the pods."""
+
+    labels: Annotated[dict[str, LabelValue], Field(max_length=64)] = Field(
+        default={}, description="Labels of the pods; tidegate.dev/ is reserved."
+    )
+    annotations: Annotated[dict[str, AnnotationValue], Field(max_length=64)] = Field(
+        default={}, description="Annotations of the pods."
+    )
+    creation_timestamp: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None,
+        description="Ignored; client libraries write it, mostly as null.",
+        json_schema_extra={"nullable": True},
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V31",
+            cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{RESERVED_LABEL_PREFIX}'))",
+            message=(
+                f"labels under {RESERVED_LABEL_PREFIX} are reserved for the operator: remove them"
+            ),
+            field="labels",
+            holds=lambda it: not any(k.startswith(RESERVED_LABEL_PREFIX) for k in it.labels),
+        ),
+    )
+
+
+class PodTemplate(Part):
+    """The pods of a revision; a change here makes a new revision."""
+
+    metadata: PodMetadata = Field(default=PodMetadata(), description="Metadata of the pods.")
+    spec: PodSpec = Field(description="Spec of the pods, as in a Deployment.")
+
+
+class Workload(Part):
+    """The pods that serve a revision."""
+
+    replicas: Annotated[int, Field(ge=0, le=5000)] = Field(
+        default=1, description="Pods of a revision that gets all traffic."
+    )
+    template: PodTemplate = Field(description="Template of the pods.")
+
+
+class Service(Part):
+    """The entry Service, which clients use."""
+
+    name: schema.ServiceName | None = Field(
+        default=None,
+        description="Name of the entry Service; cannot be changed later.",
+        json_schema_extra=built_in("metadata.name"),
+    )
+    port: schema.Port = Field(default=80, description="Port of the entry Service.")
+    target_port: schema.Port | None = Field(
+        default=None,
+        description="Port of the pods behind it.",
+        json_schema_extra=built_in("server.port"),
+    )
+    app_protocol: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
+        default=None, description="Application protocol of the port, such as kubernetes.io/h2c."
+    )
+
+
+class ParentRef(Part):
+    """A Gateway."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    name: schema.ObjectName = Field(description="Name of the Gateway.")
+    namespace: schema.Name | None = Field(
+        default=None,
+        description="Namespace of the Gateway.",
+        json_schema_extra=built_in("the object's own"),
+    )
+    section_name: schema.ObjectName | None = Field(
+        default=None, description="Listener of the Gateway; all that fit where left out."
+    )
+    port: schema.Port | None = Field(
+        default=None, description="Port of the Gateway; all that fit where left out."
+    )
+
+
+class PathMatch(Part):
+    """A path prefix."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    type: Literal["PathPrefix"] = Field(default="PathPrefix", description="How paths compare.")
+    value: Annotated[str, Field(max_length=1024, pattern=r"^/[^\s?#]*$")] = Field(
+        description="The prefix; starts with a slash."
+    )
+
+
+class RouteMatch(Part):
+    """Which requests a route takes."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    path: PathMatch = Field(description="Path of the request.")
+
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
+]
+
+
+class GatewayAPI(Part):
+    """The HTTPRoute that the operator writes."""
+
+    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)] = Field(
+        description="Gateways that the route attaches to.", json_schema_extra=schema.ATOMIC_LIST
+    )
+    hostnames: Annotated[list[Hostname], Field(max_length=16)] = Field(
+        default=[],
+        description="Host names of the route; all where left out.",
+        json_schema_extra=schema.ATOMIC_LIST,
+    )
+    matches: Annotated[list[RouteMatch], Field(min_length=1, max_length=8)] = Field(
+        default=[RouteMatch(path=PathMatch(value="/"))],
+        description="Requests that the route takes.",
+        json_schema_extra={**schema.ATOMIC_LIST, **built_in("path prefix /")},
+    )
+
+
+class Verify(Part):
+    """Waiting for the data plane."""
+
+    timeout: Annotated[str, DurationBetween("5s", "30m")] = Field(
+        default="2m",
+        description="Longest wait for the route to be accepted; the step does not start before.",
+    )
+
+
+class Traffic(Part):
+    """Which data plane carries the split between stable and candidate."""
+
+    provider: Provider = Field(
+        default=model.Provider.REPLICA_RATIO,
+        description="ReplicaRatio: one Service and pod counts. GatewayAPI: weights of an HTTPRoute.",
+    )
+    gateway_api: GatewayAPI | None = Field(
+        default=None,
+        alias="gatewayAPI",
+        description="The route; set exactly when provider is GatewayAPI.",
+    )
+    verify: Verify = Field(default=Verify(), description="Waiting for the data plane.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V5",
+            cel="(self.?provider.orValue('ReplicaRatio') == 'GatewayAPI') == has(self.gatewayAPI)",
+            message=(
+                "member gatewayAPI must be set exactly when provider is GatewayAPI (default "
+                "provider: ReplicaRatio): set provider: GatewayAPI with gatewayAPI, or neither"
+            ),
+            field="gatewayAPI",
+            holds=lambda it: (
+                (it.provider is model.Provider.GATEWAY_API) == (it.gateway_api is not None)
+            ),
+        ),
+    )
+
+
+class Step(Part):
+    """A planned weight."""
+
+    name: schema.Name = Field(description="Stable name of the step.")
+    weight: Weight = Field(
+        description="Share of requests for the candidate in percent; higher than the step before."
+    )
+    hold: Annotated[str, DurationBetween("0s", "720h")] = Field(
+        default="10m", description="Least time at this weight, from its confirmation on."
+    )
+    deadline: Annotated[str, DurationBetween("0s", "2160h")] | None = Field(
+        default=None,
+        description="Longest wait for proof at this weight; then analysis.onInconclusive.",
+        json_schema_extra=built_in("the longer of 1h and 4 x hold"),
+    )
+    min_requests: schema.Count | None = Field(
+        default=None,
+        description="Requests the candidate must have answered in this step.",
+        json_schema_extra=built_in("analysis.minRequests"),
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V12",
+            cel=(
+                "!has(self.deadline) || "
+                "duration(self.deadline) >= duration(self.?hold.orValue('10m'))"
+            ),
+            message="deadline must not be shorter than hold (default hold: 10m): raise it",
+            field="deadline",
+            holds=lambda it: it.deadline is None or seconds_of(it.deadline) >= seconds_of(it.hold),
+        ),
+    )
+
+
+def _default_step(percent: int) -> Step:
+    return Step(name=f"p{percent}", weight=percent)
+
+
+class Canary(Part):
+    """The steps of a canary."""
+
+    steps: Annotated[list[Step], Field(min_length=1, max_length=32), Keyed("name")] = Field(
+        default=[_default_step(10), _default_step(25), _default_step(50)],
+        description="Steps in their order; after the last one the candidate is promoted.",
+        json_schema_extra=built_in("weights 10, 25, 50 with a hold of 10m"),
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V10",
+            cel=(
+                "!has(self.steps) || (self.steps.map(s, s.weight).isSorted() && "
+                "self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight)))"
+            ),
+            message=(
+                "weights of steps must rise from each step to the next: "
+                "sort the steps by weight and leave out repetitions"
+            ),
+            field="steps",
+            holds=lambda it: _rises([step.weight for step in it.steps]),
+        ),
+    )
+
+
+def _rises(weights: list[float]) -> bool:
+    return all(before < after for before, after in zip(weights, weights[1:], strict=False))
+
+
+class Scaling(Part):
+    """How many pods a rollout may add or miss."""
+
+    match_traffic: bool = Field(
+        default=True,
+        description="Size the candidate by its weight; false: full size from the first step.",
+    )
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="Fewest pods of a candidate with traffic."
+    )
+    max_surge_percent: schema.Percent | None = Field(
+        default=None,
+        description="Pods beyond workload.replicas during a rollout, in percent of it.",
+        json_schema_extra=built_in("GatewayAPI: 100; ReplicaRatio: 25"),
+    )
+    max_unavailable_percent: schema.Percent = Field(
+        default=0.0, description="ReplicaRatio only: pods that may be missing meanwhile."
+    )
+
+
+class Strategy(Part):
+    """How a new revision comes into service."""
+
+    type: Literal["Canary"] = Field(default="Canary", description="Kind of rollout.")
+    canary: Canary = Field(default=Canary(), description="The steps of a canary.")
+    scaling: Scaling = Field(
+        default=Scaling(), description="How many pods a rollout may add or miss."
+    )
+    scale_down_delay: Annotated[str, DurationBetween("0s", "168h")] = Field(
+        default="30s",
+        description="From confirmed weight 0 to the removal of pods, so that requests can end.",
+    )
+
+
+class Rollback(Part):
+    """What happens to a rejected revision."""
+
+    report_as: Literal["Degraded", "Suspended", "Healthy"] = Field(
+        default="Degraded", description="Health in status while a revision is rejected."
+    )
+    keep_candidate_for: Annotated[str, DurationBetween("0s", "168h")] = Field(
+        default="0s",
+        description="Keep rejected pods at weight 0 this long, beyond strategy.scaleDownDelay.",
+    )
+
+
+class Spec(Part):
+    """Which model version shall serve, how it gets traffic, and which evidence a step needs."""
+
+    model: Model = Field(description="Identity of the model; part of the revision.")
+    server: Server = Field(default=Server(), description="How the model server speaks.")
+    workload: Workload = Field(description="The pods that serve a revision.")
+    service: Service = Field(default=Service(), description="The Service that clients use.")
+    traffic: Traffic = Field(
+        default=Traffic(), description="The data plane that carries the split."
+    )
+    strategy: Strategy = Field(
+        default=Strategy(), description="How a new revision comes into service."
+    )
+    analysis: Analysis = Field(default=Analysis(), description="How a step is judged.")
+    rollback: Rollback = Field(
+        default=Rollback(), description="What happens to a rejected revision."
+    )
+    progress_deadline: Annotated[str, DurationBetween("1m", "24h")] = Field(
+        default="30m",
+        description=(
+            "Longest time without progress of pods or route, then the rollout is rolled back; "
+            "stands still while holding or paused."
+        ),
+    )
+    revision_history_limit: Annotated[int, Field(ge=0, le=50)] = Field(
+        default=5, description="Revisions kept without pods."
+    )
+    paused: bool = Field(
+        default=False,
+        description="No forward move while true; rollbacks go on.",
+        json_schema_extra={schema.KEEP_DEFAULT: True},
+    )
+
+
+# CEL at the root of the object; the only place that sees metadata.name and the old object (V18).
+ENTRY_SERVICE_IMMUTABLE: dict[str, Any] = {
+    "rule": " == ".join(
+        f"(has({it}.spec.service) && has({it}.spec.service.name) "
+        f"? {it}.spec.service.name : {it}.metadata.name)"
+        for it in ("self", "oldSelf")
+    ),
+    "message": (
+        "service.name cannot be changed (default: metadata.name): "
+        "restore it, or create another ModelDeployment"
+    ),
+    "fieldPath": ".spec.service.name",
+}
