@@ -6,7 +6,9 @@ Units: instants in unix seconds, latencies in seconds, ratios from 0 to 1.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tidegate.rollout import model
 
@@ -84,3 +86,133 @@ class Template:
     variables: tuple[Variable, ...] = ()
     default_threshold: model.Threshold = model.NO_THRESHOLD
     cluster: bool = False
+
+
+# --- what was read -------------------------------------------------------------------------------
+
+STALE_SCRAPES = 3
+LOOKBACK_SCRAPES = 20
+
+
+class Reason(enum.StrEnum):
+    """Why a metric or a step was judged as it was (evidence.md, 13, in CamelCase)."""
+
+    WARMUP = "Warmup"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    ERROR = "Error"
+    STALE = "Stale"
+    NO_DATA = "NoData"
+    INCOMPATIBLE_BUCKETS = "IncompatibleBuckets"
+    SATURATED = "Saturated"
+    SHARED_INCIDENT = "SharedIncident"
+    INSUFFICIENT = "Insufficient"
+    UNDECIDED = "Undecided"
+    NO_METRICS = "NoMetrics"
+    BREACH = "Breach"
+    PASSED = "Passed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why an answer or an arm cannot be used."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Usable samples of one series: (unix seconds, finite value), ascending in time."""
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose series are read. `stable` is empty when nothing serves beside the candidate."""
+
+    namespace: str
+    name: str
+    candidate: str
+    stable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The half-open interval (start, end] in unix seconds, and how often its source scrapes."""
+
+    start: float
+    end: float
+    scrape_interval_seconds: float
+
+    @property
+    def stale_after_seconds(self) -> float:
+        """Age at which a sample no longer speaks for an instant."""
+        return STALE_SCRAPES * self.scrape_interval_seconds
+
+    @property
+    def range_seconds(self) -> int:
+        """Range to ask for: the window and enough before it to tell a new series from a gap."""
+        lookback = LOOKBACK_SCRAPES * self.scrape_interval_seconds
+        return max(1, math.ceil(self.end - self.start + lookback))
+
+
+class Limit(enum.StrEnum):
+    """How a value stands to its threshold. `UNKNOWN`: the buckets do not reach that far."""
+
+    KEPT = "Kept"
+    BROKEN = "Broken"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What one revision showed within the window.
+
+    `samples` counts requests, `bad` those that speak against the threshold, `edge` is the bucket
+    bound (seconds) at which a latency was judged, `saturated` says that `value` is only a lower
+    bound. With a `problem` the numbers mean nothing.
+    """
+
+    value: float | None = None
+    samples: float = 0.0
+    bad: float = 0.0
+    edge: float | None = None
+    saturated: bool = False
+    limit: Limit = Limit.KEPT
+    newest: float | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One look at one metric. `counted` says that the numbers of samples are known."""
+
+    at: float
+    threshold: model.Threshold
+    candidate: Arm
+    stable: Arm
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """The newest look at a metric, and the last usable looks that brought new samples."""
+
+    latest: Measurement
+    history: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEvidence:
+    """Everything that was measured in a step; the only memory of `verdicts.judge`.
+
+    `requests` counts candidate requests since the weight was confirmed.
+    """
+
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+    requests: float = 0.0
+    observed_candidate_percent: float | None = None
+    consecutive_errors: int = 0
+    without_data_since: float | None = None
