@@ -1,0 +1,134 @@
+"""HTTP as the Kubernetes API speaks it: requests as values, replies to outcomes. No I/O.
+
+Source: architecture.md, 1 (the table of outcomes).
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate import ports
+
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request. `verb` is the name of the port's method, for the metrics."""
+
+    verb: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: ports.Object | Sequence[ports.Object] | None = None
+    content_type: str = JSON
+    accept: str = JSON
+    urgent: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether the cluster may differ afterwards."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back. `document` is empty when the body was no JSON object."""
+
+    status: int
+    document: ports.Object = field(default_factory=dict)
+    complete: bool = True
+    retry_after_seconds: float | None = None
+
+
+def root(kind: ports.Kind) -> str:
+    """The URL path of the kind's group and version."""
+    return f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+
+
+def path(kind: ports.Kind, *, namespace: str, name: str = "") -> str:
+    """The URL path of a collection or an object; names are quoted, they may come from users."""
+    parts = [root(kind)]
+    if kind.namespaced and namespace:
+        parts += ["namespaces", urllib.parse.quote(namespace, safe="")]
+    parts.append(kind.plural)
+    if name:
+        parts.append(urllib.parse.quote(name, safe=""))
+    return "/".join(parts)
+
+
+def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
+    """The reply with its decoded body."""
+    try:
+        document = json.loads(data) if data else {}
+    except ValueError:
+        document = None
+    return Reply(
+        status=status,
+        document=document if isinstance(document, dict) else {},
+        complete=isinstance(document, dict),
+        retry_after_seconds=_retry_after_seconds(headers),
+    )
+
+
+def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]:
+    """Translate an HTTP reply (architecture.md, 1); `Ok(None)` is a 404."""
+    message = _message(reply)
+    match reply.status:
+        case status if 200 <= status < 300 and reply.complete:
+            return ports.Ok(reply.document)
+        case status if 200 <= status < 300:
+            return ports.Retryable(message="truncated answer", maybe_applied=request.writes)
+        case 404:
+            return ports.Ok(None)
+        case 409 if _has_cause(reply, "FieldManagerConflict"):
+            # Another manager owns the field: repeating would never help (architecture.md, 6).
+            return ports.Fatal(reason="FieldConflict", message=message)
+        case 409:
+            return ports.Conflict(message=message)
+        case 422 if request.content_type == JSON_PATCH and not _causes(reply):
+            return ports.Conflict(message=message)
+        case 408 | 410 | 429:  # 410: a list that took longer than its continue token lives
+            return ports.Retryable(message=message, after_seconds=reply.retry_after_seconds)
+        case 500 if "failed to create typed patch object" in message:
+            return ports.Fatal(reason="UnknownField", message=message)
+        case status if status >= 500:
+            return ports.Retryable(
+                message=message,
+                after_seconds=reply.retry_after_seconds,
+                maybe_applied=request.writes,
+            )
+        case status:
+            return ports.Fatal(reason=_reason(reply, status), message=message)
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Kubernetes sends whole seconds; a date, which HTTP allows too, is left to the back-off."""
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None
+
+
+def _message(reply: Reply) -> str:
+    message = reply.document.get("message")
+    return str(message) if message else f"HTTP {reply.status}"
+
+
+def _reason(reply: Reply, status: int) -> str:
+    reason = reply.document.get("reason")
+    return str(reason) if reason else f"HTTP{status}"
+
+
+def _causes(reply: Reply) -> list[Mapping[str, Any]]:
+    details = reply.document.get("details") or {}
+    return details.get("causes") or []
+
+
+def _has_cause(reply: Reply, reason: str) -> bool:
+    return any(cause.get("reason") == reason for cause in _causes(reply))
