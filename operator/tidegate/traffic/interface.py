@@ -1,0 +1,168 @@
+"""What the rollout asks of a data plane, in the same words for every provider."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.rollout import model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider can do, as data (ecosystem.md, 1.1).
+
+    `weight_by_pods`: the share follows the numbers of ready pods, in steps of one pod, and every
+    revision that has pods takes part; else weights are exact to four decimals and set in a route.
+    """
+
+    weight_by_pods: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodCount:
+    """Pods that a Deployment asks for, and those of them that are available."""
+
+    wanted: int
+    available: int
+
+
+NO_PODS = PodCount(wanted=0, available=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityRequest:
+    """Everything that decides how many pods there should be now.
+
+    `replicas` are the pods of a revision that serves alone. `target_percent` is the candidate's
+    weight that is prepared or held: 0 when rolled back, 100 when promoting. `live_percent` is the
+    candidate's share in the data plane now. `others` are all older revisions together.
+    """
+
+    replicas: int
+    scaling: model.Scaling
+    target_percent: float
+    live_percent: float
+    stable: PodCount
+    candidate: PodCount = NO_PODS
+    others: PodCount = NO_PODS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Pods to ask for now. `others` is the most that all older revisions together may keep."""
+
+    stable: int
+    candidate: int
+    others: int = 0
+
+
+class Mechanism(enum.StrEnum):
+    """How an object is written (architecture.md, 6)."""
+
+    CREATE_THEN_PATCH = "CreateThenPatch"
+    APPLY = "Apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """An object of the ModelDeployment's namespace."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDocument:
+    """An object that the data plane must hold.
+
+    `body` is complete but for `metadata.resourceVersion`, which whoever writes adds from its
+    observation. `carries_weights` marks the one object whose write moves traffic.
+    """
+
+    reference: Reference
+    body: model.Document
+    mechanism: Mechanism
+    carries_weights: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The traffic that is wanted.
+
+    `stable` and `candidate` are revision hashes; without a candidate the split must be 0. `marker`
+    is the revision that was rolled back, or empty. `ready_pods` (by revision) and
+    `entry_revision` are what was seen: a provider that splits by pods must not select a revision
+    alone before it can carry the traffic.
+    """
+
+    meta: model.ObjectMeta
+    spec: model.Spec
+    stable: str
+    candidate: str
+    split: model.Split
+    marker: str
+    ready_pods: Mapping[str, int]
+    entry_revision: str
+
+
+class TrafficProvider(Protocol):
+    """A data plane: how it rounds, which pods it needs, what it must hold, what it says."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    def effective_weight(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> float:
+        """The share in percent that the plane gives when asked for this weight."""
+        ...
+
+    def candidate_needed(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """Ready pods that the candidate must have before this weight may be set."""
+        ...
+
+    def capacity(self, request: CapacityRequest) -> Wanted:
+        """Pods to ask for now; asked again and again, it leads to the target and stops there."""
+        ...
+
+    def weight_reached(
+        self,
+        weight_percent: float,
+        *,
+        replicas: int,
+        scaling: model.Scaling,
+        stable_ready: int,
+        candidate_ready: int,
+    ) -> bool:
+        """Whether the pods do their part for a weight that the plane already holds."""
+        ...
+
+    def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
+        """The objects to look at for `read`; the one that carries the weights comes first."""
+        ...
+
+    def documents(self, target: Target) -> tuple[WantedDocument, ...]:
+        """What the plane must hold; the object that carries the weights comes first."""
+        ...
+
+    def read(
+        self,
+        found: Mapping[Reference, model.Document],
+        *,
+        meta: model.ObjectMeta,
+        spec: model.Spec,
+        ready_pods: Mapping[str, int],
+    ) -> model.TrafficState:
+        """What the plane holds and whether it accepted it.
+
+        Shapes: `found` has the live object of each reference that exists; `ready_pods` has every
+        revision of the ModelDeployment that has pods.
+        """
+        ...

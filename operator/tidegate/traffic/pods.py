@@ -1,0 +1,169 @@
+"""Whole pods whose ratio makes the split, and the passes that lead there within limits.
+
+Source: features.md, 3.2, rules R1 to R9; invariant S5. All ratios are exact fractions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from tidegate.rollout import model
+from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
+from tidegate.traffic.splits import DECIMALS, exact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many pods a pass may have above, or lack below, the number of replicas."""
+
+    surge_pods: int
+    unavailable_pods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSplit:
+    """Pods per role."""
+
+    stable: int
+    candidate: int
+
+    @property
+    def candidate_percent(self) -> float:
+        """The candidate's share of all pods; 0 when there are none."""
+        total = self.stable + self.candidate
+        return round(100 * self.candidate / total, DECIMALS) if total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One role within a pass: `wanted` pods are asked for so far, `goal` is where it shall end.
+
+    `serving` pods answer users' requests; a side that the entry Service does not select has none.
+    """
+
+    before: int
+    wanted: int
+    goal: int
+    available: int
+    selected: bool
+
+    @property
+    def serving(self) -> int:
+        """Pods that answer users if `wanted` is carried out: unready ones are removed first."""
+        return min(self.available, self.wanted) if self.selected else 0
+
+
+def limits(replicas: int, *, scaling: model.Scaling) -> Limits:
+    """Percentages as pods: surge rounds up, unavailable down; both 0 would stand still for ever.
+
+    Source: R1.
+    """
+    surge = math.ceil(replicas * exact(scaling.max_surge_percent) / 100)
+    unavailable = math.floor(replicas * exact(scaling.max_unavailable_percent) / 100)
+    if surge == 0 and unavailable == 0:
+        unavailable = 1
+    return Limits(surge_pods=surge, unavailable_pods=unavailable)
+
+
+def split_pods(replicas: int, *, weight_percent: float, surge_pods: int) -> PodSplit:
+    """The pods per role whose ratio comes nearest to the weight.
+
+    A weight between 0 and 100 leaves no side empty, except where one pod is all there may be.
+    Source: R1 to R4.
+    """
+    weight = exact(weight_percent)
+    assert 0 <= weight <= 100, weight_percent
+    if weight in {0, 100} or replicas == 0:
+        candidate = replicas if weight == 100 else 0
+        return PodSplit(stable=replicas - candidate, candidate=candidate)
+    share = replicas * weight / 100
+    totals = (replicas, replicas + 1) if surge_pods > 0 else (replicas,)
+    options = [
+        PodSplit(stable=total - candidate, candidate=candidate)
+        for total in totals
+        for candidate in (math.floor(share), math.ceil(share))
+        if total == 1 or 0 < candidate < total
+    ]
+    return min(options, key=lambda option: _preference(option, weight=weight))
+
+
+def _preference(option: PodSplit, *, weight: Fraction) -> tuple[Fraction, int, int]:
+    """Sort key of R4: nearest, then fewer pods, then the bigger candidate."""
+    total = option.stable + option.candidate
+    distance = abs(Fraction(100 * option.candidate, total) - weight)
+    return distance, total, -option.candidate
+
+
+def next_pods(request: CapacityRequest) -> Wanted:
+    """One pass towards the split of `target_percent`.
+
+    Never asks for more than replicas + surge in total and never lowers serving pods below
+    replicas - unavailable. A side that the data plane gives nothing does not serve: its pods
+    count as used room, never as capacity.
+    Source: R5 to R9.
+    """
+    allowed = limits(request.replicas, scaling=request.scaling)
+    ceiling = request.replicas + allowed.surge_pods
+    floor = max(request.replicas - allowed.unavailable_pods, 0)
+    stable, candidate = _grow(request, surge_pods=allowed.surge_pods)
+    if request.others.wanted > 0:
+        others = _drained_others(request, floor=floor)
+        return Wanted(stable=stable.wanted, candidate=candidate.wanted, others=others)
+    if candidate.goal < candidate.before:
+        candidate, stable = _shrink(candidate, other=stable, floor=floor, ceiling=ceiling)
+    else:
+        stable, candidate = _shrink(stable, other=candidate, floor=floor, ceiling=ceiling)
+    return Wanted(stable=stable.wanted, candidate=candidate.wanted)
+
+
+def _grow(request: CapacityRequest, *, surge_pods: int) -> tuple[_Side, _Side]:
+    """Both sides after growth: stable first, the candidate takes the room that is left (R5)."""
+    goal = split_pods(
+        request.replicas, weight_percent=request.target_percent, surge_pods=surge_pods
+    )
+    wanted = request.stable.wanted + request.candidate.wanted + request.others.wanted
+    room = max(request.replicas + surge_pods - wanted, 0)
+    stable = _side(request.stable, goal=goal.stable, room=room, selected=request.live_percent < 100)
+    room -= stable.wanted - stable.before
+    candidate = _side(
+        request.candidate, goal=goal.candidate, room=room, selected=request.live_percent > 0
+    )
+    return stable, candidate
+
+
+def _side(pods: PodCount, *, goal: int, room: int, selected: bool) -> _Side:
+    growth = min(max(goal - pods.wanted, 0), room)
+    return _Side(
+        before=pods.wanted,
+        wanted=pods.wanted + growth,
+        goal=goal,
+        available=min(pods.available, pods.wanted),
+        selected=selected,
+    )
+
+
+def _drained_others(request: CapacityRequest, *, floor: int) -> int:
+    """Pods that older revisions may keep; they go before anything else shrinks (R6).
+
+    They serve only while both live revisions do, because the entry Service then selects all.
+    """
+    available = min(request.others.available, request.others.wanted)
+    if not 0 < request.live_percent < 100:
+        return 0
+    serving = request.stable.available + request.candidate.available + available
+    return min(available, max(available - (serving - floor), 0))
+
+
+def _shrink(side: _Side, *, other: _Side, floor: int, ceiling: int) -> tuple[_Side, _Side]:
+    """The shrinking side and the other one after R7 and R8."""
+    removable = side.before + other.serving - floor if side.selected else side.before
+    surplus = max(side.wanted - side.goal, 0)
+    side = replace(side, wanted=side.wanted - min(surplus, max(removable, 0)))
+    above = max(side.wanted + other.wanted - ceiling, 0)
+    spare = max(side.serving + other.serving - floor, 0)
+    unready = other.wanted - other.serving
+    from_other = min(above, unready + min(spare, other.serving))
+    other = replace(other, wanted=other.wanted - from_other)
+    return replace(side, wanted=side.wanted - (above - from_other)), other

@@ -1,0 +1,136 @@
+"""ReplicaRatio: one plain Service over the pods of both revisions; the share is theirs to give.
+
+The entry Service selects stable alone, the candidate alone, or every pod of the ModelDeployment.
+Source: ecosystem.md, 1.3; features.md, 3.2; api.md, 2.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.rollout import model
+from tidegate.traffic import entry, pods, splits
+from tidegate.traffic.interface import (
+    Capabilities,
+    CapacityRequest,
+    Reference,
+    Target,
+    Wanted,
+    WantedDocument,
+)
+
+
+class ReplicaRatio:
+    """Splits by numbers of pods, per connection."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Pods make the share."""
+        return Capabilities(weight_by_pods=True)
+
+    def effective_weight(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> float:
+        """The candidate's share of the pods that come nearest (R2 to R4)."""
+        if weight_percent in {0, 100}:
+            return weight_percent
+        return _split(weight_percent, replicas=replicas, scaling=scaling).candidate_percent
+
+    def candidate_needed(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """One pod, if the weight gives it any: readiness itself then bounds the share.
+
+        More cannot be asked for: stable must not shrink before the candidate serves, so within
+        the surge there may be no room for a second one.
+        """
+        return min(_split(weight_percent, replicas=replicas, scaling=scaling).candidate, 1)
+
+    def capacity(self, request: CapacityRequest) -> Wanted:
+        """One pass of R5 to R9."""
+        return pods.next_pods(request)
+
+    def weight_reached(
+        self,
+        weight_percent: float,
+        *,
+        replicas: int,
+        scaling: model.Scaling,
+        stable_ready: int,
+        candidate_ready: int,
+    ) -> bool:
+        """Whether the ready pods are those of the split; 0 and 100 are made by the selector."""
+        if weight_percent in {0, 100}:
+            return True
+        ready = pods.PodSplit(stable=stable_ready, candidate=candidate_ready)
+        return ready == _split(weight_percent, replicas=replicas, scaling=scaling)
+
+    def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
+        """The entry Service."""
+        return (entry.reference(meta=meta, spec=spec),)
+
+    def documents(self, target: Target) -> tuple[WantedDocument, ...]:
+        """The entry Service with the selector of the split, and the rollback marker on it."""
+        wanted = entry.document(
+            meta=target.meta,
+            spec=target.spec,
+            revision=_selected_revision(target),
+            marker=target.marker,
+            carries_weights=True,
+        )
+        return (wanted,)
+
+    def read(
+        self,
+        found: Mapping[Reference, model.Document],
+        *,
+        meta: model.ObjectMeta,
+        spec: model.Spec,
+        ready_pods: Mapping[str, int],
+    ) -> model.TrafficState:
+        """Weights from the selector, and from ready pods where it selects all of them.
+
+        A Service has no acceptance of its own: what is written is in force.
+        """
+        seen = entry.read(found, meta=meta, spec=spec)
+        if not seen.exists:
+            return model.TrafficState(exists=False, conflict=seen.conflict)
+        return model.TrafficState(
+            exists=True,
+            weights={seen.revision: 100.0} if seen.revision else _shares(ready_pods),
+            accepted=True,
+            rolled_back_revision=seen.marker,
+            resource_version=seen.resource_version,
+            entry_exists=True,
+            entry_revision=seen.revision,
+        )
+
+
+def _split(weight_percent: float, *, replicas: int, scaling: model.Scaling) -> pods.PodSplit:
+    surge_pods = pods.limits(replicas, scaling=scaling).surge_pods
+    return pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
+
+
+def _shares(ready_pods: Mapping[str, int]) -> dict[str, float]:
+    """Shares by ready pods. With none ready any revision may answer next, so all count alike."""
+    return splits.percents(ready_pods) or splits.percents(dict.fromkeys(ready_pods, 1))
+
+
+def _selected_revision(target: Target) -> str:
+    """The revision that the entry Service selects alone, or empty for every pod.
+
+    The selector must never narrow to a revision without the pods for it (S5): a candidate on its
+    way to 100 shares with stable until it has its pods, and a stable revision that was shrunk to
+    nothing gets its pods before it takes all traffic back.
+    """
+    ready = target.ready_pods
+    if target.split.candidate_percent == 0:
+        anyone_else = any(ready[revision] for revision in ready if revision != target.stable)
+        stranded = not ready.get(target.stable, 0) and anyone_else
+        return "" if stranded and not target.entry_revision else target.stable
+    if target.split.candidate_percent < 100:
+        return ""
+    allowed = pods.limits(target.spec.replicas, scaling=target.spec.scaling)
+    needed = max(target.spec.replicas - allowed.unavailable_pods, min(target.spec.replicas, 1))
+    full = ready.get(target.candidate, 0) >= needed
+    return target.candidate if full or target.entry_revision == target.candidate else ""

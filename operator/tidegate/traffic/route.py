@@ -1,0 +1,177 @@
+"""The managed HTTPRoute: how it is written, read back, and known to be in force.
+
+Every default that the API server would fill in is spelled out, so that what is read back equals
+what was written. Backend order is fixed: stable, then candidate.
+Source: ecosystem.md, 1.4 ("When a write is live"); invariant S1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tidegate.rollout import model, objects
+from tidegate.traffic import entry, splits
+from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
+
+KIND = "HTTPRoute"
+_GROUP = "gateway.networking.k8s.io"
+_DEFAULT_WEIGHT = 1  # of a backendRef that does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Why a route is not in force."""
+
+    reason: str
+    message: str
+
+
+def reference(meta: model.ObjectMeta) -> Reference:
+    """Where the route is found: it has the name of the ModelDeployment."""
+    return Reference(kind=KIND, name=meta.name)
+
+
+def document(target: Target) -> WantedDocument:
+    """The whole route. A named candidate is listed even at weight 0: a missing weight means 1."""
+    meta, gateway = target.meta, target.spec.traffic.gateway
+    assert gateway is not None, "the schema requires traffic.gatewayAPI with this provider"
+    hostnames = {"hostnames": list(gateway.hostnames)} if gateway.hostnames else {}
+    body: model.Document = {
+        "apiVersion": f"{_GROUP}/v1",
+        "kind": KIND,
+        "metadata": {
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "labels": objects.common_labels(meta.name, component="route"),
+            **entry.marker_metadata(target.marker),
+            "ownerReferences": [objects.owner_reference(meta)],
+        },
+        "spec": {
+            "parentRefs": [_parent_ref(parent) for parent in gateway.parents],
+            **hostnames,
+            "rules": [
+                {
+                    "matches": [
+                        {"path": {"type": "PathPrefix", "value": prefix}}
+                        for prefix in gateway.path_prefixes
+                    ],
+                    "backendRefs": _backend_refs(target),
+                }
+            ],
+        },
+    }
+    return WantedDocument(
+        reference=reference(meta),
+        body=body,
+        mechanism=Mechanism.APPLY,
+        carries_weights=True,
+    )
+
+
+def _parent_ref(parent: model.ParentRef) -> model.Document:
+    given: dict[str, str | int] = {
+        "namespace": parent.namespace,
+        "sectionName": parent.section_name,
+        "port": parent.port,
+    }
+    chosen = {key: value for key, value in given.items() if value}
+    return {"group": _GROUP, "kind": "Gateway", "name": parent.name, **chosen}
+
+
+def _backend_refs(target: Target) -> list[model.Document]:
+    weights = splits.plane_weights(target.split)
+    backends = [_backend_ref(target, revision=target.stable, weight=weights.stable)]
+    if target.candidate:
+        backends.append(_backend_ref(target, revision=target.candidate, weight=weights.candidate))
+    return backends
+
+
+def _backend_ref(target: Target, *, revision: str, weight: int) -> model.Document:
+    return {
+        "group": "",
+        "kind": "Service",
+        "name": objects.revision_object_name(target.meta.name, revision=revision),
+        "port": objects.REVISION_SERVICE_PORT,
+        "weight": weight,
+    }
+
+
+def weights(live: model.Document, *, name: str) -> dict[str, float]:
+    """Share in percent by revision, over all rules; a foreign backend keeps its own name.
+
+    Empty when the route sends nothing anywhere.
+    """
+    sums: Counter[str] = Counter()
+    for rule in objects.items(objects.at(live, "spec", "rules")):
+        for backend in objects.items(objects.at(rule, "backendRefs")):
+            service = objects.text(objects.at(backend, "name"))
+            revision = objects.revision_of_object(service, name=name)
+            weight = objects.whole(objects.at(backend, "weight"), default=_DEFAULT_WEIGHT)
+            sums[revision] += weight
+    return splits.percents(sums)
+
+
+def first_finding(live: model.Document) -> Finding | None:
+    """The first reason why the newest write is not in force at every parent; None when it is.
+
+    Accepted and ResolvedRefs must be True for the route's generation, and no rule dropped.
+    """
+    namespace = objects.text(objects.at(live, "metadata", "namespace"))
+    statuses = objects.items(objects.at(live, "status", "parents"))
+    for parent in objects.items(objects.at(live, "spec", "parentRefs")):
+        identity = _identity(parent, namespace=namespace)
+        answers = [
+            status
+            for status in statuses
+            if _identity(objects.at(status, "parentRef"), namespace=namespace) == identity
+        ]
+        if not answers:
+            gateway = objects.text(objects.at(parent, "name"))
+            return Finding(reason="Pending", message=f"no answer from Gateway {gateway} yet")
+        for answer in answers:
+            if finding := _refused(answer, generation=objects.generation(live)):
+                return finding
+    return None
+
+
+def _identity(parent: model.Json, *, namespace: str) -> tuple[str, str, str, str, str, int]:
+    """A parentRef with its defaults, so that it is the same whoever filled them in."""
+    return (
+        _or(objects.at(parent, "group"), _GROUP),
+        _or(objects.at(parent, "kind"), "Gateway"),
+        _or(objects.at(parent, "namespace"), namespace),
+        objects.text(objects.at(parent, "name")),
+        objects.text(objects.at(parent, "sectionName")),
+        objects.whole(objects.at(parent, "port")),
+    )
+
+
+def _or(value: model.Json, default: str) -> str:
+    """A group may be given as the empty string, which is not the default."""
+    return value if isinstance(value, str) else default
+
+
+def _refused(answer: model.Json, *, generation: int) -> Finding | None:
+    gateway = objects.text(objects.at(answer, "parentRef", "name"))
+    conditions = objects.at(answer, "conditions")
+    for kind in ("Accepted", "ResolvedRefs"):
+        found = objects.condition(conditions, kind)
+        observed = objects.whole(found.get("observedGeneration"), default=-1)
+        if observed != generation:
+            return Finding(
+                reason="Pending",
+                message=f"Gateway {gateway} has not answered {kind} for generation {generation}",
+            )
+        if found.get("status") != "True":
+            return _finding(found, kind=kind, gateway=gateway)
+    partly = objects.condition(conditions, "PartiallyInvalid")
+    if partly.get("status") == "True":
+        return _finding(partly, kind="PartiallyInvalid", gateway=gateway)
+    return None
+
+
+def _finding(found: model.Document, *, kind: str, gateway: str) -> Finding:
+    reason = objects.text(found.get("reason")) or kind
+    message = objects.text(found.get("message"))
+    return Finding(reason=reason, message=f"Gateway {gateway}, {kind}: {message or reason}")
