@@ -15,7 +15,9 @@ import yaml
 _MAX_NODES = 200_000  # aliases of aliases grow without bound; no manifest comes near this
 
 _TAG = "tag:yaml.org,2002:"
-_JSON_TAGS = {f"{_TAG}{it}" for it in ("map", "seq", "str", "int", "float", "bool", "null", "merge")}
+_JSON_TAGS = {
+    f"{_TAG}{it}" for it in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
+}
 _REPLACED = {f"{_TAG}{it}" for it in ("float", "int", "timestamp", "value")}
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?$")
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*|0o?[0-7]+|0b[01]+|0x[0-9a-fA-F]+)$")
@@ -123,6 +125,7 @@ def dump_all(documents: Iterable[Any]) -> str:
 def _documents(loader: _Loader) -> Iterable[Any]:
     while loader.check_node():
         node = loader.get_node()
+        assert node is not None  # check_node has just said so
         _measure(node, sizes={}, open_nodes=set())
         yield loader.construct_document(node)
 

@@ -6,8 +6,8 @@ answered with 500. Texts are cut at their limit, so that a long message never bl
 
 from __future__ import annotations
 
-import datetime
-from typing import Annotated, Any, TypeVar
+import datetime as dt
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.functional_serializers import PlainSerializer
@@ -17,9 +17,11 @@ from tidegate.api import durations, schema
 from tidegate.api.schema import Part
 from tidegate.rollout import model
 
-E = TypeVar("E")
-
+PLAN_MAX_ITEMS = 32
+METRICS_MAX_ITEMS = 32
 REJECTED_MAX_ITEMS = 50
+RETIRING_MAX_ITEMS = 64
+CONDITIONS_MAX_ITEMS = 16
 
 
 def _clip(limit: int) -> BeforeValidator:
@@ -32,18 +34,14 @@ def _clip(limit: int) -> BeforeValidator:
     return BeforeValidator(clip)
 
 
-def _newest(limit: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: value[-limit:] if isinstance(value, list) else value)
-
-
-def _utc(value: datetime.datetime) -> datetime.datetime:
+def _utc(value: dt.datetime) -> dt.datetime:
     try:
-        return value.astimezone(datetime.UTC)
+        return value.astimezone(dt.UTC)
     except OverflowError as error:
         raise ValueError("out of range") from error
 
 
-def _rfc3339(value: datetime.datetime) -> str:
+def _rfc3339(value: dt.datetime) -> str:
     return value.isoformat().removesuffix("+00:00") + "Z"
 
 
@@ -179,7 +177,7 @@ class Rollout(StatusPart):
     )
     started_at: Time = Field(description="When it began.")
     progress_at: Time = Field(description="Last progress of pods or route.")
-    plan: Annotated[list[PlanStep], _newest(32), Field(max_length=32)] = Field(
+    plan: Annotated[list[PlanStep], Field(max_length=PLAN_MAX_ITEMS)] = Field(
         default=[], description="Steps as fixed at the start.", json_schema_extra=schema.ATOMIC_LIST
     )
     step: ActiveStep | None = Field(default=None, description="The step being walked.")
@@ -188,6 +186,9 @@ class Rollout(StatusPart):
     )
     first_traffic_at: Time | None = Field(
         default=None, description="When the candidate got its first traffic."
+    )
+    judged_since: Time | None = Field(
+        default=None, description="Evidence counts from here: the last confirmation of a weight."
     )
     waiting_for: WaitingFor | None = Field(
         default=None, description="Absent while only time and evidence are needed."
@@ -303,13 +304,13 @@ class Status(StatusPart):
     health: Health | None = Field(default=None, description="Health as Argo CD shows it.")
     desired: Revision | None = Field(default=None, description="What spec asks for.")
     stable: RevisionInRole | None = Field(default=None, description="The revision that serves.")
-    candidate: RevisionInRole | None = Field(
-        default=None, description="The revision being tried."
-    )
+    candidate: RevisionInRole | None = Field(default=None, description="The revision being tried.")
     previous: RevisionInRole | None = Field(default=None, description="Served before; kept.")
     rollout: Rollout | None = Field(default=None, description="The running or last rollout.")
-    analysis: Annotated[list[MetricResult], _newest(32)] = _listed(
-        32, "Last judgement per metric, written with decisions.", **schema.ATOMIC_LIST
+    analysis: list[MetricResult] = _listed(
+        METRICS_MAX_ITEMS,
+        "Last judgement per metric, written with decisions.",
+        **schema.ATOMIC_LIST,
     )
     last_handled_request: HandledRequest | None = Field(
         default=None, description="Answer to the newest request annotation."
@@ -317,15 +318,13 @@ class Status(StatusPart):
     last_rollout: LastRollout | None = Field(
         default=None, description="How the rollout before ended."
     )
-    rejected_revisions: Annotated[list[RejectedRevision], _newest(REJECTED_MAX_ITEMS)] = _listed(
+    rejected_revisions: list[RejectedRevision] = _listed(
         REJECTED_MAX_ITEMS, "Not tried again until a person asks for it.", **schema.ATOMIC_LIST
     )
-    retiring: Annotated[list[Retiring], _newest(64)] = _listed(
-        64, "Revisions without traffic whose pods go soon.", **schema.ATOMIC_LIST
+    retiring: list[Retiring] = _listed(
+        RETIRING_MAX_ITEMS, "Revisions without traffic whose pods go soon.", **schema.ATOMIC_LIST
     )
-    controller: Controller = Field(
-        default=Controller(), description="The writer of this status."
-    )
+    controller: Controller = Field(default=Controller(), description="The writer of this status.")
     conditions: Annotated[list[Condition], schema.Keyed("type")] = _listed(
-        16, "Aspects of the state."
+        CONDITIONS_MAX_ITEMS, "Aspects of the state."
     )

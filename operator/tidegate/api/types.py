@@ -6,9 +6,10 @@ for `paused` (api.md, 2.2).
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
@@ -87,7 +88,7 @@ class Server(Part):
 class Container(Part):
     """A container; members not listed here are passed on as they are."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
     name: schema.Name = Field(description="Name of the container.")
     image: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
         description="Image of the container."
@@ -97,7 +98,7 @@ class Container(Part):
 class PodSpec(Part):
     """A pod spec; members not listed here are passed on as they are."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
     containers: Annotated[list[Container], Field(min_length=1, max_length=32), Keyed("name")] = (
         Field(description="Containers of the pod.")
     )
@@ -330,7 +331,7 @@ class Canary(Part):
 
 
 def _rises(weights: list[float]) -> bool:
-    return all(before < after for before, after in zip(weights, weights[1:], strict=False))
+    return all(before < after for before, after in itertools.pairwise(weights))
 
 
 class Scaling(Part):

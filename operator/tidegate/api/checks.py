@@ -1,0 +1,102 @@
+"""What the schema cannot see: conditions across distant fields and the operator's settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tidegate.api import revision, types
+from tidegate.api.revision import mapping
+from tidegate.rollout import model
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def name_violations(body: Mapping[str, Any]) -> tuple[model.Violation, ...]:
+    """A name that pods and Services of its revisions could not carry (V1)."""
+    name = mapping(body.get("metadata")).get("name")
+    if isinstance(name, str) and _NAME.fullmatch(name) and len(name) <= types.NAME_MAX_LENGTH:
+        return ()
+    message = (
+        "must start with a letter, consist of lower-case letters, digits and dashes, end with a "
+        f"letter or digit, and have at most {types.NAME_MAX_LENGTH} characters: rename the object"
+    )
+    return (model.Violation(path="metadata.name", message=message),)
+
+
+def spec_violations(
+    spec: model.Spec,
+    *,
+    given: types.Spec,
+    body: Mapping[str, Any],
+    sources: Mapping[str, float] | None,
+) -> tuple[model.Violation, ...]:
+    """Everything wrong with a spec whose objects are each well formed."""
+    return (
+        *_entry_service_taken(spec, body=body),
+        *_port_not_declared(spec, given=given),
+        *_source_unknown(spec, sources=sources),
+    )
+
+
+def _entry_service_taken(spec: model.Spec, *, body: Mapping[str, Any]) -> Iterable[model.Violation]:
+    name = mapping(body.get("metadata")).get("name")
+    if re.fullmatch(f"{re.escape(str(name))}-[0-9a-f]{{{revision.DIGITS}}}", spec.service.name):
+        yield model.Violation(
+            path="spec.service.name",
+            message=(
+                f"{spec.service.name} has the form of a revision's own Service "
+                f"({name}-<revision>): choose another name"
+            ),
+        )
+
+
+def _port_not_declared(spec: model.Spec, *, given: types.Spec) -> Iterable[model.Violation]:
+    declared = _declared_ports(spec.template)
+    if not declared:
+        return  # declaring ports is optional; then the spec's word counts
+    target, port = spec.service.target_port, spec.server.port
+    if port not in declared:
+        yield _missing_port("spec.server.port", port, declared=declared)
+    if given.service.target_port and target not in declared:
+        yield _missing_port("spec.service.targetPort", target, declared=declared)
+
+
+def _missing_port(path: str, port: int, *, declared: set[int]) -> model.Violation:
+    ports = ", ".join(str(it) for it in sorted(declared))
+    return model.Violation(
+        path=path,
+        message=(
+            f"is {port}, but no container declares that port (declared: {ports}): "
+            "set it to a declared one, or add it to the ports of a container"
+        ),
+    )
+
+
+def _declared_ports(template: model.Document) -> set[int]:
+    containers = mapping(template.get("spec")).get("containers")
+    ports: set[int] = set()
+    for container in containers if isinstance(containers, list) else []:
+        entries = mapping(container).get("ports")
+        for entry in entries if isinstance(entries, list) else []:
+            port = mapping(entry).get("containerPort")
+            if isinstance(port, int):
+                ports.add(port)
+    return ports
+
+
+def _source_unknown(
+    spec: model.Spec, *, sources: Mapping[str, float] | None
+) -> Iterable[model.Violation]:
+    if sources is None or spec.analysis.source in sources:
+        return
+    known = ", ".join(sorted(sources)) or "none"
+    yield model.Violation(
+        path="spec.analysis.source",
+        message=(
+            f"{spec.analysis.source} is not a metric source of this operator (known: {known}): "
+            "name one of these, or ask the administrator for it"
+        ),
+        reason="ReferenceNotFound",
+    )

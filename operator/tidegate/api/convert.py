@@ -1,0 +1,245 @@
+"""From Kubernetes objects to the words of `rollout.model` and back; total, whatever comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate.api import analysis_types, checks, types, violations
+from tidegate.api.durations import seconds_of
+from tidegate.api.revision import canonical, mapping
+from tidegate.api.status import read_status, write_status
+from tidegate.api.templates import read_template
+from tidegate.rollout import model
+
+__all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
+
+PREFIX = "tidegate.dev/"
+REQUEST = f"{PREFIX}request"
+REQUEST_REVISION = f"{PREFIX}request-revision"
+REQUESTED_AT = f"{PREFIX}requested-at"
+REQUEST_REASON = f"{PREFIX}request-reason"
+
+DEFAULT_SCRAPE_INTERVAL_SECONDS = 15.0
+_LEAST_WINDOW_SECONDS = 60.0
+_LEAST_DEADLINE_SECONDS = 3600.0
+_INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
+_MIN_SAMPLES = 20
+_PORT = 8080
+_METRICS_PORTS = {"MLServer": 8082}
+_READY_PATHS = {"MLServer": "/v2/health/ready"}
+_SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API: 100.0}
+
+
+def read_spec(
+    body: Mapping[str, Any], *, scrape_seconds: Mapping[str, float] | None = None
+) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
+    """The spec with every default filled in, or all reasons why it cannot be carried out.
+
+    Exactly one side is set. `scrape_seconds` maps each metric source of the settings to its scrape
+    interval; `None` (offline) accepts any source name and assumes 15 s.
+
+    Errors: none raised, on any JSON; a violation names the field and says what to change.
+    Source: api.md, 2.2 and 5.
+    """
+    content = mapping(canonical(body))
+    name = checks.name_violations(content)
+    spec = violations.parse(types.Spec, content.get("spec"), path="spec")
+    if isinstance(spec, tuple):
+        return None, name + spec
+    meta = read_meta(body)
+    result = _spec(spec, meta=meta, content=content, scrape_seconds=scrape_seconds)
+    found = name + checks.spec_violations(result, given=spec, body=content, sources=scrape_seconds)
+    return (None, found) if found else (result, ())
+
+
+def read_meta(body: Mapping[str, Any]) -> model.ObjectMeta:
+    """Identity and version of an object; empty where it says nothing usable."""
+    metadata = mapping(mapping(body).get("metadata"))
+    generation = metadata.get("generation")
+    finalizers = metadata.get("finalizers")
+    return model.ObjectMeta(
+        namespace=_text(metadata.get("namespace")),
+        name=_text(metadata.get("name")),
+        uid=_text(metadata.get("uid")),
+        generation=generation if isinstance(generation, int) else 0,
+        resource_version=_text(metadata.get("resourceVersion")),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        finalizers=tuple(_text(it) for it in finalizers) if isinstance(finalizers, list) else (),
+    )
+
+
+def read_request(annotations: Mapping[str, Any] | None) -> model.Request | None:
+    """The request in an object's annotations as it was written, `None` where there is none."""
+    given = mapping(annotations)
+    if REQUEST not in given:
+        return None
+    return model.Request(
+        request=_text(given[REQUEST]),
+        revision=_text(given.get(REQUEST_REVISION)),
+        requested_at=_text(given.get(REQUESTED_AT)),
+        reason=_text(given.get(REQUEST_REASON)),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _spec(
+    spec: types.Spec,
+    *,
+    meta: model.ObjectMeta,
+    content: Mapping[str, Any],
+    scrape_seconds: Mapping[str, float] | None,
+) -> model.Spec:
+    scrape = (scrape_seconds or {}).get(spec.analysis.source, DEFAULT_SCRAPE_INTERVAL_SECONDS)
+    analysis = _analysis(spec.analysis, scrape_seconds=scrape)
+    server = _server(spec.server)
+    return model.Spec(
+        model=_model(spec.model, default_name=meta.name),
+        server=server,
+        replicas=spec.workload.replicas,
+        template=content["spec"]["workload"]["template"],
+        service=_service(spec.service, default_name=meta.name, server=server),
+        traffic=_traffic(spec.traffic),
+        steps=tuple(
+            _step(step, min_requests=analysis.min_requests) for step in spec.strategy.canary.steps
+        ),
+        scaling=_scaling(spec.strategy.scaling, provider=spec.traffic.provider),
+        scale_down_delay_seconds=seconds_of(spec.strategy.scale_down_delay),
+        analysis=analysis,
+        rollback=model.Rollback(
+            report_as=spec.rollback.report_as,
+            keep_candidate_seconds=seconds_of(spec.rollback.keep_candidate_for),
+        ),
+        progress_deadline_seconds=seconds_of(spec.progress_deadline),
+        revision_history_limit=spec.revision_history_limit,
+        paused=spec.paused,
+    )
+
+
+def _model(given: types.Model, *, default_name: str) -> model.Model:
+    return model.Model(
+        name=given.name or default_name,
+        version=given.version,
+        uri=given.uri or "",
+        digest=given.digest or "",
+    )
+
+
+def _server(given: types.Server) -> model.Server:
+    port = given.port or _PORT
+    return model.Server(
+        preset=given.preset,
+        port=port,
+        metrics_port=given.metrics_port or _METRICS_PORTS.get(given.preset, port),
+        metrics_path=given.metrics_path,
+        ready_path=given.ready_path or _READY_PATHS.get(given.preset, ""),
+    )
+
+
+def _service(
+    given: types.Service, *, default_name: str, server: model.Server
+) -> model.EntryService:
+    return model.EntryService(
+        name=given.name or default_name,
+        port=given.port,
+        target_port=given.target_port or server.port,
+        app_protocol=given.app_protocol or "",
+    )
+
+
+def _traffic(given: types.Traffic) -> model.Traffic:
+    return model.Traffic(
+        provider=given.provider,
+        gateway=_gateway(given.gateway_api) if given.gateway_api else None,
+        verify_timeout_seconds=seconds_of(given.verify.timeout),
+    )
+
+
+def _gateway(given: types.GatewayAPI) -> model.GatewayRoute:
+    return model.GatewayRoute(
+        parents=tuple(
+            model.ParentRef(
+                name=it.name,
+                namespace=it.namespace or "",
+                section_name=it.section_name or "",
+                port=it.port or 0,
+            )
+            for it in given.parent_refs
+        ),
+        hostnames=tuple(given.hostnames),
+        path_prefixes=tuple(it.path.value for it in given.matches),
+    )
+
+
+def _step(given: types.Step, *, min_requests: int) -> model.Step:
+    hold = seconds_of(given.hold)
+    deadline = (
+        seconds_of(given.deadline) if given.deadline else max(_LEAST_DEADLINE_SECONDS, 4 * hold)
+    )
+    return model.Step(
+        name=given.name,
+        weight_percent=given.weight,
+        hold_seconds=hold,
+        deadline_seconds=deadline,
+        min_requests=given.min_requests or min_requests,
+    )
+
+
+def _scaling(given: types.Scaling, *, provider: model.Provider) -> model.Scaling:
+    surge = given.max_surge_percent
+    return model.Scaling(
+        match_traffic=given.match_traffic,
+        min_replicas=given.min_replicas,
+        max_surge_percent=_SURGE_PERCENT[provider] if surge is None else surge,
+        max_unavailable_percent=given.max_unavailable_percent,
+    )
+
+
+def _analysis(given: analysis_types.Analysis, *, scrape_seconds: float) -> model.Analysis:
+    has_query = any(metric.query for metric in given.metrics)
+    default_interval = _QUERY_INTERVAL_SECONDS if has_query else _INTERVAL_SECONDS
+    default_window = max(_LEAST_WINDOW_SECONDS, 4 * scrape_seconds)
+    window = seconds_of(given.window) if given.window else default_window
+    return model.Analysis(
+        source=given.source,
+        interval_seconds=seconds_of(given.interval) if given.interval else default_interval,
+        warmup_seconds=seconds_of(given.warmup),
+        settle_seconds=seconds_of(given.settle),
+        min_requests=given.min_requests,
+        breach_failures=given.breach_after.failures,
+        breach_out_of=given.breach_after.out_of,
+        error_limit=given.error_limit,
+        no_data_timeout_seconds=seconds_of(given.no_data_timeout),
+        on_inconclusive=given.on_inconclusive,
+        metrics=tuple(
+            _metric(it, window_seconds=window, min_requests=given.min_requests)
+            for it in given.metrics
+        ),
+    )
+
+
+def _metric(
+    given: analysis_types.Metric, *, window_seconds: float, min_requests: int
+) -> model.Metric:
+    ref = given.template_ref
+    return model.Metric(
+        name=given.name,
+        threshold=_threshold(given.threshold),
+        preset=given.preset or "",
+        template=model.TemplateRef(kind=ref.kind, name=ref.name) if ref else None,
+        query=given.query or "",
+        variables=tuple(sorted(given.variables.items())),
+        window_seconds=seconds_of(given.window) if given.window else window_seconds,
+        min_samples=given.min_samples or min(_MIN_SAMPLES, min_requests),
+        critical=given.critical,
+        dry_run=given.dry_run,
+    )
+
+
+def _threshold(given: analysis_types.Threshold | None) -> model.Threshold:
+    if given is None:  # only error-ratio may leave it out (V15)
+        return model.Threshold(max=analysis_types.ERROR_RATIO_LIMIT)
+    return model.Threshold(min=given.min, max=given.max)

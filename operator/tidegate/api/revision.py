@@ -1,0 +1,91 @@
+"""What makes a revision: the hash over model and pod template (api.md, 2.3).
+
+The hash decides whether pods are started, so its input never depends on our own types: a newer
+operator with more fields must compute the same value for the same object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate.rollout import model
+
+HASH_VERSION = "1"  # annotation tidegate.dev/hash-version; a change starts rollouts everywhere
+DIGITS = 10
+
+_MAX_DEPTH = 100
+_TOO_DEEP = "(nested too deeply)"
+
+
+def revision_of(body: Mapping[str, Any]) -> model.Revision:
+    """The revision that a ModelDeployment asks for.
+
+    Equal spellings have equal hashes: key order, absent or null, 1 or 1.0, a default or nothing.
+    Errors: none; junk gets some hash, and `convert.read_spec` says what is wrong with it.
+    Source: api.md, 2.3, hash version 1.
+    """
+    content = {"model": _model(mapping(body)), "template": _template(mapping(body))}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    digest = hashlib.sha256(text.encode("ascii")).hexdigest()
+    version = content["model"].get("version")
+    return model.Revision(
+        hash=digest[:DIGITS],
+        digest=digest,
+        model_version=version if isinstance(version, str) else "",
+    )
+
+
+def canonical(value: object, *, depth: int = 0) -> Any:
+    """JSON with one spelling: no nulls in objects, whole numbers as integers, text keys.
+
+    Errors: none; what is no JSON becomes a text, and nesting beyond 100 levels is cut.
+    """
+    if depth > _MAX_DEPTH:
+        return _TOO_DEEP
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return _number(value)
+        case Mapping():
+            return {
+                str(key): canonical(item, depth=depth + 1)
+                for key, item in value.items()
+                if item is not None
+            }
+        case list() | tuple():
+            return [canonical(item, depth=depth + 1) for item in value]
+        case _:
+            return str(value)
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: float) -> float | int | str:
+    if not math.isfinite(value):
+        return str(value)
+    return int(value) if value.is_integer() else value
+
+
+def _model(body: Mapping[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = canonical(mapping(mapping(body.get("spec")).get("model")))
+    given.pop("provenance", None)  # shown only; a later field, known already to stay outside
+    if given.get("name") == mapping(body.get("metadata")).get("name"):
+        given.pop("name", None)
+    return {key: value for key, value in given.items() if value not in ("", [])}
+
+
+def _template(body: Mapping[str, Any]) -> dict[str, Any]:
+    workload = mapping(mapping(body.get("spec")).get("workload"))
+    template: dict[str, Any] = canonical(mapping(workload.get("template")))
+    metadata = dict(mapping(template.pop("metadata", None)))
+    metadata.pop("creationTimestamp", None)
+    metadata = {key: value for key, value in metadata.items() if value not in ({}, [])}
+    return template | ({"metadata": metadata} if metadata else {})
