@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, model, plan
+from tidegate.rollout import actions, model, plan, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
@@ -111,6 +111,8 @@ def work_promoting(turn: Turn) -> Turn:
     rollout = turn.rollout
     if rollout.split.candidate_percent < 100 or not candidate_has(turn, 100.0):
         return turn
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
     skipped = any(s.state is not model.StepState.PASSED for s in rollout.plan)
     result = model.RolloutResult.FAST_PROMOTED if skipped else model.RolloutResult.PROMOTED
     old = turn.status.stable

@@ -83,7 +83,6 @@ def confirm(turn: Turn) -> Turn:
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
-        waiting_for=None,
     )
     return turn.with_rollout(changed)
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from tidegate.rollout import actions, ending, model, plan
 from tidegate.rollout.turn import Turn
-from tidegate.traffic.provider import CapacityRequest, PodCount, provider_for
+from tidegate.traffic.interface import CapacityRequest, PodCount
+from tidegate.traffic.provider import provider_for
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0

@@ -138,8 +138,9 @@ def _confirm(turn: Turn, weight: float) -> Turn:
         return _route_pending(turn)
     if not _pods_carry(turn, weight):
         return turn
+    turn = waiting.stop_waiting(turn, only=REACHED)
     if turn.rollout.stage is model.Phase.PROMOTING:
-        return waiting.stop_waiting(turn)
+        return turn
     step = turn.rollout.step
     assert step is not None
     return plan.confirm(turn).say(
@@ -202,7 +203,8 @@ def _hold(turn: Turn) -> Turn:
     assert step.deadline_at is not None
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
     if turn.seen.analysis.verdict is model.Verdict.ADVANCE and turn.now >= step.hold_until:
-        return pass_step(turn)
+        turn = pass_step(turn)
+        return reach(turn, plan.current_weight(turn.rollout))
     if turn.now >= step.deadline_at:
         return _deadline(turn)
     return turn
@@ -254,7 +256,7 @@ def _deadline(turn: Turn) -> Turn:
 
 
 def pass_step(turn: Turn) -> Turn:
-    """End the active step as passed and go on to the next one, or to promotion."""
+    """End the active step as passed; the next one, or promotion, is what is worked on now."""
     step = turn.rollout.step
     assert step is not None
     rollout = replace(
@@ -264,9 +266,8 @@ def pass_step(turn: Turn) -> Turn:
     )
     turn = turn.with_rollout(rollout).say("StepPassed", f"step {step.name} passed")
     if step.index + 1 < len(rollout.plan):
-        turn = plan.enter(turn, step.index + 1)
-        return reach(turn, plan.current_weight(turn.rollout))
-    return reach(_promote(turn), 100.0)
+        return plan.enter(turn, step.index + 1)
+    return _promote(turn)
 
 
 def _promote(turn: Turn) -> Turn:

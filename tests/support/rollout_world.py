@@ -1,0 +1,276 @@
+"""A tiny world for the pure state machine: it does what decisions ask and shows the result.
+
+Pods become ready when told to, the data plane accepts what is written, time moves by `tick`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from tidegate.rollout import actions, model, phases, upkeep
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def revision(version: str) -> model.Revision:
+    digest = (version.replace(".", "") * 20).ljust(64, "0")[:64]
+    return model.Revision(hash=digest[:10], digest=digest, model_version=version)
+
+
+V1, V2, V3 = revision("1.0"), revision("2.0"), revision("3.0")
+
+
+def make_spec(
+    *,
+    version: str = "1.0",
+    provider: model.Provider = model.Provider.GATEWAY_API,
+    replicas: int = 4,
+    weights: tuple[float, ...] = (10.0, 50.0),
+    paused: bool = False,
+    on_inconclusive: model.OnInconclusive = model.OnInconclusive.PAUSE,
+    progress_deadline_seconds: float = 300.0,
+    scaling: model.Scaling | None = None,
+    min_requests: int = 10,
+    revision_history_limit: int = 2,
+) -> model.Spec:
+    steps = tuple(
+        model.Step(
+            name=f"p{weight:g}",
+            weight_percent=weight,
+            hold_seconds=60.0,
+            deadline_seconds=600.0,
+            min_requests=min_requests,
+        )
+        for weight in weights
+    )
+    metric = model.Metric(
+        name="error-ratio", preset="error-ratio", threshold=model.Threshold(max=0.01)
+    )
+    return model.Spec(
+        model=model.Model(name="iris", version=version),
+        server=model.Server(preset="HTTP", port=8080, metrics_port=8080, metrics_path="/metrics"),
+        replicas=replicas,
+        template={"spec": {"containers": [{"name": "server", "image": "x"}]}},
+        service=model.EntryService(name="iris", port=80, target_port=8080),
+        traffic=model.Traffic(
+            provider=provider,
+            gateway=model.GatewayRoute(parents=(model.ParentRef(name="gw"),)),
+        ),
+        steps=steps,
+        scaling=scaling or model.Scaling(),
+        scale_down_delay_seconds=30.0,
+        analysis=model.Analysis(
+            source="default",
+            interval_seconds=5.0,
+            warmup_seconds=0.0,
+            settle_seconds=0.0,
+            min_requests=min_requests,
+            breach_failures=3,
+            breach_out_of=5,
+            error_limit=5,
+            no_data_timeout_seconds=600.0,
+            on_inconclusive=on_inconclusive,
+            metrics=(metric,),
+        ),
+        rollback=model.Rollback(),
+        progress_deadline_seconds=progress_deadline_seconds,
+        revision_history_limit=revision_history_limit,
+        paused=paused,
+    )
+
+
+ADVANCE = model.AnalysisState(judged=True, verdict=model.Verdict.ADVANCE, reason="Passed")
+HOLD = model.AnalysisState(judged=True, verdict=model.Verdict.HOLD, reason="Insufficient")
+BREACH = model.AnalysisState(
+    judged=True,
+    verdict=model.Verdict.ROLL_BACK,
+    reason="Breach",
+    message="error-ratio 0.08 > 0.01 (n=5210)",
+)
+
+
+@dataclass
+class World:
+    """Mutable cluster of one ModelDeployment, driven by decisions."""
+
+    spec: model.Spec | None = field(default_factory=make_spec)
+    desired: model.Revision = V1
+    now: datetime = START
+    generation: int = 1
+    status: model.Status = field(default_factory=model.Status)
+    revisions: dict[str, model.RevisionState] = field(default_factory=dict)
+    traffic: model.TrafficState = field(default_factory=lambda: model.TrafficState(exists=False))
+    finalizers: tuple[str, ...] = ()
+    deleting: bool = False
+    analysis: model.AnalysisState = ADVANCE
+    request: model.Request | None = None
+    violations: tuple[model.Violation, ...] = ()
+    blocked: model.Violation | None = None
+    ready_url_failure: str = ""
+    accept: bool = True
+    broken: frozenset[str] = frozenset()
+    writes: list[str] = field(default_factory=list)
+    events: list[actions.Event] = field(default_factory=list)
+    weights_seen: list[dict[str, float]] = field(default_factory=list)
+    status_writes: int = 0
+
+    # --- people ----------------------------------------------------------------------------------
+
+    def deploy(self, wanted: model.Revision) -> None:
+        assert self.spec is not None
+        self.desired = wanted
+        self.spec = replace(self.spec, model=replace(self.spec.model, version=wanted.model_version))
+        self.generation += 1
+
+    def ask(self, kind: str, wanted: model.Revision, *, at: datetime | None = None) -> None:
+        self.request = model.Request(
+            request=kind, revision=wanted.hash, requested_at=(at or self.now).isoformat()
+        )
+
+    # --- running ---------------------------------------------------------------------------------
+
+    def observe(self) -> model.Observation:
+        return model.Observation(
+            now=self.now,
+            epoch=1,
+            meta=model.ObjectMeta(
+                namespace="ml",
+                name="iris",
+                uid="uid-1",
+                generation=self.generation,
+                resource_version="1",
+                deleting=self.deleting,
+                finalizers=self.finalizers,
+            ),
+            status=self.status,
+            spec=self.spec,
+            desired=self.desired if self.spec is not None else None,
+            violations=self.violations,
+            blocked=self.blocked,
+            request=self.request,
+            revisions=dict(self.revisions),
+            traffic=self.traffic,
+            analysis=self.analysis,
+            ready_url_failure=self.ready_url_failure,
+        )
+
+    def step(self) -> actions.Decision:
+        """One pass: decide, lower, write status, do the rest, then let pods become ready."""
+        decision = phases.decide(self.observe())
+        for action in actions.lowering(decision.actions):
+            self._do(action)
+        if decision.status != self.status:
+            self.status_writes += 1
+            self.status = decision.status
+        for action in actions.after_status(decision.actions):
+            self._do(action)
+        self.events.extend(decision.events)
+        self._pods_become_ready()
+        return decision
+
+    def tick(self, seconds: float = 1.0) -> actions.Decision:
+        self.now += timedelta(seconds=seconds)
+        return self.step()
+
+    def run_until(self, phase: model.Phase, *, limit: int = 500, seconds: float = 5.0) -> None:
+        for _ in range(limit):
+            if self.status.phase is phase and self.status.observed_generation == self.generation:
+                return
+            self.tick(seconds)
+        message = f"never {phase}: {self.status.phase} {self.status.message}"
+        raise AssertionError(message)
+
+    def run_while(self, condition: Callable[[], bool], *, limit: int = 500) -> None:
+        for _ in range(limit):
+            if not condition():
+                return
+            self.tick(5.0)
+        raise AssertionError(f"still true: {self.status.phase} {self.status.message}")
+
+    def settle(self) -> None:
+        """Let everything that is due happen."""
+        for _ in range(40):
+            self.tick(5.0)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.events]
+
+    def pods(self) -> dict[str, int]:
+        return {hash_: state.wanted for hash_, state in self.revisions.items() if state.wanted}
+
+    def condition(self, kind: str) -> model.Condition:
+        return next(c for c in self.status.conditions if c.type == kind)
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    def _do(self, action: actions.Action) -> None:
+        self.writes.append(type(action).__name__)
+        match action:
+            case actions.CreateRevision():
+                self.revisions[action.revision.hash] = model.RevisionState(
+                    revision=action.revision,
+                    wanted=action.replicas,
+                    ready=0,
+                    available=0,
+                    role=action.role,
+                    created_at=self.now,
+                    has_service=True,
+                )
+            case actions.Scale():
+                state = self.revisions[action.revision]
+                assert state.wanted == action.seen_replicas
+                self.revisions[action.revision] = replace(state, wanted=action.replicas)
+            case actions.SetRole():
+                state = self.revisions[action.revision]
+                self.revisions[action.revision] = replace(state, role=action.role)
+            case actions.SetTraffic():
+                self._shift(action)
+            case actions.DeleteRevision():
+                del self.revisions[action.revision]
+            case actions.AddFinalizer():
+                self.finalizers = (*self.finalizers, upkeep.FINALIZER)
+            case actions.RemoveFinalizer():
+                self.finalizers = tuple(f for f in self.finalizers if f != upkeep.FINALIZER)
+
+    def _shift(self, action: actions.SetTraffic) -> None:
+        weights = {action.stable: action.split.stable_percent}
+        if action.candidate:
+            weights[action.candidate] = action.split.candidate_percent
+        assert abs(sum(weights.values()) - 100) < 1e-9
+        for hash_, share in weights.items():
+            ready = self.revisions[hash_].ready if hash_ in self.revisions else 0
+            no_pods_wanted = self.spec is not None and self.spec.replicas == 0
+            if share > 0 and hash_ != action.stable and not no_pods_wanted:
+                assert ready > 0, f"traffic to {hash_} without a ready pod"
+        self.weights_seen.append(weights)
+        self.traffic = model.TrafficState(
+            exists=True,
+            weights=weights,
+            accepted=self.accept,
+            pending_reason="" if self.accept else "Pending",
+            rolled_back_revision=action.marker,
+            entry_exists=True,
+            entry_revision=action.stable,
+        )
+
+    def _pods_become_ready(self) -> None:
+        for hash_, state in self.revisions.items():
+            ready = 0 if hash_ in self.broken else state.wanted
+            failure = "server: CrashLoopBackOff" if hash_ in self.broken else ""
+            self.revisions[hash_] = replace(state, ready=ready, available=ready, failure=failure)
+
+
+def serving(version: model.Revision = V1, **options: object) -> World:
+    """A world in which `version` serves and nothing is going on."""
+    world = World(spec=make_spec(version=version.model_version, **options), desired=version)  # type: ignore[arg-type]
+    world.run_until(model.Phase.HEALTHY)
+    world.settle()
+    world.events.clear()
+    world.writes.clear()
+    world.weights_seen.clear()
+    world.status_writes = 0
+    return world
