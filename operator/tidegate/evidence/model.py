@@ -84,7 +84,6 @@ class Template:
     measure: Ratio | Latency | Query
     source: str = ""
     variables: tuple[Variable, ...] = ()
-    default_threshold: model.Threshold = model.NO_THRESHOLD
     cluster: bool = False
 
 
@@ -208,11 +207,13 @@ class Track:
 class StepEvidence:
     """Everything that was measured in a step; the only memory of `verdicts.judge`.
 
-    `requests` counts candidate requests since the weight was confirmed.
+    `requests` counts candidate requests since traffic settled; `requests_problem` says why that
+    number may be behind.
     """
 
     tracks: Mapping[str, Track] = field(default_factory=dict)
     requests: float = 0.0
+    requests_problem: str = ""
     observed_candidate_percent: float | None = None
     consecutive_errors: int = 0
     without_data_since: float | None = None

@@ -3,9 +3,6 @@
 `MLServer` follows ecosystem.md, 3.1: its probes are counted too, so every selector is narrowed to
 inference paths. `HTTP` is for servers that follow the Prometheus examples: the status code stands
 in the label `code`, as Go's promhttp writes it. A server with another spelling needs a template.
-
-Default thresholds are a last resort for specs that name none; the rule that a breach on both sides
-only holds (`SharedIncident`) keeps them from rejecting a model that has always been slow.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tidegate.evidence.model import LabelMatch, Latency, Operator, Ratio, Selector, Template
-from tidegate.rollout import model
 
 ERROR_RATIO = "error-ratio"
 
@@ -52,28 +48,16 @@ _HISTOGRAMS: Mapping[str, Selector] = {
     "HTTP": Selector(metric="http_request_duration_seconds", matches=_HTTP_NO_PROBES),
 }
 
-_MAX_ERROR_RATIO = model.Threshold(max=0.05)
-_QUANTILES: Mapping[str, tuple[float, model.Threshold]] = {
-    "latency-p50": (0.5, model.Threshold(max=0.5)),
-    "latency-p95": (0.95, model.Threshold(max=1.0)),
-    "latency-p99": (0.99, model.Threshold(max=2.5)),
-}
+_QUANTILES: Mapping[str, float] = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
 
 SERVERS: tuple[str, ...] = tuple(_RATIOS)
 METRICS: tuple[str, ...] = (ERROR_RATIO, *_QUANTILES)
 
 TEMPLATES: Mapping[tuple[str, str], Template] = {
-    (server, ERROR_RATIO): Template(
-        name=ERROR_RATIO, measure=ratio, default_threshold=_MAX_ERROR_RATIO, cluster=True
-    )
+    (server, ERROR_RATIO): Template(name=ERROR_RATIO, measure=ratio)
     for server, ratio in _RATIOS.items()
 } | {
-    (server, name): Template(
-        name=name,
-        measure=Latency(histogram=histogram, quantile=quantile),
-        default_threshold=threshold,
-        cluster=True,
-    )
+    (server, name): Template(name=name, measure=Latency(histogram=histogram, quantile=quantile))
     for server, histogram in _HISTOGRAMS.items()
-    for name, (quantile, threshold) in _QUANTILES.items()
+    for name, quantile in _QUANTILES.items()
 }

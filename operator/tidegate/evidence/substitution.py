@@ -19,7 +19,7 @@ BUILT_IN = frozenset(
 )
 
 _REGEX_META = re.compile(r"([\\.+*?()|\[\]{}^$])")
-_REFERENCE = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_]{0,62})(\|regex)?\}")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,62})(\|regex)?\}")
 # One class of characters and how often: such a pattern cannot take exponential time.
 # Doubled operators inside a class are reserved by Python for set arithmetic.
 _PATTERN = re.compile(

@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from tidegate.evidence import presets, queries, substitution
 from tidegate.evidence.model import Identity, Query, Template, Variable
 from tidegate.evidence.substitution import Unsafe
 from tidegate.rollout import model
 
-CLUSTER_TEMPLATE = "ClusterMetricTemplate"
+NOT_FOUND = "ReferenceNotFound"
 
 _ANYBODY = Identity(namespace="namespace", name="name", candidate="candidate", stable="stable")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalog:
-    """What a spec may refer to. `sources` says of each metric source if it enforces a namespace."""
-
-    namespaced: Mapping[str, Template]
-    cluster: Mapping[str, Template]
-    sources: Mapping[str, bool]
+Find = Callable[[model.TemplateRef], Template | None]
 
 
 def resolve_templates(
-    spec: model.Spec, *, catalog: Catalog
+    spec: model.Spec, *, find: Find, sources: Mapping[str, bool]
 ) -> Mapping[str, Template] | tuple[model.Violation, ...]:
     """The template of each metric by the metric's name, its source filled in.
 
-    Errors: violations with the field path; `ReferenceNotFound` for a template that does not exist
-    (it heals without an edit), `SourceNotFound`, `UnsafeSubstitution`, else `InvalidSpec`.
+    `find` looks a reference up in the spec's own namespace or among the cluster's; `sources` says
+    of each metric source whether it enforces a namespace on every query.
+    Errors: violations with the field path; `ReferenceNotFound` for a template or a source that
+    does not exist (it heals without an edit), `UnsafeSubstitution`, else `InvalidSpec`.
     """
     found: dict[str, Template] = {}
     violations: list[model.Violation] = []
     for index, metric in enumerate(spec.analysis.metrics):
         path = f"spec.analysis.metrics[{index}]"
-        template = _lookup(metric, server=spec.server.preset, catalog=catalog, path=path)
+        template = _lookup(metric, server=spec.server.preset, find=find, path=path)
         if isinstance(template, Template):
             template = replace(template, source=template.source or spec.analysis.source)
-            violations += _checked(metric, template=template, catalog=catalog, path=path)
+            violations += _checked(metric, template=template, sources=sources, path=path)
             found[metric.name] = template
         else:
             violations.append(template)
     return tuple(violations) or found
-
-
-def threshold_of(metric: model.Metric, *, template: Template) -> model.Threshold:
-    """The limits of a metric: its own, else the template's."""
-    own = metric.threshold
-    return template.default_threshold if own == model.NO_THRESHOLD else own
 
 
 def violations_of(
@@ -66,12 +56,12 @@ def violations_of(
 
 
 def _lookup(
-    metric: model.Metric, *, server: str, catalog: Catalog, path: str
+    metric: model.Metric, *, server: str, find: Find, path: str
 ) -> Template | model.Violation:
     if metric.preset:
         return _preset(metric.preset, server=server, path=path)
     if metric.template is not None:
-        return _reference(metric.template, catalog=catalog, path=path)
+        return _reference(metric.template, find=find, path=path)
     variables = tuple(Variable(name=name) for name, _ in metric.variables)
     return Template(name=metric.name, measure=Query(promql=metric.query), variables=variables)
 
@@ -88,49 +78,34 @@ def _preset(preset: str, *, server: str, path: str) -> Template | model.Violatio
 
 
 def _reference(
-    reference: model.TemplateRef, *, catalog: Catalog, path: str
+    reference: model.TemplateRef, *, find: Find, path: str
 ) -> Template | model.Violation:
-    cluster = reference.kind == CLUSTER_TEMPLATE
-    template = (catalog.cluster if cluster else catalog.namespaced).get(reference.name)
+    template = find(reference)
     if template is not None:
-        return replace(template, cluster=cluster)
+        return template
     return model.Violation(
         path=f"{path}.templateRef",
         message=f"{reference.kind} {reference.name!r} does not exist or is invalid",
-        reason="ReferenceNotFound",
+        reason=NOT_FOUND,
     )
 
 
 def _checked(
-    metric: model.Metric, *, template: Template, catalog: Catalog, path: str
-) -> list[model.Violation]:
-    violations = list(
-        violations_of(template, variables=dict(metric.variables), path=_text_path(metric, path))
-    )
-    if template.source not in catalog.sources:
-        where = "spec.analysis.source" if metric.template is None else f"{path}.templateRef"
+    metric: model.Metric, *, template: Template, sources: Mapping[str, bool], path: str
+) -> Iterator[model.Violation]:
+    where = _text_path(metric, path)
+    yield from violations_of(template, variables=dict(metric.variables), path=where)
+    if template.source not in sources:
         message = f"metric source {template.source!r} is not in the operator's settings"
-        violations.append(model.Violation(path=where, message=message, reason="SourceNotFound"))
-    elif isinstance(template.measure, Query) and not template.cluster:
-        violations += _free_query_refused(
-            template, enforced=catalog.sources[template.source], path=_text_path(metric, path)
+        yield model.Violation(path=where, message=message, reason=NOT_FOUND)
+        return
+    free = isinstance(template.measure, Query) and not template.cluster
+    if free and not sources[template.source]:
+        message = (
+            f"a free query could read other namespaces: metric source {template.source!r} does "
+            "not enforce a namespace; use a preset, selectors or a ClusterMetricTemplate"
         )
-    if threshold_of(metric, template=template) == model.NO_THRESHOLD:
-        message = "give min, max or both: neither the metric nor its template has a limit"
-        violations.append(model.Violation(path=f"{path}.threshold", message=message))
-    return violations
-
-
-def _free_query_refused(
-    template: Template, *, enforced: bool, path: str
-) -> tuple[model.Violation, ...]:
-    if enforced:
-        return ()
-    message = (
-        f"a free query could read other namespaces: metric source {template.source!r} does not "
-        f"enforce a namespace; use a preset, selectors or a {CLUSTER_TEMPLATE}"
-    )
-    return (model.Violation(path=path, message=message),)
+        yield model.Violation(path=where, message=message)
 
 
 def _text_path(metric: model.Metric, path: str) -> str:

@@ -119,6 +119,8 @@ def _decided(
         return Verdict.HOLD, Reason.UNDECIDED if first is Reason.BREACH else first, message
     if evidence.requests < step.min_requests:
         message = f"{evidence.requests:.0f} of {step.min_requests} requests in this step"
+        if evidence.requests_problem:
+            message += f" ({evidence.requests_problem})"
         return Verdict.HOLD, Reason.INSUFFICIENT, message
     if not required:
         return Verdict.HOLD, Reason.NO_METRICS, "no metric may decide: all are dry runs"
@@ -242,16 +244,18 @@ def _compared(arm: Arm, *, threshold: model.Threshold) -> str:
     shown = f"{'at least ' if arm.saturated else ''}{value:.3g}{unit}"
     broken = arm.limit is not Limit.KEPT
     if threshold.min is not None and (threshold.max is None or value < threshold.min):
-        return f"{shown} {'<' if broken else '>='} {_bound(arm, limit=threshold.min)}{unit}"
+        return f"{shown} {'<' if broken else '>='} {_bound(arm, limit=threshold.min)}"
     if threshold.max is None:
         return shown
-    return f"{shown} {'>' if broken else '<='} {_bound(arm, limit=threshold.max)}{unit}"
+    return f"{shown} {'>' if broken else '<='} {_bound(arm, limit=threshold.max)}"
 
 
 def _bound(arm: Arm, *, limit: float) -> str:
-    if arm.edge is None or math.isclose(arm.edge, limit):
+    if arm.edge is None:
         return f"{limit:.3g}"
-    return f"{arm.edge:.3g} (the bucket edge at the limit {limit:.3g})"
+    if math.isclose(arm.edge, limit):
+        return f"{limit:.3g} s"
+    return f"{arm.edge:.3g} s, the bucket edge at the limit {limit:.3g} s"
 
 
 def _instant(seconds: float | None) -> datetime | None:
