@@ -247,7 +247,9 @@ class Kube:
         shared_is_full = self._shared.locked()
         async with self._reserved if request.urgent and shared_is_full else self._shared:
             result = await self._attempt(request)
-        self._recorder.api_request(verb=request.verb, outcome=type(result).__name__)
+        absent = isinstance(result, ports.Ok) and result.value is None
+        label = "NotFound" if absent else type(result).__name__
+        self._recorder.api_request(verb=request.verb, outcome=label)
         return result
 
     async def _attempt(self, request: http.Request) -> ports.Result[ports.Object | None]:
