@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from tidegate.api import revision, types
 from tidegate.api.revision import mapping
 from tidegate.rollout import model
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+class Scraped(Protocol):
+    """What we need to know of a metric source."""
+
+    @property
+    def scrape_interval_seconds(self) -> float:
+        """Time between two samples of a series."""
+        ...
 
 
 def name_violations(body: Mapping[str, Any]) -> tuple[model.Violation, ...]:
@@ -30,7 +39,7 @@ def spec_violations(
     *,
     given: types.Spec,
     body: Mapping[str, Any],
-    sources: Mapping[str, float] | None,
+    sources: Mapping[str, Scraped] | None,
 ) -> tuple[model.Violation, ...]:
     """Everything wrong with a spec whose objects are each well formed."""
     return (
@@ -87,7 +96,7 @@ def _declared_ports(template: model.Document) -> set[int]:
 
 
 def _source_unknown(
-    spec: model.Spec, *, sources: Mapping[str, float] | None
+    spec: model.Spec, *, sources: Mapping[str, Scraped] | None
 ) -> Iterable[model.Violation]:
     if sources is None or spec.analysis.source in sources:
         return

@@ -20,7 +20,7 @@ REQUEST_REVISION = f"{PREFIX}request-revision"
 REQUESTED_AT = f"{PREFIX}requested-at"
 REQUEST_REASON = f"{PREFIX}request-reason"
 
-DEFAULT_SCRAPE_INTERVAL_SECONDS = 15.0
+_SCRAPE_INTERVAL_SECONDS = 15.0
 _LEAST_WINDOW_SECONDS = 60.0
 _LEAST_DEADLINE_SECONDS = 3600.0
 _INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
@@ -32,12 +32,12 @@ _SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API
 
 
 def read_spec(
-    body: Mapping[str, Any], *, scrape_seconds: Mapping[str, float] | None = None
+    body: Mapping[str, Any], *, sources: Mapping[str, checks.Scraped] | None = None
 ) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
     """The spec with every default filled in, or all reasons why it cannot be carried out.
 
-    Exactly one side is set. `scrape_seconds` maps each metric source of the settings to its scrape
-    interval; `None` (offline) accepts any source name and assumes 15 s.
+    Exactly one side is set. `sources` are the metric sources of the operator's settings by name;
+    `None` (offline) accepts any name and assumes scrapes every 15 s.
 
     Errors: none raised, on any JSON; a violation names the field and says what to change.
     Source: api.md, 2.2 and 5.
@@ -48,8 +48,8 @@ def read_spec(
     if isinstance(spec, tuple):
         return None, name + spec
     meta = read_meta(body)
-    result = _spec(spec, meta=meta, content=content, scrape_seconds=scrape_seconds)
-    found = name + checks.spec_violations(result, given=spec, body=content, sources=scrape_seconds)
+    result = _spec(spec, meta=meta, content=content, sources=sources)
+    found = name + checks.spec_violations(result, given=spec, body=content, sources=sources)
     return (None, found) if found else (result, ())
 
 
@@ -91,9 +91,10 @@ def _spec(
     *,
     meta: model.ObjectMeta,
     content: Mapping[str, Any],
-    scrape_seconds: Mapping[str, float] | None,
+    sources: Mapping[str, checks.Scraped] | None,
 ) -> model.Spec:
-    scrape = (scrape_seconds or {}).get(spec.analysis.source, DEFAULT_SCRAPE_INTERVAL_SECONDS)
+    source = (sources or {}).get(spec.analysis.source)
+    scrape = source.scrape_interval_seconds if source else _SCRAPE_INTERVAL_SECONDS
     analysis = _analysis(spec.analysis, scrape_seconds=scrape)
     server = _server(spec.server)
     return model.Spec(

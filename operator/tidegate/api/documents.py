@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+Resolvers = dict[str, list[tuple[str, re.Pattern[str]]]]
+
 _MAX_NODES = 200_000  # aliases of aliases grow without bound; no manifest comes near this
 
 _TAG = "tag:yaml.org,2002:"
@@ -21,14 +23,14 @@ _JSON_TAGS = {
 _REPLACED = {f"{_TAG}{it}" for it in ("float", "int", "timestamp", "value")}
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?$")
 _INT = re.compile(r"^[-+]?(0|[1-9][0-9_]*|0o?[0-7]+|0b[01]+|0x[0-9a-fA-F]+)$")
-_SHORT_BOOL = re.compile(r"^[yYnN]$")  # other YAML readers of the Kubernetes world take it as one
+_SHORT_BOOL = re.compile(r"^[yYnN]$")
 
 
 class DocumentError(ValueError):
     """A text that is no YAML, or YAML that is no JSON; the message names the line."""
 
 
-def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+def _resolvers() -> Resolvers:
     inherited = yaml.SafeLoader.yaml_implicit_resolvers
     kept = {
         first: [(tag, regexp) for tag, regexp in entries if tag not in _REPLACED]
@@ -38,6 +40,16 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
         kept.setdefault(first, []).append((f"{_TAG}int", _INT))
         kept[first].append((f"{_TAG}float", _FLOAT))
     return kept
+
+
+def _all_resolvers() -> Resolvers:
+    """What any YAML reader of the Kubernetes world may take for something other than a text."""
+    result = _resolvers()
+    for first, entries in yaml.SafeDumper.yaml_implicit_resolvers.items():
+        result.setdefault(first, []).extend(entries)
+    for first in "yYnN":
+        result[first].append((f"{_TAG}bool", _SHORT_BOOL))
+    return result
 
 
 class _Loader(yaml.SafeLoader):
@@ -60,12 +72,7 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever the loader would not read as a text."""
 
-    yaml_implicit_resolvers = {
-        first: [*entries, *yaml.SafeDumper.yaml_implicit_resolvers.get(first, [])]
-        for first, entries in _resolvers().items()
-    }
-    for _first in "yYnN":
-        yaml_implicit_resolvers[_first].append((f"{_TAG}bool", _SHORT_BOOL))
+    yaml_implicit_resolvers = _all_resolvers()
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         """Write repetitions in full."""

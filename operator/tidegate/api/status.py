@@ -35,7 +35,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
         analysis=[_metric(it) for it in status.analysis[: doc.METRICS_MAX_ITEMS]],
         last_handled_request=_request(status.last_handled_request),
         last_rollout=_last_rollout(status.last_rollout),
-        rejected_revisions=[_rejected(it) for it in status.rejected[-doc.REJECTED_MAX_ITEMS :]],
+        rejected_revisions=[_rejected(it) for it in status.rejected[: doc.REJECTED_MAX_ITEMS]],
         retiring=[
             doc.Retiring(revision=it.revision, scale_down_at=it.scale_down_at)
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
