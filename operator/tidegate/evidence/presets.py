@@ -53,6 +53,8 @@ _QUANTILES: Mapping[str, float] = {"latency-p50": 0.5, "latency-p95": 0.95, "lat
 SERVERS: tuple[str, ...] = tuple(_RATIOS)
 METRICS: tuple[str, ...] = (ERROR_RATIO, *_QUANTILES)
 
+REQUESTS: Mapping[str, Selector] = {server: ratio.total for server, ratio in _RATIOS.items()}
+
 TEMPLATES: Mapping[tuple[str, str], Template] = {
     (server, ERROR_RATIO): Template(name=ERROR_RATIO, measure=ratio)
     for server, ratio in _RATIOS.items()

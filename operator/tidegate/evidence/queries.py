@@ -41,7 +41,7 @@ _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 def plan(
     template: Template,
     *,
-    variables: Mapping[str, str],
+    given: Mapping[str, str],
     identity: Identity,
     range_seconds: int,
     window_seconds: int,
@@ -49,8 +49,12 @@ def plan(
     """The queries of a metric by role: TOTAL and BAD, BUCKETS, or CANDIDATE and STABLE.
 
     A free query is asked for STABLE too if it distinguishes revisions. `range_seconds` is what
-    raw samples are fetched for, `window_seconds` what ${window} says.
+    raw samples are fetched for, `window_seconds` what ${window} says, `given` holds the values of
+    the template's variables.
     """
+    variables = substitution.bound(template.variables, given=given)
+    if not isinstance(variables, dict):
+        return variables[0]
     match template.measure:
         case Ratio(bad=bad, total=total):
             wanted = {TOTAL: total, BAD: bad}

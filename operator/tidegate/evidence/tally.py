@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tidegate.evidence import counters, presets
+from tidegate.evidence import counters, presets, substitution
 from tidegate.evidence.model import (
     Identity,
     Latency,
@@ -31,7 +31,7 @@ class Counter:
 
     source: str
     selector: Selector
-    variables: tuple[tuple[str, str], ...] = ()
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,11 @@ class Tally:
 
 def counter_of(
     analysis: model.Analysis, *, server: str, templates: Mapping[str, Template]
-) -> Counter | None:
+) -> Counter:
     """The counter that says how many requests a step had.
 
     The total of a ratio, else the count of a latency, else what the server preset counts; the
     preset's own error ratio first, then by name, so that the order of metrics does not matter.
-    None for a server without a preset whose metrics count nothing.
     """
     by_name = sorted(
         analysis.metrics, key=lambda one: (one.preset != presets.ERROR_RATIO, one.name)
@@ -68,12 +67,9 @@ def counter_of(
                 return Counter(
                     source=template.source,
                     selector=_all_requests(template.measure),
-                    variables=metric.variables,
+                    variables=_values(metric, template=template),
                 )
-    preset = presets.TEMPLATES.get((server, presets.ERROR_RATIO))
-    if preset is None or not isinstance(preset.measure, Ratio):
-        return None
-    return Counter(source=analysis.source, selector=preset.measure.total)
+    return Counter(source=analysis.source, selector=presets.REQUESTS[server], variables={})
 
 
 def advance(tally: Tally, *, series: Sequence[Series], identity: Identity, window: Window) -> Tally:
@@ -96,3 +92,8 @@ def _all_requests(measure: Ratio | Latency) -> Selector:
     if isinstance(measure, Ratio):
         return measure.total
     return replace(measure.histogram, metric=f"{measure.histogram.metric}_count")
+
+
+def _values(metric: model.Metric, *, template: Template) -> Mapping[str, str]:
+    values = substitution.bound(template.variables, given=dict(metric.variables))
+    return values if isinstance(values, dict) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from tidegate.evidence import presets, queries, substitution
+from tidegate.evidence import presets, queries
 from tidegate.evidence.model import Identity, Query, Template, Variable
 from tidegate.evidence.substitution import Unsafe
 from tidegate.rollout import model
@@ -43,16 +43,15 @@ def resolve_templates(
 
 
 def violations_of(
-    template: Template, *, variables: Mapping[str, str], path: str
+    template: Template, *, given: Mapping[str, str], path: str
 ) -> tuple[model.Violation, ...]:
-    """What is wrong with a template's text or with the values given to it."""
-    values = substitution.bound(template.variables, given=variables)
-    if not isinstance(values, dict):
-        return tuple(_unsafe(problem, path=f"{path}.variables") for problem in values)
+    """What is wrong with a template's text or with the values given to its variables."""
     planned = queries.plan(
-        template, variables=values, identity=_ANYBODY, range_seconds=1, window_seconds=1
+        template, given=given, identity=_ANYBODY, range_seconds=1, window_seconds=1
     )
-    return (_unsafe(planned, path=path),) if isinstance(planned, Unsafe) else ()
+    if not isinstance(planned, Unsafe):
+        return ()
+    return (model.Violation(path=path, message=planned.message, reason="UnsafeSubstitution"),)
 
 
 def _lookup(
@@ -94,7 +93,7 @@ def _checked(
     metric: model.Metric, *, template: Template, sources: Mapping[str, bool], path: str
 ) -> Iterator[model.Violation]:
     where = _text_path(metric, path)
-    yield from violations_of(template, variables=dict(metric.variables), path=where)
+    yield from violations_of(template, given=dict(metric.variables), path=where)
     if template.source not in sources:
         message = f"metric source {template.source!r} is not in the operator's settings"
         yield model.Violation(path=where, message=message, reason=NOT_FOUND)
@@ -112,7 +111,3 @@ def _text_path(metric: model.Metric, path: str) -> str:
     if metric.preset:
         return f"{path}.preset"
     return f"{path}.templateRef" if metric.template is not None else f"{path}.query"
-
-
-def _unsafe(problem: Unsafe, *, path: str) -> model.Violation:
-    return model.Violation(path=path, message=problem.message, reason="UnsafeSubstitution")
