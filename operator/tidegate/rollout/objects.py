@@ -21,6 +21,8 @@ LABEL_REVISION: Final = "tidegate.dev/revision"
 LABEL_ROLE: Final = "tidegate.dev/role"
 LABEL_WATCH: Final = "tidegate.dev/watch"
 
+LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"  # set by Kubernetes on EndpointSlices
+
 ANNOTATION_SPEC_HASH: Final = "tidegate.dev/spec-hash"
 ANNOTATION_HASH_VERSION: Final = "tidegate.dev/hash-version"
 ANNOTATION_MODEL_VERSION: Final = "tidegate.dev/model-version"

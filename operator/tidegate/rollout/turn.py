@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tidegate.rollout import actions, model
+from tidegate.rollout import model
+from tidegate.rollout.actions import Action, Event, EventType
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
@@ -17,8 +18,8 @@ class Turn:
 
     seen: model.Observation
     status: model.Status
-    actions: tuple[actions.Action, ...] = ()
-    events: tuple[actions.Event, ...] = ()
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
     requeue_after_seconds: float = IDLE_SECONDS
 
     @property
@@ -62,17 +63,17 @@ class Turn:
         """The same turn with another rollout in its status."""
         return replace(self, status=replace(self.status, rollout=rollout))
 
-    def act(self, *more: actions.Action) -> Turn:
+    def act(self, *more: Action) -> Turn:
         """Add actions, in order."""
         return replace(self, actions=(*self.actions, *more))
 
     def say(self, reason: str, message: str) -> Turn:
         """Add a Normal Event."""
-        return self._event(actions.EventType.NORMAL, reason, message)
+        return self._event(EventType.NORMAL, reason, message)
 
     def warn(self, reason: str, message: str) -> Turn:
         """Add a Warning Event."""
-        return self._event(actions.EventType.WARNING, reason, message)
+        return self._event(EventType.WARNING, reason, message)
 
     def look_again(self, seconds: float) -> Turn:
         """Ask for the next look within `seconds`; the earliest wish wins."""
@@ -87,8 +88,8 @@ class Turn:
         """The instant `seconds` from now."""
         return self.now + timedelta(seconds=seconds)
 
-    def _event(self, kind: actions.EventType, reason: str, message: str) -> Turn:
-        event = actions.Event(type=kind, reason=reason, message=message)
+    def _event(self, kind: EventType, reason: str, message: str) -> Turn:
+        event = Event(type=kind, reason=reason, message=message)
         return replace(self, events=(*self.events, event))
 
 

@@ -1,0 +1,286 @@
+"""Carries out the actions of a decision, each idempotent and guarded (architecture.md, 6).
+
+One mechanism per kind of object: revisions are created and then patched, the entry Service is
+created and then its selector patched, the managed route is applied whole. Every reply goes into
+the store at once, so that no later pass decides on an older state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from tidegate import ports
+from tidegate.controller.store import Store
+from tidegate.rollout import actions, model, objects, workloads
+from tidegate.rollout.upkeep import FINALIZER
+from tidegate.traffic import provider
+
+ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
+KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The live documents that the decision was made from; guards come from here.
+
+    Deployments and Services are those of the revisions, by revision hash.
+    """
+
+    seen: model.Observation
+    body: ports.Object
+    deployments: Mapping[str, ports.Object]
+    services: Mapping[str, ports.Object]
+    targets: Mapping[provider.Reference, ports.Object]
+
+    @property
+    def meta(self) -> model.ObjectMeta:
+        """Identity of the ModelDeployment."""
+        return self.seen.meta
+
+
+class Actuator:
+    """Turns actions into requests; returns the failure that ended them, or None."""
+
+    def __init__(self, *, api: ports.KubeApi, store: Store) -> None:
+        self._api = api
+        self._store = store
+
+    async def perform(self, action: actions.Action, around: Surroundings) -> ports.Failure | None:
+        """Carry out one action; a failure leaves the rest of the decision to the next pass."""
+        match action:
+            case actions.CreateRevision():
+                return await self._create_revision(action, around)
+            case actions.Scale():
+                return await self._scale(action, around)
+            case actions.SetRole():
+                return await self._set_role(action, around)
+            case actions.SetTraffic():
+                return await self._set_traffic(action, around)
+            case actions.DeleteRevision():
+                return await self._delete_revision(action, around)
+            case actions.AddFinalizer():
+                return await self._add_finalizer(around)
+            case actions.RemoveFinalizer():
+                return await self._remove_finalizer(around)
+            case _:
+                assert_never(action)
+
+    # --- revisions -------------------------------------------------------------------------------
+
+    async def _create_revision(
+        self, action: actions.CreateRevision, around: Surroundings
+    ) -> ports.Failure | None:
+        meta, spec = around.meta, around.seen.spec
+        assert spec is not None
+        deployment = workloads.render_deployment(
+            meta, spec, action.revision, replicas=action.replicas, role=action.role
+        )
+        service = workloads.render_service(meta, spec, action.revision, role=action.role)
+        if action.revision.hash not in around.deployments:
+            failure = await self._create(ports.DEPLOYMENT, deployment, around)
+            if failure is not None:
+                return _blame_template(failure)
+        if action.revision.hash not in around.services:
+            return await self._create(ports.SERVICE, service, around)
+        return None
+
+    async def _create(
+        self, kind: ports.Kind, document: model.Document, around: Surroundings
+    ) -> ports.Failure | None:
+        """Create; an object of that name that is already ours counts as created."""
+        body = plain(document)
+        namespace = around.meta.namespace
+        result = await self._api.create(kind, namespace=namespace, body=body)
+        if not isinstance(result, ports.Conflict):
+            return self._took(kind, result)
+        name = body["metadata"]["name"]
+        existing = await self._api.get(kind, namespace=namespace, name=name)
+        if isinstance(existing, ports.Ok) and existing.value is not None:
+            if objects.is_controlled_by(existing.value, uid=around.meta.uid):
+                self._store.put_own_reply(kind, existing.value)
+                return None
+            message = f"{kind.kind} {name} exists and belongs to somebody else; rename or delete it"
+            return ports.Fatal(reason="NameConflict", message=message)
+        return result
+
+    async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
+        name = _name(around, action.revision)
+        operations = [
+            {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
+            {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
+        ]
+        return await self._patch(ports.DEPLOYMENT, name, operations, around)
+
+    async def _set_role(
+        self, action: actions.SetRole, around: Surroundings
+    ) -> ports.Failure | None:
+        name = _name(around, action.revision)
+        for kind, bodies in (
+            (ports.DEPLOYMENT, around.deployments),
+            (ports.SERVICE, around.services),
+        ):
+            body = bodies.get(action.revision)
+            if body is None:
+                continue
+            operations = _relabel(body, str(action.role))
+            failure = await self._patch(kind, name, operations, around) if operations else None
+            if failure is not None:
+                return failure
+        return None
+
+    async def _delete_revision(
+        self, action: actions.DeleteRevision, around: Surroundings
+    ) -> ports.Failure | None:
+        for kind, bodies in (
+            (ports.SERVICE, around.services),
+            (ports.DEPLOYMENT, around.deployments),
+        ):
+            body = bodies.get(action.revision)
+            if body is None:
+                continue
+            result = await self._api.delete(
+                kind,
+                namespace=around.meta.namespace,
+                name=body["metadata"]["name"],
+                uid=body["metadata"]["uid"],
+            )
+            if not isinstance(result, ports.Ok):
+                return result
+        return None
+
+    # --- traffic ---------------------------------------------------------------------------------
+
+    async def _set_traffic(
+        self, action: actions.SetTraffic, around: Surroundings
+    ) -> ports.Failure | None:
+        """Bring every object of the data plane to the wanted split, the one with weights first."""
+        seen = around.seen
+        if seen.spec is None:
+            return None
+        target = provider.Target(
+            meta=seen.meta,
+            spec=seen.spec,
+            stable=action.stable,
+            candidate=action.candidate,
+            split=action.split,
+            marker=action.marker,
+            ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
+            entry_revision=seen.traffic.entry_revision,
+        )
+        for document in provider.provider_for(seen.spec.traffic.provider).documents(target):
+            failure = await self._bring(document, around, urgent=action.lowering)
+            if failure is not None:
+                return failure
+        return None
+
+    async def _bring(
+        self, wanted: provider.WantedDocument, around: Surroundings, *, urgent: bool
+    ) -> ports.Failure | None:
+        reference = wanted.reference
+        kind = KINDS[reference.kind]
+        seen = around.targets.get(reference)
+        if seen is not None and provider.is_current(seen, wanted):
+            return None
+        if wanted.mechanism is provider.Mechanism.APPLY:
+            body = plain(wanted.body)
+            if seen is not None:
+                body["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"]
+            result = await self._api.apply(
+                kind, namespace=around.meta.namespace, body=body, force=urgent, urgent=urgent
+            )
+            return self._took(kind, result)
+        if seen is None:
+            return await self._create(kind, wanted.body, around)
+        operations = [plain(operation) for operation in provider.patch_operations(seen, wanted)]
+        return await self._patch(kind, reference.name, operations, around, urgent=urgent)
+
+    # --- finalizer -------------------------------------------------------------------------------
+
+    async def _add_finalizer(self, around: Surroundings) -> ports.Failure | None:
+        newest = self._newest(around)
+        held = newest["metadata"].get("finalizers") or []
+        if FINALIZER in held:
+            return None
+        version = newest["metadata"]["resourceVersion"]
+        operations = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/metadata/finalizers", "value": [*held, FINALIZER]},
+        ]
+        return await self._patch(ports.MODEL_DEPLOYMENT, around.meta.name, operations, around)
+
+    async def _remove_finalizer(self, around: Surroundings) -> ports.Failure | None:
+        held = self._newest(around)["metadata"].get("finalizers") or []
+        if FINALIZER not in held:
+            return None
+        path = f"/metadata/finalizers/{held.index(FINALIZER)}"
+        operations = [
+            {"op": "test", "path": path, "value": FINALIZER},
+            {"op": "remove", "path": path},
+        ]
+        return await self._patch(ports.MODEL_DEPLOYMENT, around.meta.name, operations, around)
+
+    def _newest(self, around: Surroundings) -> ports.Object:
+        """The ModelDeployment after our own status write of this pass."""
+        meta = around.meta
+        newest = self._store.get(ports.MODEL_DEPLOYMENT, namespace=meta.namespace, name=meta.name)
+        return newest if newest is not None else around.body
+
+    # --- requests --------------------------------------------------------------------------------
+
+    async def _patch(
+        self,
+        kind: ports.Kind,
+        name: str,
+        operations: list[ports.Object],
+        around: Surroundings,
+        *,
+        urgent: bool = False,
+    ) -> ports.Failure | None:
+        result = await self._api.json_patch(
+            kind,
+            namespace=around.meta.namespace,
+            name=name,
+            operations=operations,
+            urgent=urgent,
+        )
+        return self._took(kind, result)
+
+    def _took(self, kind: ports.Kind, result: ports.Result[ports.Object]) -> ports.Failure | None:
+        if isinstance(result, ports.Ok):
+            self._store.put_own_reply(kind, result.value)
+            return None
+        return result
+
+
+def plain(document: Any) -> Any:
+    """A pure document as the mutable lists and dicts that clients want."""
+    if isinstance(document, Mapping):
+        return {key: plain(value) for key, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [plain(value) for value in document]
+    return document
+
+
+def _name(around: Surroundings, revision: str) -> str:
+    return objects.revision_object_name(around.meta.name, revision=revision)
+
+
+def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
+    old = (body["metadata"].get("labels") or {}).get(objects.LABEL_ROLE)
+    if old == role:
+        return []
+    if old is None:
+        return [{"op": "add", "path": ROLE_PATH, "value": role}]
+    return [
+        {"op": "test", "path": ROLE_PATH, "value": old},
+        {"op": "replace", "path": ROLE_PATH, "value": role},
+    ]
+
+
+def _blame_template(failure: ports.Failure) -> ports.Failure:
+    """A Deployment that the API server refuses as a whole is the template's fault."""
+    if isinstance(failure, ports.Fatal) and failure.reason in {"Invalid", "BadRequest"}:
+        return ports.Fatal(reason="InvalidTemplate", message=failure.message)
+    return failure

@@ -1,0 +1,349 @@
+"""One fresh look at a ModelDeployment: store, live reads where needed, and its evidence.
+
+The store answers almost everything. Live are only: what lost a race after a conflict, pods of a
+candidate that does not become ready (for the pods' own reason), and the server's ready URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tidegate import ports
+from tidegate.api import convert, revision, status, templates
+from tidegate.controller.actuator import KINDS, Surroundings
+from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.store import Store
+from tidegate.controller.workqueue import Key
+from tidegate.evidence.model import Template
+from tidegate.evidence.templates import Find, resolve_templates
+from tidegate.rollout import model, objects, workloads
+from tidegate.settings import Settings
+from tidegate.traffic.provider import Reference, provider_for
+
+TEMPLATE_KINDS = {
+    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
+}
+BEFORE_TRAFFIC = frozenset({model.Phase.INITIALIZING, model.Phase.PENDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The ModelDeployment does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was seen, and the documents that it was read from."""
+
+    observation: model.Observation
+    around: Surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Children:
+    """Owned documents: Deployments and Services by revision hash, and all EndpointSlices."""
+
+    deployments: Mapping[str, ports.Object]
+    services: Mapping[str, ports.Object]
+    slices: Sequence[ports.Object]
+
+
+class Observer:
+    """Makes observations; the only part of the controller that reads the cluster."""
+
+    def __init__(
+        self,
+        *,
+        api: ports.KubeApi,
+        store: Store,
+        analyst: Analyst,
+        probe: ports.ReadyProbe,
+        clock: ports.Clock,
+        settings: Settings,
+        epoch: Callable[[], int],
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._analyst = analyst
+        self._probe = probe
+        self._clock = clock
+        self._settings = settings
+        self._epoch = epoch
+        self._uids: dict[Key, str] = {}
+
+    async def look(
+        self, key: Key, *, live: bool, blocked: model.Violation | None
+    ) -> Look | Gone | ports.Failure:
+        """Everything `decide` may know. With `live` what may have lost a race is read anew."""
+        body = await self._body(key, live=live)
+        if body is None:
+            return Gone()
+        if not isinstance(body, dict):
+            return body
+        seen, found = self._read(body, blocked=blocked)
+        self._uids[key] = seen.meta.uid
+        if live:
+            await self._refresh_targets(seen)
+        children = self._children(seen.meta)
+        targets = self._targets(seen)
+        seen = await self._with_children(seen, children)
+        seen = self._with_traffic(seen, targets)
+        seen = replace(
+            seen,
+            ready_url_failure=await self._ready_url_failure(seen, children),
+            analysis=await self._analysis(seen, found),
+        )
+        around = Surroundings(
+            seen=seen,
+            body=body,
+            deployments=children.deployments,
+            services=children.services,
+            targets=targets,
+        )
+        return Look(observation=seen, around=around)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone: free what was kept for it."""
+        uid = self._uids.pop(key, None)
+        if uid is not None:
+            self._analyst.forget(uid)
+
+    # --- the object ------------------------------------------------------------------------------
+
+    async def _body(self, key: Key, *, live: bool) -> ports.Object | ports.Failure | None:
+        kind, address = ports.MODEL_DEPLOYMENT, {"namespace": key.namespace, "name": key.name}
+        if not live:
+            return self._store.get(kind, **address)
+        result = await self._api.get(kind, **address)
+        if not isinstance(result, ports.Ok):
+            return result
+        if result.value is not None:
+            self._store.put_own_reply(kind, result.value)
+        return result.value
+
+    def _read(
+        self, body: ports.Object, *, blocked: model.Violation | None
+    ) -> tuple[model.Observation, Mapping[str, Template]]:
+        """What the object itself says, and the templates of its metrics."""
+        meta = convert.read_meta(body)
+        spec, violations = convert.read_spec(body, sources=self._settings.sources)
+        found: Mapping[str, Template] = {}
+        if spec is not None:
+            resolved = resolve_templates(
+                spec, find=self._finder(meta.namespace), sources=self._enforcing()
+            )
+            if isinstance(resolved, tuple):
+                spec, violations = None, resolved
+            else:
+                found = resolved
+        seen = model.Observation(
+            now=self._clock.now(),
+            epoch=self._epoch(),
+            meta=meta,
+            status=status.read_status(body.get("status")),
+            spec=spec,
+            desired=revision.revision_of(body) if spec is not None else None,
+            violations=violations,
+            blocked=blocked,
+            request=convert.read_request(body["metadata"].get("annotations")),
+        )
+        return seen, found
+
+    def _enforcing(self) -> dict[str, bool]:
+        """Which metric sources put a namespace on every query."""
+        return {name: it.enforces_namespace for name, it in self._settings.sources.items()}
+
+    def _finder(self, namespace: str) -> Find:
+        """Looks up the template behind a reference; a missing or unusable one is None."""
+
+        def find(reference: model.TemplateRef) -> Template | None:
+            kind = TEMPLATE_KINDS.get(reference.kind)
+            if kind is None:
+                return None
+            where = namespace if kind.namespaced else ""
+            body = self._store.get(kind, namespace=where, name=reference.name)
+            return templates.read_template(body)[0] if body is not None else None
+
+        return find
+
+    # --- children --------------------------------------------------------------------------------
+
+    def _children(self, meta: model.ObjectMeta) -> _Children:
+        return _Children(
+            deployments=self._by_revision(ports.DEPLOYMENT, meta),
+            services=self._by_revision(ports.SERVICE, meta),
+            slices=self._store.labelled(
+                ports.ENDPOINT_SLICE, namespace=meta.namespace, model_deployment=meta.name
+            ),
+        )
+
+    def _by_revision(self, kind: ports.Kind, meta: model.ObjectMeta) -> dict[str, ports.Object]:
+        found = {}
+        for body in self._store.owned(kind, namespace=meta.namespace, owner_uid=meta.uid):
+            hash_ = objects.label(body, objects.LABEL_REVISION)
+            name = objects.revision_object_name(meta.name, revision=hash_)
+            if hash_ and body["metadata"]["name"] == name:
+                found[hash_] = body
+        return found
+
+    async def _with_children(
+        self, seen: model.Observation, children: _Children
+    ) -> model.Observation:
+        """The state of every revision, with the pods' own reasons where a candidate lacks pods."""
+        pods = await self._troubled_pods(seen, children)
+        states = {}
+        for hash_, deployment in children.deployments.items():
+            state = workloads.revision_state(
+                deployment,
+                service=children.services.get(hash_),
+                endpoint_slices=children.slices,
+                pods=pods,
+            )
+            if state is not None:
+                states[hash_] = state
+        return replace(seen, revisions=states)
+
+    async def _troubled_pods(
+        self, seen: model.Observation, children: _Children
+    ) -> Sequence[ports.Object]:
+        rollout = _active(seen.status)
+        body = children.deployments.get(rollout.revision.hash) if rollout is not None else None
+        if rollout is None or body is None or _all_ready(body):
+            return []
+        wanted = objects.revision_selector(seen.meta.name, revision=rollout.revision.hash)
+        result = await self._api.list_objects(
+            ports.POD,
+            namespace=seen.meta.namespace,
+            label_selector=",".join(f"{key}={value}" for key, value in wanted.items()),
+        )
+        return result.value if isinstance(result, ports.Ok) else []
+
+    # --- traffic ---------------------------------------------------------------------------------
+
+    def _targets(self, seen: model.Observation) -> dict[Reference, ports.Object]:
+        """The live objects of the data plane, as in the store."""
+        found = {}
+        for reference in _references(seen):
+            body = self._store.get(
+                KINDS[reference.kind], namespace=seen.meta.namespace, name=reference.name
+            )
+            if body is not None:
+                found[reference] = body
+        return found
+
+    async def _refresh_targets(self, seen: model.Observation) -> None:
+        """Read the traffic objects live after a conflict; the store may lag behind the winner."""
+        for reference in _references(seen):
+            kind = KINDS[reference.kind]
+            result = await self._api.get(kind, namespace=seen.meta.namespace, name=reference.name)
+            if isinstance(result, ports.Ok) and result.value is not None:
+                self._store.put_own_reply(kind, result.value)
+
+    def _with_traffic(
+        self, seen: model.Observation, targets: Mapping[Reference, ports.Object]
+    ) -> model.Observation:
+        if seen.spec is None:
+            return seen
+        traffic = provider_for(seen.spec.traffic.provider).read(
+            targets,
+            meta=seen.meta,
+            spec=seen.spec,
+            ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
+        )
+        return replace(seen, traffic=traffic)
+
+    # --- the world -------------------------------------------------------------------------------
+
+    async def _ready_url_failure(self, seen: model.Observation, children: _Children) -> str:
+        """Why the model of a candidate without traffic is not ready by its server's own word."""
+        rollout, spec = _active(seen.status), seen.spec
+        if spec is None or rollout is None or not spec.server.ready_path:
+            return ""
+        if rollout.stage not in BEFORE_TRAFFIC:
+            return ""
+        service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
+        for address in _ready_addresses(children.slices, service=service):
+            failure = await self._probe.check(
+                address=address, port=spec.server.port, path=spec.server.ready_path
+            )
+            if failure:
+                return f"{spec.server.ready_path} of pod {address}: {failure}"
+        return ""
+
+    async def _analysis(
+        self, seen: model.Observation, found: Mapping[str, Template]
+    ) -> model.AnalysisState:
+        """The verdict on the weight that was confirmed last; it stands while the next is reached."""
+        rollout, spec = _active(seen.status), seen.spec
+        if rollout is None or spec is None or rollout.judged_since is None:
+            return model.AnalysisState()
+        if rollout.split.candidate_percent == 0 or rollout.skip_analysis:
+            return model.AnalysisState()
+        return await self._analyst.state(
+            AnalysisRequest(
+                namespace=seen.meta.namespace,
+                name=seen.meta.name,
+                uid=seen.meta.uid,
+                rollout_id=rollout.id,
+                stable=seen.status.stable.revision if seen.status.stable else "",
+                candidate=rollout.revision.hash,
+                spec=replace(spec, steps=_frozen_steps(rollout)),
+                templates=found,
+                step_index=_judged_index(rollout),
+                confirmed_at=rollout.judged_since,
+                first_traffic_at=rollout.first_traffic_at,
+                split_percent=rollout.split.candidate_percent,
+                analysis_key=rollout.analysis_key,
+            )
+        )
+
+
+def _active(status_: model.Status) -> model.Rollout | None:
+    rollout = status_.rollout
+    return rollout if rollout is not None and rollout.active else None
+
+
+def _references(seen: model.Observation) -> tuple[Reference, ...]:
+    if seen.spec is None:
+        return ()
+    return provider_for(seen.spec.traffic.provider).references(meta=seen.meta, spec=seen.spec)
+
+
+def _judged_index(rollout: model.Rollout) -> int:
+    """The step whose evidence counts: the one before, while the next weight is being reached."""
+    if rollout.step is None:
+        return len(rollout.plan)
+    return rollout.step.index if rollout.step.confirmed_at else rollout.step.index - 1
+
+
+def _frozen_steps(rollout: model.Rollout) -> tuple[model.Step, ...]:
+    """The plan's steps; edits of the spec's steps wait for the next rollout."""
+    return tuple(
+        model.Step(
+            name=step.name,
+            weight_percent=step.weight_percent,
+            hold_seconds=step.hold_seconds,
+            deadline_seconds=step.deadline_seconds,
+            min_requests=step.min_requests,
+        )
+        for step in rollout.plan
+    )
+
+
+def _all_ready(deployment: ports.Object) -> bool:
+    wanted = objects.whole(objects.at(deployment, "spec", "replicas"), default=1)
+    return objects.whole(objects.at(deployment, "status", "readyReplicas")) >= wanted
+
+
+def _ready_addresses(slices: Iterable[ports.Object], *, service: str) -> list[str]:
+    """Addresses of the ready endpoints of a Service, each once."""
+    found = {
+        address
+        for body in slices
+        if objects.label(body, objects.LABEL_SERVICE_NAME) == service
+        for endpoint in body.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for address in endpoint.get("addresses") or []
+    }
+    return sorted(found)

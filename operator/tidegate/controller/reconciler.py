@@ -1,0 +1,197 @@
+"""One pass for one ModelDeployment; the only place that orders effects (architecture.md, 1).
+
+Observe, decide, lower traffic where the decision says so, write the intent to status, carry out
+the rest, record. A pass that changes nothing writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tidegate import ports
+from tidegate.api import status as status_api
+from tidegate.controller import events
+from tidegate.controller.actuator import Actuator
+from tidegate.controller.observer import Gone, Look, Observer
+from tidegate.controller.store import Store
+from tidegate.controller.workqueue import Done, Failed, Key, Outcome
+from tidegate.rollout import actions, model, phases
+
+LOWERING_RETRY_SECONDS = 0.3
+BLOCKED_RETRY_SECONDS = 300.0
+SOON_SECONDS = 0.1
+
+
+class Reconciler:
+    """Brings one ModelDeployment a step closer to what its spec asks for."""
+
+    def __init__(
+        self,
+        *,
+        api: ports.KubeApi,
+        store: Store,
+        observer: Observer,
+        clock: ports.Clock,
+        recorder: ports.Recorder,
+        identity: str,
+        leading: Callable[[], bool],
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._observer = observer
+        self._actuator = Actuator(api=api, store=store)
+        self._clock = clock
+        self._recorder = recorder
+        self._identity = identity
+        self._leading = leading
+        self._stale: set[Key] = set()
+        self._blocked: dict[Key, model.Violation] = {}
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """One pass. The outcome says when to look again; failures are retried with back-off."""
+        live = key in self._stale
+        look = await self._observer.look(key, live=live, blocked=self._blocked.get(key))
+        if isinstance(look, Gone):
+            self._forget(key)
+            return Done()
+        if not isinstance(look, Look):
+            return self._failed(key, look)
+        self._stale.discard(key)
+        return await self._carry_out(key, look, phases.decide(look.observation))
+
+    async def _carry_out(self, key: Key, look: Look, decision: actions.Decision) -> Outcome:
+        for action in actions.lowering(decision.actions):
+            failure = await self._lower(key, look, action)
+            if failure is not None:
+                return self._lowering_failed(key, failure)
+        written = await self._write_status(look, decision)
+        if written is not None:
+            return self._failed(key, written)
+        failure = await self._perform(actions.after_status(decision.actions), look)
+        await self._record(look, decision)
+        if failure is not None:
+            return self._failed(key, failure)
+        return self._done(key, decision)
+
+    async def _perform(self, wanted: Sequence[actions.Action], look: Look) -> ports.Failure | None:
+        """Carry out actions in order; the first failure ends the pass, the intent stays."""
+        for action in wanted:
+            if not self._leading():
+                return ports.Retryable(message="leadership was lost")
+            failure = await self._actuator.perform(action, look.around)
+            if failure is not None:
+                return failure
+        return None
+
+    async def _lower(self, key: Key, look: Look, action: actions.Action) -> ports.Failure | None:
+        """Take traffic from the candidate: one write; on a conflict look once and write again."""
+        failure = await self._perform([action], look)
+        if not isinstance(failure, ports.Conflict):
+            return failure
+        again = await self._observer.look(key, live=True, blocked=None)
+        if not isinstance(again, Look) or _candidate(again) != _candidate(look):
+            return failure
+        return await self._perform([action], again)
+
+    async def _write_status(self, look: Look, decision: actions.Decision) -> ports.Failure | None:
+        if decision.status == look.observation.status:
+            return None
+        if not self._leading():
+            return ports.Retryable(message="leadership was lost")
+        meta = look.observation.meta
+        body: ports.Object = {
+            "apiVersion": ports.MODEL_DEPLOYMENT.api_version,
+            "kind": ports.MODEL_DEPLOYMENT.kind,
+            "metadata": {
+                "name": meta.name,
+                "namespace": meta.namespace,
+                "resourceVersion": meta.resource_version,
+            },
+            "status": status_api.write_status(decision.status),
+        }
+        result = await self._api.apply_status(
+            ports.MODEL_DEPLOYMENT, namespace=meta.namespace, body=body
+        )
+        if isinstance(result, ports.Ok):
+            self._store.put_own_reply(ports.MODEL_DEPLOYMENT, result.value)
+            return None
+        return result
+
+    async def _record(self, look: Look, decision: actions.Decision) -> None:
+        """Events, metrics and log, only for what the status write accepted."""
+        meta = look.observation.meta
+        for event in decision.events:
+            body = events.render(event, meta=meta, now=self._clock.now(), instance=self._identity)
+            await self._api.create_event(namespace=meta.namespace, body=body)
+        old, new = look.observation.status, decision.status
+        if old.phase is not new.phase or decision.events:
+            self._recorder.transition(_transition(meta, decision))
+        if new.last_rollout != old.last_rollout and new.last_rollout is not None:
+            self._recorder.rollout_ended(result=str(new.last_rollout.result))
+        if len(new.rejected) > len(old.rejected):
+            self._recorder.rollback(reason=new.rejected[0].by)
+
+    # --- outcomes --------------------------------------------------------------------------------
+
+    def _done(self, key: Key, decision: actions.Decision) -> Outcome:
+        if self._blocked.pop(key, None) is not None:
+            return Done(requeue_after_seconds=SOON_SECONDS)
+        return Done(requeue_after_seconds=decision.requeue_after_seconds)
+
+    def _failed(self, key: Key, failure: ports.Failure) -> Outcome:
+        match failure:
+            case ports.Conflict():
+                self._stale.add(key)
+                return Failed()
+            case ports.Retryable(after_seconds=after_seconds):
+                return Failed(after_seconds=after_seconds)
+            case ports.Fatal():
+                return self._block(key, failure)
+
+    def _block(self, key: Key, failure: ports.Fatal) -> Outcome:
+        """Tell the user what the API server refused; try again rarely, or when something changes."""
+        path = "spec.workload.template" if failure.reason == "InvalidTemplate" else ""
+        problem = model.Violation(path=path, message=failure.message, reason=failure.reason)
+        known = self._blocked.get(key) == problem
+        self._blocked[key] = problem
+        if known:
+            return Done(requeue_after_seconds=BLOCKED_RETRY_SECONDS)
+        self._recorder.problem(
+            "write_refused",
+            namespace=key.namespace,
+            name=key.name,
+            reason=failure.reason,
+            message=failure.message,
+        )
+        return Done(requeue_after_seconds=SOON_SECONDS)
+
+    def _lowering_failed(self, key: Key, failure: ports.Failure) -> Outcome:
+        """A rollback does not wait for the normal back-off (reliability.md, 2)."""
+        if isinstance(failure, ports.Fatal):
+            return self._block(key, failure)
+        self._stale.add(key)
+        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
+
+    def _forget(self, key: Key) -> None:
+        self._stale.discard(key)
+        self._blocked.pop(key, None)
+        self._observer.forget(key)
+
+
+def _candidate(look: Look) -> str:
+    rollout = look.observation.status.rollout
+    return rollout.revision.hash if rollout is not None and rollout.active else ""
+
+
+def _transition(meta: model.ObjectMeta, decision: actions.Decision) -> ports.Transition:
+    status = decision.status
+    step = status.rollout.step if status.rollout is not None else None
+    return ports.Transition(
+        namespace=meta.namespace,
+        name=meta.name,
+        generation=meta.generation,
+        phase=str(status.phase),
+        step=step.name if step is not None else "",
+        decision=", ".join(event.reason for event in decision.events),
+        fields={"message": status.message},
+    )
