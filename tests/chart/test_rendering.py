@@ -1,0 +1,226 @@
+"""What the chart renders from its values."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tidegate import settings
+
+Object = dict[str, Any]
+Render = Callable[..., list[Object]]
+Process = subprocess.CompletedProcess[str]
+SOURCE = {"name": "default", "url": "http://prometheus.monitoring:9090"}
+SIX_LABELS = {
+    f"app.kubernetes.io/{name}"
+    for name in ("name", "instance", "version", "component", "part-of", "managed-by")
+}
+MATRIX: list[Object] = [
+    {},
+    {"metricSources": [SOURCE]},
+    {"namespaces": ["ml", "ml-prod"]},
+    {"crds": {"enabled": False}},
+    {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}},
+    {"podDisruptionBudget": {"enabled": True}, "networkPolicy": {"enabled": True}},
+    {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
+    {"metrics": {"serviceMonitor": {"enabled": True}}},
+    {
+        "image": {"repository": "localhost/tidegate", "tag": "dev", "pullPolicy": "Never"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "fullnameOverride": "gate",
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "podAnnotations": {"a": "b"},
+        "podLabels": {"team": "ml"},
+        "extraVolumes": [{"name": "token", "secret": {"secretName": "prometheus-token"}}],
+        "extraVolumeMounts": [{"name": "token", "mountPath": "/var/run/prometheus"}],
+    },
+]
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def one(objects: list[Object], kind: str) -> Object:
+    [found] = of_kind(objects, kind)
+    return found
+
+
+def controller(objects: list[Object]) -> Object:
+    template: Object = one(objects, "Deployment")["spec"]["template"]
+    return template
+
+
+def settings_of(objects: list[Object]) -> Object:
+    maps = {item["metadata"]["name"]: item for item in of_kind(objects, "ConfigMap")}
+    [name] = [name for name in maps if name.endswith("-settings")]
+    document: Object = yaml.safe_load(maps[name]["data"]["settings.yaml"])
+    return document
+
+
+@pytest.mark.parametrize("values", MATRIX, ids=lambda values: ",".join(values) or "defaults")
+def test_every_object_carries_the_six_labels_and_a_unique_name(
+    render: Render, values: Object
+) -> None:
+    objects = render(**values)
+    keys = [
+        (item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
+        for item in objects
+    ]
+    assert len(keys) == len(set(keys))
+    for item in objects:
+        assert item["metadata"]["labels"].keys() >= SIX_LABELS, item["metadata"]["name"]
+
+
+@pytest.mark.parametrize("values", MATRIX, ids=lambda values: ",".join(values) or "defaults")
+def test_the_operator_can_read_its_settings(render: Render, values: Object) -> None:
+    read = settings.load(settings_of(render(**values)))
+    assert read.namespaces == tuple(values.get("namespaces", ()))
+    assert read.leader_election.namespace == "tidegate-system"
+
+
+def test_metric_sources_reach_the_settings(render: Render) -> None:
+    extra = {**SOURCE, "scrapeIntervalSeconds": 2, "headers": {"X-Scope-OrgID": "ml"}}
+    read = settings.load(settings_of(render(metricSources=[extra])))
+    assert read.sources["default"].url == SOURCE["url"]
+    assert read.sources["default"].scrape_interval_seconds == 2
+    assert read.sources["default"].headers == {"X-Scope-OrgID": "ml"}
+
+
+def test_changed_settings_replace_the_pods(render: Render) -> None:
+    def checksum(**values: Any) -> str:
+        annotations = controller(render(**values))["metadata"]["annotations"]
+        return str(annotations["checksum/settings"])
+
+    assert checksum() != checksum(metricSources=[SOURCE])
+    assert checksum() == checksum(podLabels={"team": "ml"})
+
+
+def test_pods_meet_the_restricted_standard(render: Render) -> None:
+    objects = render()
+    pods = [controller(objects), one(objects, "Job")["spec"]["template"]]
+    for pod in pods:
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert pod["spec"]["securityContext"]["runAsUser"] == 65532
+        assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["spec"]["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            }
+
+
+def test_two_copies_by_default_with_probes_and_time_to_stop(render: Render) -> None:
+    deployment = one(render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert deployment["spec"]["replicas"] == 2
+    assert pod["terminationGracePeriodSeconds"] == 30
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["args"] == ["controller", "--settings", "/etc/tidegate/settings.yaml"]
+    assert {volume["name"] for volume in pod["volumes"]} == {"settings", "tmp"}
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"repository": "r/tidegate"}, "r/tidegate:0.1.0"),
+        ({"repository": "r/tidegate", "tag": "x"}, "r/tidegate:x"),
+        (
+            {"repository": "r/tidegate", "digest": "sha256:" + "a" * 64},
+            f"r/tidegate@sha256:{'a' * 64}",
+        ),
+    ],
+)
+def test_image_reference(render: Render, image: Object, expected: str) -> None:
+    [container] = controller(render(image=image))["spec"]["containers"]
+    assert container["image"] == expected
+
+
+def test_crds_are_those_of_the_repository(render: Render, chart: Path) -> None:
+    rendered = {
+        item["metadata"]["name"]: item for item in of_kind(render(), "CustomResourceDefinition")
+    }
+    generated = [yaml.safe_load(file.read_text()) for file in (chart / "../../crds").glob("*.yaml")]
+    assert rendered.keys() == {item["metadata"]["name"] for item in generated}
+    for item in generated:
+        assert rendered[item["metadata"]["name"]]["spec"] == item["spec"]
+
+
+def test_copies_of_the_crds_are_current(chart: Path) -> None:
+    def contents(folder: Path) -> dict[str, str]:
+        return {file.name: file.read_text() for file in folder.glob("*.yaml")}
+
+    assert contents(chart / "files" / "crds") == contents(chart / "../../crds"), "run make generate"
+
+
+@pytest.mark.parametrize(("crds", "policy"), [({}, "keep"), ({"keep": False}, None)])
+def test_crds_outlive_the_release_only_when_asked(
+    render: Render, crds: Object, policy: str | None
+) -> None:
+    for item in of_kind(render(crds=crds), "CustomResourceDefinition"):
+        assert item["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == policy
+
+
+def test_optional_objects_appear_only_when_asked(render: Render) -> None:
+    optional = {"PodDisruptionBudget", "NetworkPolicy", "PodMonitor", "ServiceMonitor", "Service"}
+    assert not optional & {item["kind"] for item in render()}
+    asked = render(
+        podDisruptionBudget={"enabled": True},
+        networkPolicy={"enabled": True},
+        metrics={"serviceMonitor": {"enabled": True}},
+    )
+    assert optional - {"PodMonitor"} <= {item["kind"] for item in asked}
+
+
+def test_a_service_monitor_finds_its_service(render: Render) -> None:
+    objects = render(metrics={"serviceMonitor": {"enabled": True}})
+    wanted = one(objects, "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= one(objects, "Service")["metadata"]["labels"].items()
+    pod_labels = controller(objects)["metadata"]["labels"]
+    assert one(objects, "Service")["spec"]["selector"].items() <= pod_labels.items()
+
+
+REFUSED: list[tuple[Object, str]] = [
+    ({"replicas": 0}, "/replicas"),
+    ({"replica": 2}, "'replica' not allowed"),
+    ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+    ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
+    ({"namespaces": ["Not_A_Name"]}, "/namespaces/0"),
+    ({"namespaces": "ml"}, "/namespaces"),
+    ({"metricSources": [{"name": "default"}]}, "missing property 'url'"),
+    ({"metricSources": [{"name": "default", "url": "prometheus:9090"}]}, "/metricSources/0/url"),
+    ({"metricSources": [{**SOURCE, "password": "x"}]}, "'password' not allowed"),
+    ({"logLevel": "loud"}, "/logLevel"),
+    ({"leaderElection": {"leaseDurationSeconds": 1.5}}, "/leaderElection/leaseDurationSeconds"),
+    ({"workers": 100_000}, "/workers"),
+    (
+        {"metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
+        "not both",
+    ),
+    ({"serviceAccount": {"create": False}}, "serviceAccount.name"),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), REFUSED, ids=lambda value: str(value)[:40])
+def test_wrong_values_are_refused_with_their_path(
+    template: Callable[[Object], Process], values: Object, said: str
+) -> None:
+    done = template(values)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_chart_passes_lint(helm: Callable[..., Process], chart: Path) -> None:
+    done = helm("lint", "--strict", "--kube-version", "1.34.4", str(chart))
+    assert done.returncode == 0, done.stdout + done.stderr
