@@ -8,6 +8,7 @@ in the headers X-Tidegate-Revision and X-Tidegate-Version.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -63,15 +64,17 @@ class Share:
     """Says yes to a fixed share of the questions, evenly spread and the same in every run."""
 
     ratio: float
-    _owed: float = 0.0
+    asked: int = 0
+    given: int = 0
 
     def hit(self) -> bool:
         """Whether this one belongs to the share."""
-        self._owed += self.ratio
-        if self._owed < 1.0:
-            return False
-        self._owed -= 1.0
-        return True
+        self.asked += 1
+        # The small number makes up for ratios such as 0.1 that binary fractions miss.
+        due = math.floor(self.asked * self.ratio + 1e-9)
+        owed = due > self.given
+        self.given += owed
+        return owed
 
 
 class Server:

@@ -1,0 +1,171 @@
+"""The tools that count for the other tests must count right themselves: loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.images.testkit import loadgen, tally, testserver
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def request(**fields: Any) -> tally.Answered:
+    known = {"sent_at": 10.5, "latency_seconds": 0.01, "status": 200, "version": "v1"}
+    return tally.Answered(**{**known, **fields})
+
+
+@pytest.mark.parametrize(
+    ("ratio", "hits"), [(0.0, 0), (0.1, 10), (0.25, 25), (0.333, 33), (1.0, 100)]
+)
+def test_faults_are_an_exact_share_evenly_spread(ratio: float, hits: int) -> None:
+    share = testserver.Share(ratio)
+    assert sum(share.hit() for _ in range(100)) == hits
+
+
+def test_every_request_is_counted_once_in_total_and_per_second() -> None:
+    books = tally.Tally(started_at=10.0)
+    for fields in ({}, {"status": 503}, {"status": 0, "error": "gone"}, {"version": "v2"}):
+        books.enter(request(**fields))
+    books.enter(request(sent_at=11.2, correct=True))
+    seen = books.document(now=12.0)
+    assert (seen["answered"], seen["failed"]) == (5, 2)
+    assert seen["versions"]["v1"]["statuses"] == {"200": 2, "503": 1, tally.NO_ANSWER: 1}
+    assert seen["versions"]["v2"]["answered"] == 1
+    assert [row["at"] for row in seen["timeline"]] == [10, 11]
+    assert seen["timeline"][0]["versions"]["v1"]["failed"] == 2
+    assert [row["at"] for row in books.document(now=12.0, since=11)["timeline"]] == [11]
+
+
+def test_the_books_stay_bounded() -> None:
+    books = tally.Tally(started_at=0.0)
+    for second in range(tally.SECONDS_KEPT + 10):
+        books.enter(request(sent_at=float(second), status=500))
+    assert len(books.seconds) == tally.SECONDS_KEPT
+    assert min(books.seconds) == 10
+    assert len(books.failures) == tally.FAILURES_KEPT
+    assert books.document(now=0.0)["failed"] == tally.SECONDS_KEPT + 10
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([], 0.5, None), ([3.0], 0.95, 3.0), ([4.0, 1.0, 3.0, 2.0], 0.5, 2.0)],
+)
+def test_quantile(values: list[float], share: float, expected: float | None) -> None:
+    assert tally.quantile(values, share) == expected
+
+
+ROW = {"pixels": [0, 16], "label": 4}
+GOOD = {"model_version": "v2", "outputs": [{"data": [4]}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "row", "expected"),
+    [
+        (200, GOOD, ROW, ("v2", True, True)),
+        (200, {**GOOD, "outputs": [{"data": [5]}]}, ROW, ("v2", True, False)),
+        (200, {"model_version": "v2"}, ROW, ("v2", False, False)),
+        (500, {"error": "[v3] no answer"}, ROW, ("v3", False, None)),
+        (503, "upstream connect error", ROW, (tally.UNKNOWN, False, None)),
+        (200, "hello", None, (tally.UNKNOWN, True, None)),
+        (200, ["v2"], None, (tally.UNKNOWN, True, None)),
+    ],
+)
+def test_an_answer_tells_version_and_correctness(
+    status: int,
+    body: Any,
+    row: dict[str, Any] | None,
+    expected: tuple[str, bool, bool | None],
+) -> None:
+    raw = request(status=status, version="")
+    read = loadgen.read_answer(raw, body=json.dumps(body).encode(), row=row)
+    assert (read.version, read.ok, read.correct) == expected
+
+
+async def _get(url: str) -> tuple[int, dict[str, str], str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, dict(response.headers), await response.text()
+
+
+async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[str, Any]:
+    """Load until the plan is done; what the books say, and what the server's metrics say."""
+    stop, port = asyncio.Event(), free_port()
+    url = f"http://127.0.0.1:{behaviour.port}"
+    given = {"requests_per_second": 400.0, "duration_seconds": 0.5, "concurrency": 32}
+    load = loadgen.Plan(
+        url=f"{url}/predict", host="", timeout_seconds=5.0, rows=(), **{**given, **plan}
+    )
+    server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
+    generator = asyncio.create_task(loadgen.run(load, port=port, stop=stop))
+    expected = int(load.requests_per_second * load.duration_seconds)
+    seen: dict[str, Any] = {}
+    for _ in range(200):
+        await asyncio.sleep(0.05)
+        seen = json.loads((await _get(f"http://127.0.0.1:{port}/stats"))[2])
+        if seen["answered"] + seen["skipped"] >= expected:
+            break
+    metrics = (await _get(f"{url}/metrics"))[2]
+    stop.set()
+    await asyncio.gather(server, generator)
+    return {**seen, "metrics": metrics}
+
+
+def test_load_and_server_agree_on_every_request() -> None:
+    behaviour = testserver.Behaviour(
+        fail_ratio=0.1, version="v9", revision="abc", port=free_port(), drain_seconds=0.0
+    )
+    seen = asyncio.run(_load_against(behaviour))
+    assert (seen["sent"], seen["answered"], seen["failed"], seen["skipped"]) == (200, 200, 20, 0)
+    assert seen["versions"].keys() == {"v9"}
+    assert 'http_requests_total{code="200",method="GET",path="/predict"} 180.0' in seen["metrics"]
+    assert 'http_requests_total{code="500",method="GET",path="/predict"} 20.0' in seen["metrics"]
+
+
+def test_requests_beyond_the_limit_are_skipped_not_delayed() -> None:
+    behaviour = testserver.Behaviour(
+        slow_ratio=1.0, slow_seconds=0.4, port=free_port(), drain_seconds=0.0
+    )
+    seen = asyncio.run(_load_against(behaviour, concurrency=10, duration_seconds=0.25))
+    assert seen["sent"] + seen["skipped"] == 100
+    assert seen["sent"] == 10
+
+
+def test_a_stopped_server_drains_before_it_closes() -> None:
+    async def scenario() -> tuple[int, int, str | None]:
+        stop = asyncio.Event()
+        behaviour = testserver.Behaviour(port=free_port(), drain_seconds=0.3)
+        url = f"http://127.0.0.1:{behaviour.port}"
+        server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
+        await asyncio.sleep(0.1)
+        before = (await _get(f"{url}/healthz"))[0]
+        stop.set()
+        await asyncio.sleep(0.1)
+        status, headers, _ = await _get(f"{url}/x")
+        assert (await _get(f"{url}/healthz"))[0] == 503
+        await server
+        return before, status, headers.get("Connection")
+
+    assert asyncio.run(scenario()) == (200, 200, "close")
+
+
+def test_behaviour_comes_from_the_pod_template() -> None:
+    environment = {"FAIL_RATIO": "0.5", "CRASH": "1", "TIDEGATE_MODEL_VERSION": "v2"}
+    behaviour = testserver.Behaviour.from_env(environment)
+    assert (behaviour.fail_ratio, behaviour.crash, behaviour.version) == (0.5, True, "v2")
+
+
+def test_rows_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps([ROW]))
+    plan = loadgen.read_plan(["--url", "http://x", "--rows", str(file)])
+    assert plan.rows == (ROW,)
+    assert loadgen.v2_request(ROW)["inputs"][0]["shape"] == [1, 2]
