@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.cluster import paths
 from tests.cluster.certificates import KeyPair
 
 
@@ -40,7 +41,7 @@ def write_document(path: Path, document: dict[str, Any]) -> Path:
     """Write a kubeconfig document, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    paths.write_if_changed(path, yaml.safe_dump(document, sort_keys=False))
     return path
 
 

@@ -41,3 +41,9 @@ def log_dir() -> Path:
     path = state_dir() / "logs"
     path.mkdir(exist_ok=True)
     return path
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a file only when its text differs: kube-proxy ends when its configuration is touched."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)

@@ -15,6 +15,8 @@ KUBERNETES_STAGING = "v0.34.4"  # the modules k8s.io/* that live in the Kubernet
 ETCD = "v3.6.5"  # Debian's 3.4 lacks watch progress requests
 ENVOY_GATEWAY = "v1.9.1"
 COREDNS = "v1.15.0"
+PROMETHEUS = "v3.15.0"  # Debian's has no Kubernetes service discovery
+PROMETHEUS_MODULE = "v0.315.0"  # the same release under the name its Go module has
 HELM = "v3.22.0"
 KIND = "v0.30.0"  # only where a container engine works and kind is not installed
 KWOK = "v0.8.0"  # only for scale tests
@@ -24,7 +26,7 @@ ENVOY_WHEEL = "1.40.0"
 
 # Images that ordinary machines pull; the local provider builds its own from the parts above.
 KIND_NODE_IMAGE = f"kindest/node:{KUBERNETES}"
-PROMETHEUS_IMAGE = "prom/prometheus:v2.55.1"
+PROMETHEUS_IMAGE = f"prom/prometheus:{PROMETHEUS}"
 ENVOY_GATEWAY_IMAGE = f"envoyproxy/gateway:{ENVOY_GATEWAY}"
 ENVOY_IMAGE = "envoyproxy/envoy:distroless-v1.40.0"
 
@@ -41,7 +43,6 @@ DEBIAN_PACKAGES = {
     "nsenter": "util-linux",
     "openssl": "openssl",
 }
-PROMETHEUS_PACKAGE = "prometheus"  # unpacked into an image, never installed
 BASE_IMAGE_PACKAGES = ("python3", "python3-pip", "python3-venv", "ca-certificates")
 
 GO_MINIMUM = (1, 26)

@@ -1,0 +1,93 @@
+"""Debian packages that the local provider needs, installed without starting their services."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster import paths, shell, versions
+from tests.cluster.progress import Progress
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_DENY_EVERY_START = "#!/bin/sh\nexit 101\n"
+_APT_TIMEOUT_SECONDS = 900.0
+
+
+def missing() -> list[str]:
+    """Packages whose executable is not there."""
+    needed = versions.DEBIAN_PACKAGES.items()
+    return sorted({package for program, package in needed if shutil.which(program) is None})
+
+
+def ensure(progress: Progress) -> None:
+    """Install the missing packages.
+
+    Errors: shell.CommandError with the end of the log, for example when there is no apt-get.
+    """
+    packages = missing()
+    if not packages:
+        return
+    with progress.step(f"install {', '.join(packages)}", hint="about 1 min, once"):
+        _update_lists()
+        with _services_stay_off():
+            shell.run_logged(
+                *("apt-get", "install", "-y", "--no-install-recommends", *packages),
+                log=_log(),
+                env={"DEBIAN_FRONTEND": "noninteractive"},
+                timeout_seconds=_APT_TIMEOUT_SECONDS,
+            )
+
+
+def mirror() -> tuple[str, str]:
+    """Address and code name of the distribution this machine installs from.
+
+    Errors: shell.CommandError when apt knows no index of the main component.
+    """
+    release = _os_release()
+    codename = release["VERSION_CODENAME"]
+    listed = _index_targets(codename)
+    if not listed:
+        _update_lists()
+        listed = _index_targets(codename)
+    if not listed:
+        command = ("apt-get", "indextargets")
+        raise shell.CommandError(command, code=1, said=f"no package index of {codename}")
+    return listed[0].rstrip("/"), codename
+
+
+def _index_targets(codename: str) -> list[str]:
+    out = shell.run_text(
+        *("apt-get", "indextargets", "--format", "$(SITE)"),
+        *("Created-By: Packages", "Component: main", f"Release: {codename}"),
+    )
+    return out.split()
+
+
+def _os_release() -> dict[str, str]:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {key: value.strip('"') for key, _, value in pairs}
+
+
+def _update_lists() -> None:
+    shell.run_logged("apt-get", "update", log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS)
+
+
+@contextlib.contextmanager
+def _services_stay_off() -> Iterator[None]:
+    """Deny package scripts to start services, unless the machine has its own policy."""
+    if _POLICY.exists():
+        yield
+        return
+    _POLICY.write_text(_DENY_EVERY_START)
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink(missing_ok=True)
+
+
+def _log() -> Path:
+    return paths.log_dir() / "apt.log"

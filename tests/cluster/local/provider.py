@@ -1,0 +1,225 @@
+"""The local provider: a cluster from nothing but package registries.
+
+One network namespace is the node (see network.py). Starting is idempotent: what runs stays, what
+died is started again, and what cannot be continued is removed and made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.cluster import addons, gobuild, kubectl, paths, process, rendering, shell, versions
+from tests.cluster.local import (
+    dockerfile,
+    images,
+    layout,
+    mounts,
+    network,
+    node,
+    packages,
+    recovery,
+    runtime,
+)
+from tests.cluster.model import Cluster
+from tests.cluster.progress import Progress
+
+_START_TIMEOUT_SECONDS = 90.0
+# Its images outlive the cluster, so it may close its files; everything else is thrown away.
+_GRACE_SECONDS = {"containerd": 3.0}
+# Kubelet first, so that nobody starts again what is being stopped; etcd last.
+_STOP_FIRST = ("kubelet", "kube-proxy", "kube-controller-manager", "kube-scheduler")
+
+
+def ensure(progress: Progress) -> Cluster:
+    """The running local cluster.
+
+    Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start.
+    """
+    _prepare(progress)
+    plan = recovery.plan(_remains())
+    if plan is recovery.Plan.RESET:
+        remove(progress)
+    try:
+        _bring_up(progress)
+    except (kubectl.NotReady, shell.CommandError) as error:
+        if plan is not recovery.Plan.CONTINUE:
+            raise
+        progress.note(f"  The old cluster cannot be continued ({str(error).splitlines()[0]}).")
+        remove(progress)
+        _bring_up(progress)
+    return cluster()
+
+
+def cluster() -> Cluster:
+    """The handle of the local cluster, whether it runs or not."""
+    return Cluster(
+        provider="local",
+        kubeconfig=layout.kubeconfig(),
+        kubectl_bin=paths.bin_dir() / "kubectl",
+        find_helm=lambda: paths.bin_dir() / "helm",
+        image_builder=dockerfile.build_image,
+    )
+
+
+def was_used() -> bool:
+    """Whether there is anything of a local cluster to remove."""
+    return (paths.state_dir() / "local").exists() or network.exists()
+
+
+def remove(progress: Progress) -> None:
+    """Stop and remove everything but the cache; also after a crash or a reboot."""
+    with progress.step("stop the local cluster"):
+        records = process.Records(layout.folder("processes"))
+        _stop(records, only=_STOP_FIRST)
+        runtime.remove_containers()
+        _stop(records, only=tuple(records.load()))
+        network.kill_processes()  # also what was started but never recorded
+        mounts.unmount_below(layout.root(), layout.RUN, layout.image_store())
+        network.remove()
+        mounts.remove_cgroups()
+        runtime.remove_traces()
+        layout.kubeconfig().unlink(missing_ok=True)
+        shutil.rmtree(layout.root(), ignore_errors=True)
+
+
+def status() -> dict[str, bool]:
+    """Which recorded processes run."""
+    records = process.Records(layout.folder("processes")).load()
+    return {name: process.is_alive(record) for name, record in records.items()}
+
+
+def _prepare(progress: Progress) -> None:
+    """Everything that is made once and kept."""
+    packages.ensure(progress)
+    gobuild.ensure_kubernetes(progress)
+    gobuild.ensure_program(gobuild.ETCD, progress)
+    images.ensure_archives(progress)
+    images.ensure_base(progress)
+    gobuild.ensure_program(gobuild.HELM, progress)
+
+
+def _bring_up(progress: Progress) -> None:
+    with progress.step("start the control plane and the node"):
+        _start_node()
+    client = addons.Client(
+        kubectl_bin=paths.bin_dir() / "kubectl",
+        helm_bin=paths.bin_dir() / "helm",
+        kubeconfig=layout.kubeconfig(),
+    )
+    own = rendering.Images(
+        envoy_gateway=images.ENVOY_GATEWAY,
+        envoy=images.ENVOY,
+        prometheus=images.PROMETHEUS,
+        coredns=images.COREDNS,
+    )
+    addons.ensure(client, images=own, progress=progress)
+
+
+def _start_node() -> None:
+    if not network.exists():
+        network.remove()  # a half-made one
+        network.create()
+    binaries = paths.bin_dir()
+    creds = node.credentials()
+    node.write_admin_kubeconfig(creds)
+    _write_marks()
+    _start(node.etcd(binaries / "etcd"))
+    api = node.apiserver(binaries, creds)
+    _start(api)
+    _start_containerd()
+    _wait(api)
+    for component in (
+        node.controller_manager(binaries, creds),
+        node.scheduler(binaries, creds),
+        node.proxy(binaries, creds),
+        node.kubelet(binaries, creds),
+    ):
+        _start(component)
+    kubectl.wait_for(
+        "the node",
+        _node_ready,
+        timeout_seconds=_START_TIMEOUT_SECONDS,
+        explain=lambda: shell.tail(paths.log_dir() / "kubelet.log"),
+    )
+
+
+def _start_containerd() -> None:
+    component = node.containerd(layout.image_store())
+    started = _start(component)
+    _wait(component)
+    if started and not _bundles_alive() and runtime.forget_containers():
+        # Its Kubernetes part read its notes before we cleared them.
+        records = process.Records(layout.folder("processes"))
+        _stop(records, only=("containerd",))
+        _start(component)
+        _wait(component)
+    runtime.import_own_images(images.ensure_archives(Progress(quiet=True)))
+
+
+def _bundles_alive() -> bool:
+    """Whether containers of this start exist; false after a reboot or an unclean removal."""
+    return any(layout.CONTAINERD_STATE.glob("io.containerd.runtime.v2.task/k8s.io/*"))
+
+
+def _start(component: node.Component) -> bool:
+    """Start a component unless it runs; whether it was started."""
+    records = process.Records(layout.folder("processes"))
+    known = records.load().get(component.name)
+    if known is not None and process.is_alive(known):
+        return False
+    record = process.spawn(
+        name=component.name,
+        argv=[*network.enter(), *component.argv],
+        log=paths.log_dir() / f"{component.name}.log",
+    )
+    records.save(record)
+    return True
+
+
+def _wait(component: node.Component) -> None:
+    log = paths.log_dir() / f"{component.name}.log"
+    kubectl.wait_for(
+        component.name,
+        component.ready,
+        timeout_seconds=_START_TIMEOUT_SECONDS,
+        explain=lambda: f"{shell.tail(log)}\n(log: {log})",
+    )
+
+
+def _node_ready() -> bool:
+    path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    try:
+        return cluster().kubectl("get", "node", layout.NODE_NAME, "-o", path) == "True"
+    except shell.CommandError:  # not registered yet
+        return False
+
+
+def _stop(records: process.Records, *, only: tuple[str, ...]) -> None:
+    for name, record in records.load().items():
+        if name in only:
+            process.stop(record, grace_seconds=_GRACE_SECONDS.get(name, 0.0))
+            records.forget(name)
+
+
+def _marks_file() -> Path:
+    return paths.state_dir() / "local" / "marks.json"
+
+
+def _write_marks() -> None:
+    marks = {"boot": process.boot_id(), "versions": versions.versions_hash()}
+    _marks_file().write_text(json.dumps(marks))
+
+
+def _remains() -> recovery.Remains:
+    try:
+        marks = json.loads(_marks_file().read_text())
+    except (OSError, ValueError):
+        marks = {}
+    return recovery.Remains(
+        recorded=(paths.state_dir() / "local").exists(),
+        same_boot=marks.get("boot") == process.boot_id(),
+        same_versions=marks.get("versions") == versions.versions_hash(),
+        network=network.exists(),
+    )

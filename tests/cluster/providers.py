@@ -1,0 +1,51 @@
+"""One door to all providers."""
+
+from __future__ import annotations
+
+import os
+from typing import assert_never
+
+from tests.cluster import choice, existing, kind, lock, paths
+from tests.cluster.local import provider as local
+from tests.cluster.model import Cluster
+from tests.cluster.progress import Progress
+
+# The first start builds for about ten minutes; who comes second waits that long.
+_LOCK_TIMEOUT_SECONDS = 3600.0
+
+
+def ensure_cluster(*, progress: Progress | None = None) -> Cluster:
+    """The full cluster, started when it does not run yet; the same one for every caller.
+
+    Errors: ClusterUnavailable when no provider fits; shell.CommandError or kubectl.NotReady when
+        a start fails.
+    """
+    progress = progress or Progress()
+    provider = choice.choose(os.environ, choice.ThisMachine())
+    with cluster_lock():
+        match provider:
+            case choice.Provider.EXISTING:
+                return existing.ensure(os.environ)
+            case choice.Provider.KIND:
+                return kind.ensure(progress)
+            case choice.Provider.LOCAL:
+                return local.ensure(progress)
+            case _:
+                assert_never(provider)
+
+
+def remove_cluster(*, progress: Progress) -> None:
+    """Stop what `ensure_cluster` started here, by whichever provider; the cache stays.
+
+    Nothing depends on the environment: what runs is found by what was recorded.
+    """
+    with cluster_lock():
+        if kind.was_used():
+            kind.remove(progress)
+        if local.was_used():
+            local.remove(progress)
+
+
+def cluster_lock() -> lock.LockContext:
+    """Held while a cluster is started or stopped."""
+    return lock.file_lock(paths.state_dir() / "cluster.lock", timeout_seconds=_LOCK_TIMEOUT_SECONDS)
