@@ -1,0 +1,77 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+SOURCES := operator tests tools
+TEST_JOBS ?= 2
+
+.PHONY: help demo demo-down test verify generate lint type contracts unit e2e cluster cluster-down cluster-status image lock clean
+
+help: ## List all targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## One good version promoted, one bad version rolled back, on a real cluster
+	$(PY) -m tests.demo
+
+demo-down: $(READY) ## Remove what the demo installed; the cluster stays
+	$(PY) -m tests.demo --down
+
+test: verify unit e2e ## Everything: checks, unit, integration, chart and end-to-end tests
+
+verify: lint type contracts $(READY) ## All static checks; writes nothing
+	$(PY) -m tools.generate --check
+
+lint: $(READY)
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/codespell $(SOURCES) charts docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(VENV)/bin/shellcheck .ci/run
+
+type: $(READY)
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tools
+
+contracts: $(READY)
+	$(VENV)/bin/lint-imports
+
+generate: $(READY) ## Write crds/, chart CRDs and reference pages from the types
+	$(PY) -m tools.generate
+
+unit: $(READY) ## Unit, integration (real API server) and chart tests, with coverage
+	$(PY) -m pytest tests/unit tests/integration tests/chart -n $(TEST_JOBS) \
+	  --durations=15 --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json -q
+	$(PY) -m tools.coverage_floor out/coverage.json
+
+e2e: $(READY) ## End-to-end tests on the full cluster
+	$(PY) -m pytest tests/e2e --durations=15 -q
+
+cluster: $(READY) ## Find or build a local Kubernetes cluster
+	$(PY) -m tests.cluster up
+
+cluster-down: $(READY) ## Stop the local cluster; the cache stays
+	$(PY) -m tests.cluster down
+
+cluster-status: $(READY) ## What runs, and where its logs are
+	$(PY) -m tests.cluster status
+
+lock: $(READY) ## Resolve the dependencies anew and write the hashes
+	for set in runtime dev; do \
+	  extra=$$([ $$set = dev ] && echo "--extra dev" || true); \
+	  $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
+	    --python-version 3.11 $$extra pyproject.toml -o requirements/$$set.txt --quiet --upgrade; \
+	done
+
+clean: ## Remove the virtual environment and all output
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer with venv is needed: install python3 and python3-venv, or set PYTHON=/path/to/python3.11." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
