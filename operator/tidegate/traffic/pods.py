@@ -84,7 +84,7 @@ def split_pods(replicas: int, *, weight_percent: float, surge_pods: int) -> PodS
         PodSplit(stable=total - candidate, candidate=candidate)
         for total in totals
         for candidate in (math.floor(share), math.ceil(share))
-        if total == 1 or 0 < candidate < total
+        if totals == (1,) or 0 < candidate < total
     ]
     return min(options, key=lambda option: _preference(option, weight=weight))
 

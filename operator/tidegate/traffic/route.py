@@ -119,7 +119,10 @@ def first_finding(live: model.Document) -> Finding | None:
     """
     namespace = objects.text(objects.at(live, "metadata", "namespace"))
     statuses = objects.items(objects.at(live, "status", "parents"))
-    for parent in objects.items(objects.at(live, "spec", "parentRefs")):
+    parents = objects.items(objects.at(live, "spec", "parentRefs"))
+    if not parents:
+        return Finding(reason="NoMatchingParent", message="the route names no Gateway")
+    for parent in parents:
         identity = _identity(parent, namespace=namespace)
         answers = [
             status

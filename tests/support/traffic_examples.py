@@ -1,0 +1,98 @@
+"""A ModelDeployment `iris` and live objects around it, for tests of traffic and workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tidegate.rollout import model, objects
+from tidegate.traffic import provider
+
+STABLE = "aaaaaaaaaa"
+CANDIDATE = "bbbbbbbbbb"
+THIRD = "cccccccccc"
+
+META = model.ObjectMeta(
+    namespace="ml", name="iris", uid="uid-1", generation=3, resource_version="100"
+)
+
+GATEWAY = model.GatewayRoute(
+    parents=(model.ParentRef(name="inference", namespace="gateways"),),
+    hostnames=("iris.example.com",),
+    path_prefixes=("/v2", "/metrics"),
+)
+
+SPEC = model.Spec(
+    model=model.Model(name="iris", version="1.4.0", uri="s3://models/iris/1.4.0"),
+    server=model.Server(preset="MLServer", port=8080, metrics_port=8082, metrics_path="/metrics"),
+    replicas=4,
+    template={"spec": {"containers": [{"name": "server", "image": "mlserver:1"}]}},
+    service=model.EntryService(name="iris", port=80, target_port=8080),
+    traffic=model.Traffic(provider=model.Provider.REPLICA_RATIO),
+    steps=(),
+    scaling=model.Scaling(max_surge_percent=25),
+    scale_down_delay_seconds=30,
+    analysis=model.Analysis(
+        source="default",
+        interval_seconds=5,
+        warmup_seconds=0,
+        settle_seconds=0,
+        min_requests=0,
+        breach_failures=1,
+        breach_out_of=1,
+        error_limit=1,
+        no_data_timeout_seconds=60,
+        on_inconclusive=model.OnInconclusive.PAUSE,
+        metrics=(),
+    ),
+    rollback=model.Rollback(),
+    progress_deadline_seconds=1800,
+    revision_history_limit=5,
+)
+
+GATEWAY_SPEC = replace(
+    SPEC, traffic=model.Traffic(provider=model.Provider.GATEWAY_API, gateway=GATEWAY)
+)
+
+
+def target(
+    spec: model.Spec = SPEC,
+    *,
+    weight_percent: float = 0.0,
+    candidate: str = CANDIDATE,
+    marker: str = "",
+    ready_pods: Mapping[str, int] | None = None,
+    entry_revision: str = STABLE,
+) -> provider.Target:
+    """Traffic between stable and candidate; every pod of both is ready unless told otherwise."""
+    return provider.Target(
+        meta=META,
+        spec=spec,
+        stable=STABLE,
+        candidate=candidate,
+        split=model.Split(candidate_percent=weight_percent),
+        marker=marker,
+        ready_pods={STABLE: 4, CANDIDATE: 4} if ready_pods is None else ready_pods,
+        entry_revision=entry_revision,
+    )
+
+
+def stored(
+    wanted: provider.WantedDocument, *, generation: int = 1, uid: str = META.uid
+) -> model.Document:
+    """The document as the API server would hold it."""
+    body = wanted.body
+    metadata = {
+        **objects.mapping(body["metadata"]),
+        "generation": generation,
+        "resourceVersion": "200",
+        "ownerReferences": [{**objects.owner_reference(META), "uid": uid}],
+    }
+    return {**body, "metadata": metadata}
+
+
+def found(
+    *live: tuple[provider.WantedDocument, model.Document],
+) -> dict[provider.Reference, model.Document]:
+    """Live documents by reference."""
+    return {wanted.reference: document for wanted, document in live}
