@@ -1,0 +1,253 @@
+"""Our CRDs on a real API server: the same examples as for our own checks."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_client import Answer, ApiClient
+from api_examples import (
+    DUPLICATES,
+    DURATIONS,
+    FULL,
+    NO_DURATIONS,
+    REMOVED,
+    RULES,
+    SCHEMA_REFUSES,
+    SMALLEST,
+    TEMPLATE,
+    TEMPLATE_RULES,
+    UNKNOWN_FIELDS,
+    Case,
+    place,
+)
+
+from tests.cluster.api import ControlPlane
+from tidegate.api import convert, documents
+
+pytestmark = pytest.mark.apiserver
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+ALL_RULES = (*RULES, *TEMPLATE_RULES)
+
+
+def refused(answer: Answer, *, field: str, says: str = "") -> None:
+    """The answer is a refusal that blames the field and says what is wrong with it."""
+    assert answer.code == 422, answer
+    assert any(
+        where.startswith(field) and says in message for where, message in answer.causes
+    ), answer.causes
+
+
+@pytest.fixture
+def stored(kube_client: ApiClient) -> Iterator[dict[str, Any]]:
+    """A ModelDeployment that exists for the time of a test."""
+    answer = kube_client.create(SMALLEST, dry_run=False)
+    assert answer.code == 201, answer
+    yield answer.body
+    kube_client.delete(SMALLEST)
+
+
+def test_all_kinds_are_established(tidegate_plane: ControlPlane) -> None:
+    found = json.loads(tidegate_plane.kubectl("get", "crd", "-o", "json"))["items"]
+    conditions = {
+        (it["metadata"]["name"], condition["type"]): condition["status"]
+        for it in found
+        for condition in it["status"]["conditions"]
+    }
+    for plural in ("modeldeployments", "metrictemplates", "clustermetrictemplates"):
+        assert conditions[f"{plural}.tidegate.dev", "Established"] == "True"
+        assert (f"{plural}.tidegate.dev", "NonStructuralSchema") not in conditions
+
+
+@pytest.mark.parametrize("body", [SMALLEST, FULL, TEMPLATE], ids=["smallest", "full", "template"])
+def test_good_object_is_stored_unchanged(kube_client: ApiClient, body: dict[str, Any]) -> None:
+    answer = kube_client.create(body)
+    assert answer.code == 201, answer
+    expected = copy.deepcopy(body["spec"])
+    if body is SMALLEST:
+        expected["paused"] = False  # the one default of the schema
+    assert answer.body["spec"] == expected
+
+
+def test_cluster_template_has_no_namespace(kube_client: ApiClient) -> None:
+    body = TEMPLATE | {"kind": "ClusterMetricTemplate", "metadata": {"name": "infer-errors"}}
+    assert kube_client.create(body).code == 201
+
+
+@pytest.mark.parametrize("case", ALL_RULES, ids=lambda case: case.rule)
+def test_rule_lets_good_values_pass(kube_client: ApiClient, case: Case) -> None:
+    for value in case.good:
+        answer = kube_client.create(place(case.body, case.at, value))
+        assert answer.code == 201, (value, answer)
+
+
+@pytest.mark.parametrize("case", ALL_RULES, ids=lambda case: case.rule)
+def test_rule_refuses_bad_values_and_says_why(kube_client: ApiClient, case: Case) -> None:
+    for value in case.bad:
+        answer = kube_client.create(place(case.body, case.at, value))
+        refused(answer, field=case.blames, says=case.says)
+
+
+@pytest.mark.parametrize(("path", "limits", "beyond"), DURATIONS)
+def test_durations_have_limits(
+    kube_client: ApiClient, path: str, limits: tuple[str, ...], beyond: tuple[str, ...]
+) -> None:
+    room = place(FULL, path.replace(".hold", ".deadline"), "2160h") if ".hold" in path else FULL
+    for value in limits:
+        answer = kube_client.create(place(room, path, value))
+        assert answer.code == 201, (value, answer)
+    for value in beyond:
+        refused(
+            kube_client.create(place(room, path, value)),
+            field=path,
+            says="must be a duration from",
+        )
+    for value in NO_DURATIONS:
+        refused(kube_client.create(place(room, path, value)), field=path)
+
+
+@pytest.mark.parametrize(("path", "values"), SCHEMA_REFUSES)
+def test_value_outside_the_schema_is_refused_at_its_field(
+    kube_client: ApiClient, path: str, values: tuple[object, ...]
+) -> None:
+    for value in values:
+        refused(kube_client.create(place(FULL, path, value)), field=path)
+
+
+@pytest.mark.parametrize("path", ["spec", "spec.model", "spec.model.version", "spec.workload"])
+def test_required_field_is_missed_at_its_place(kube_client: ApiClient, path: str) -> None:
+    refused(kube_client.create(place(SMALLEST, path, REMOVED)), field=path, says="Required value")
+
+
+@pytest.mark.parametrize("path", UNKNOWN_FIELDS)
+def test_unknown_field_is_refused_by_name(kube_client: ApiClient, path: str) -> None:
+    answer = kube_client.create(place(FULL, path, {}))
+    assert answer.code == 400
+    assert f'unknown field "{path}"' in answer.body["message"]
+
+
+@pytest.mark.parametrize(("path", "key"), DUPLICATES)
+def test_key_used_twice_is_refused(kube_client: ApiClient, path: str, key: str) -> None:
+    node: Any = FULL
+    for name in path.split("."):
+        node = node[name]
+    answer = kube_client.create(place(FULL, path, [*node, node[0]]))
+    refused(answer, field=f"{path}[{len(node)}]", says="Duplicate value")
+    assert any(key in message for _, message in answer.causes)
+
+
+@pytest.mark.parametrize("replicas", [2**63, -(2**63), 1e308])
+def test_huge_number_is_refused(kube_client: ApiClient, replicas: float) -> None:
+    answer = kube_client.create(place(SMALLEST, "spec.workload.replicas", replicas))
+    assert answer.code in {400, 422}
+
+
+def test_huge_object_is_refused(kube_client: ApiClient) -> None:
+    note = {"note": "x" * 4_000_000}
+    answer = kube_client.create(
+        place(SMALLEST, "spec.workload.template.metadata.annotations", note)
+    )
+    assert answer.code in {400, 413, 422}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        (REMOVED, "iris", True),
+        (REMOVED, "other", False),
+        ("iris", REMOVED, True),
+        ("entry", REMOVED, False),
+        ("entry", "other", False),
+    ],
+)
+def test_entry_service_keeps_its_name(
+    kube_client: ApiClient, before: object, after: object, *, taken: bool
+) -> None:
+    path = "spec.service"
+    bodies = [
+        SMALLEST if name is REMOVED else place(SMALLEST, f"{path}.name", name)
+        for name in (before, after)
+    ]
+    created = kube_client.create(bodies[0], dry_run=False)
+    assert created.code == 201
+    try:
+        answer = kube_client.replace(
+            place(bodies[1], "metadata", created.body["metadata"]),
+        )
+        if taken:
+            assert answer.code == 200, answer
+        else:
+            refused(answer, field="spec.service.name", says="service.name cannot be changed")
+    finally:
+        kube_client.delete(SMALLEST)
+
+
+def test_pod_spec_keeps_fields_that_the_crd_does_not_list(kube_client: ApiClient) -> None:
+    extra = {
+        "name": "server",
+        "image": "i",
+        "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "aFieldOfNextYear": {"deep": [1, {"x": True}]},
+    }
+    body = place(SMALLEST, "spec.workload.template.spec.containers", [extra])
+    body = place(body, "spec.workload.template.spec.alsoNew", {"a": 1})
+    answer = kube_client.create(body)
+    assert answer.code == 201, answer
+    assert answer.body["spec"]["workload"] == body["spec"]["workload"]
+
+
+def test_object_without_a_declared_port_is_taken_but_found_invalid(
+    kube_client: ApiClient,
+) -> None:
+    ports = [{"containerPort": 9000}]
+    body = place(SMALLEST, "spec.workload.template.spec.containers[0].ports", ports)
+    answer = kube_client.create(body)
+    assert answer.code == 201, answer
+    spec, violations = convert.read_spec(answer.body)
+    assert spec is None
+    assert [it.path for it in violations] == ["spec.server.port"]
+
+
+def test_what_the_server_takes_our_own_checks_take_too(kube_client: ApiClient) -> None:
+    for body in (SMALLEST, FULL):
+        spec, violations = convert.read_spec(kube_client.create(body).body)
+        assert violations == ()
+        assert spec == convert.read_spec(body)[0]
+
+
+@pytest.mark.parametrize("column", ["Ready", "Phase", "Step", "Weight", "Stable", "Candidate"])
+def test_columns_tell_the_story(
+    tidegate_plane: ControlPlane, stored: dict[str, Any], column: str
+) -> None:
+    assert stored
+    for name in ("md", "ml", "tidegate"):
+        header = tidegate_plane.kubectl("get", name, "-n", "default").splitlines()[0]
+        assert column.upper() in header
+
+
+def test_objects_can_be_selected_by_model_and_provider(
+    tidegate_plane: ControlPlane, stored: dict[str, Any], kube_client: ApiClient
+) -> None:
+    assert stored
+    named = place(FULL, "metadata", {"name": "fraud", "namespace": "default"})
+    assert kube_client.create(named, dry_run=False).code == 201
+    try:
+        for selector in ("spec.model.name=fraud", "spec.traffic.provider=GatewayAPI"):
+            found = tidegate_plane.kubectl(
+                "get", "md", "-n", "default", "--field-selector", selector, "-o", "name"
+            )
+            assert found.split() == ["modeldeployment.tidegate.dev/fraud"]
+    finally:
+        kube_client.delete(named)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_example_is_taken(kube_client: ApiClient, path: Path) -> None:
+    for body in documents.load_all(path.read_text(encoding="utf-8")):
+        answer = kube_client.create(body)
+        assert answer.code == 201, answer

@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from api_examples import (
+    DUPLICATES,
+    DURATIONS,
+    FULL,
+    NO_DURATIONS,
+    REMOVED,
+    RULES,
+    SCHEMA_REFUSES,
+    SMALLEST,
+    TEMPLATE_RULES,
+    UNKNOWN_FIELDS,
+    Case,
+    place,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.api import convert, schema
+from tidegate.rollout import model
+from tidegate.settings import MetricSourceSettings
+
+SOURCES = {
+    "default": MetricSourceSettings(name="default", url="http://p:9090"),
+    "slow": MetricSourceSettings(name="slow", url="http://p:9090", scrape_interval_seconds=60.0),
+}
+
+
+def spec_of(body: dict[str, Any]) -> model.Spec:
+    spec, violations = convert.read_spec(body, sources=SOURCES)
+    assert violations == ()
+    assert spec is not None
+    return spec
+
+
+def refusals(body: dict[str, Any]) -> dict[str, str]:
+    """Message by path."""
+    spec, violations = convert.read_spec(body, sources=SOURCES)
+    assert (spec is None) == bool(violations)
+    return {it.path: it.message for it in violations}
+
+
+def test_smallest_object_gets_all_defaults() -> None:
+    spec = spec_of(SMALLEST)
+    step = {"hold_seconds": 600.0, "deadline_seconds": 3600.0, "min_requests": 100}
+    assert spec == model.Spec(
+        model=model.Model(name="iris", version="1.4.0"),
+        server=model.Server(
+            preset="HTTP", port=8080, metrics_port=8080, metrics_path="/metrics", ready_path=""
+        ),
+        replicas=1,
+        template=SMALLEST["spec"]["workload"]["template"],
+        service=model.EntryService(name="iris", port=80, target_port=8080),
+        traffic=model.Traffic(
+            provider=model.Provider.REPLICA_RATIO, verify_timeout_seconds=120.0
+        ),
+        steps=(
+            model.Step(name="p10", weight_percent=10.0, **step),
+            model.Step(name="p25", weight_percent=25.0, **step),
+            model.Step(name="p50", weight_percent=50.0, **step),
+        ),
+        scaling=model.Scaling(max_surge_percent=25.0),
+        scale_down_delay_seconds=30.0,
+        analysis=model.Analysis(
+            source="default",
+            interval_seconds=5.0,
+            warmup_seconds=60.0,
+            settle_seconds=30.0,
+            min_requests=100,
+            breach_failures=3,
+            breach_out_of=5,
+            error_limit=5,
+            no_data_timeout_seconds=600.0,
+            on_inconclusive=model.OnInconclusive.PAUSE,
+            metrics=(
+                model.Metric(
+                    name="error-ratio", preset="error-ratio", threshold=model.Threshold(max=0.01)
+                ),
+            ),
+        ),
+        rollback=model.Rollback(),
+        progress_deadline_seconds=1800.0,
+        revision_history_limit=5,
+    )
+
+
+def test_every_given_value_is_taken_over() -> None:
+    spec = spec_of(FULL)
+    assert spec.model == model.Model(
+        name="fraud",
+        version="2026.11.1",
+        uri="s3://models/fraud/2026.11.1",
+        digest="sha256:" + "0123456789abcdef" * 4,
+    )
+    assert spec.server == model.Server(
+        preset="MLServer",
+        port=9000,
+        metrics_port=9001,
+        metrics_path="/prom",
+        ready_path="/v2/models/fraud/ready",
+    )
+    assert spec.service == model.EntryService(
+        name="fraud-entry", port=8000, target_port=9100, app_protocol="kubernetes.io/h2c"
+    )
+    assert spec.traffic == model.Traffic(
+        provider=model.Provider.GATEWAY_API,
+        gateway=model.GatewayRoute(
+            parents=(
+                model.ParentRef(
+                    name="inference", namespace="gateways", section_name="http", port=80
+                ),
+            ),
+            hostnames=("fraud.example.com", "*.example.org"),
+            path_prefixes=("/v2",),
+        ),
+        verify_timeout_seconds=60.0,
+    )
+    assert spec.scaling == model.Scaling(
+        match_traffic=False,
+        min_replicas=2,
+        max_surge_percent=50.0,
+        max_unavailable_percent=10.5,
+    )
+    assert spec.rollback == model.Rollback(report_as="Suspended", keep_candidate_seconds=3600.0)
+    assert (spec.replicas, spec.scale_down_delay_seconds) == (6, 600.0)
+    assert (spec.progress_deadline_seconds, spec.revision_history_limit) == (900.0, 3)
+    assert spec.paused
+
+
+def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis() -> None:
+    assert spec_of(FULL).steps == (
+        model.Step(
+            name="p1",
+            weight_percent=1.0,
+            hold_seconds=1800.0,
+            deadline_seconds=10800.0,
+            min_requests=500,
+        ),
+        model.Step(
+            name="p12",
+            weight_percent=12.5,
+            hold_seconds=3600.0,
+            deadline_seconds=14400.0,
+            min_requests=5000,
+        ),
+        model.Step(
+            name="all",
+            weight_percent=100.0,
+            hold_seconds=600.0,
+            deadline_seconds=3600.0,
+            min_requests=500,
+        ),
+    )
+
+
+def test_metrics_are_read_with_their_windows_and_samples() -> None:
+    analysis = spec_of(FULL).analysis
+    assert analysis.interval_seconds == 10.0
+    assert (analysis.breach_failures, analysis.breach_out_of) == (2, 4)
+    assert analysis.on_inconclusive is model.OnInconclusive.ROLLBACK
+    assert analysis.metrics == (
+        model.Metric(
+            name="errors",
+            preset="error-ratio",
+            threshold=model.Threshold(max=0.01),
+            window_seconds=120.0,
+            critical=True,
+        ),
+        model.Metric(
+            name="p95",
+            preset="latency-p95",
+            threshold=model.Threshold(max=0.5),
+            window_seconds=300.0,
+            min_samples=50,
+        ),
+        model.Metric(
+            name="quality",
+            template=model.TemplateRef(kind="ClusterMetricTemplate", name="quality"),
+            variables=(("feature", "amount"),),
+            threshold=model.Threshold(min=0.9),
+            window_seconds=120.0,
+        ),
+        model.Metric(
+            name="gpu",
+            query='max(gpu{pod=~"${podRegex}"})',
+            threshold=model.Threshold(min=1.0, max=95.0),
+            window_seconds=120.0,
+            dry_run=True,
+        ),
+    )
+
+
+def test_template_is_passed_on_without_nulls_and_else_unchanged() -> None:
+    template = spec_of(FULL).template
+    expected = place(FULL, "spec.workload.template.metadata.creationTimestamp", REMOVED)
+    assert template == expected["spec"]["workload"]["template"]
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ({}, (8080, 8080, "")),
+        ({"port": 9000}, (9000, 9000, "")),
+        ({"preset": "MLServer"}, (8080, 8082, "/v2/health/ready")),
+        ({"preset": "MLServer", "port": 9000}, (9000, 8082, "/v2/health/ready")),
+        ({"preset": "MLServer", "readyPath": "/r"}, (8080, 8082, "/r")),
+    ],
+)
+def test_server_preset_brings_ports_and_ready_path(
+    server: dict[str, Any], expected: tuple[int, int, str]
+) -> None:
+    found = spec_of(place(SMALLEST, "spec.server", server)).server
+    assert (found.port, found.metrics_port, found.ready_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "window", "expected"),
+    [("default", None, 60.0), ("slow", None, 240.0), ("slow", "30s", 30.0)],
+)
+def test_window_covers_four_scrapes_unless_given(
+    source: str, window: str | None, expected: float
+) -> None:
+    body = place(SMALLEST, "spec.analysis", {"source": source, "window": window})
+    assert spec_of(body).analysis.metrics[0].window_seconds == expected
+
+
+def test_free_query_is_asked_less_often() -> None:
+    metrics = [{"name": "q", "query": "up", "threshold": {"max": 1}}]
+    body = place(SMALLEST, "spec.analysis", {"metrics": metrics})
+    assert spec_of(body).analysis.interval_seconds == 30.0
+
+
+def test_fewest_samples_never_exceed_the_requests_of_a_step() -> None:
+    body = place(SMALLEST, "spec.analysis.minRequests", 5)
+    assert spec_of(body).analysis.metrics[0].min_samples == 5
+
+
+@pytest.mark.parametrize("case", RULES, ids=lambda case: case.rule)
+def test_rule_lets_good_values_pass(case: Case) -> None:
+    for value in case.good:
+        body = place(case.body, case.at, value)
+        assert refusals(body) == {}, value
+
+
+@pytest.mark.parametrize("case", RULES, ids=lambda case: case.rule)
+def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
+    for value in case.bad:
+        found = refusals(place(case.body, case.at, value))
+        assert case.says in found[case.blames], value
+
+
+def test_every_rule_has_examples() -> None:
+    known = {case.rule for case in (*RULES, *TEMPLATE_RULES)}
+    assert {rule.id for part in _parts(schema.Part) for rule in part.rules} <= known
+
+
+def _parts(part: type[schema.Part]) -> Iterator[type[schema.Part]]:
+    for subclass in part.__subclasses__():
+        yield subclass
+        yield from _parts(subclass)
+
+
+@pytest.mark.parametrize(("path", "limits", "beyond"), DURATIONS)
+def test_durations_have_limits(
+    path: str, limits: tuple[str, ...], beyond: tuple[str, ...]
+) -> None:
+    for value in limits:
+        assert refusals(place(_lenient(path), path, value)) == {}
+    for value in (*beyond, *NO_DURATIONS):
+        found = refusals(place(_lenient(path), path, value))
+        assert "must be a duration from" in found[path], value
+
+
+def _lenient(path: str) -> dict[str, Any]:
+    """FULL, with room for a long hold."""
+    return place(FULL, path.replace(".hold", ".deadline"), "2160h") if ".hold" in path else FULL
+
+
+@pytest.mark.parametrize(("path", "values"), SCHEMA_REFUSES)
+def test_value_outside_the_schema_is_refused_at_its_field(
+    path: str, values: tuple[object, ...]
+) -> None:
+    for value in values:
+        found = refusals(place(FULL, path, value))
+        assert any(it.startswith(path) for it in found), (value, found)
+
+
+@pytest.mark.parametrize("path", UNKNOWN_FIELDS)
+def test_unknown_field_is_refused(path: str) -> None:
+    assert "is not known" in refusals(place(FULL, path, {}))[path]
+
+
+@pytest.mark.parametrize("path", ["spec.analysis.min_requests", "spec.revision_history_limit"])
+def test_python_spelling_of_a_field_is_refused(path: str) -> None:
+    assert "is not known" in refusals(place(FULL, path, 5))[path]
+
+
+@pytest.mark.parametrize(("path", "key"), DUPLICATES)
+def test_key_used_twice_is_refused_at_the_second_item(path: str, key: str) -> None:
+    body = _with_repetition(FULL, path)
+    (where,) = [it for it in refusals(body) if it.startswith(path) and it.endswith(f".{key}")]
+    assert "is used twice" in refusals(body)[where]
+
+
+def _with_repetition(body: dict[str, Any], path: str) -> dict[str, Any]:
+    node: Any = body
+    for name in path.split("."):
+        node = node[name]
+    return place(body, path, [*node, node[0]])
+
+
+@pytest.mark.parametrize("path", ["spec", "spec.model", "spec.model.version", "spec.workload"])
+def test_required_field_is_missed_at_its_place(path: str) -> None:
+    message = refusals(place(SMALLEST, path, REMOVED))[path]
+    assert message.startswith(("is required", "must be an object"))
+
+
+def test_null_counts_as_absent() -> None:
+    body = place(SMALLEST, "spec.analysis", None)
+    assert spec_of(body) == spec_of(SMALLEST)
+
+
+def test_all_problems_are_named_at_once() -> None:
+    body = place(FULL, "spec.model.version", 1.4)
+    body = place(body, "spec.analysis.metrics[0].dryRun", True)
+    body = place(body, "spec.analysis.metrics[1].threshold", {"min": 2, "max": 1})
+    body = place(body, "spec.strategy.canary.steps[0].weight", 50)
+    body = place(body, "metadata.name", "Fraud")
+    assert set(refusals(body)) == {
+        "metadata.name",
+        "spec.model.version",
+        "spec.analysis.metrics[0].critical",
+        "spec.analysis.metrics[1].threshold.min",
+        "spec.strategy.canary.steps",
+    }
+
+
+PORTS = "spec.workload.template.spec.containers[0].ports"
+
+
+@pytest.mark.parametrize(
+    ("declared", "spec", "blamed"),
+    [
+        ([], {}, []),
+        ([{"containerPort": 8080}], {}, []),
+        ([{"containerPort": 9000}], {}, ["spec.server.port"]),
+        ([{"containerPort": 9000}], {"server": {"port": 9000}}, []),
+        (
+            [{"containerPort": 8080}],
+            {"service": {"targetPort": 9000}},
+            ["spec.service.targetPort"],
+        ),
+        (
+            [{"containerPort": 9000}],
+            {"service": {"targetPort": 9001}},
+            ["spec.server.port", "spec.service.targetPort"],
+        ),
+        ([{"containerPort": "8080"}, "junk", None], {}, []),
+        ("junk", {}, []),
+    ],
+)
+def test_port_that_no_container_declares_is_missed(
+    declared: object, spec: dict[str, Any], blamed: list[str]
+) -> None:
+    body = place(SMALLEST, PORTS, declared)
+    found = refusals(body | {"spec": body["spec"] | spec})
+    assert list(found) == blamed
+    assert all("no container declares that port" in message for message in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [("iris-0123456789", True), ("iris-0123456789a", False), ("iris-entry", False)],
+)
+def test_entry_service_must_not_look_like_the_service_of_a_revision(
+    name: str, *, refused: bool
+) -> None:
+    found = refusals(place(SMALLEST, "spec.service.name", name))
+    assert ("spec.service.name" in found) == refused
+
+
+def test_unknown_metric_source_is_named_with_the_known_ones() -> None:
+    body = place(SMALLEST, "spec.analysis.source", "other")
+    (violation,) = convert.read_spec(body, sources=SOURCES)[1]
+    assert (violation.path, violation.reason) == ("spec.analysis.source", "ReferenceNotFound")
+    assert "known: default, slow" in violation.message
+
+
+def test_offline_any_metric_source_is_taken() -> None:
+    spec, violations = convert.read_spec(place(SMALLEST, "spec.analysis.source", "other"))
+    assert violations == ()
+    assert spec is not None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=10,
+)
+PATHS = [
+    *(path for path, _ in SCHEMA_REFUSES),
+    *(case.at for case in RULES if case.body is SMALLEST),
+    "spec",
+    "metadata",
+    "spec.workload.template.spec.containers[0].ports",
+]
+
+
+@given(path=st.sampled_from(PATHS), value=JSON)
+def test_any_json_anywhere_gives_a_spec_or_reasons(path: str, value: object) -> None:
+    refusals(place(FULL, path, value))
+
+
+@given(body=JSON)
+def test_any_json_at_all_gives_reasons(body: Any) -> None:
+    assert convert.read_spec(body)[1]
+
+
+def test_deep_nesting_gives_an_answer() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = [deep]
+    convert.read_spec({"spec": {"workload": {"template": {"spec": deep}}}})
