@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
+Session = aiohttp.ClientSession
 _TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 
@@ -13,7 +14,7 @@ class HttpReadyProbe:
     The body of the answer is never read: it is a tenant's text (reliability.md, T4).
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
 
     async def check(self, *, address: str, port: int, path: str) -> str:
@@ -31,7 +32,7 @@ class HttpReadyProbe:
             return f"GET {url} failed: {type(error).__name__}"
 
 
-def session() -> aiohttp.ClientSession:
+def session() -> Session:
     """The HTTP session of the probe; must be opened and closed inside the event loop.
 
     Proxies of the environment are ignored: the pod is in the same cluster.

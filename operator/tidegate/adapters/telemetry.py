@@ -130,7 +130,7 @@ class Telemetry:
         self._problems.labels(event=event).inc()
         _log(logging.WARNING, event, **fields)
 
-    def started(self, event: str, **fields: object) -> None:
+    def milestone(self, event: str, **fields: object) -> None:
         """A step of start-up or shutdown was taken."""
         _log(logging.INFO, event, **fields)
 

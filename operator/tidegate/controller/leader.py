@@ -126,16 +126,15 @@ class Elector:
         recorder: ports.Recorder,
         settings: LeaderElectionSettings,
         pod_name: str,
-        on_acquired: Callable[[], None],
     ) -> None:
         self._api = api
         self._clock = clock
         self._rng = rng
         self._recorder = recorder
         self._settings = settings
-        self._on_acquired = on_acquired
         # A new identity for each process: a restarted pod must not take itself for its ancestor.
-        self._election = Election(identity=f"{pod_name}_{rng.token(8)}", settings=settings)
+        self.identity = f"{pod_name}_{rng.token(8)}"
+        self._election = Election(identity=self.identity, settings=settings)
         self._failure = ""
 
     def leading(self) -> bool:
@@ -146,8 +145,8 @@ class Elector:
         """The fencing number of our leadership; 0 before it."""
         return self._election.epoch
 
-    async def run(self) -> None:
-        """Seek the Lease, then renew it.
+    async def run(self, *, on_acquired: Callable[[], None]) -> None:
+        """Seek the Lease, say so once when it is ours, then renew it.
 
         Errors: LeadershipLostError once leadership that was held is gone.
         """
@@ -161,7 +160,7 @@ class Elector:
                 raise LeadershipLostError(reason)
             if self.leading() and not led:
                 self._recorder.leading(leads=True)
-                self._on_acquired()
+                on_acquired()
             # Several candidates must not ask in step; never later than the configured period.
             await self._clock.sleep(self._settings.retry_seconds * self._rng.uniform(0.8, 1.0))
 

@@ -14,12 +14,19 @@ from typing import Any
 
 from tidegate import ports
 from tidegate.controller.workqueue import Key
+from tidegate.rollout import model
 
 MODEL_DEPLOYMENT_LABEL = "tidegate.dev/model-deployment"
 WATCH_SELECTOR = "tidegate.dev/watch=true"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REMEMBERED_DELETIONS = 4096  # uids; late replies about deleted objects come within seconds
 
+_TERMINAL_PHASES = {
+    model.Phase.HEALTHY,
+    model.Phase.ROLLED_BACK,
+    model.Phase.FAILED,
+    model.Phase.INVALID,
+}
 _TEMPLATE_KINDS = {
     kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 }
@@ -85,10 +92,19 @@ class Store:
         """Objects of this kind with label `tidegate.dev/model-deployment`, by name."""
         return self._snapshots(self._find(By.LABEL, kind, namespace, model_deployment))
 
-    def keys(self) -> list[Key]:
+    def model_deployments(self) -> list[Key]:
         """Every ModelDeployment, in a stable order."""
         refs = self._entries.get(ports.MODEL_DEPLOYMENT, {})
         return sorted(Key(ref.namespace, ref.name) for ref in refs)
+
+    def unfinished(self) -> set[Key]:
+        """ModelDeployments with a rollout under way, a deletion, or a spec not yet looked at."""
+        entries = self._entries.get(ports.MODEL_DEPLOYMENT, {})
+        return {
+            Key(ref.namespace, ref.name)
+            for ref, entry in entries.items()
+            if not _finished(entry.snapshot)
+        }
 
     def entry(self, ref: Ref) -> Entry | None:
         """The snapshot with what the sweep needs to know about it."""
@@ -253,6 +269,15 @@ def _index_keys(ref: Ref, body: ports.Object) -> tuple[IndexKey, ...]:
     return (
         *((By.OWNER, ref.kind, ref.namespace, uid) for uid in owners),
         *([(By.LABEL, ref.kind, ref.namespace, str(label))] if label else []),
+    )
+
+
+def _finished(body: ports.Object) -> bool:
+    metadata, status = body["metadata"], body.get("status") or {}
+    return (
+        "deletionTimestamp" not in metadata
+        and status.get("observedGeneration") == metadata.get("generation")
+        and status.get("phase") in _TERMINAL_PHASES
     )
 
 
