@@ -82,6 +82,7 @@ def config_document(spec: ImageSpec, *, layer_digest: str) -> bytes:
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
         "config": {"Env": [_PATH], "Entrypoint": list(spec.entrypoint), "WorkingDir": "/"},
+        "history": [{"created_by": "tests/cluster"}],  # buildah counts layers by it
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
     }
     return json.dumps(document, sort_keys=True).encode()

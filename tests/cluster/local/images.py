@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster import gobuild, paths, shell, versions
-from tests.cluster.local import archive, packages
+from tests.cluster.local import archive, mounts, packages
 from tests.cluster.progress import Progress
 
 PAUSE = f"localhost/tidegate/pause:{versions.RECIPE}"
@@ -19,6 +19,7 @@ PROMETHEUS = f"localhost/tidegate/prometheus:{versions.PROMETHEUS}"
 BASE = f"localhost/tidegate/base:{versions.versions_hash()}"
 
 _DEBOOTSTRAP_TIMEOUT_SECONDS = 900.0
+_DEBOOTSTRAP_ATTEMPTS = 3
 
 
 def ensure_archives(progress: Progress) -> list[Path]:
@@ -112,7 +113,23 @@ def _prometheus(progress: Progress) -> archive.ImageSpec:
 
 def _make_base(target: Path) -> None:
     root = paths.cache_dir() / "src" / "base"
-    shutil.rmtree(root, ignore_errors=True)
+    for attempt in range(1, _DEBOOTSTRAP_ATTEMPTS + 1):
+        _remove_rootfs(root)
+        try:
+            _debootstrap(root)
+        except shell.CommandError:
+            # Seen once in four runs on a machine that is itself a container; the next one worked.
+            _keep_log_of(root)
+            if attempt == _DEBOOTSTRAP_ATTEMPTS:
+                raise
+        else:
+            break
+    _shape_base(root)
+    archive.write_rootfs_image(root, tag=BASE, target=target)
+    _remove_rootfs(root)
+
+
+def _debootstrap(root: Path) -> None:
     mirror, codename = packages.mirror()
     shell.run_logged(
         *("debootstrap", "--variant=minbase"),
@@ -121,9 +138,24 @@ def _make_base(target: Path) -> None:
         log=paths.log_dir() / "debootstrap.log",
         timeout_seconds=_DEBOOTSTRAP_TIMEOUT_SECONDS,
     )
-    _shape_base(root)
-    archive.write_rootfs_image(root, tag=BASE, target=target)
-    shutil.rmtree(root)
+
+
+def _keep_log_of(root: Path) -> None:
+    log = root / "debootstrap" / "debootstrap.log"
+    if log.exists():
+        shutil.copyfile(log, paths.log_dir() / "debootstrap-details.log")
+
+
+def _remove_rootfs(root: Path) -> None:
+    """Delete a root file system; never through a mount, which would reach the host's own files.
+
+    Errors: shell.CommandError when something stays mounted.
+    """
+    mounts.unmount_below(root)
+    left = mounts.below(root)
+    if left:
+        raise shell.CommandError(("umount", str(left[0])), code=1, said="still mounted")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _shape_base(root: Path) -> None:
@@ -140,13 +172,16 @@ def _shape_base(root: Path) -> None:
         (root / folder).mkdir(parents=True)
     # Mount points for what only a build on this machine gets to see (see dockerfile.py).
     (root / "etc/pip.conf").touch()
+    mounts.unmount_below(root)
     for folder in ("proc", "sys", "dev"):
-        _empty(root / folder)
+        _replace_by_empty(root / folder)
 
 
-def _empty(folder: Path) -> None:
-    for child in folder.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child, ignore_errors=True)
-        else:
-            child.unlink(missing_ok=True)
+def _replace_by_empty(folder: Path) -> None:
+    """In a container debootstrap may make /proc a link to the host's: it is cut, not followed."""
+    assert not mounts.below(folder), folder
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)

@@ -13,11 +13,16 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 def unmount_below(*folders: Path) -> None:
     """Unmount everything below the folders, the deepest first."""
-    table = Path("/proc/self/mountinfo").read_text()
-    for target in targets_below(table, folders=folders):
+    for target in below(*folders):
         with contextlib.suppress(shell.CommandError):
             # Lazily: a process that is about to die may still hold it.
             shell.run("umount", "--lazy", target)
+
+
+def below(*folders: Path) -> list[Path]:
+    """What is mounted below the folders (or on them) right now."""
+    table = Path("/proc/self/mountinfo").read_text()
+    return targets_below(table, folders=folders)
 
 
 def targets_below(mountinfo: str, *, folders: tuple[Path, ...]) -> list[Path]:
