@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, make_spec, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, make_spec, revision, serving
 
 from tidegate.rollout import model, phases, upkeep
 
@@ -211,9 +211,7 @@ def test_crash_after_the_lowering_write_still_ends_rolled_back() -> None:
     world = serving()
     world.deploy(V2)
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
-    world.traffic = replace(
-        world.traffic, weights={V1.hash: 100.0}, rolled_back_revision=V2.hash
-    )
+    world.traffic = replace(world.traffic, weights={V1.hash: 100.0}, rolled_back_revision=V2.hash)
     world.weights_seen.clear()
     world.run_until(P.ROLLED_BACK)
     assert world.status.rejected[0].revision == V2.hash
@@ -316,9 +314,7 @@ def test_edited_analysis_starts_the_hold_again() -> None:
     for _ in range(10):
         world.tick(5.0)
     assert world.spec is not None
-    world.spec = replace(
-        world.spec, analysis=replace(world.spec.analysis, breach_failures=4)
-    )
+    world.spec = replace(world.spec, analysis=replace(world.spec.analysis, breach_failures=4))
     world.tick(1.0)
     assert world.status.rollout is not None
     assert world.status.rollout.step is not None
@@ -583,7 +579,9 @@ def test_moving_numbers_alone_are_not_written() -> None:
     world.deploy(V2)
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
     for number in range(10):
-        result = model.MetricResult(name="error-ratio", outcome=model.Outcome.PASS, value=number / 1e4)
+        result = model.MetricResult(
+            name="error-ratio", outcome=model.Outcome.PASS, value=number / 1e4
+        )
         world.analysis = replace(HOLD, results=(result,), observed_candidate_percent=9.0 + number)
         if number == 1:
             world.status_writes = 0
@@ -592,8 +590,6 @@ def test_moving_numbers_alone_are_not_written() -> None:
 
 
 def test_history_keeps_the_newest_idle_revisions() -> None:
-    from rollout_world import revision
-
     world = serving(revision_history_limit=1)
     for version in ("2.0", "3.0", "4.0"):
         world.deploy(revision(version))

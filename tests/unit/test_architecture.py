@@ -1,0 +1,86 @@
+"""Rules of the house that neither types nor import contracts can see."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "operator" / "tidegate"
+CLOCK = PACKAGE / "adapters" / "clock.py"
+# Dotted names that only adapters/clock.py may use: time and chance enter through ports.
+BANNED = {
+    "asyncio.sleep",
+    "datetime.now",
+    "datetime.today",
+    "datetime.utcnow",
+    "uuid.uuid4",
+    "numpy.random",
+}
+BANNED_MODULES = {"time", "random", "secrets"}
+KUBERNETES_DOORS = {"kubernetes.aio.client", "kubernetes.aio.config", "kubernetes.aio"}
+
+
+def sources() -> Iterator[Path]:
+    return iter(sorted(PACKAGE.rglob("*.py")))
+
+
+def dotted(node: ast.AST) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def imported_modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_operator_folder_does_not_shadow_the_standard_library() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    script = "import operator; print(operator.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert str(ROOT) not in found
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_time_and_chance_enter_through_ports(path: Path) -> None:
+    if path == CLOCK:
+        return
+    tree = ast.parse(path.read_text())
+    used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not {name for name in used for ban in BANNED if name.endswith(ban)}
+    roots = {module.split(".")[0] for module in imported_modules(tree)}
+    assert not roots & BANNED_MODULES
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_public_parts_of_kopf_and_the_async_client_are_used(path: Path) -> None:
+    modules = set(imported_modules(ast.parse(path.read_text())))
+    assert not {name for name in modules if name.startswith("kopf._")}
+    kubernetes = {name for name in modules if name.split(".")[0] == "kubernetes"}
+    allowed = {
+        n for n in kubernetes if any(n == d or n.startswith(d + ".") for d in KUBERNETES_DOORS)
+    }
+    assert kubernetes == allowed
+
+
+def test_package_files_that_only_mark_a_package_are_empty() -> None:
+    markers = [p for p in PACKAGE.rglob("__init__.py") if p.parent != PACKAGE]
+    assert markers
+    assert all(path.read_text() == "" for path in markers)
