@@ -231,7 +231,7 @@ def _ready_endpoints(deployment: model.Document, endpoint_slices: Sequence[model
     ready = {
         _endpoint_identity(endpoint)
         for endpoint_slice in endpoint_slices
-        if objects.label(endpoint_slice, "kubernetes.io/service-name") == service_name
+        if objects.label(endpoint_slice, objects.LABEL_SERVICE_NAME) == service_name
         for endpoint in objects.items(endpoint_slice.get("endpoints"))
         if objects.at(endpoint, "conditions", "ready") is not False
     }

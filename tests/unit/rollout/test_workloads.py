@@ -362,7 +362,7 @@ def waiting(reason: str, *, message: str = "", last: model.Json = None) -> model
 def ended(
     *, restarts: int, ready: bool = False, exit_code: int = 137, member: str = "state"
 ) -> model.Document:
-    terminated = {"reason": "OOMKilled", "exitCode": exit_code}
+    terminated: model.Document = {"reason": "OOMKilled", "exitCode": exit_code}
     return {
         "name": "server",
         "ready": ready,
