@@ -1,0 +1,104 @@
+"""`tidegate` and `kubectl tidegate`: from arguments to one of the commands."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tidegate.adapters import clock
+from tidegate.cli import kubectl, offline, outcome, parser
+from tidegate.cli.outcome import CliError
+from tidegate.rollout import model
+
+_INTERRUPTED = 130
+_PLUGIN = "kubectl-tidegate"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code.
+
+    Errors: people's mistakes become one line on standard error and exit code TROUBLE.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a poor locale must not end a command
+    prog = "kubectl tidegate" if Path(sys.argv[0]).stem == _PLUGIN else "tidegate"
+    arguments = parser.build(prog).parse_args(argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except CliError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return outcome.TROUBLE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); what is left must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return outcome.DONE
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "controller":
+            # The operator's libraries take a second to import; no other command needs them.
+            from tidegate.cli import run  # noqa: PLC0415
+
+            return run.main(arguments)
+        case "validate":
+            return offline.validate(arguments.filename, say=_say)
+        case "crd":
+            return offline.crd(arguments.output, say=_say)
+        case "docs-cli":
+            sys.stdout.write(parser.reference_page())
+            return outcome.DONE
+        case _:
+            return asyncio.run(_in_cluster(arguments))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()  # whoever follows a watch through a pipe sees each line at once
+
+
+# --- commands that need a cluster ----------------------------------------------------------------
+
+
+async def _in_cluster(arguments: argparse.Namespace) -> int:
+    # The client library takes half a second to import; no other command needs it.
+    from tidegate.cli import session  # noqa: PLC0415
+
+    place = session.locate(
+        os.environ,
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespace=arguments.namespace,
+    )
+    async with session.connected(place) as api:
+        desk = kubectl.Desk(api=api, clock=clock.SystemClock(), say=_say)
+        return await _command(arguments, desk=desk, namespace=place.namespace)
+
+
+async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespace: str) -> int:
+    target = kubectl.Target(namespace=namespace, name=arguments.name)
+    match arguments.command:
+        case "status" if arguments.name:
+            return await kubectl.show_one(desk, target, output=arguments.output)
+        case "status":
+            wanted = "" if arguments.all_namespaces else namespace
+            return await kubectl.show_all(desk, namespace=wanted, output=arguments.output)
+        case "watch":
+            return await kubectl.watch(desk, target, timeout_seconds=arguments.timeout)
+        case name:
+            return await kubectl.ask(
+                desk,
+                target,
+                kind=model.RequestKind(name),
+                reason=arguments.reason,
+                wait_seconds=arguments.wait,
+            )

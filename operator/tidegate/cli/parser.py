@@ -1,0 +1,242 @@
+"""The arguments of `tidegate`, and their reference page made from the same definitions."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import tidegate
+from tidegate.api import durations
+from tidegate.cli import outcome, requests
+from tidegate.rollout import model
+
+WAIT = "10s"
+WATCH_TIMEOUT = "1h"
+EXIT_CODES = (
+    (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted"),
+    (outcome.NEGATIVE, "done, and the answer is no: invalid, refused, rolled back"),
+    (outcome.TROUBLE, "not known: wrong use, no cluster, no answer in time"),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a wrong use in one line, and can list what it takes."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with what is wrong and where to look it up."""
+        self.exit(outcome.TROUBLE, f"error: {message}; see `{self.prog} --help`\n")
+
+    def arguments(self) -> Iterator[argparse.Action]:
+        """The arguments apart from --help and the command."""
+        return (it for it in self._actions if it.dest not in {"help", "command"})
+
+    def commands(self) -> Iterator[tuple[str, str, Parser]]:
+        """Name, summary and parser of each command that is not hidden."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - no public name
+                for entry in action._choices_actions:  # noqa: SLF001 - no public name
+                    yield entry.dest, entry.help or "", action.choices[entry.dest]
+
+
+def build(prog: str) -> Parser:
+    """The parser; `command` of its result is the name of the chosen command."""
+    parser = Parser(
+        prog=prog,
+        description="Progressive rollout of machine-learning models on Kubernetes.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"tidegate {tidegate.__version__}",
+        help="print the version and exit",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_controller(_command(commands, "controller", "run the operator"))
+    _add_validate(_command(commands, "validate", "check manifests without a cluster"))
+    _add_crd(_command(commands, "crd", "print the kinds of Tidegate for kubectl apply"))
+    _add_status(_command(commands, "status", "show ModelDeployments and their rollouts"))
+    _add_watch(_command(commands, "watch", "follow a rollout to its end"))
+    for kind in model.RequestKind:
+        _add_request(_command(commands, str(kind), requests.SUMMARIES[kind]))
+    commands.add_parser("docs-cli")  # for `make generate`; without a summary it stays out of --help
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction[Parser], name: str, summary: str) -> Parser:
+    return commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+
+
+def _add_controller(parser: Parser) -> None:
+    # Read by cli.run; it is not imported here, since its libraries take a second.
+    parser.add_argument(
+        "--settings", metavar="FILE", type=Path, help="the operator's settings, a YAML file"
+    )
+    parser.add_argument(
+        "--namespace",
+        metavar="NAMESPACE",
+        action="append",
+        help="serve only this namespace; may be repeated (default: namespaces of the settings)",
+    )
+    parser.add_argument(
+        "--lease-namespace",
+        metavar="NAMESPACE",
+        help="namespace of the election record (default: leaderElection.namespace of the settings)",
+    )
+    parser.add_argument(
+        "--http-port",
+        metavar="PORT",
+        type=int,
+        help="port of /livez, /readyz and /metrics (default: httpPort of the settings)",
+    )
+    parser.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        help="debug, info, warning or error (default: logLevel of the settings)",
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        default="",
+        help="the kubeconfig (default: the pod's own account, else as kubectl)",
+    )
+
+
+def _add_validate(parser: Parser) -> None:
+    parser.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="a file, a folder with everything below it, or - for standard input; may be repeated",
+    )
+
+
+def _add_crd(parser: Parser) -> None:
+    parser.add_argument(
+        "--output", metavar="FOLDER", default="", help="write one file for each kind instead"
+    )
+
+
+def _add_status(parser: Parser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", default="", help="show everything about this one"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FORM",
+        choices=("table", "json", "yaml"),
+        default="table",
+        help="table, json or yaml (default: table)",
+    )
+    parser.add_argument(
+        "-A", "--all-namespaces", action="store_true", help="those of all namespaces"
+    )
+    _add_place(parser)
+
+
+def _add_watch(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
+    parser.add_argument(
+        "--timeout",
+        metavar="DURATION",
+        type=_seconds,
+        default=WATCH_TIMEOUT,
+        help=f"stop watching after this time (default: {WATCH_TIMEOUT})",
+    )
+    _add_place(parser)
+
+
+def _add_request(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
+    parser.add_argument(
+        "--reason",
+        metavar="TEXT",
+        default="",
+        help=f"why, for the Event; up to {requests.REASON_LIMIT} characters",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="DURATION",
+        type=_seconds,
+        default=WAIT,
+        help=f"wait this long for the operator's answer; 0s: do not wait (default: {WAIT})",
+    )
+    _add_place(parser)
+
+
+def _add_place(parser: Parser) -> None:
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        metavar="NAMESPACE",
+        default="",
+        help="the namespace (default: that of the context)",
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", default="", help="the context (default: the current one)"
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        default="",
+        help="the kubeconfig (default: KUBECONFIG, the pod's own account, ~/.kube/config)",
+    )
+
+
+def _seconds(text: str) -> float:
+    seconds = durations.parse(text)
+    if seconds is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 90s or 1h30m")
+    return seconds
+
+
+# --- reference page ------------------------------------------------------------------------------
+
+
+def reference_page() -> str:
+    """The Markdown of docs/reference/cli.md; equal definitions give equal bytes."""
+    parser = build("tidegate")
+    lines = [
+        "# Command line",
+        "",
+        "<!-- Generated from operator/tidegate/cli/parser.py by `make generate`; do not edit. -->",
+        "",
+        "`kubectl tidegate ...` is the same as `tidegate ...`.",
+        "",
+        *_table(("Exit code", "Meaning"), [(str(code), text) for code, text in EXIT_CODES]),
+    ]
+    for name, _, command in parser.commands():
+        lines += ["", f"## tidegate {name}", "", command.description or "", ""]
+        lines += ["```text", _usage(command), "```", ""]
+        rows = [
+            (f"`{_spelling(it, names=it.option_strings)}`", it.help or "")
+            for it in command.arguments()
+        ]
+        lines += _table(("Argument", "Meaning"), rows)
+    return "\n".join(lines) + "\n"
+
+
+def _usage(command: Parser) -> str:
+    parts = [command.prog]
+    for it in command.arguments():
+        spelling = _spelling(it, names=it.option_strings[:1])
+        needed = it.required and it.nargs != "?"
+        parts.append(spelling if needed else f"[{spelling}]")
+    return " ".join(parts)
+
+
+def _spelling(action: argparse.Action, *, names: Sequence[str]) -> str:
+    value = [] if action.nargs == 0 else [str(action.metavar)]
+    return " ".join([", ".join(names), *value]).strip()
+
+
+def _table(heads: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
+    cells = [heads, ("---", "---"), *rows]
+    return [f"| {left} | {right} |" for left, right in cells]
