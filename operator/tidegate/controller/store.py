@@ -190,7 +190,8 @@ class Store:
         return version is not None and not older(version, than=entry.resource_version)
 
     def _remember_deletion(self, uid: str, version: str) -> None:
-        self._deleted[uid] = version
+        if not older(version, than=self._deleted.get(uid, "")):
+            self._deleted[uid] = version
         if len(self._deleted) > _REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
 

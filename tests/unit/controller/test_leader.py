@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+from port_fakes import FixedRng, ManualClock, MemoryRecorder, settle
+
+from tidegate import ports
+from tidegate.controller.leader import Elector, LeadershipLostError
+from tidegate.settings import LeaderElectionSettings
+
+SETTINGS = LeaderElectionSettings()
+
+
+class LeaseApi:
+    """The Lease endpoint: versions, conflicts, and outages on demand."""
+
+    def __init__(self) -> None:
+        self.lease: ports.Object | None = None
+        self.version = 0
+        self.fails: ports.Failure | None = None
+        self.loses_reply = False
+        self.writes = 0
+
+    async def get_lease(self, *, namespace: str, name: str) -> ports.Result[ports.Object | None]:
+        assert (namespace, name) == (SETTINGS.namespace, SETTINGS.name)
+        return self.fails or ports.Ok(copy.deepcopy(self.lease))
+
+    async def put_lease(
+        self, *, namespace: str, name: str, body: ports.Object
+    ) -> ports.Result[ports.Object]:
+        assert (namespace, name) == (SETTINGS.namespace, SETTINGS.name)
+        if self.fails is not None:
+            return self.fails
+        current = self.lease["metadata"]["resourceVersion"] if self.lease else None
+        if body["metadata"].get("resourceVersion") != current:
+            return ports.Conflict(message="the object has been modified")
+        assert body["spec"].get("holderIdentity", "x"), "the API server refuses an empty holder"
+        self.set(body["spec"])
+        self.writes += 1
+        if self.loses_reply:
+            return ports.Retryable(message="timeout", maybe_applied=True)
+        assert self.lease is not None
+        return ports.Ok(copy.deepcopy(self.lease))
+
+    def set(self, spec: dict[str, Any]) -> None:
+        self.version += 1
+        self.lease = {"metadata": {"resourceVersion": str(self.version)}, "spec": dict(spec)}
+
+    @property
+    def holder(self) -> str:
+        return self.lease["spec"].get("holderIdentity", "") if self.lease else ""
+
+
+class World:
+    """Electors on one Lease and one clock."""
+
+    def __init__(self) -> None:
+        self.api = LeaseApi()
+        self.clock = ManualClock()
+        self.recorder = MemoryRecorder()
+        self.acquired: list[str] = []
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, pod: str) -> Elector:
+        elector = Elector(
+            api=self.api,  # type: ignore[arg-type]  # the elector uses the Lease verbs only
+            clock=self.clock,
+            rng=FixedRng(),
+            recorder=self.recorder,
+            settings=SETTINGS,
+            pod_name=pod,
+        )
+        running = elector.run(on_acquired=lambda: self.acquired.append(pod))
+        self.tasks[pod] = asyncio.create_task(running)
+        return elector
+
+    async def stop(self, pod: str) -> None:
+        self.tasks[pod].cancel()
+        await asyncio.gather(self.tasks[pod], return_exceptions=True)
+
+    async def close(self) -> None:
+        for pod in self.tasks:
+            await self.stop(pod)
+
+
+def play(scenario: Any) -> None:
+    async def played() -> None:
+        world = World()
+        try:
+            await scenario(world)
+        finally:
+            await world.close()
+
+    asyncio.run(played())
+
+
+def test_first_candidate_leads_and_the_second_waits() -> None:
+    async def scenario(world: World) -> None:
+        a, b = world.start("a"), world.start("b")
+        await world.clock.advance(60)
+        assert (a.leading(), b.leading()) == (True, False)
+        assert (a.epoch(), b.epoch()) == (1, 0)
+        assert world.acquired == ["a"]
+        assert world.api.holder == a.identity
+
+    play(scenario)
+
+
+def test_killed_leader_is_replaced_after_the_lease_duration() -> None:
+    async def scenario(world: World) -> None:
+        world.start("a")
+        await settle()
+        b = world.start("b")
+        await world.clock.advance(10)
+        await world.stop("a")
+        await world.clock.advance(14)
+        assert not b.leading()
+        await world.clock.advance(4)
+        assert b.leading()
+        assert b.epoch() == 2
+
+    play(scenario)
+
+
+def test_released_lease_is_taken_at_the_next_look() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await settle()
+        b = world.start("b")
+        await world.clock.advance(5)
+        await world.stop("a")
+        await a.release()
+        assert not a.leading()
+        assert world.api.holder == ""
+        await world.clock.advance(2)
+        assert b.leading()
+        assert b.epoch() == 2
+
+    play(scenario)
+
+
+def test_release_survives_a_renewal_whose_reply_was_cut_off() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await settle()
+        await world.stop("a")
+        world.api.set(world.api.lease["spec"])  # the renewal landed, its reply did not arrive
+        await a.release()
+        assert world.api.holder == ""
+
+    play(scenario)
+
+
+def test_release_leaves_the_lease_of_a_successor_alone() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await settle()
+        await world.stop("a")
+        world.api.set({"holderIdentity": "b", "leaseTransitions": 2, "leaseDurationSeconds": 15})
+        await a.release()
+        assert world.api.holder == "b"
+
+    play(scenario)
+
+
+def test_leader_stops_acting_at_its_renew_deadline_and_ends() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await world.clock.advance(0)
+        world.api.fails = ports.Retryable(message="connection refused")
+        await world.clock.advance(9.9)
+        assert a.leading()
+        await world.clock.advance(0.1)
+        assert not a.leading()
+        await world.clock.advance(2)
+        with pytest.raises(LeadershipLostError, match="not renewed for 10 s"):
+            world.tasks["a"].result()
+        assert world.recorder.problems == [("lease_unavailable", {"error": "connection refused"})]
+        assert world.recorder.leads[-1] is False
+
+    play(scenario)
+
+
+def test_short_outage_does_not_end_leadership() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await world.clock.advance(4)
+        world.api.fails = ports.Retryable(message="503")
+        await world.clock.advance(7)
+        world.api.fails = None
+        await world.clock.advance(60)
+        assert a.leading()
+        assert a.epoch() == 1
+
+    play(scenario)
+
+
+def test_leader_ends_when_somebody_else_holds_the_lease() -> None:
+    async def scenario(world: World) -> None:
+        world.start("a")
+        await world.clock.advance(4)
+        world.api.set({"holderIdentity": "b", "leaseTransitions": 7, "leaseDurationSeconds": 15})
+        await world.clock.advance(2)
+        with pytest.raises(LeadershipLostError, match="held by b"):
+            world.tasks["a"].result()
+
+    play(scenario)
+
+
+def test_leader_goes_on_when_only_the_version_of_its_lease_changed() -> None:
+    async def scenario(world: World) -> None:
+        a = world.start("a")
+        await world.clock.advance(4)
+        world.api.set(world.api.lease["spec"])
+        await world.clock.advance(6)
+        assert a.leading()
+        assert a.epoch() == 1
+
+    play(scenario)
+
+
+def test_acquisition_with_a_lost_reply_is_found_again_under_one_epoch() -> None:
+    async def scenario(world: World) -> None:
+        world.api.loses_reply = True
+        a = world.start("a")
+        await world.clock.advance(1)
+        assert not a.leading()
+        world.api.loses_reply = False
+        await world.clock.advance(2)
+        assert a.leading()
+        assert a.epoch() == 1
+
+    play(scenario)
+
+
+def test_times_in_the_record_are_never_compared() -> None:
+    async def scenario(world: World) -> None:
+        world.api.set(
+            {
+                "holderIdentity": "dead",
+                "leaseDurationSeconds": 15,
+                "leaseTransitions": 3,
+                "renewTime": "1999-01-01T00:00:00.000000Z",
+            }
+        )
+        a = world.start("a")
+        await world.clock.advance(14)
+        assert not a.leading(), "an old renewTime proves nothing"
+        await world.clock.advance(2)
+        assert a.leading()
+        assert a.epoch() == 4
+
+    play(scenario)
+
+
+def test_of_two_candidates_for_an_expired_lease_one_wins() -> None:
+    async def scenario(world: World) -> None:
+        world.api.set({"holderIdentity": "dead", "leaseDurationSeconds": 15})
+        a, b = world.start("a"), world.start("b")
+        await world.clock.advance(30)
+        assert [a.leading(), b.leading()].count(True) == 1
+        assert world.acquired in (["a"], ["b"])
+
+    play(scenario)
+
+
+def test_candidate_keeps_asking_through_an_outage_and_reports_it_once() -> None:
+    async def scenario(world: World) -> None:
+        world.api.fails = ports.Fatal(reason="Forbidden", message="may not get leases")
+        a = world.start("a")
+        await world.clock.advance(60)
+        assert len(world.recorder.problems) == 1
+        world.api.fails = None
+        await world.clock.advance(2)
+        assert a.leading()
+
+    play(scenario)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from port_fakes import MemoryRecorder
+
+from tidegate import ports
+from tidegate.controller.store import Intake, Ref, Store, slim
+from tidegate.controller.workqueue import Key
+
+MD = ports.MODEL_DEPLOYMENT
+
+
+def obj(
+    kind: ports.Kind = ports.DEPLOYMENT,
+    name: str = "one",
+    *,
+    version: int | str = 1,
+    uid: str = "",
+    namespace: str = "ns",
+    **more: Any,
+) -> ports.Object:
+    metadata = {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
+    if kind.namespaced:
+        metadata["namespace"] = namespace
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": metadata | more.pop("metadata", {}),
+        **more,
+    }
+
+
+def owned_by(name: str, *, uid: str = "md-uid", controller: bool = True) -> dict[str, Any]:
+    reference = {
+        "apiVersion": MD.api_version,
+        "kind": MD.kind,
+        "name": name,
+        "uid": uid,
+        "controller": controller,
+    }
+    return {"ownerReferences": [reference]}
+
+
+def using(name: str, *references: dict[str, str], **more: Any) -> ports.Object:
+    metrics = [{"name": f"m{i}", "templateRef": ref} for i, ref in enumerate(references)]
+    return obj(MD, name, spec={"analysis": {"metrics": metrics}}, **more)
+
+
+def test_snapshot_is_slim_and_the_input_is_left_alone() -> None:
+    annotations = {
+        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        "tidegate.dev/request": "promote",
+    }
+    body = obj(metadata={"managedFields": [{}], "annotations": annotations}, spec={"replicas": 1})
+    snapshot = slim(body)
+    assert "managedFields" not in snapshot["metadata"]
+    assert snapshot["metadata"]["annotations"] == {"tidegate.dev/request": "promote"}
+    assert snapshot["spec"] == {"replicas": 1}
+    assert "managedFields" in body["metadata"]
+    assert len(body["metadata"]["annotations"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("known", "event", "taken"),
+    [
+        ("9", "10", True),
+        ("10", "10", True),
+        ("10", "9", False),
+        ("100", "99", False),
+        ("abc", "9", True),
+        ("10", "", True),
+    ],
+)
+def test_older_event_does_not_replace_own_reply(known: str, event: str, taken: bool) -> None:  # noqa: FBT001
+    store = Store()
+    store.put_own_reply(ports.DEPLOYMENT, obj(version=known, spec={"from": "reply"}))
+    assert store.put(ports.DEPLOYMENT, obj(version=event, spec={"from": "event"})) is taken
+    found = store.get(ports.DEPLOYMENT, namespace="ns", name="one")
+    assert found is not None
+    assert found["spec"]["from"] == ("event" if taken else "reply")
+
+
+def test_late_reply_does_not_bring_a_deleted_object_back() -> None:
+    store = Store()
+    store.put(ports.DEPLOYMENT, obj(version=5))
+    assert store.remove(ports.DEPLOYMENT, obj(version=7))
+    store.put_own_reply(ports.DEPLOYMENT, obj(version=6))
+    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is None
+
+
+def test_object_that_got_its_watch_label_back_is_known_again() -> None:
+    store = Store()
+    store.put(ports.DEPLOYMENT, obj(version=5))
+    store.remove(ports.DEPLOYMENT, obj(version=6))
+    assert store.put(ports.DEPLOYMENT, obj(version=7))
+    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+
+
+def test_deletion_of_a_predecessor_leaves_the_new_object() -> None:
+    store = Store()
+    store.put_own_reply(ports.DEPLOYMENT, obj(version=9, uid="new"))
+    assert not store.remove(ports.DEPLOYMENT, obj(version=8, uid="old"))
+    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+
+
+def test_children_are_found_by_controller_and_by_label() -> None:
+    store = Store()
+    label = {"labels": {"tidegate.dev/model-deployment": "md"}}
+    store.put(ports.DEPLOYMENT, obj(name="b", metadata=owned_by("md")))
+    store.put(ports.DEPLOYMENT, obj(name="a", metadata=owned_by("md") | label))
+    store.put(ports.DEPLOYMENT, obj(name="c", metadata=owned_by("md", controller=False)))
+    store.put(ports.SERVICE, obj(ports.SERVICE, "s", metadata=owned_by("md")))
+    store.put(ports.DEPLOYMENT, obj(name="x", namespace="other", metadata=label))
+    owned = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid")
+    assert [body["metadata"]["name"] for body in owned] == ["a", "b"]
+    labelled = store.labelled(ports.DEPLOYMENT, namespace="ns", model_deployment="md")
+    assert [body["metadata"]["name"] for body in labelled] == ["a"]
+
+
+def test_index_follows_changes_and_frees_memory() -> None:
+    store = Store()
+    store.put(ports.DEPLOYMENT, obj(version=1, metadata=owned_by("md")))
+    store.put(ports.DEPLOYMENT, obj(version=2))
+    assert store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid") == []
+    store.put(ports.DEPLOYMENT, obj(version=3, metadata=owned_by("md")))
+    store.remove(ports.DEPLOYMENT, obj(version=4))
+    assert store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid") == []
+    assert store._index == {}
+    assert store.entries(ports.DEPLOYMENT) == {}
+
+
+def test_memory_of_deletions_is_bounded() -> None:
+    store = Store()
+    for number in range(10_000):
+        store.remove(ports.DEPLOYMENT, obj(uid=str(number)))
+    assert len(store._deleted) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        (MD, obj(MD, "md"), {Key("ns", "md")}),
+        (ports.DEPLOYMENT, obj(metadata=owned_by("md")), {Key("ns", "md")}),
+        (
+            ports.ENDPOINT_SLICE,
+            obj(ports.ENDPOINT_SLICE, metadata={"labels": {"tidegate.dev/model-deployment": "md"}}),
+            {Key("ns", "md")},
+        ),
+        (
+            ports.SERVICE,
+            obj(
+                ports.SERVICE,
+                metadata=owned_by("new") | {"labels": {"tidegate.dev/model-deployment": "old"}},
+            ),
+            {Key("ns", "new"), Key("ns", "old")},
+        ),
+        (ports.HTTP_ROUTE, obj(ports.HTTP_ROUTE), set()),
+        (
+            ports.SERVICE,
+            obj(
+                ports.SERVICE,
+                metadata={
+                    "ownerReferences": [
+                        {"apiVersion": "v1", "kind": "ModelDeployment", "name": "x"}
+                    ]
+                },
+            ),
+            set(),
+        ),
+    ],
+)
+def test_change_enqueues_what_depends_on_it(
+    kind: ports.Kind, body: ports.Object, expected: set[Key]
+) -> None:
+    assert Store().dependents(kind, body) == expected
+
+
+def test_template_enqueues_its_users_only() -> None:
+    store = Store()
+    own, cluster = ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE
+    store.put(MD, using("a", {"kind": own.kind, "name": "t"}))
+    store.put(MD, using("b", {"kind": cluster.kind, "name": "t"}))
+    store.put(MD, using("c", {"kind": own.kind, "name": "t"}, namespace="other"))
+    store.put(MD, using("d", {"kind": "Secret", "name": "t"}))
+    assert store.dependents(own, obj(own, "t")) == {Key("ns", "a")}
+    assert store.dependents(cluster, obj(cluster, "t")) == {Key("ns", "b")}
+    store.put(MD, using("a", version=2))
+    assert store.dependents(own, obj(own, "t")) == set()
+
+
+def test_unfinished_are_those_with_something_to_do() -> None:
+    done = {"phase": "Healthy", "observedGeneration": 1}
+    store = Store()
+    bodies = {
+        "idle": {"status": done},
+        "new": {},
+        "edited": {"status": done, "generation": 2},
+        "walking": {"status": done | {"phase": "Progressing"}},
+        "deleted": {"status": done, "deletionTimestamp": "2026-01-01T00:00:00Z"},
+    }
+    for name, parts in bodies.items():
+        status = parts.pop("status", None)
+        body = obj(MD, name, metadata={"generation": 1} | parts)
+        store.put(MD, body | ({"status": status} if status else {}))
+    assert {key.name for key in store.unfinished()} == {"new", "edited", "walking", "deleted"}
+    assert [key.name for key in store.model_deployments()] == sorted(bodies)
+
+
+def test_intake_enqueues_what_a_taken_event_concerns() -> None:
+    enqueued: list[Key] = []
+    intake = Intake(Store(), enqueue=enqueued.append, recorder=MemoryRecorder())
+    intake.changed(MD, obj(MD, "md", version=5))
+    intake.changed(MD, obj(MD, "md", version=4))
+    intake.deleted(MD, obj(MD, "md", version=6))
+    intake.deleted(MD, obj(MD, "md", version=6))
+    assert enqueued == [Key("ns", "md")] * 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"metadata": None},
+        {"metadata": {}},
+        {"metadata": {"name": "x"}},
+        {"metadata": {"name": "x", "uid": "u", "ownerReferences": 7}},
+        {"metadata": {"name": "x", "uid": "u", "ownerReferences": ["x"]}},
+        {"metadata": {"name": "x", "uid": "u", "labels": [1]}},
+        {"metadata": {"name": "x", "uid": "u", "annotations": 1.5}},
+    ],
+)
+def test_unreadable_event_is_reported_and_leaves_the_store_whole(body: ports.Object) -> None:
+    store, recorder = Store(), MemoryRecorder()
+    intake = Intake(store, enqueue=lambda _: None, recorder=recorder)
+    intake.changed(ports.DEPLOYMENT, body)
+    assert [event for event, _ in recorder.problems] == ["event_unreadable"]
+    assert store._index == {}
+    intake.changed(ports.DEPLOYMENT, obj())
+    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+
+
+def test_malformed_spec_names_no_templates() -> None:
+    for spec in (None, 7, {"analysis": []}, {"analysis": {"metrics": [1, {"templateRef": []}]}}):
+        assert Store().put(MD, obj(MD, "md", spec=spec))
+
+
+events = st.lists(
+    st.tuples(st.sampled_from(["put", "remove"]), st.integers(0, 3), st.integers(1, 30)),
+    max_size=60,
+)
+
+
+@given(events)
+def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int]]) -> None:
+    store = Store()
+    newest: dict[str, int] = {}
+    for action, number, version in script:
+        owner = owned_by("md", uid=f"owner-{version % 2}")
+        body = obj(name=str(number), version=version, metadata=owner)
+        if action == "put":
+            store.put(ports.DEPLOYMENT, body)
+        else:
+            store.remove(ports.DEPLOYMENT, body)
+        entry = store.entry(Ref(ports.DEPLOYMENT, "ns", str(number)))
+        if entry is not None:
+            assert int(entry.resource_version) >= newest.get(str(number), 0)
+            newest[str(number)] = int(entry.resource_version)
+    for uid in ("owner-0", "owner-1"):
+        expected = [
+            ref.name
+            for ref, entry in sorted(
+                store.entries(ports.DEPLOYMENT).items(), key=lambda pair: pair[0].name
+            )
+            if entry.snapshot["metadata"]["ownerReferences"][0]["uid"] == uid
+        ]
+        found = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid=uid)
+        assert [body["metadata"]["name"] for body in found] == expected
