@@ -72,7 +72,8 @@ Seconds = Annotated[
 
 
 def _number(value: float) -> float | int:
-    return int(value) if value.is_integer() else value
+    # As the API server writes it back; beyond this size it would take an integer for a float.
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 Number = Annotated[float, PlainSerializer(_number), WithJsonSchema({"type": "number"})]

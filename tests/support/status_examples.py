@@ -1,0 +1,138 @@
+"""A status in which every field is set."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tidegate.rollout import model
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+A, B, C = "6d9f7c01ab", "8b1c22e9d4", "77aa01b2c3"
+
+
+def _role(revision: str) -> model.RevisionStatus:
+    return model.RevisionStatus(
+        revision=revision, model_version="1.4.0", replicas=6, ready_replicas=5, since=NOON
+    )
+
+
+FULL_STATUS = model.Status(
+    observed_generation=7,
+    phase=model.Phase.PAUSED,
+    message="serving 1.4.0; 1.5.0 at weight 12.5 waits for evidence",
+    health_status="Suspended",
+    health_message="Inconclusive",
+    desired=model.Revision(hash=B, digest=B + "0" * 54, model_version="1.5.0"),
+    stable=_role(A),
+    candidate=_role(B),
+    previous=_role(C),
+    rollout=model.Rollout(
+        id=f"fraud-{B}-1",
+        revision=model.Revision(hash=B, digest=B + "0" * 54, model_version="1.5.0"),
+        attempt=2,
+        active=True,
+        stage=model.Phase.PROGRESSING,
+        started_at=NOON,
+        progress_at=NOON + timedelta(minutes=1, microseconds=250),
+        plan=(
+            model.PlanStep(
+                name="p12",
+                weight_percent=12.5,
+                effective_weight_percent=16.666666666666668,
+                hold_seconds=90.25,
+                deadline_seconds=7200.0,
+                min_requests=500,
+                state=model.StepState.ACTIVE,
+            ),
+            model.PlanStep(
+                name="p50",
+                weight_percent=50.0,
+                effective_weight_percent=50.0,
+                hold_seconds=0.0,
+                deadline_seconds=3600.0,
+                min_requests=500,
+            ),
+        ),
+        step=model.ActiveStep(
+            index=0,
+            name="p12",
+            started_at=NOON,
+            confirmed_at=NOON + timedelta(seconds=1.5),
+            hold_until=NOON + timedelta(seconds=91.75),
+            deadline_at=NOON + timedelta(hours=2),
+        ),
+        split=model.Split(candidate_percent=12.5),
+        observed_candidate_percent=12.25,
+        first_traffic_at=NOON,
+        judged_since=NOON + timedelta(seconds=2),
+        waiting_for=model.WaitingFor(
+            reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
+        ),
+        skip_analysis=True,
+        analysis_key="0f3a",
+        rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
+        rollback_by="Analysis",
+    ),
+    analysis=(
+        model.MetricResult(
+            name="latency-p95",
+            outcome=model.Outcome.FAIL,
+            reason="Breached",
+            message="0.6 > 0.5",
+            value=0.6,
+            baseline_value=0.4,
+            threshold=model.Threshold(min=0.001, max=0.5),
+            edge=0.5,
+            candidate_samples=8123.0,
+            baseline_samples=73010.5,
+            failures=2,
+            dry_run=True,
+            critical=True,
+            evaluated_at=NOON,
+        ),
+    ),
+    last_handled_request=model.HandledRequest(
+        request="resume",
+        revision=B,
+        requested_at="2026-11-20T11:58:00Z",
+        handled_at=NOON,
+        outcome="Accepted",
+        reason="as asked",
+    ),
+    last_rollout=model.LastRollout(
+        id=f"fraud-{A}-1",
+        result=model.RolloutResult.PROMOTED,
+        finished_at=NOON - timedelta(days=40),
+        reason="all steps passed",
+    ),
+    rejected=(
+        model.RejectedRevision(
+            revision=C,
+            model_version="1.3.9",
+            reason="error-ratio 0.08 > 0.01 (n=5210)",
+            at=NOON - timedelta(days=30),
+            by="Analysis",
+            attempt=3,
+        ),
+    ),
+    retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
+    epoch=12,
+    conditions=(
+        model.Condition(
+            type="Ready",
+            status="False",
+            reason="Paused",
+            message="waits for a person",
+            last_transition_at=NOON,
+            observed_generation=7,
+        ),
+        model.Condition(
+            type="Stalled",
+            status="Unknown",
+            reason="Idle",
+            message="",
+            last_transition_at=NOON,
+            observed_generation=7,
+        ),
+    ),
+)

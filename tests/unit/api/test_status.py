@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from status_examples import FULL_STATUS, NOON
+
+from tidegate.api import convert, crdgen, status_types
+from tidegate.rollout import model
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=50)
+TIMES = st.datetimes(
+    min_value=datetime(2000, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)
+)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+SECONDS = st.integers(0, 99_999 * 3_600_000).map(lambda milliseconds: milliseconds / 1000)
+
+st.register_type_strategy(str, TEXTS)
+st.register_type_strategy(datetime, TIMES)
+st.register_type_strategy(float, NUMBERS)
+st.register_type_strategy(
+    model.PlanStep, st.builds(model.PlanStep, hold_seconds=SECONDS, deadline_seconds=SECONDS)
+)
+STATUSES = st.builds(
+    model.Status,
+    conditions=st.lists(
+        st.from_type(model.Condition), max_size=16, unique_by=lambda it: it.type
+    ).map(tuple),
+)
+
+
+@given(status=STATUSES)
+def test_status_survives_writing_and_reading(status: model.Status) -> None:
+    document = json.loads(json.dumps(convert.write_status(status)))
+    assert convert.read_status(document) == status
+
+
+@given(status=STATUSES)
+def test_written_status_has_no_nulls(status: model.Status) -> None:
+    assert None not in list(_leaves(convert.write_status(status)))
+
+
+def _leaves(node: Any) -> Any:
+    if isinstance(node, dict | list):
+        for item in node.values() if isinstance(node, dict) else node:
+            yield from _leaves(item)
+    else:
+        yield node
+
+
+def test_example_sets_every_field_of_the_schema() -> None:
+    written = convert.write_status(FULL_STATUS)
+    assert _missing(crdgen.structural(status_types.Status), written, "status") == []
+
+
+def _missing(schema: dict[str, Any], value: Any, path: str) -> list[str]:
+    if value is None:
+        return [path]
+    if schema["type"] == "array":
+        return _missing(schema["items"], value[0], f"{path}[0]")
+    members = schema.get("properties", {})
+    return [
+        it for name in members for it in _missing(members[name], value.get(name), f"{path}.{name}")
+    ]
+
+
+def test_empty_status_is_what_nothing_says() -> None:
+    assert convert.read_status(None) == model.Status()
+    assert convert.read_status(convert.write_status(model.Status())) == model.Status()
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        (NOON, "2026-11-20T12:00:00Z"),
+        (NOON + timedelta(milliseconds=250), "2026-11-20T12:00:00.250000Z"),
+        (NOON.astimezone(timezone(timedelta(hours=5))), "2026-11-20T12:00:00Z"),
+    ],
+)
+def test_times_are_written_in_utc(instant: datetime, text: str) -> None:
+    status = model.Status(retiring=(model.Retiring(revision="a", scale_down_at=instant),))
+    assert convert.write_status(status)["retiring"][0]["scaleDownAt"] == text
+
+
+def test_durations_and_shares_are_written_as_people_write_them() -> None:
+    rollout = convert.write_status(FULL_STATUS)["rollout"]
+    assert rollout["plan"][0] == {
+        "name": "p12",
+        "weight": 12.5,
+        "effectiveWeight": 16.666666666666668,
+        "hold": "1m30s250ms",
+        "deadline": "2h",
+        "minRequests": 500,
+        "state": "Active",
+    }
+    assert rollout["plan"][1]["hold"] == "0s"
+    assert rollout["traffic"] == {"stable": 87.5, "candidate": 12.5, "observedCandidate": 12.25}
+
+
+def test_whole_numbers_are_written_as_integers() -> None:
+    plan = convert.write_status(FULL_STATUS)["rollout"]["plan"]
+    assert json.dumps(plan[1]["weight"]) == "50"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_number_that_json_cannot_say_is_left_out(value: float) -> None:
+    result = model.MetricResult(name="m", outcome=model.Outcome.ERROR, value=value, edge=value)
+    (written,) = convert.write_status(model.Status(analysis=(result,)))["analysis"]
+    assert not {"value", "edge"} & set(written)
+
+
+def test_long_texts_and_lists_are_cut_to_the_limits_of_the_schema() -> None:
+    many = tuple(
+        replace(FULL_STATUS.rejected[0], revision=str(index), reason="x" * 5000)
+        for index in range(80)
+    )
+    status = replace(FULL_STATUS, rejected=many, message="\ud800" + "y" * 5000)
+    written = convert.write_status(status)
+    assert len(written["rejectedRevisions"]) == 50
+    assert written["rejectedRevisions"][0]["revision"] == "0"
+    assert len(written["rejectedRevisions"][0]["reason"]) == 1024
+    assert written["message"] == "?" + "y" * 1023
+    assert convert.write_status(convert.read_status(written)) == written
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"phase": "Baking", "epoch": 1}, model.Status()),
+        ({"phase": "Healthy", "futureField": {"a": 1}}, model.Status(phase=model.Phase.HEALTHY)),
+        ({"message": None, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),
+        ({"message": 7, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),
+        ({"observedGeneration": "7", "controller": {"epoch": 4}}, model.Status(epoch=4)),
+        ({"conditions": "junk", "controller": {"epoch": 4}}, model.Status(epoch=4)),
+        ({"desired": {"modelVersion": "1"}, "controller": {"epoch": 4}}, model.Status(epoch=4)),
+        ({"rollout": {"id": "x"}, "controller": {"epoch": 4}}, model.Status(epoch=4)),
+    ],
+)
+def test_broken_member_takes_only_itself_away(
+    document: dict[str, Any], expected: model.Status
+) -> None:
+    assert convert.read_status(document) == expected
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"revision": "b"},
+        {"revision": "b", "scaleDownAt": "soon"},
+        {"revision": "b", "scaleDownAt": "0001-01-01T00:00:00+14:00"},
+        {"revision": "b", "scaleDownAt": "2026-11-20T12:00:00"},
+        7,
+    ],
+)
+def test_broken_item_takes_only_itself_away(broken: object) -> None:
+    written = convert.write_status(FULL_STATUS)
+    written["retiring"].insert(0, broken)
+    assert convert.read_status(written) == FULL_STATUS
+
+
+def test_repeated_condition_is_left_out() -> None:
+    written = convert.write_status(FULL_STATUS)
+    written["conditions"].insert(0, 7)
+    written["conditions"].append(written["conditions"][1] | {"status": "True"})
+    assert convert.read_status(written) == FULL_STATUS
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+MEMBERS = sorted(convert.write_status(FULL_STATUS))
+ROLLOUT_MEMBERS = sorted(convert.write_status(FULL_STATUS)["rollout"])
+
+
+@given(member=st.sampled_from(MEMBERS), value=JSON)
+def test_any_json_in_a_member_gives_a_status(member: str, value: object) -> None:
+    convert.read_status(convert.write_status(FULL_STATUS) | {member: value})
+
+
+@given(member=st.sampled_from(ROLLOUT_MEMBERS), value=JSON)
+def test_any_json_in_the_rollout_leaves_the_rest(member: str, value: object) -> None:
+    written = convert.write_status(FULL_STATUS)
+    written["rollout"] |= {member: value}
+    status = convert.read_status(written)
+    assert replace(status, rollout=FULL_STATUS.rollout) == FULL_STATUS
+
+
+@given(document=JSON)
+def test_any_json_at_all_gives_a_status(document: object) -> None:
+    assert isinstance(convert.read_status(document), model.Status)
