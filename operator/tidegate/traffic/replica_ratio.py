@@ -127,7 +127,8 @@ def _selected_revision(target: Target) -> str:
     if target.split.candidate_percent == 0:
         anyone_else = any(ready[revision] for revision in ready if revision != target.stable)
         stranded = not ready.get(target.stable, 0) and anyone_else
-        return "" if stranded and not target.entry_revision else target.stable
+        # Once stable is selected alone it stays so: a rejected revision never gets traffic again.
+        return "" if stranded and target.entry_revision != target.stable else target.stable
     if target.split.candidate_percent < 100:
         return ""
     allowed = pods.limits(target.spec.replicas, scaling=target.spec.scaling)

@@ -124,6 +124,7 @@ def test_the_candidate_is_selected_alone_once_it_has_its_pods(
     [
         ({STABLE: 1, CANDIDATE: 3}, "", only(STABLE)),  # one pod is enough: weight first
         ({STABLE: 0, CANDIDATE: 4}, "", BOTH),  # nobody would answer
+        ({STABLE: 0, CANDIDATE: 4}, CANDIDATE, BOTH),
         ({CANDIDATE: 4}, "", BOTH),
         ({STABLE: 0, CANDIDATE: 0}, "", only(STABLE)),
         ({STABLE: 0, CANDIDATE: 4}, STABLE, only(STABLE)),  # a rejected revision never returns
