@@ -6,16 +6,19 @@ Run as a program by the contract tests: start-up, leadership and shutdown are th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import AsyncIterator
 
 from tidegate import ports
 from tidegate.adapters import telemetry
 from tidegate.cli import shell
-from tidegate.controller.workqueue import Done, Failed, Key, Outcome
+from tidegate.controller.workqueue import Done, Failed, Key, Outcome, Process
 from tidegate.settings import LeaderElectionSettings, Settings
 
 
-def marker(machine: shell.Machine) -> object:
+@contextlib.asynccontextmanager
+async def marker(machine: shell.Machine) -> AsyncIterator[Process]:
     """A process that writes phase and observedGeneration once per generation."""
 
     async def process(key: Key) -> Outcome:
@@ -46,7 +49,7 @@ def marker(machine: shell.Machine) -> object:
         machine.store.put_own_reply(kind, written.value)
         return Done(requeue_after_seconds=600.0)
 
-    return process
+    yield process
 
 
 def main() -> int:

@@ -214,5 +214,5 @@ def _metrics(registry: CollectorRegistry) -> Handler:
     return answer
 
 
-def _log(level: int, event: str, **fields: object) -> None:
+def _log(level: int, event: str, /, **fields: object) -> None:
     _LOGGER.log(level, event, extra={"fields": fields})

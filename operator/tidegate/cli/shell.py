@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import tidegate
@@ -47,7 +48,7 @@ class Machine:
     probe: ports.ReadyProbe
 
 
-MakeProcess = Callable[[Machine], workqueue.Process]
+MakeProcess = Callable[[Machine], AbstractAsyncContextManager[workqueue.Process]]
 
 
 async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str = "") -> int:
@@ -62,9 +63,10 @@ async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str 
             session = await stack.enter_async_context(probe.session())
             watched, absent = await _kinds(api)
             machine = _machine(settings, api=api, session=session, recorder=recorder)
+            process = await stack.enter_async_context(make_process(machine))
             controller = _Controller(
                 machine,
-                process=make_process(machine),
+                process=process,
                 telemetry=recorder,
                 watched=watched,
                 absent=absent,

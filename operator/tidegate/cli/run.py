@@ -1,0 +1,93 @@
+"""`tidegate controller`: flags, settings file, and what the reconciler is made of."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tidegate import settings as settings_module
+from tidegate.adapters import telemetry
+from tidegate.adapters.prometheus import PrometheusSources
+from tidegate.api import documents
+from tidegate.cli import shell
+from tidegate.controller import workqueue
+from tidegate.controller.analyst import Analyst
+from tidegate.controller.observer import Observer
+from tidegate.controller.reconciler import Reconciler
+from tidegate.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `tidegate controller`; a flag goes before the settings file."""
+    parser.add_argument("--settings", type=Path, help="settings file (YAML)")
+    parser.add_argument("--kubeconfig", default="", help="default: the pod's service account")
+    parser.add_argument(
+        "--namespace", action="append", help="serve this namespace only; may be repeated"
+    )
+    parser.add_argument("--lease-namespace", help="namespace of the election record")
+    parser.add_argument("--http-port", type=int, help="port of /livez, /readyz and /metrics")
+    parser.add_argument("--log-level", help="debug, info, warning or error")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the controller; returns the exit code. Bad input is one sentence on standard error."""
+    try:
+        settings = read_settings(arguments)
+    except (OSError, ValueError) as error:
+        print(f"tidegate: {error}", file=sys.stderr)  # noqa: T201  (logging is not set up yet)
+        return 2
+    telemetry.configure_logging(settings.log_level)
+    return asyncio.run(
+        shell.run(settings, make_process=_reconcile, kubeconfig=arguments.kubeconfig)
+    )
+
+
+def read_settings(arguments: argparse.Namespace) -> Settings:
+    """Settings from the file and the flags.
+
+    Errors: OSError for an unreadable file; ValueError with the field for unusable content.
+    """
+    document = documents.load(arguments.settings.read_text()) if arguments.settings else {}
+    if not isinstance(document, dict | None):
+        raise settings_module.SettingsError(f"{arguments.settings}: must be a mapping")
+    flags = {
+        "namespaces": arguments.namespace,
+        "leaderElection": {"namespace": arguments.lease_namespace},
+        "httpPort": arguments.http_port,
+        "logLevel": arguments.log_level,
+    }
+    return settings_module.load(document or {}, flags=flags)
+
+
+@contextlib.asynccontextmanager
+async def _reconcile(machine: shell.Machine) -> AsyncIterator[workqueue.Process]:
+    settings = machine.settings
+    sources = PrometheusSources(
+        settings.metric_sources, clock=machine.clock, recorder=machine.recorder
+    )
+    observer = Observer(
+        api=machine.api,
+        store=machine.store,
+        analyst=Analyst(source=sources, clock=machine.clock, sources=settings.sources),
+        probe=machine.probe,
+        clock=machine.clock,
+        settings=settings,
+        epoch=machine.elector.epoch,
+    )
+    reconciler = Reconciler(
+        api=machine.api,
+        store=machine.store,
+        observer=observer,
+        clock=machine.clock,
+        recorder=machine.recorder,
+        identity=machine.elector.identity,
+        leading=machine.elector.leading,
+    )
+    try:
+        yield reconciler.reconcile
+    finally:
+        sources.close()
