@@ -106,7 +106,7 @@ class Tally:
             "errors": dict(self.errors),
             "failures": [_failure(request) for request in self.failures],
             "timeline": [
-                {"at": at, "versions": {name: book.document() for name, book in row.items()}}
+                {"at": at, "versions": {name: _detailed(book) for name, book in row.items()}}
                 for at, row in sorted(self.seconds.items())
                 if at >= since
             ],
@@ -122,6 +122,11 @@ def quantile(values: list[float], share: float) -> float | None:
         return None
     rank = max(math.ceil(share * len(values)) - 1, 0)
     return sorted(values)[rank]
+
+
+def _detailed(book: Book) -> dict[str, Any]:
+    """With every latency, so that quantiles of longer spans stay exact."""
+    return {**book.document(), "latencies": [round(value, 5) for value in book.latencies]}
 
 
 def _failure(request: Answered) -> dict[str, Any]:
