@@ -1,4 +1,4 @@
-"""`tidegate controller`: flags, settings file, and what the reconciler is made of."""
+"""`tidegate controller`: settings from file and flags, and what the reconciler is made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from tidegate import settings as settings_module
 from tidegate.adapters import telemetry
@@ -19,18 +18,6 @@ from tidegate.controller.analyst import Analyst
 from tidegate.controller.observer import Observer
 from tidegate.controller.reconciler import Reconciler
 from tidegate.settings import Settings
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `tidegate controller`; a flag goes before the settings file."""
-    parser.add_argument("--settings", type=Path, help="settings file (YAML)")
-    parser.add_argument("--kubeconfig", default="", help="default: the pod's service account")
-    parser.add_argument(
-        "--namespace", action="append", help="serve this namespace only; may be repeated"
-    )
-    parser.add_argument("--lease-namespace", help="namespace of the election record")
-    parser.add_argument("--http-port", type=int, help="port of /livez, /readyz and /metrics")
-    parser.add_argument("--log-level", help="debug, info, warning or error")
 
 
 def main(arguments: argparse.Namespace) -> int:
