@@ -13,6 +13,7 @@ from pathlib import Path
 from tidegate.adapters import clock
 from tidegate.cli import kubectl, offline, outcome, parser
 from tidegate.cli.outcome import CliError
+from tidegate.cli.render import escaped
 from tidegate.rollout import model
 
 _INTERRUPTED = 130
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except CliError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {escaped(str(error))}\n")
         return outcome.TROUBLE
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -87,6 +88,8 @@ async def _in_cluster(arguments: argparse.Namespace) -> int:
 async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespace: str) -> int:
     target = kubectl.Target(namespace=namespace, name=arguments.name)
     match arguments.command:
+        case "status" if arguments.name and arguments.all_namespaces:
+            raise CliError("a NAME and --all-namespaces exclude each other: leave one of them out")
         case "status" if arguments.name:
             return await kubectl.show_one(desk, target, output=arguments.output)
         case "status":
