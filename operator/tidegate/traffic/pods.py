@@ -109,7 +109,8 @@ def next_pods(request: CapacityRequest) -> Wanted:
     floor = max(request.replicas - allowed.unavailable_pods, 0)
     stable, candidate = _grow(request, surge_pods=allowed.surge_pods)
     if request.others.wanted > 0:
-        others = _drained_others(request, floor=floor)
+        serving = stable.serving + candidate.serving
+        others = _drained_others(request, serving=serving, floor=floor)
         return Wanted(stable=stable.wanted, candidate=candidate.wanted, others=others)
     if candidate.goal < candidate.before:
         candidate, stable = _shrink(candidate, other=stable, floor=floor, ceiling=ceiling)
@@ -144,16 +145,16 @@ def _side(pods: PodCount, *, goal: int, room: int, selected: bool) -> _Side:
     )
 
 
-def _drained_others(request: CapacityRequest, *, floor: int) -> int:
+def _drained_others(request: CapacityRequest, *, serving: int, floor: int) -> int:
     """Pods that older revisions may keep; they go before anything else shrinks (R6).
 
-    They serve only while both live revisions do, because the entry Service then selects all.
+    `serving` counts the pods of the other two. Older ones serve only while the entry Service
+    selects all revisions; unready ones never count.
     """
-    available = min(request.others.available, request.others.wanted)
     if not 0 < request.live_percent < 100:
         return 0
-    serving = request.stable.available + request.candidate.available + available
-    return min(available, max(available - (serving - floor), 0))
+    available = min(request.others.available, request.others.wanted)
+    return min(available, max(floor - serving, 0))
 
 
 def _shrink(side: _Side, *, other: _Side, floor: int, ceiling: int) -> tuple[_Side, _Side]:

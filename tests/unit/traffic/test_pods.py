@@ -196,6 +196,11 @@ def test_older_revisions_that_serve_nobody_go_at_once() -> None:
     assert result == Wanted(stable=10, candidate=1, others=0)
 
 
+def test_pods_that_are_being_removed_do_not_let_older_ones_go() -> None:
+    result = pods.next_pods(ten(20, live_percent=20, pods_seen=("8/8", "1/4", "1/1")))
+    assert result.others == 1  # 12 are available, but only 10 of them stay
+
+
 def test_broken_pods_of_the_shrinking_side_never_block_the_pass() -> None:
     result = pods.next_pods(ten(100, live_percent=20, pods_seen=("4/0", "8/8", "0/0")))
     assert result.stable == 2  # two of the broken ones may go, ten pods are asked for
