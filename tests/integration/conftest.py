@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from api_client import ApiClient
-
 from tests.cluster.api import ControlPlane, control_plane
 
 CRDS = Path(__file__).parents[2] / "crds"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-
 from tests.cluster.api import ControlPlane
 
 Object = dict[str, Any]

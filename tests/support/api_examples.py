@@ -477,7 +477,7 @@ DURATIONS = (
 NO_DURATIONS = ("", "5", "5d", "1.5h", "-5s", "5 s", "s", "1h1h1h1h1h", "123456s", "٣s")
 
 # What the schema alone refuses: path in FULL and values.
-SCHEMA_REFUSES = (
+SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.model.version", (1.4, "", "a" * 64, "-1", "a b", "v1/2")),
     ("spec.model.name", (7, "", "x" * 129)),
     ("spec.model.digest", ("sha256:abc", "md5:" + "0" * 64)),

@@ -25,8 +25,8 @@ from api_examples import (
     Case,
     place,
 )
-
 from tests.cluster.api import ControlPlane
+
 from tidegate.api import convert, documents
 
 pytestmark = pytest.mark.apiserver
@@ -38,9 +38,9 @@ ALL_RULES = (*RULES, *TEMPLATE_RULES)
 def refused(answer: Answer, *, field: str, says: str = "") -> None:
     """The answer is a refusal that blames the field and says what is wrong with it."""
     assert answer.code == 422, answer
-    assert any(
-        where.startswith(field) and says in message for where, message in answer.causes
-    ), answer.causes
+    assert any(where.startswith(field) and says in message for where, message in answer.causes), (
+        answer.causes
+    )
 
 
 @pytest.fixture

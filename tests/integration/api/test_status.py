@@ -45,9 +45,7 @@ def test_every_field_of_a_status_is_stored_and_read_back(
     assert convert.read_status(answer.body["status"]) == FULL_STATUS
 
 
-def test_status_shrinks_and_grows_again(
-    kube_client: ApiClient, stored: dict[str, Any]
-) -> None:
+def test_status_shrinks_and_grows_again(kube_client: ApiClient, stored: dict[str, Any]) -> None:
     for status in (FULL_STATUS, model.Status(), FULL_STATUS):
         answer = apply(kube_client, stored, convert.write_status(status))
         assert answer.code == 200, answer
@@ -55,7 +53,9 @@ def test_status_shrinks_and_grows_again(
         stored = answer.body
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "\ud800 half a pair", "\x00\x1b[31m", "日本" * 999])
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, "\ud800 half a pair", "\x00\x1b[31m", "日本" * 999]
+)
 def test_no_text_blocks_the_write(
     kube_client: ApiClient, stored: dict[str, Any], text: str
 ) -> None:

@@ -1,0 +1,121 @@
+"""CRDs and reference pages: what they promise, and that the checked-in files are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidegate import ports
+from tidegate.api import convert, crdgen, documents, reference
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "generated"),
+    [("crds", crdgen.manifests()), ("docs/reference", reference.reference_pages())],
+)
+def test_checked_in_files_are_up_to_date(folder: str, generated: dict[str, str]) -> None:
+    for name, text in generated.items():
+        assert (ROOT / folder / name).read_text(encoding="utf-8") == text, name
+
+
+def test_files_are_written_where_they_are_wanted(tmp_path: Path) -> None:
+    crdgen.write(tmp_path)
+    reference.write(tmp_path)
+    expected = {**crdgen.manifests(), **reference.reference_pages()}
+    assert {it.name: it.read_text(encoding="utf-8") for it in tmp_path.iterdir()} == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE]
+)
+def test_manifest_is_of_the_kind_the_operator_asks_for(kind: ports.Kind) -> None:
+    spec = documents.load(crdgen.manifests()[f"{kind.plural}.yaml"])["spec"]
+    assert spec["group"] == kind.group
+    assert spec["names"]["kind"] == kind.kind
+    assert spec["names"]["categories"] == ["ml", "tidegate"]
+    assert [it["name"] for it in spec["versions"]] == [kind.version]
+    assert (spec["scope"] == "Namespaced") == kind.namespaced
+
+
+def _nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, member in schema.get("properties", {}).items():
+        yield from _nodes(member, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from _nodes(schema[key], f"{path}[]")
+
+
+def _all_nodes() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        node
+        for definition in crdgen.DEFINITIONS
+        for node in _nodes(crdgen.object_schema(definition), definition.kind)
+    ]
+
+
+def test_every_string_list_and_map_is_bounded() -> None:
+    unbounded = [
+        path
+        for path, node in _all_nodes()
+        if (node["type"] == "string" and "maxLength" not in node and "enum" not in node)
+        or (node["type"] == "array" and "maxItems" not in node)
+        or ("additionalProperties" in node and "maxProperties" not in node)
+    ]
+    assert [it for it in unbounded if not it.endswith((".apiVersion", ".kind"))] == []
+
+
+def test_every_field_is_described() -> None:
+    blank = [path for path, node in _all_nodes() if not node.get("description")]
+    assert [it for it in blank if "[]" not in it and ".metadata" not in it] == []
+
+
+def test_every_list_has_a_type_and_no_default_stands_in_the_schema_but_one() -> None:
+    nodes = _all_nodes()
+    lists = [
+        path for path, it in nodes if it["type"] == "array" and not it.get("x-kubernetes-list-type")
+    ]
+    assert lists == []
+    assert [path for path, it in nodes if "default" in it] == ["ModelDeployment.spec.paused"]
+
+
+def test_unknown_fields_are_kept_in_pod_specs_only() -> None:
+    kept = [path for path, it in _all_nodes() if crdgen.PRESERVE in it]
+    pod = "ModelDeployment.spec.workload.template.spec"
+    assert kept == [pod, f"{pod}.containers[]"]
+
+
+def test_every_rule_has_a_message_that_is_no_expression() -> None:
+    rules = [rule for _, node in _all_nodes() for rule in node.get("x-kubernetes-validations", [])]
+    assert len(rules) > 25
+    for rule in rules:
+        assert rule["message"]
+        assert "self" not in rule["message"]
+
+
+def test_reference_names_every_field_of_the_schema() -> None:
+    page = reference.reference_pages()["modeldeployment.md"]
+    paths = {path.removeprefix("ModelDeployment.") for path, _ in _all_nodes() if ".spec." in path}
+    for path in paths:
+        if path.startswith("spec.") and not path.endswith("[]"):
+            assert f"`{path}`" in page, path
+
+
+def test_reference_shows_defaults_and_limits() -> None:
+    page = reference.reference_pages()["modeldeployment.md"]
+    assert "| `spec.strategy.scaleDownDelay` | duration | 30s | from 0s to 168h |" in page
+    assert "| `spec.model.version` | string, required |" in page
+    assert "| `spec.server.preset` | enum | HTTP | one of `HTTP`, `MLServer` |" in page
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_valid(path: Path) -> None:
+    for body in documents.load_all(path.read_text(encoding="utf-8")):
+        read = convert.read_spec if body["kind"] == "ModelDeployment" else convert.read_template
+        assert read(body)[1] == ()

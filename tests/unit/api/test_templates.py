@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from api_examples import TEMPLATE, TEMPLATE_RULES, Case, place
+from hypothesis import given
+from hypothesis import strategies as st
+from json_values import ANY_JSON
+
+from tidegate.api import convert
+from tidegate.evidence import model as evidence
+
+
+def refusals(body: Any) -> dict[str, str]:
+    template, violations = convert.read_template(body)
+    assert (template is None) == bool(violations)
+    return {it.path: it.message for it in violations}
+
+
+def test_ratio_is_read_with_its_selectors_and_variables() -> None:
+    template, violations = convert.read_template(TEMPLATE)
+    method = evidence.LabelMatch(
+        label="method", operator=evidence.Operator.IN, values=("${method}",)
+    )
+    codes = evidence.LabelMatch(
+        label="status_code", operator=evidence.Operator.MATCHES, values=("${codes}",)
+    )
+    assert violations == ()
+    assert template == evidence.Template(
+        name="infer-errors",
+        measure=evidence.Ratio(
+            bad=evidence.Selector(metric="requests_total", matches=(method, codes)),
+            total=evidence.Selector(metric="requests_total", matches=(method,)),
+        ),
+        source="default",
+        variables=(
+            evidence.Variable(name="codes", pattern="[0-9.]{1,20}"),
+            evidence.Variable(name="method", default="POST"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "measure"),
+    [
+        (
+            {
+                "type": "Latency",
+                "latency": {
+                    "histogram": {"metric": "seconds"},
+                    "quantile": 0.95,
+                    "unitSeconds": 0.001,
+                },
+            },
+            evidence.Latency(
+                histogram=evidence.Selector(metric="seconds"), quantile=0.95, unit_seconds=0.001
+            ),
+        ),
+        (
+            {"type": "Query", "query": {"promql": "sum(up)"}},
+            evidence.Query(promql="sum(up)"),
+        ),
+    ],
+)
+def test_other_types_are_read(spec: dict[str, Any], measure: object) -> None:
+    body = place(TEMPLATE, "spec", {"direction": "LowerIsBetter", **spec})
+    template, violations = convert.read_template(body | {"kind": "ClusterMetricTemplate"})
+    assert violations == ()
+    assert template is not None
+    assert template.measure == measure
+    assert template.cluster
+    assert template.source == ""
+
+
+@pytest.mark.parametrize("case", TEMPLATE_RULES, ids=lambda case: case.rule)
+def test_rule_lets_good_values_pass(case: Case) -> None:
+    for value in case.good:
+        assert refusals(place(case.body, case.at, value)) == {}, value
+
+
+@pytest.mark.parametrize("case", TEMPLATE_RULES, ids=lambda case: case.rule)
+def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
+    for value in case.bad:
+        found = refusals(place(case.body, case.at, value))
+        assert case.says in found[case.blames], value
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("spec.type", ("Value", "", None)),
+        ("spec.direction", ("Up", None)),
+        ("spec.provider.source", ("http://prometheus:9090",)),
+        ("spec.provider.type", ("Graphite",)),
+        ("spec.provider.address", ("http://prometheus:9090",)),
+        ("spec.ratio.bad.metric", ("up[5m]", 'up{job="x"}', "", "1up")),
+        ("spec.ratio.bad.matchLabels", ({"a-b": "x"}, {f"l{i}": "x" for i in range(9)})),
+        ("spec.ratio.bad.matchExpressions[0].operator", ("=~", "")),
+        ("spec.ratio.bad.matchExpressions[0].values", ([], [1], ["x"] * 17)),
+        ("spec.variables[0].name", ("1a", "a-b", "")),
+        ("spec.variables[0].pattern", ("(a+)+", ".*", "[a]", "[a]{1,9999}", "[a]*[a]*")),
+    ],
+)
+def test_value_outside_the_schema_is_refused_at_its_field(
+    path: str, values: tuple[object, ...]
+) -> None:
+    for value in values:
+        found = refusals(place(TEMPLATE, path, value))
+        assert any(it.startswith(path) for it in found), (value, found)
+
+
+def test_variable_declared_twice_is_refused() -> None:
+    variables = [{"name": "a", "required": True}, {"name": "a", "value": "x"}]
+    found = refusals(place(TEMPLATE, "spec.variables", variables))
+    assert "is used twice" in found["spec.variables[1].name"]
+
+
+@given(
+    path=st.sampled_from(["spec", "metadata", "kind", "spec.ratio", "spec.variables"]),
+    value=ANY_JSON,
+)
+def test_any_json_anywhere_gives_a_template_or_reasons(path: str, value: object) -> None:
+    refusals(place(TEMPLATE, path, value))
+
+
+@given(body=ANY_JSON)
+def test_any_json_at_all_gives_reasons(body: Any) -> None:
+    assert refusals(body)
