@@ -19,6 +19,7 @@ from tidegate.rollout import actions, model, phases
 
 LOWERING_RETRY_SECONDS = 0.3
 BLOCKED_RETRY_SECONDS = 300.0
+BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
 
 
@@ -55,22 +56,23 @@ class Reconciler:
             self._forget(key)
             return Done()
         if not isinstance(look, Look):
-            return self._failed(key, look)
+            return self._failed(key, look, exposed=False)
         self._stale.discard(key)
         return await self._carry_out(key, look, phases.decide(look.observation))
 
     async def _carry_out(self, key: Key, look: Look, decision: actions.Decision) -> Outcome:
+        exposed = _exposed(decision.status)
         for action in actions.lowering(decision.actions):
             failure = await self._lower(key, look, action)
             if failure is not None:
                 return self._lowering_failed(key, failure)
         written = await self._write_status(look, decision)
         if written is not None:
-            return self._failed(key, written)
+            return self._failed(key, written, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
         await self._record(look, decision)
         if failure is not None:
-            return self._failed(key, failure)
+            return self._failed(key, failure, exposed=exposed)
         return self._done(key, decision)
 
     async def _perform(self, wanted: Sequence[actions.Action], look: Look) -> ports.Failure | None:
@@ -138,7 +140,7 @@ class Reconciler:
             return Done(requeue_after_seconds=SOON_SECONDS)
         return Done(requeue_after_seconds=decision.requeue_after_seconds)
 
-    def _failed(self, key: Key, failure: ports.Failure) -> Outcome:
+    def _failed(self, key: Key, failure: ports.Failure, *, exposed: bool) -> Outcome:
         match failure:
             case ports.Conflict():
                 self._stale.add(key)
@@ -146,16 +148,17 @@ class Reconciler:
             case ports.Retryable(after_seconds=after_seconds):
                 return Failed(after_seconds=after_seconds)
             case ports.Fatal():
-                return self._block(key, failure)
+                return self._block(key, failure, exposed=exposed)
 
-    def _block(self, key: Key, failure: ports.Fatal) -> Outcome:
+    def _block(self, key: Key, failure: ports.Fatal, *, exposed: bool) -> Outcome:
         """Tell the user what the API server refused; try again rarely, or when something changes."""
         path = "spec.workload.template" if failure.reason == "InvalidTemplate" else ""
         problem = model.Violation(path=path, message=failure.message, reason=failure.reason)
         known = self._blocked.get(key) == problem
         self._blocked[key] = problem
         if known:
-            return Done(requeue_after_seconds=BLOCKED_RETRY_SECONDS)
+            wait = BLOCKED_WATCH_SECONDS if exposed else BLOCKED_RETRY_SECONDS
+            return Done(requeue_after_seconds=wait)
         self._recorder.problem(
             "write_refused",
             namespace=key.namespace,
@@ -168,7 +171,7 @@ class Reconciler:
     def _lowering_failed(self, key: Key, failure: ports.Failure) -> Outcome:
         """A rollback does not wait for the normal back-off (reliability.md, 2)."""
         if isinstance(failure, ports.Fatal):
-            return self._block(key, failure)
+            return self._block(key, failure, exposed=True)
         self._stale.add(key)
         return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
 
@@ -181,6 +184,12 @@ class Reconciler:
 def _candidate(look: Look) -> str:
     rollout = look.observation.status.rollout
     return rollout.revision.hash if rollout is not None and rollout.active else ""
+
+
+def _exposed(status: model.Status) -> bool:
+    """Users may be answered by a candidate."""
+    rollout = status.rollout
+    return rollout is not None and rollout.active and rollout.split.candidate_percent > 0
 
 
 def _transition(meta: model.ObjectMeta, decision: actions.Decision) -> ports.Transition:
