@@ -49,21 +49,24 @@ class Client:
         return kubectl.helm(self.helm_bin, kubeconfig=self.kubeconfig, home=home, args=words)
 
 
-def ensure(client: Client, *, images: rendering.Images, progress: Progress) -> None:
-    """Apply everything that is missing or changed, and wait until it works.
+def ensure(
+    client: Client, *, images: rendering.Images, progress: Progress, calm_seconds: float = 0.0
+) -> None:
+    """Apply everything that is missing or changed, and wait until all of it works.
 
+    Units:  calm_seconds in seconds; for that long everything must have stayed ready.
     Errors: shell.CommandError; kubectl.NotReady with what is not ready.
     """
     wanted = rendering.content_hash(images)
     if _applied(client) != wanted:
         _apply(client, images=images, progress=progress)
         _mark(client, wanted)
-    if not _unready(client, images=images):
+    if not calm_seconds and not _unready(client, images=images):
         return
     with progress.step("wait for the Gateway and Prometheus"):
         kubectl.wait_for(
             "the cluster's own workloads",
-            lambda: not _unready(client, images=images),
+            kubectl.staying(lambda: not _unready(client, images=images), for_seconds=calm_seconds),
             timeout_seconds=_READY_TIMEOUT_SECONDS,
             explain=lambda: f"not ready: {', '.join(_unready(client, images=images))}",
         )

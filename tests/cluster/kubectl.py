@@ -70,3 +70,23 @@ def wait_for(
         if time.monotonic() > deadline:
             raise NotReady(f"{what}: not ready after {timeout_seconds:.0f} s\n{explain()}".strip())
         time.sleep(_POLL_SECONDS)
+
+
+def staying(
+    ready: Callable[[], bool],
+    *,
+    for_seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Callable[[], bool]:
+    """A check that says yes once `ready` has said nothing else for some seconds."""
+    since: float | None = None
+
+    def stayed() -> bool:
+        nonlocal since
+        if not ready():
+            since = None
+            return False
+        since = clock() if since is None else since
+        return clock() - since >= for_seconds
+
+    return stayed

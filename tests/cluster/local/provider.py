@@ -6,6 +6,7 @@ died is started again, and what cannot be continued is removed and made anew.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.cluster.model import Cluster
 from tests.cluster.progress import Progress
 
 _START_TIMEOUT_SECONDS = 90.0
+_CALM_SECONDS = 3.0
 # Its images outlive the cluster, so it may close its files; everything else is thrown away.
 _GRACE_SECONDS = {"containerd": 3.0}
 # Kubelet first, so that nobody starts again what is being stopped; etcd last.
@@ -102,7 +104,7 @@ def _prepare(progress: Progress) -> None:
 
 def _bring_up(progress: Progress) -> None:
     with progress.step("start the control plane and the node"):
-        _start_node()
+        revived = _start_node()
     client = addons.Client(
         kubectl_bin=paths.bin_dir() / "kubectl",
         helm_bin=paths.bin_dir() / "helm",
@@ -114,10 +116,21 @@ def _bring_up(progress: Progress) -> None:
         prometheus=images.PROMETHEUS,
         coredns=images.COREDNS,
     )
-    addons.ensure(client, images=own, progress=progress)
+    addons.ensure(
+        client,
+        images=own,
+        progress=progress,
+        # Workloads notice an outage late; what is ready right now may be about to restart.
+        calm_seconds=_CALM_SECONDS if revived else 0.0,
+    )
 
 
-def _start_node() -> None:
+def _start_node() -> bool:
+    """Start what does not run; whether an older cluster was revived by that.
+
+    Then what the API server knows may be from processes that died, and is not believed at once.
+    """
+    older = (layout.root() / "etcd").exists()
     if not network.exists():
         network.remove()  # a half-made one
         network.create()
@@ -125,27 +138,26 @@ def _start_node() -> None:
     creds = node.credentials()
     node.write_admin_kubeconfig(creds)
     _write_marks()
-    _start(node.etcd(binaries / "etcd"))
+    began = dt.datetime.now(dt.UTC)
     api = node.apiserver(binaries, creds)
-    _start(api)
-    _start_containerd()
+    started = [_start(node.etcd(binaries / "etcd")), _start(api), _start_containerd()]
     _wait(api)
-    for component in (
-        node.controller_manager(binaries, creds),
-        node.scheduler(binaries, creds),
-        node.proxy(binaries, creds),
-        node.kubelet(binaries, creds),
-    ):
-        _start(component)
+    started += [
+        _start(node.controller_manager(binaries, creds)),
+        _start(node.scheduler(binaries, creds)),
+        _start(node.proxy(binaries, creds)),
+    ]
+    kubelet_started = _start(node.kubelet(binaries, creds))
     kubectl.wait_for(
         "the node",
-        _node_ready,
+        lambda: _node_ready() and (not older or not kubelet_started or _heard_of_node_since(began)),
         timeout_seconds=_START_TIMEOUT_SECONDS,
         explain=lambda: shell.tail(paths.log_dir() / "kubelet.log"),
     )
+    return older and (kubelet_started or any(started))
 
 
-def _start_containerd() -> None:
+def _start_containerd() -> bool:
     component = node.containerd(layout.image_store())
     started = _start(component)
     _wait(component)
@@ -156,6 +168,7 @@ def _start_containerd() -> None:
         _start(component)
         _wait(component)
     runtime.import_own_images(images.ensure_archives(Progress(quiet=True)))
+    return started
 
 
 def _bundles_alive() -> bool:
@@ -194,6 +207,18 @@ def _node_ready() -> bool:
         return cluster().kubectl("get", "node", layout.NODE_NAME, "-o", path) == "True"
     except shell.CommandError:  # not registered yet
         return False
+
+
+def _heard_of_node_since(instant: dt.datetime) -> bool:
+    """Whether the kubelet renewed its lease at or after an instant."""
+    path = "jsonpath={.spec.renewTime}"
+    try:
+        renewed = cluster().kubectl(
+            "get", "lease", layout.NODE_NAME, "-n", "kube-node-lease", "-o", path
+        )
+    except shell.CommandError:
+        return False
+    return bool(renewed) and dt.datetime.fromisoformat(renewed) >= instant
 
 
 def _stop(records: process.Records, *, only: tuple[str, ...]) -> None:
