@@ -81,7 +81,7 @@ def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None =
         sweep_interval_seconds=reader.number(
             "sweepIntervalSeconds", default=600.0, low=10.0, high=86_400.0
         ),
-        http_port=reader.integer("httpPort", default=8080, low=0, high=65_535),
+        http_port=reader.integer("httpPort", default=8080, low=1, high=65_535),
         log_level=reader.choice("logLevel", default="info", allowed=_LOG_LEVELS),
         metric_sources=tuple(_metric_source(item) for item in reader.sections("metricSources")),
     )

@@ -188,8 +188,8 @@ class _Controller:
             registry=self._telemetry.registry,
             live=self._live,
             ready=self._ready,
-        ) as port:
-            self._telemetry.milestone("starting", version=tidegate.__version__, port=port)
+        ):
+            self._telemetry.milestone("starting", version=tidegate.__version__)
             tasks = {name: asyncio.create_task(part(), name=name) for name, part in parts.items()}
             try:
                 await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
