@@ -149,6 +149,7 @@ class Analyst:
                     now=self._now(),
                     judged_from=self._judged_from(request),
                     min_requests=request.min_requests,
+                    candidate_percent=request.split_percent,
                 ),
             )
 

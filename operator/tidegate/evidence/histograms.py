@@ -93,10 +93,10 @@ def edge_at_or_below(edges: Sequence[float], *, limit: float) -> float | None:
     return max((edge for edge in edges if edge <= most), default=None)
 
 
-def quantile(histogram: Histogram, *, q: float) -> Quantile | None:
-    """Interpolated quantile as PromQL shows it; None without requests or finite edges."""
-    if histogram.total <= 0 or not histogram.edges:
-        return None
+def quantile(histogram: Histogram, *, q: float) -> Quantile:
+    """Interpolated quantile as PromQL shows it; there must be requests and finite edges."""
+    assert histogram.total > 0, histogram
+    assert histogram.edges, histogram
     rank = q * histogram.total
     lower, below = 0.0, 0.0
     for edge, count in zip(histogram.edges, histogram.at_most, strict=True):

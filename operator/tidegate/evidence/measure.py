@@ -208,8 +208,6 @@ def _latency_arm(
     arm: Arm, *, histogram: histograms.Histogram, measure: Latency, threshold: Threshold
 ) -> Arm:
     shown = histograms.quantile(histogram, q=measure.quantile)
-    if shown is None:
-        return arm
     judged = replace(arm, value=shown.seconds, saturated=shown.saturated)
     if threshold.min is not None:
         edge = histograms.edge_at_or_below(histogram.edges, limit=threshold.min)

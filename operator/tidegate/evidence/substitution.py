@@ -116,16 +116,15 @@ def bound(
     ]
     values: dict[str, str] = {}
     for name, variable in declared.items():
-        value = given.get(name, variable.default)
-        problem = _refused(variable, value=value)
-        if problem is not None:
-            problems.append(problem)
-        elif value is not None:
+        value = _accepted(variable, value=given.get(name, variable.default))
+        if isinstance(value, Unsafe):
+            problems.append(value)
+        else:
             values[name] = value
     return tuple(problems) or values
 
 
-def _refused(variable: Variable, *, value: str | None) -> Unsafe | None:
+def _accepted(variable: Variable, *, value: str | None) -> str | Unsafe:
     name = variable.name
     if name in BUILT_IN:
         return Unsafe(f"variable {name!r} is set by the operator")
@@ -142,7 +141,7 @@ def _refused(variable: Variable, *, value: str | None) -> Unsafe | None:
         matches = re.fullmatch(variable.pattern, value)
     except re.error as error:
         return Unsafe(f"the pattern of variable {name!r} is no regular expression: {error}")
-    return None if matches else Unsafe(f"variable {name!r} does not match {variable.pattern}")
+    return value if matches else Unsafe(f"variable {name!r} does not match {variable.pattern}")
 
 
 def _in_string(content: str, *, values: Mapping[str, str]) -> str | Unsafe:

@@ -56,6 +56,7 @@ class StepContext:
     now: float
     judged_from: float
     min_requests: int
+    candidate_percent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,8 @@ def _decided(
     if holding:
         first = min((one.reason for one in holding), key=_rank)
         message = "; ".join(one.result.message for one in holding if one.reason is first)
+        if first is Reason.NO_DATA:
+            message += f"; the candidate should get {step.candidate_percent:g} % of the traffic"
         return Verdict.HOLD, Reason.UNDECIDED if first is Reason.BREACH else first, message
     if evidence.requests < step.min_requests:
         message = f"{evidence.requests:.0f} of {step.min_requests} requests in this step"
@@ -230,7 +233,7 @@ def _message(name: str, *, look: Measurement, reason: Reason) -> str:
         case Reason.SHARED_INCIDENT:
             return f"{text}, and stable breaks the limit too"
         case Reason.SATURATED:
-            return f"{text}, but the limit lies above the largest bucket"
+            return f"{text}, but the limit lies above the largest bucket edge"
         case Reason.INSUFFICIENT:
             return f"{text}, too few samples or bad events to judge"
         case _:
@@ -242,11 +245,12 @@ def _compared(arm: Arm, *, threshold: model.Threshold) -> str:
     unit = " s" if arm.edge is not None else ""
     value = arm.value if arm.value is not None else math.nan
     shown = f"{'at least ' if arm.saturated else ''}{value:.3g}{unit}"
-    broken = arm.limit is not Limit.KEPT
+    if arm.limit is Limit.UNKNOWN or (threshold.min is None and threshold.max is None):
+        return shown
+    broken = arm.limit is Limit.BROKEN
     if threshold.min is not None and (threshold.max is None or value < threshold.min):
         return f"{shown} {'<' if broken else '>='} {_bound(arm, limit=threshold.min)}"
-    if threshold.max is None:
-        return shown
+    assert threshold.max is not None
     return f"{shown} {'>' if broken else '<='} {_bound(arm, limit=threshold.max)}"
 
 
