@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from tidegate.api import revision, types
 from tidegate.api.revision import mapping
 from tidegate.rollout import model
+from tidegate.settings import MetricSourceSettings
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-
-
-class Scraped(Protocol):
-    """What we need to know of a metric source."""
-
-    @property
-    def scrape_interval_seconds(self) -> float:
-        """Time between two samples of a series."""
-        ...
 
 
 def name_violations(body: Mapping[str, Any]) -> tuple[model.Violation, ...]:
@@ -39,7 +31,7 @@ def spec_violations(
     *,
     given: types.Spec,
     body: Mapping[str, Any],
-    sources: Mapping[str, Scraped] | None,
+    sources: Mapping[str, MetricSourceSettings] | None,
 ) -> tuple[model.Violation, ...]:
     """Everything wrong with a spec whose objects are each well formed."""
     return (
@@ -96,7 +88,7 @@ def _declared_ports(template: model.Document) -> set[int]:
 
 
 def _source_unknown(
-    spec: model.Spec, *, sources: Mapping[str, Scraped] | None
+    spec: model.Spec, *, sources: Mapping[str, MetricSourceSettings] | None
 ) -> Iterable[model.Violation]:
     if sources is None or spec.analysis.source in sources:
         return

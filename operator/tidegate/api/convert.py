@@ -11,6 +11,7 @@ from tidegate.api.revision import canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.rollout import model
+from tidegate.settings import MetricSourceSettings
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
 
@@ -32,7 +33,7 @@ _SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API
 
 
 def read_spec(
-    body: Mapping[str, Any], *, sources: Mapping[str, checks.Scraped] | None = None
+    body: Mapping[str, Any], *, sources: Mapping[str, MetricSourceSettings] | None = None
 ) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
     """The spec with every default filled in, or all reasons why it cannot be carried out.
 
@@ -91,7 +92,7 @@ def _spec(
     *,
     meta: model.ObjectMeta,
     content: Mapping[str, Any],
-    sources: Mapping[str, checks.Scraped] | None,
+    sources: Mapping[str, MetricSourceSettings] | None,
 ) -> model.Spec:
     source = (sources or {}).get(spec.analysis.source)
     scrape = source.scrape_interval_seconds if source else _SCRAPE_INTERVAL_SECONDS

@@ -13,12 +13,13 @@ from typing import Any
 
 import pydantic
 
+from tidegate import ports
 from tidegate.api import documents, schema, status_types, template_types, types
 
 Schema = dict[str, Any]
 
-GROUP = "tidegate.dev"
-VERSION = "v1alpha1"
+GROUP = ports.TIDEGATE_GROUP
+VERSION = ports.MODEL_DEPLOYMENT.version
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _OWN_WORDS = {"$defs", "title", "default", "propertyNames", schema.BUILT_IN, schema.KEEP_DEFAULT}
 
@@ -27,10 +28,8 @@ _OWN_WORDS = {"$defs", "title", "default", "propertyNames", schema.BUILT_IN, sch
 class Definition:
     """What a CRD says besides its schema."""
 
-    kind: str
-    plural: str
+    resource: ports.Kind
     short_name: str
-    namespaced: bool
     purpose: str
     spec: type[pydantic.BaseModel]
     status: type[pydantic.BaseModel] | None = None
@@ -38,6 +37,11 @@ class Definition:
     validations: tuple[Mapping[str, Any], ...] = ()
     columns: tuple[Mapping[str, Any], ...] = ()
     selectable_fields: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind."""
+        return self.resource.kind
 
 
 def _column(name: str, path: str, *, kind: str = "string", wide: bool = False) -> Schema:
@@ -49,10 +53,8 @@ _AGE = _column("Age", ".metadata.creationTimestamp", kind="date")
 
 DEFINITIONS = (
     Definition(
-        kind="ModelDeployment",
-        plural="modeldeployments",
+        resource=ports.MODEL_DEPLOYMENT,
         short_name="md",
-        namespaced=True,
         purpose="One served model and the rules of its rollouts.",
         spec=types.Spec,
         status=status_types.Status,
@@ -78,10 +80,8 @@ DEFINITIONS = (
     ),
     *(
         Definition(
-            kind=f"{prefix}MetricTemplate",
-            plural=f"{prefix.lower()}metrictemplates",
+            resource=resource,
             short_name=short_name,
-            namespaced=not prefix,
             purpose="How a number is read from a metric source.",
             spec=template_types.Spec,
             columns=(
@@ -91,14 +91,17 @@ DEFINITIONS = (
                 _AGE,
             ),
         )
-        for prefix, short_name in (("", "mtpl"), ("Cluster", "cmtpl"))
+        for resource, short_name in (
+            (ports.METRIC_TEMPLATE, "mtpl"),
+            (ports.CLUSTER_METRIC_TEMPLATE, "cmtpl"),
+        )
     ),
 )
 
 
 def manifests() -> dict[str, str]:
     """File name to YAML text, one CRD each; equal input gives equal bytes."""
-    return {f"{it.plural}.yaml": documents.dump(manifest(it)) for it in DEFINITIONS}
+    return {f"{it.resource.plural}.yaml": documents.dump(manifest(it)) for it in DEFINITIONS}
 
 
 def write(folder: Path) -> None:
@@ -112,18 +115,18 @@ def manifest(definition: Definition) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{definition.plural}.{GROUP}"},
+        "metadata": {"name": f"{definition.resource.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "names": {
                 "kind": definition.kind,
                 "listKind": f"{definition.kind}List",
-                "plural": definition.plural,
+                "plural": definition.resource.plural,
                 "singular": definition.kind.lower(),
                 "shortNames": [definition.short_name],
                 "categories": ["ml", "tidegate"],
             },
-            "scope": "Namespaced" if definition.namespaced else "Cluster",
+            "scope": "Namespaced" if definition.resource.namespaced else "Cluster",
             "versions": [_version(definition)],
         },
     }

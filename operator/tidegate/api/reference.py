@@ -35,7 +35,7 @@ def write(folder: Path) -> None:
 
 
 def _page(definition: crdgen.Definition) -> str:
-    scope = "namespace" if definition.namespaced else "cluster"
+    scope = "namespace" if definition.resource.namespaced else "cluster"
     intro = (
         f"{definition.purpose} API version `{crdgen.GROUP}/{crdgen.VERSION}`, scope {scope}, "
         f"short name `{definition.short_name}`.\n\n"
