@@ -15,6 +15,9 @@ import kopf
 from tidegate import ports
 
 _FINALIZER = "tidegate.dev/unused-kopf-finalizer"
+# Only peering, which is off, would use it. Without one Kopf asks for the name of the process's
+# user, and the user of our image has none.
+_IDENTITY: Any = "tidegate"  # a private type of Kopf, made of a text
 
 
 class Feeder:
@@ -52,6 +55,7 @@ class Feeder:
             registry=self._registry,
             settings=self._settings(),
             standalone=True,
+            identity=_IDENTITY,
             liveness_endpoint=None,
             ready_flag=self.started,
             stop_flag=self._stop,
