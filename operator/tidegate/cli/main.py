@@ -13,8 +13,11 @@ from pathlib import Path
 from tidegate.adapters import clock
 from tidegate.cli import kubectl, offline, outcome, parser
 from tidegate.cli.outcome import CliError
+from tidegate.cli.parser import reference_page
 from tidegate.cli.render import escaped
 from tidegate.rollout import model
+
+__all__ = ["main", "reference_page"]
 
 _INTERRUPTED = 130
 _PLUGIN = "kubectl-tidegate"
@@ -55,9 +58,6 @@ def _run(arguments: argparse.Namespace) -> int:
             return offline.validate(arguments.filename, say=_say)
         case "crd":
             return offline.crd(arguments.output, say=_say)
-        case "docs-cli":
-            sys.stdout.write(parser.reference_page())
-            return outcome.DONE
         case _:
             return asyncio.run(_in_cluster(arguments))
 

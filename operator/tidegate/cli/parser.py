@@ -32,12 +32,11 @@ class Parser(argparse.ArgumentParser):
         """The arguments apart from --help and the command."""
         return (it for it in self._actions if it.dest not in {"help", "command"})
 
-    def commands(self) -> Iterator[tuple[str, str, Parser]]:
-        """Name, summary and parser of each command that is not hidden."""
+    def commands(self) -> Iterator[Parser]:
+        """The parser of each command."""
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - no public name
-                for entry in action._choices_actions:  # noqa: SLF001 - no public name
-                    yield entry.dest, entry.help or "", action.choices[entry.dest]
+                yield from action.choices.values()
 
 
 def build(prog: str) -> Parser:
@@ -61,7 +60,6 @@ def build(prog: str) -> Parser:
     _add_watch(_command(commands, "watch", "follow a rollout to its end"))
     for kind in model.RequestKind:
         _add_request(_command(commands, str(kind), requests.SUMMARIES[kind]))
-    commands.add_parser("docs-cli")  # for `make generate`; without a summary it stays out of --help
     return parser
 
 
@@ -206,14 +204,14 @@ def reference_page() -> str:
     lines = [
         "# Command line",
         "",
-        "<!-- Generated from operator/tidegate/cli/parser.py by `make generate`; do not edit. -->",
-        "",
         "`kubectl tidegate ...` is the same as `tidegate ...`.",
+        "",
+        "Generated from the arguments of the program: change those and run `make generate`.",
         "",
         *_table(("Exit code", "Meaning"), [(str(code), text) for code, text in EXIT_CODES]),
     ]
-    for name, _, command in parser.commands():
-        lines += ["", f"## tidegate {name}", "", command.description or "", ""]
+    for command in parser.commands():
+        lines += ["", f"## {command.prog}", "", command.description or "", ""]
         lines += ["```text", _usage(command), "```", ""]
         rows = [
             (f"`{_spelling(it, names=it.option_strings)}`", it.help or "")
@@ -238,5 +236,6 @@ def _spelling(action: argparse.Action, *, names: Sequence[str]) -> str:
 
 
 def _table(heads: tuple[str, str], rows: list[tuple[str, str]]) -> list[str]:
-    cells = [heads, ("---", "---"), *rows]
-    return [f"| {left} | {right} |" for left, right in cells]
+    cells = [heads, *rows]
+    head, *lines = [f"| {left} | {right} |" for left, right in cells]
+    return [head, "|---|---|", *lines]

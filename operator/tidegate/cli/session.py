@@ -114,6 +114,9 @@ async def connected(place: Place) -> AsyncIterator[ports.KubeApi]:
         )
     except kube.LoginError as error:
         raise CliError(f"{error}; log in again, or name another --context") from error
+    except (TypeError, AttributeError, LookupError) as error:
+        # What the client library stumbles over in a file that is YAML but no kubeconfig.
+        raise CliError(f"the kubeconfig {place.kubeconfig} is malformed: repair it") from error
     try:
         yield api
     finally:
