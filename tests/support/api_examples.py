@@ -95,8 +95,8 @@ FULL: Object = {
             "scaling": {
                 "matchTraffic": False,
                 "minReplicas": 2,
-                "maxSurgePercent": 50,
-                "maxUnavailablePercent": 10.5,
+                "maxSurgePercent": 50.5,
+                "maxUnavailablePercent": 0,
             },
             "scaleDownDelay": "10m",
             "canary": {

@@ -180,7 +180,8 @@ class Analysis(Part):
         default=5, description="Errors of the metric source in a row, then the rollout pauses."
     )
     no_data_timeout: Annotated[str, DurationBetween("1m", "24h")] = Field(
-        default="10m", description="Time without data, after which status says so and why."
+        default="10m",
+        description="Time without data, after which status names it as what the rollout waits for.",
     )
     on_inconclusive: OnInconclusive = Field(
         default=model.OnInconclusive.PAUSE, description="At the deadline of a step without proof."

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tidegate.api import revision, types
+from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
 from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
-_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_NAME = re.compile(schema.DNS_LABEL)
 
 
 def name_violations(body: Mapping[str, Any]) -> tuple[model.Violation, ...]:
@@ -37,6 +37,7 @@ def spec_violations(
     return (
         *_entry_service_taken(spec, body=body),
         *_port_not_declared(spec, given=given),
+        *_unsupported_by_provider(spec),
         *_source_unknown(spec, sources=sources),
     )
 
@@ -76,15 +77,37 @@ def _missing_port(path: str, port: int, *, declared: set[int]) -> model.Violatio
 
 
 def _declared_ports(template: model.Document) -> set[int]:
-    containers = mapping(template.get("spec")).get("containers")
-    ports: set[int] = set()
-    for container in containers if isinstance(containers, list) else []:
-        entries = mapping(container).get("ports")
-        for entry in entries if isinstance(entries, list) else []:
-            port = mapping(entry).get("containerPort")
-            if isinstance(port, int):
-                ports.add(port)
-    return ports
+    pod = mapping(template.get("spec"))
+    # Long-running sidecars stand among the init containers.
+    containers = [*_items(pod.get("containers")), *_items(pod.get("initContainers"))]
+    entries = [entry for container in containers for entry in _items(container.get("ports"))]
+    ports = (entry.get("containerPort") for entry in entries)
+    return {port for port in ports if isinstance(port, int)}
+
+
+def _items(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a list; the rest of the pod spec is only checked by the API server."""
+    return [mapping(item) for item in value] if isinstance(value, list) else []
+
+
+def _unsupported_by_provider(spec: model.Spec) -> Iterable[model.Violation]:
+    provider = spec.traffic.provider
+    by_pods = provider is model.Provider.REPLICA_RATIO
+    if spec.scaling.max_unavailable_percent > 0 and not by_pods:
+        yield model.Violation(
+            path="spec.strategy.scaling.maxUnavailablePercent",
+            message=f"has no meaning for provider {provider}: remove it",
+            reason="UnsupportedByProvider",
+        )
+    if not spec.scaling.match_traffic and by_pods:
+        yield model.Violation(
+            path="spec.strategy.scaling.matchTraffic",
+            message=(
+                f"cannot be false for provider {provider}, where pod counts make the share: "
+                "remove it, or use another provider"
+            ),
+            reason="UnsupportedByProvider",
+        )
 
 
 def _source_unknown(

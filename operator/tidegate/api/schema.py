@@ -28,7 +28,7 @@ class Rule:
     """A condition on an object that its types cannot express.
 
     `field` is the member to blame and to mend, as it is spelled in YAML, or empty for the object
-    itself. A rule without `cel` cannot be expressed there and is checked by the operator only.
+    itself. `id` is the number of the rule in api.md, 2.4; ours begin at V31, templates have T.
     """
 
     id: str
@@ -85,9 +85,8 @@ class Part(pydantic.BaseModel):
         """The schema of the members, with the extensions and rules of this class."""
         result = handler.resolve_ref_schema(handler(schema))
         result.update(cls.extensions)
-        validations = [rule.validation() for rule in cls.rules if rule.cel]
-        if validations:
-            result[VALIDATIONS] = validations
+        if cls.rules:
+            result[VALIDATIONS] = [rule.validation() for rule in cls.rules]
         return result
 
 

@@ -339,7 +339,7 @@ class Scaling(Part):
 
     match_traffic: bool = Field(
         default=True,
-        description="Size the candidate by its weight; false: full size from the first step.",
+        description="Size the candidate by its weight; false: full size from the first step (GatewayAPI).",
     )
     min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=1, description="Fewest pods of a candidate with traffic."

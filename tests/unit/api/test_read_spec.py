@@ -131,8 +131,7 @@ def test_every_given_value_is_taken_over() -> None:
     assert spec.scaling == model.Scaling(
         match_traffic=False,
         min_replicas=2,
-        max_surge_percent=50.0,
-        max_unavailable_percent=10.5,
+        max_surge_percent=50.5,
     )
     assert spec.rollback == model.Rollback(report_as="Suspended", keep_candidate_seconds=3600.0)
     assert (spec.replicas, spec.scale_down_delay_seconds) == (6, 600.0)
@@ -366,7 +365,7 @@ PORTS = "spec.workload.template.spec.containers[0].ports"
             {"service": {"targetPort": 9001}},
             ["spec.server.port", "spec.service.targetPort"],
         ),
-        ([{"containerPort": "8080"}, "junk", None], {}, []),
+        ([{"containerPort": "9000"}, "junk", None], {}, []),
         ("junk", {}, []),
     ],
 )
@@ -379,6 +378,14 @@ def test_port_that_no_container_declares_is_missed(
     assert all("no container declares that port" in message for message in found.values())
 
 
+def test_port_of_a_sidecar_counts_as_declared() -> None:
+    sidecar = {"name": "proxy", "image": "p", "ports": [{"containerPort": 8080}]}
+    body = place(SMALLEST, PORTS, [{"containerPort": 9000}])
+    assert "spec.server.port" in refusals(body)
+    body = place(body, "spec.workload.template.spec.initContainers", [sidecar])
+    assert refusals(body) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "refused"),
     [("iris-0123456789", True), ("iris-0123456789a", False), ("iris-entry", False)],
@@ -388,6 +395,30 @@ def test_entry_service_must_not_look_like_the_service_of_a_revision(
 ) -> None:
     found = refusals(place(SMALLEST, "spec.service.name", name))
     assert ("spec.service.name" in found) == refused
+
+
+@pytest.mark.parametrize(
+    ("provider", "scaling", "blamed"),
+    [
+        ("ReplicaRatio", {"maxUnavailablePercent": 10}, []),
+        ("ReplicaRatio", {"matchTraffic": True}, []),
+        ("ReplicaRatio", {"matchTraffic": False}, ["spec.strategy.scaling.matchTraffic"]),
+        ("GatewayAPI", {"matchTraffic": False, "maxUnavailablePercent": 0}, []),
+        (
+            "GatewayAPI",
+            {"maxUnavailablePercent": 0.5},
+            ["spec.strategy.scaling.maxUnavailablePercent"],
+        ),
+    ],
+)
+def test_scaling_that_the_provider_cannot_do_is_refused(
+    provider: str, scaling: dict[str, Any], blamed: list[str]
+) -> None:
+    gateway = {"gatewayAPI": {"parentRefs": [{"name": "g"}]}} if provider == "GatewayAPI" else {}
+    body = place(SMALLEST, "spec.traffic", {"provider": provider, **gateway})
+    _, violations = convert.read_spec(place(body, "spec.strategy.scaling", scaling))
+    assert [it.path for it in violations] == blamed
+    assert {it.reason for it in violations} <= {"UnsupportedByProvider"}
 
 
 def test_unknown_metric_source_is_named_with_the_known_ones() -> None:
