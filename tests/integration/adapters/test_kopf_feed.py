@@ -19,6 +19,9 @@ pytestmark = pytest.mark.apiserver
 
 Connect = Callable[..., AbstractAsyncContextManager[kube.Kube]]
 WATCH = "tidegate.dev/watch=true"
+NAMESPACE = ports.Kind(
+    group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
+)
 
 
 class Sink:
@@ -38,8 +41,15 @@ class Sink:
 
     async def until(self, *expected: str) -> None:
         """Wait until the newest events are these."""
+        await self._wait(lambda: self.seen[-len(expected) :] == list(expected))
+
+    async def until_all(self, *expected: str) -> None:
+        """Wait until all these events were seen, in any order."""
+        await self._wait(lambda: set(expected) <= set(self.seen))
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while self.seen[-len(expected) :] != list(expected):
+            while not condition():
                 self._news.clear()
                 await self._news.wait()
 
@@ -150,7 +160,7 @@ def test_selector_is_applied_by_the_server_and_losing_the_label_is_a_deletion(
 
 
 def test_cluster_scoped_and_namespaced_kinds_are_watched_side_by_side(
-    play: Callable[..., None], namespace: str, apiserver: ControlPlane
+    play: Callable[..., None], namespace: str
 ) -> None:
     async def scenario(api: kube.Kube, sink: Sink) -> None:
         body: ports.Object = {
@@ -158,21 +168,11 @@ def test_cluster_scoped_and_namespaced_kinds_are_watched_side_by_side(
             "kind": "Namespace",
             "metadata": {"name": f"{namespace}-x", "namespace": ""},
         }
-        kind = ports.Kind(
-            group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
-        )
-        await create(api, kind, body)
+        await create(api, NAMESPACE, body)
         await create(api, WIDGET, widget(namespace, "w"))
-        async with asyncio.timeout(20):
-            wanted = {f"changed Namespace {namespace}-x", "changed Widget w"}
-            while not wanted <= set(sink.seen):
-                sink._news.clear()
-                await sink._news.wait()
+        await sink.until_all(f"changed Namespace {namespace}-x", "changed Widget w")
 
-    namespaces = ports.Kind(
-        group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
-    )
-    play(scenario, watched=[(WIDGET, ""), (namespaces, "")], namespaces=[namespace])
+    play(scenario, watched=[(WIDGET, ""), (NAMESPACE, "")], namespaces=[namespace])
 
 
 def test_whole_cluster_is_watched_without_namespaces(

@@ -1,0 +1,289 @@
+"""The controller as processes on a real API server: start, leadership, standby, shutdown.
+
+The reconciler is a stand-in that marks each object once (tests/support/shell_program.py); all the
+rest is what runs in production, with a Lease of 4 s.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import shell_program
+from free_ports import free_port
+from tests.cluster.api import ControlPlane, control_plane
+
+pytestmark = pytest.mark.apiserver
+
+CRDS = Path(__file__).parents[3] / "crds"
+READING_VERBS = {"get", "list", "list_metadata", "serves", "get_lease"}
+LEASE = ("get", "lease", "tidegate-controller", "-n", "default")
+
+
+class Replica:
+    """One controller process."""
+
+    def __init__(self, plane: ControlPlane, folder: Path, *, sweep_seconds: float = 600) -> None:
+        self.port = free_port()
+        self.log = folder / f"{self.port}.log"
+        arguments = [str(plane.kubeconfig), str(self.port), "default", str(sweep_seconds)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", shell_program.__file__, *arguments], stderr=log
+            )
+
+    def get(self, path: str) -> str:
+        """The answer, or an empty string when there is none or it is not 200."""
+        try:
+            url = f"http://127.0.0.1:{self.port}{path}"
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    @property
+    def ready(self) -> bool:
+        return self.get("/readyz") == "ok"
+
+    @property
+    def leads(self) -> bool:
+        return "tidegate_leader 1.0" in self.get("/metrics")
+
+    @property
+    def requests(self) -> Counter[str]:
+        """Requests to the API server by verb."""
+        counts: Counter[str] = Counter()
+        pattern = r'^tidegate_api_requests_total\{outcome="\w+",verb="(\w+)"\} ([0-9.]+)'
+        for verb, number in re.findall(pattern, self.get("/metrics"), re.MULTILINE):
+            counts[verb] += int(float(number))
+        return counts
+
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 20) -> float:
+    """Wait for the condition; returns the seconds it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, "did not come true"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def plane(tidegate_plane: ControlPlane) -> Iterator[ControlPlane]:  # noqa: ARG001
+    """An API server of its own, since these tests stop it and add kinds."""
+    with control_plane(with_controllers=False) as plane:
+        yield plane
+
+
+@pytest.fixture
+def start(plane: ControlPlane, tmp_path: Path) -> Iterator[Callable[..., Replica]]:
+    """Start replicas; all are ended after the test, and the Lease is removed."""
+    replicas: list[Replica] = []
+
+    def started(*, ready: bool = True, **options: Any) -> Replica:
+        replica = Replica(plane, tmp_path, **options)
+        replicas.append(replica)
+        if ready:
+            until(lambda: replica.ready)
+        return replica
+
+    _install_crds(plane)
+    yield started
+    for replica in replicas:
+        replica.end()
+    plane.kubectl("delete", "lease,modeldeployments", "--all", "-n", "default")
+
+
+def _install_crds(plane: ControlPlane) -> None:
+    plane.kubectl("apply", "--server-side", "-f", str(CRDS))
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+
+
+def create(plane: ControlPlane, name: str) -> None:
+    template = {
+        "spec": {"containers": [{"name": "m", "image": "x", "ports": [{"containerPort": 8080}]}]}
+    }
+    manifest = {
+        "apiVersion": "tidegate.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "model": {"version": "1"},
+            "workload": {"replicas": 1, "template": template},
+            "service": {"name": name},
+        },
+    }
+    plane.kubectl("apply", "-f", "-", input=json.dumps(manifest))
+
+
+def marked_by(plane: ControlPlane, name: str) -> str:
+    path = "jsonpath={.status.message}"
+    return plane.kubectl("get", "modeldeployment", name, "-n", "default", "-o", path)
+
+
+def holder(plane: ControlPlane) -> str:
+    return plane.kubectl(*LEASE, "-o", "jsonpath={.spec.holderIdentity}")
+
+
+def epoch(plane: ControlPlane) -> int:
+    return int(plane.kubectl(*LEASE, "-o", "jsonpath={.spec.leaseTransitions}"))
+
+
+def test_controller_without_its_kinds_ends_with_one_clear_sentence(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    plane.kubectl("delete", "--ignore-not-found", "-f", str(CRDS))
+    replica = Replica(plane, tmp_path)
+    assert replica.process.wait(20) == 1
+    lines = replica.log.read_text().splitlines()
+    assert len(lines) == 1
+    said = json.loads(lines[0])
+    assert said["event"] == "start_failed"
+    assert "modeldeployments.tidegate.dev" in said["error"]
+    assert "install" in said["error"]
+
+
+def test_standby_is_ready_and_writes_nothing_while_the_leader_works(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    leader = start()
+    standby = start()
+    create(plane, "one")
+    until(lambda: marked_by(plane, "one") == holder(plane))
+    until(lambda: standby.requests["get_lease"] > 3)
+    assert (leader.leads, standby.leads) == (True, False)
+    assert set(standby.requests) <= READING_VERBS
+    assert standby.get("/livez") == "ok"
+
+
+def test_leader_that_is_told_to_stop_hands_over_at_once(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    leader = start()
+    until(lambda: leader.leads)
+    standby = start()
+    before = epoch(plane)
+    leader.process.send_signal(signal.SIGTERM)
+    assert leader.process.wait(10) == 0
+    assert until(lambda: standby.leads) < 2
+    assert epoch(plane) == before + 1
+    create(plane, "two")
+    until(lambda: marked_by(plane, "two") == holder(plane))
+    assert leader.events()[-1] == "leadership"
+
+
+def test_killed_leader_is_replaced_after_its_lease_ran_out(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    leader = start()
+    until(lambda: leader.leads)
+    standby = start()
+    leader.process.kill()
+    taken = until(lambda: standby.leads)
+    assert 2 < taken < 7, "not before the Lease of 4 s is over for the standby, soon after"
+    create(plane, "three")
+    until(lambda: marked_by(plane, "three") == holder(plane))
+
+
+def test_paused_leader_ends_when_it_wakes_up_behind_another_one(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    leader = start()
+    until(lambda: leader.leads)
+    standby = start()
+    leader.process.send_signal(signal.SIGSTOP)
+    until(lambda: standby.leads)
+    create(plane, "four")
+    until(lambda: marked_by(plane, "four") == holder(plane))
+    leader.process.send_signal(signal.SIGCONT)
+    assert leader.process.wait(20) == 1
+    assert "part_ended" in leader.events()
+    assert standby.leads
+    assert marked_by(plane, "four") == holder(plane)
+
+
+def test_idle_leader_writes_nothing_but_its_lease(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    leader = start()
+    for name in ("a", "b", "c"):
+        create(plane, name)
+    until(lambda: all(marked_by(plane, name) for name in ("a", "b", "c")))
+    before = leader.requests
+    until(lambda: leader.requests["put_lease"] > before["put_lease"] + 5)
+    assert set(leader.requests - before) == {"put_lease"}
+
+
+def test_changes_arrive_after_the_api_server_was_down(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    replica = start()
+    until(lambda: replica.leads)
+    plane.stop_apiserver()
+    plane.start_apiserver()
+    create(plane, "five")
+    if replica.process.poll() is not None:  # the outage may exceed the renew deadline of 2.5 s
+        assert "LeadershipLostError" in replica.log.read_text()
+        replica = start()
+    until(lambda: bool(marked_by(plane, "five")), seconds=40)
+
+
+def test_kind_of_a_provider_that_appears_later_leads_to_a_restart(
+    plane: ControlPlane, start: Callable[..., Replica]
+) -> None:
+    replica = start(sweep_seconds=1)
+    plane.kubectl("apply", "-f", "-", input=json.dumps(_route_crd()))
+    try:
+        assert replica.process.wait(20) == 1
+        assert "httproutes" in replica.log.read_text()
+        assert holder(plane) == "", "the Lease was released"
+        start()
+    finally:
+        plane.kubectl("delete", "crd", "httproutes.gateway.networking.k8s.io")
+
+
+def _route_crd() -> dict[str, Any]:
+    """A stand-in for the Gateway API's HTTPRoute."""
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {
+            "openAPIV3Schema": {
+                "type": "object",
+                "x-kubernetes-preserve-unknown-fields": True,
+            }
+        },
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "httproutes.gateway.networking.k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, stand-in for tests"},
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "scope": "Namespaced",
+            "names": {"plural": "httproutes", "singular": "httproute", "kind": "HTTPRoute"},
+            "versions": [version],
+        },
+    }
