@@ -27,7 +27,7 @@ from api_examples import (
 )
 from tests.cluster.api import ControlPlane
 
-from tidegate.api import convert, documents
+from tidegate.api import convert, documents, revision
 
 pytestmark = pytest.mark.apiserver
 
@@ -218,6 +218,14 @@ def test_what_the_server_takes_our_own_checks_take_too(kube_client: ApiClient) -
         spec, violations = convert.read_spec(kube_client.create(body).body)
         assert violations == ()
         assert spec == convert.read_spec(body)[0]
+
+
+@pytest.mark.parametrize("body", [SMALLEST, FULL], ids=["smallest", "full"])
+def test_storing_an_object_does_not_change_its_revision(
+    kube_client: ApiClient, body: dict[str, Any]
+) -> None:
+    stored = kube_client.create(body).body
+    assert revision.revision_of(stored) == revision.revision_of(body)
 
 
 @pytest.mark.parametrize("column", ["Ready", "Phase", "Step", "Weight", "Stable", "Candidate"])
