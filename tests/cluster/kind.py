@@ -79,6 +79,7 @@ def _handle(engine: str, client: addons.Client) -> Cluster:
 
 
 def _create(engine: str) -> None:
+    shutil.rmtree(_loaded_images(), ignore_errors=True)  # a new cluster has none of them
     shell.run_logged(
         *(_kind_bin(), "create", "cluster", "--name", NAME, "--wait", "120s"),
         *("--image", versions.KIND_NODE_IMAGE, "--config", paths.MANIFESTS / "kind.yaml"),
@@ -100,7 +101,7 @@ def _build_image(
         timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
     image = shell.run_text(engine, "image", "inspect", "--format", "{{.Id}}", tag).strip()
-    stamp = paths.state_dir() / "kind-images" / "".join(c if c.isalnum() else "-" for c in tag)
+    stamp = _loaded_images() / "".join(c if c.isalnum() else "-" for c in tag)
     if stamp.exists() and stamp.read_text() == image:
         return
     _load(engine, tag)
@@ -135,6 +136,11 @@ def _env(engine: str) -> dict[str, str]:
 
 def _kubeconfig() -> Path:
     return paths.state_dir() / "kubeconfig"
+
+
+def _loaded_images() -> Path:
+    """A file per image, with the id of what was loaded under its tag."""
+    return paths.state_dir() / "kind-images"
 
 
 def _mark() -> Path:
