@@ -100,7 +100,12 @@ async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[st
     """Load until the plan is done; what the books say, and what the server's metrics say."""
     stop, port = asyncio.Event(), free_port()
     url = f"http://127.0.0.1:{behaviour.port}"
-    given = {"requests_per_second": 400.0, "duration_seconds": 0.5, "concurrency": 32}
+    given = {
+        "requests_per_second": 400.0,
+        "duration_seconds": 0.5,
+        "concurrency": 32,
+        "fresh_connections": False,
+    }
     load = loadgen.Plan(
         url=f"{url}/predict", host="", timeout_seconds=5.0, rows=(), **{**given, **plan}
     )
@@ -128,6 +133,12 @@ def test_load_and_server_agree_on_every_request() -> None:
     assert seen["versions"].keys() == {"v9"}
     assert 'http_requests_total{code="200",method="GET",path="/predict"} 180.0' in seen["metrics"]
     assert 'http_requests_total{code="500",method="GET",path="/predict"} 20.0' in seen["metrics"]
+
+
+def test_no_request_fails_with_a_fresh_connection_each() -> None:
+    behaviour = testserver.Behaviour(port=free_port(), drain_seconds=0.0)
+    seen = asyncio.run(_load_against(behaviour, fresh_connections=True))
+    assert (seen["answered"], seen["failed"]) == (200, 0)
 
 
 def test_requests_beyond_the_limit_are_skipped_not_delayed() -> None:

@@ -41,6 +41,7 @@ class Plan:
     duration_seconds: float
     timeout_seconds: float
     concurrency: int
+    fresh_connections: bool
     rows: tuple[dict[str, Any], ...]
 
 
@@ -53,6 +54,11 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
     parser.add_argument("--duration-seconds", type=float, default=600.0)
     parser.add_argument("--timeout-seconds", type=float, default=10.0)
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument(
+        "--fresh-connections",
+        action="store_true",
+        help="one connection per request, for Services, which balance by connection",
+    )
     parser.add_argument("--rows", type=Path, help="JSON file; without it the load is plain GETs")
     given = parser.parse_args(arguments)
     return Plan(
@@ -62,6 +68,7 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
         duration_seconds=given.duration_seconds,
         timeout_seconds=given.timeout_seconds,
         concurrency=given.concurrency,
+        fresh_connections=given.fresh_connections,
         rows=tuple(json.loads(given.rows.read_text())) if given.rows else (),
     )
 
@@ -214,7 +221,7 @@ async def run(plan: Plan, *, port: int, stop: asyncio.Event) -> None:
     runner = web.AppRunner(stats_application(tally), access_log=None)
     await runner.setup()
     timeout = aiohttp.ClientTimeout(total=plan.timeout_seconds)
-    connector = aiohttp.TCPConnector(limit=plan.concurrency)
+    connector = aiohttp.TCPConnector(limit=plan.concurrency, force_close=plan.fresh_connections)
     try:
         await web.TCPSite(runner, port=port).start()
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
