@@ -19,6 +19,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     exposition,
 )
 
@@ -38,6 +39,8 @@ class Telemetry:
     """`ports.Recorder`: counts in Prometheus form and writes one JSON line per event."""
 
     def __init__(self) -> None:
+        # Without this each counter has a second series, which nobody reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._passes = Histogram(

@@ -188,7 +188,7 @@ def test_apply_reports_another_owner_and_force_overrules_only_ownership(
 def test_status_write_is_guarded_by_the_version(connect: Connect, namespace: str) -> None:
     async def scenario(api: kube.Kube) -> None:
         created = value(await api.create(WIDGET, namespace=namespace, body=widget(namespace)))
-        body = {
+        body: ports.Object = {
             "apiVersion": WIDGET.api_version,
             "kind": WIDGET.kind,
             "metadata": {

@@ -49,6 +49,11 @@ class LeaseApi:
         self.version += 1
         self.lease = {"metadata": {"resourceVersion": str(self.version)}, "spec": dict(spec)}
 
+    def touch(self) -> None:
+        """A new version of the same content."""
+        assert self.lease is not None
+        self.set(self.lease["spec"])
+
     @property
     def holder(self) -> str:
         return self.lease["spec"].get("holderIdentity", "") if self.lease else ""
@@ -147,7 +152,7 @@ def test_release_survives_a_renewal_whose_reply_was_cut_off() -> None:
         a = world.start("a")
         await settle()
         await world.stop("a")
-        world.api.set(world.api.lease["spec"])  # the renewal landed, its reply did not arrive
+        world.api.touch()  # the renewal landed, its reply did not arrive
         await a.release()
         assert world.api.holder == ""
 
@@ -214,7 +219,7 @@ def test_leader_goes_on_when_only_the_version_of_its_lease_changed() -> None:
     async def scenario(world: World) -> None:
         a = world.start("a")
         await world.clock.advance(4)
-        world.api.set(world.api.lease["spec"])
+        world.api.touch()
         await world.clock.advance(6)
         assert a.leading()
         assert a.epoch() == 1

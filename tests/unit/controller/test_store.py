@@ -195,7 +195,7 @@ def test_template_enqueues_its_users_only() -> None:
 def test_unfinished_are_those_with_something_to_do() -> None:
     done = {"phase": "Healthy", "observedGeneration": 1}
     store = Store()
-    bodies = {
+    bodies: dict[str, dict[str, Any]] = {
         "idle": {"status": done},
         "new": {},
         "edited": {"status": done, "generation": 2},
@@ -243,9 +243,12 @@ def test_unreadable_event_is_reported_and_leaves_the_store_whole(body: ports.Obj
     assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
 
 
-def test_malformed_spec_names_no_templates() -> None:
-    for spec in (None, 7, {"analysis": []}, {"analysis": {"metrics": [1, {"templateRef": []}]}}):
-        assert Store().put(MD, obj(MD, "md", spec=spec))
+@pytest.mark.parametrize(
+    "spec",
+    [None, 7, {"analysis": []}, {"analysis": {"metrics": [1, {"templateRef": []}]}}],
+)
+def test_malformed_spec_names_no_templates(spec: Any) -> None:
+    assert Store().put(MD, obj(MD, "md", spec=spec))
 
 
 events = st.lists(
