@@ -69,7 +69,7 @@ class Settings:
 def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None = None) -> Settings:
     """Settings from the settings file; a flag that is not None goes before the file.
 
-    Shapes: `document` as in docs/reference/settings.md; `flags` has the same top-level names, and
+    Shapes: `document` as the chart's ConfigMap holds it; `flags` has the same top-level names, and
             `leaderElection` may be partial.
     Errors: SettingsError for an unknown field, a wrong type or a value out of range.
     """
