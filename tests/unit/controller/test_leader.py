@@ -5,6 +5,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from port_fakes import FixedRng, ManualClock, MemoryRecorder, settle
 
 from tidegate import ports
@@ -69,9 +71,9 @@ class World:
         self.acquired: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, pod: str) -> Elector:
+    def start(self, pod: str, *, api: Any = None) -> Elector:
         elector = Elector(
-            api=self.api,  # type: ignore[arg-type]  # the elector uses the Lease verbs only
+            api=api or self.api,  # type: ignore[arg-type]  # only the Lease verbs are used
             clock=self.clock,
             rng=FixedRng(),
             recorder=self.recorder,
@@ -283,3 +285,54 @@ def test_candidate_keeps_asking_through_an_outage_and_reports_it_once() -> None:
         assert a.leading()
 
     play(scenario)
+
+
+class Cut:
+    """The way of one replica to the Lease; it can be interrupted, with or without effect."""
+
+    def __init__(self, api: LeaseApi) -> None:
+        self._api = api
+        self.state = "open"
+
+    async def get_lease(self, **names: str) -> ports.Result[ports.Object | None]:
+        if self.state != "open":
+            return ports.Retryable(message="cut")
+        return await self._api.get_lease(**names)
+
+    async def put_lease(self, **arguments: Any) -> ports.Result[ports.Object]:
+        if self.state == "cut":
+            return ports.Retryable(message="cut", maybe_applied=True)
+        written = await self._api.put_lease(**arguments)
+        if self.state == "deaf":
+            return ports.Retryable(message="deaf", maybe_applied=True)
+        return written
+
+
+scripts = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["open", "cut", "deaf"]), st.floats(0.1, 20)),
+    max_size=25,
+)
+
+
+@given(scripts)
+@settings(max_examples=60, deadline=None)
+def test_two_replicas_never_lead_at_once_and_epochs_only_grow(
+    script: list[tuple[int, str, float]],
+) -> None:
+    async def scenario() -> None:
+        world = World()
+        cuts = [Cut(world.api) for _ in range(3)]
+        electors = [world.start(f"pod-{i}", api=cut) for i, cut in enumerate(cuts)]
+        newest = 0
+        for number, state, seconds in script:
+            cuts[number].state = state
+            for _ in range(max(1, int(seconds / 0.5))):
+                await world.clock.advance(0.5)
+                leaders = [elector for elector in electors if elector.leading()]
+                assert len(leaders) <= 1
+                for elector in leaders:
+                    assert elector.epoch() >= newest
+                    newest = elector.epoch()
+        await world.close()
+
+    asyncio.run(scenario())
