@@ -68,10 +68,10 @@ def authority(folder: Path) -> Authority:
 
 
 def signing_key(folder: Path) -> Path:
-    """The private key (PEM, RSA) that signs service account tokens."""
+    """The private key (PEM) that signs service account tokens; elliptic, because RSA takes 0.3 s."""
     key = folder / "service-account.key"
     if not key.exists():
-        shell.run("openssl", "genrsa", "-out", key, "2048")
+        shell.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
     return key
 
 

@@ -12,6 +12,9 @@ from tests.cluster import paths
 
 NODE_NAME = "tidegate-node"
 RUN = Path("/run/tidegate")
+# Addresses and names are fixed, so a machine has one local cluster; this says whose it is.
+OWNER = RUN / "owner"
+LOCK = Path("/run/tidegate.lock")
 CONTAINERD_SOCKET = RUN / "containerd.sock"
 CONTAINERD_STATE = RUN / "containerd"
 RUNC_ROOT = RUN / "runc"

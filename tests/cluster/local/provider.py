@@ -11,7 +11,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.cluster import addons, gobuild, kubectl, paths, process, rendering, shell, versions
+from tests.cluster import addons, gobuild, kubectl, lock, paths, process, rendering, shell, versions
 from tests.cluster.local import (
     dockerfile,
     images,
@@ -23,11 +23,12 @@ from tests.cluster.local import (
     recovery,
     runtime,
 )
-from tests.cluster.model import Cluster
+from tests.cluster.model import Cluster, ClusterUnavailable
 from tests.cluster.progress import Progress
 
 _START_TIMEOUT_SECONDS = 90.0
 _CALM_SECONDS = 3.0
+_LOCK_TIMEOUT_SECONDS = 600.0
 # Its images outlive the cluster, so it may close its files; everything else is thrown away.
 _GRACE_SECONDS = {"containerd": 3.0}
 # Kubelet first, so that nobody starts again what is being stopped; etcd last.
@@ -37,19 +38,26 @@ _STOP_FIRST = ("kubelet", "kube-proxy", "kube-controller-manager", "kube-schedul
 def ensure(progress: Progress) -> Cluster:
     """The running local cluster.
 
-    Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start.
+    Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start;
+        ClusterUnavailable when this machine runs the cluster of another state folder.
     """
     _prepare(progress)
+    with _machine_lock():
+        return _ensure(progress)
+
+
+def _ensure(progress: Progress) -> Cluster:
+    _refuse_foreign()
     plan = recovery.plan(_remains())
     if plan is recovery.Plan.RESET:
-        remove(progress)
+        _remove(progress)
     try:
         _bring_up(progress)
     except (kubectl.NotReady, shell.CommandError) as error:
         if plan is not recovery.Plan.CONTINUE:
             raise
         progress.note(f"  The old cluster cannot be continued ({str(error).splitlines()[0]}).")
-        remove(progress)
+        _remove(progress)
         _bring_up(progress)
     return cluster()
 
@@ -67,11 +75,20 @@ def cluster() -> Cluster:
 
 def was_used() -> bool:
     """Whether there is anything of a local cluster to remove."""
-    return (paths.state_dir() / "local").exists() or network.exists()
+    return (paths.state_dir() / "local").exists() or (network.exists() and not _owned_by_other())
 
 
 def remove(progress: Progress) -> None:
-    """Stop and remove everything but the cache; also after a crash or a reboot."""
+    """Stop and remove everything but the cache; also after a crash or a reboot.
+
+    Errors: ClusterUnavailable when it is the cluster of another state folder.
+    """
+    with _machine_lock():
+        _refuse_foreign()
+        _remove(progress)
+
+
+def _remove(progress: Progress) -> None:
     with progress.step("stop the local cluster"):
         records = process.Records(layout.folder("processes"))
         _stop(records, only=_STOP_FIRST)
@@ -235,6 +252,29 @@ def _marks_file() -> Path:
 def _write_marks() -> None:
     marks = {"boot": process.boot_id(), "versions": versions.versions_hash()}
     _marks_file().write_text(json.dumps(marks))
+    layout.RUN.mkdir(exist_ok=True)
+    layout.OWNER.write_text(str(paths.state_dir()))
+
+
+def _machine_lock() -> lock.LockContext:
+    return lock.file_lock(layout.LOCK, timeout_seconds=_LOCK_TIMEOUT_SECONDS)
+
+
+def _refuse_foreign() -> None:
+    if _owned_by_other():
+        owner = layout.OWNER.read_text()
+        raise ClusterUnavailable(
+            "This machine runs the local cluster of another state folder: use it with "
+            f"TIDEGATE_STATE={owner}, or stop it with that and make cluster-down."
+        )
+
+
+def _owned_by_other() -> bool:
+    try:
+        owner = layout.OWNER.read_text()
+    except FileNotFoundError:
+        return False
+    return network.exists() and recovery.owned_by_other(owner, state=paths.state_dir())
 
 
 def _remains() -> recovery.Remains:

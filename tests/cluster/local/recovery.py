@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from pathlib import Path
 
 
 class Plan(enum.StrEnum):
@@ -35,3 +36,11 @@ def plan(remains: Remains) -> Plan:
     if remains.recorded and remains.same_boot and remains.same_versions and remains.network:
         return Plan.CONTINUE
     return Plan.RESET
+
+
+def owned_by_other(owner: str, *, state: Path) -> bool:
+    """Whether the cluster on this machine was started from another state folder that still exists.
+
+    A folder that is gone owns nothing: its cluster may be removed by anyone.
+    """
+    return bool(owner) and Path(owner) != state and (Path(owner) / "local").exists()

@@ -44,6 +44,15 @@ def test_what_happens_with_the_remains_of_an_earlier_start(
     assert recovery.plan(remains) is plan
 
 
+def test_the_cluster_of_another_state_folder_is_left_alone(tmp_path: Path) -> None:
+    mine, other, gone = (tmp_path / name for name in ("mine", "other", "gone"))
+    (other / "local").mkdir(parents=True)
+    assert recovery.owned_by_other(str(other), state=mine)
+    assert not recovery.owned_by_other(str(mine), state=mine)
+    assert not recovery.owned_by_other(str(gone), state=mine)
+    assert not recovery.owned_by_other("", state=mine)
+
+
 def test_mounts_are_unmounted_deepest_first_and_only_below_our_folders() -> None:
     table = """\
 1 0 8:1 / / rw - ext4 /dev/vda rw
