@@ -154,7 +154,6 @@ TEMPLATE: Object = {
     "metadata": {"name": "infer-errors", "namespace": "default"},
     "spec": {
         "type": "Ratio",
-        "direction": "LowerIsBetter",
         "provider": {"type": "Prometheus", "source": "default"},
         "variables": [
             {"name": "codes", "required": True, "pattern": "[0-9.]{1,20}"},
@@ -381,7 +380,6 @@ RULES = (
 _SELECTOR: Object = {"metric": "requests_total"}
 _LATENCY: Object = {
     "type": "Latency",
-    "direction": "LowerIsBetter",
     "latency": {"histogram": {"metric": "seconds"}, "quantile": 0.95},
 }
 _BAD = "spec.ratio.bad"
@@ -430,7 +428,7 @@ TEMPLATE_RULES = (
         at="spec",
         good=(TEMPLATE["spec"], _LATENCY),
         bad=(
-            {"type": "Ratio", "direction": "LowerIsBetter"},
+            {"type": "Ratio"},
             _LATENCY | {"ratio": {"bad": _SELECTOR, "total": _SELECTOR}},
         ),
         blames="spec.ratio",
@@ -441,7 +439,7 @@ TEMPLATE_RULES = (
         body=TEMPLATE,
         at="spec",
         good=(_LATENCY,),
-        bad=({"type": "Latency", "direction": "LowerIsBetter"}, _LATENCY | {"type": "Query"}),
+        bad=({"type": "Latency"}, _LATENCY | {"type": "Query"}),
         blames="spec.latency",
         says="must be set exactly when type is Latency",
     ),
@@ -449,9 +447,9 @@ TEMPLATE_RULES = (
         rule="T5-query",
         body=TEMPLATE,
         at="spec",
-        good=({"type": "Query", "direction": "HigherIsBetter", "query": {"promql": "up"}},),
+        good=({"type": "Query", "query": {"promql": "up"}},),
         bad=(
-            {"type": "Query", "direction": "LowerIsBetter"},
+            {"type": "Query"},
             _LATENCY | {"query": {"promql": "up"}},
         ),
         blames="spec.query",

@@ -63,7 +63,7 @@ DEFINITIONS = (
             "maxLength": types.NAME_MAX_LENGTH,
             "pattern": schema.DNS_LABEL,
         },
-        validations=(types.ENTRY_SERVICE_IMMUTABLE,),
+        validations=(types.ENTRY_SERVICE_IMMUTABLE, types.PROVIDER_IMMUTABLE),
         columns=(
             _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             _column("Phase", ".status.phase"),
@@ -86,7 +86,6 @@ DEFINITIONS = (
             spec=template_types.Spec,
             columns=(
                 _column("Type", ".spec.type"),
-                _column("Direction", ".spec.direction"),
                 _column("Source", ".spec.provider.source"),
                 _AGE,
             ),

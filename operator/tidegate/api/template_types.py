@@ -163,9 +163,6 @@ class Spec(Part):
         description="Which block is set: ratio, latency or query."
     )
     provider: Provider = Field(default=Provider(), description="Where the numbers come from.")
-    direction: Literal["LowerIsBetter", "HigherIsBetter"] = Field(
-        description="Which way is better; says on which side users should put limits."
-    )
     variables: Annotated[list[Variable], Field(max_length=16), Keyed("name")] = Field(
         default=[], description="Variables of the template."
     )

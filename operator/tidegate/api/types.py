@@ -427,3 +427,16 @@ ENTRY_SERVICE_IMMUTABLE: dict[str, Any] = {
     ),
     "fieldPath": ".spec.service.name",
 }
+# At the root because the block may be absent before or after the edit (docs/adr/0004).
+PROVIDER_IMMUTABLE: dict[str, Any] = {
+    "rule": " == ".join(
+        f"(has({it}.spec.traffic) && has({it}.spec.traffic.provider) "
+        f"? {it}.spec.traffic.provider : '{model.Provider.REPLICA_RATIO}')"
+        for it in ("self", "oldSelf")
+    ),
+    "message": (
+        f"traffic.provider cannot be changed (default: {model.Provider.REPLICA_RATIO}): "
+        "restore it, or create another ModelDeployment"
+    ),
+    "fieldPath": ".spec.traffic.provider",
+}

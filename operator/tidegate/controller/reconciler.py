@@ -98,6 +98,10 @@ class Reconciler:
     async def _write_status(self, look: Look, decision: actions.Decision) -> ports.Failure | None:
         if decision.status == look.observation.status:
             return None
+        # Texts beyond the schema's limits are cut on writing, so only what is written can be compared.
+        document = status_api.write_status(decision.status)
+        if document == status_api.write_status(look.observation.status):
+            return None
         if not self._leading():
             return ports.Retryable(message="leadership was lost")
         meta = look.observation.meta
@@ -109,7 +113,7 @@ class Reconciler:
                 "namespace": meta.namespace,
                 "resourceVersion": meta.resource_version,
             },
-            "status": status_api.write_status(decision.status),
+            "status": document,
         }
         result = await self._api.apply_status(
             ports.MODEL_DEPLOYMENT, namespace=meta.namespace, body=body

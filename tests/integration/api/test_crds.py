@@ -187,6 +187,43 @@ def test_entry_service_keeps_its_name(
         kube_client.delete(SMALLEST)
 
 
+GATEWAY: dict[str, object] = {
+    "provider": "GatewayAPI",
+    "gatewayAPI": {"parentRefs": [{"name": "g"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        (REMOVED, {"provider": "ReplicaRatio"}, True),
+        ({"provider": "ReplicaRatio"}, REMOVED, True),
+        (REMOVED, GATEWAY, False),
+        (GATEWAY, {"provider": "ReplicaRatio"}, False),
+        (GATEWAY, REMOVED, False),
+    ],
+)
+def test_traffic_provider_is_fixed(
+    kube_client: ApiClient, before: object, after: object, *, taken: bool
+) -> None:
+    bodies = [
+        SMALLEST if traffic is REMOVED else place(SMALLEST, "spec.traffic", traffic)
+        for traffic in (before, after)
+    ]
+    created = kube_client.create(bodies[0], dry_run=False)
+    assert created.code == 201, created
+    try:
+        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
+        if taken:
+            assert answer.code == 200, answer
+        else:
+            refused(
+                answer, field="spec.traffic.provider", says="traffic.provider cannot be changed"
+            )
+    finally:
+        kube_client.delete(SMALLEST)
+
+
 def test_pod_spec_keeps_fields_that_the_crd_does_not_list(kube_client: ApiClient) -> None:
     extra = {
         "name": "server",

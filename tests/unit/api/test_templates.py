@@ -64,7 +64,7 @@ def test_ratio_is_read_with_its_selectors_and_variables() -> None:
     ],
 )
 def test_other_types_are_read(spec: dict[str, Any], measure: object) -> None:
-    body = place(TEMPLATE, "spec", {"direction": "LowerIsBetter", **spec})
+    body = place(TEMPLATE, "spec", spec)
     template, violations = convert.read_template(body | {"kind": "ClusterMetricTemplate"})
     assert violations == ()
     assert template is not None
@@ -90,7 +90,6 @@ def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
     ("path", "values"),
     [
         ("spec.type", ("Value", "", None)),
-        ("spec.direction", ("Up", None)),
         ("spec.provider.source", ("http://prometheus:9090",)),
         ("spec.provider.type", ("Graphite",)),
         ("spec.provider.address", ("http://prometheus:9090",)),
