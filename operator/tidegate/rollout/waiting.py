@@ -16,6 +16,10 @@ PAUSES = frozenset(
     }
 )
 ANY = frozenset(model.Waiting)
+# Their messages hold measured numbers; refreshing those would write status at every look.
+TOLD_ONCE = frozenset(
+    {model.Waiting.NO_DATA, model.Waiting.METRICS_UNAVAILABLE, model.Waiting.INCONCLUSIVE}
+)
 EVENTS = {
     model.Waiting.NO_DATA: "NoData",
     model.Waiting.INCONCLUSIVE: "Inconclusive",
@@ -30,6 +34,8 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
     rollout = turn.rollout
     old = rollout.waiting_for
     if old is not None and old.reason is reason:
+        if reason in TOLD_ONCE:
+            return turn
         kept = replace(old, message=message)
         return turn.with_rollout(replace(rollout, waiting_for=kept))
     new = model.WaitingFor(reason=reason, since=turn.now, message=message)

@@ -512,6 +512,20 @@ def test_long_missing_data_is_named_and_ends_when_data_return() -> None:
     world.run_until(P.HEALTHY)
 
 
+def test_moving_numbers_in_a_reason_to_wait_are_written_once() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    lost = model.AnalysisState(judged=True, reason="MetricsUnavailable", consecutive_errors=5)
+    world.analysis = replace(lost, message="last answer 1 s ago")
+    world.run_until(P.PAUSED)
+    world.status_writes = 0
+    for seconds in range(2, 12):
+        world.analysis = replace(lost, message=f"last answer {seconds} s ago")
+        world.tick(1.0)
+    assert world.status_writes == 0
+
+
 def test_unreachable_metrics_pause_and_go_on_alone() -> None:
     world = serving()
     world.deploy(V2)
