@@ -116,7 +116,7 @@ def test_a_violation_names_file_object_field_and_remedy(body: object, line: str)
 @pytest.mark.parametrize(
     ("path", "near"),
     [
-        ("spec.model.verison", "version"),
+        ("spec.model.versions", "version"),
         ("spec.sever", "server"),
         ("spec.analysis.minRequest", "minRequests"),
         ("spec.traffic.verify.timeoutt", "timeout"),
