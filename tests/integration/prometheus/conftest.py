@@ -1,0 +1,232 @@
+"""A real Prometheus on loopback that scrapes model servers made of prometheus-client registries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import prometheus_client
+import pytest
+from evidence_build import CANDIDATE, STABLE
+
+NAMES = tuple(f"iris-{index}" for index in range(16))
+PODS = ((CANDIDATE, "a"), (CANDIDATE, "b"), (STABLE, "a"))
+SCRAPE_SECONDS = 1.0
+DEADLINE_SECONDS = 30.0
+
+
+class Pod:
+    """The metrics of one pod: a registry in the style of MLServer and of a generic server."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        rest = ["method", "path", "status_code"]
+        edges = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+        self._rest = prometheus_client.Counter(
+            "rest_server_requests", "Requests.", rest, registry=self.registry
+        )
+        self._rest_seconds = prometheus_client.Histogram(
+            "rest_server_request_duration_seconds",
+            "Duration.",
+            rest,
+            buckets=edges,
+            registry=self.registry,
+        )
+        self._http = prometheus_client.Counter(
+            "http_requests", "Requests.", ["path", "code"], registry=self.registry
+        )
+        self._http_seconds = prometheus_client.Histogram(
+            "http_request_duration_seconds",
+            "Duration.",
+            ["path", "code"],
+            buckets=edges,
+            registry=self.registry,
+        )
+
+    def serve(self, requests: int, *, code: int = 200, seconds: float = 0.02) -> None:
+        """Answer that many inference requests, and as many probes."""
+        for path in ("/v2/models/iris/infer", "/v2/health/ready"):
+            rest = ("POST", path, str(code))
+            self._rest.labels(*rest).inc(requests)
+            self._http.labels(path, str(code)).inc(requests)
+            for _ in range(requests):
+                self._rest_seconds.labels(*rest).observe(seconds)
+                self._http_seconds.labels(path, str(code)).observe(seconds)
+
+
+class Exporter(ThreadingHTTPServer):
+    """Speaks for all pods; one that was not started is a target that is down."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pods: dict[str, Pod] = {}
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Exporter
+
+    def do_GET(self) -> None:
+        pod = self.server.pods.get(self.path)
+        self.send_response(200 if pod else 404)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        if pod:
+            self.wfile.write(prometheus_client.generate_latest(pod.registry))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Prometheus:
+    """The process, and queries by other means than the adapter under test."""
+
+    def __init__(self, program: str, *, folder: Path, exporter: Exporter) -> None:
+        self.exporter = exporter
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self._log = folder / "log"
+        config = folder / "prometheus.json"  # JSON is YAML
+        config.write_text(json.dumps(_config(exporter.address)))
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    program,
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--web.listen-address={self.url.removeprefix('http://')}",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        url = f"{self.url}/api/v1/query?{urlencode({'query': promql})}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
+
+    def scrapes(self) -> bool:
+        said = self._log.read_text()[-2000:]
+        assert self.process.poll() is None, f"Prometheus ended by itself: {said}"
+        try:
+            return bool(self.query("up"))
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=DEADLINE_SECONDS)
+
+
+class Deployment:
+    """The pods of one ModelDeployment; each test has its own."""
+
+    def __init__(self, name: str, *, prometheus: Prometheus) -> None:
+        self.name = name
+        self.prometheus = prometheus
+
+    def start(self, revision: str, pod: str = "a") -> Pod:
+        """Start a pod, or restart it with its counters at zero."""
+        started = Pod()
+        self.prometheus.exporter.pods[f"/{self.name}/{revision}/{pod}"] = started
+        return started
+
+    def scraped(self) -> float:
+        """Wait until a scrape that began after now has reached every pod; its latest time."""
+        since = time.time()
+
+        def times() -> list[float]:
+            found = self.prometheus.query(f'timestamp(up{{model_deployment="{self.name}"}})')
+            return [at for at in (float(it["value"][1]) for it in found) if at > since]
+
+        wait_for(lambda: len(times()) == len(PODS), what="a scrape of every pod")
+        return max(times())
+
+
+def wait_for(holds: Callable[[], bool], *, what: str) -> None:
+    """Poll until it holds; a world of real processes has no other clock."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} took longer than {DEADLINE_SECONDS} s"
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _config(exporter: str) -> dict[str, Any]:
+    """All targets from the beginning, since Prometheus takes seconds to find new ones."""
+    targets = [
+        {
+            "targets": [exporter],
+            "labels": {
+                "__metrics_path__": f"/{name}/{revision}/{pod}",
+                "namespace": "ml",
+                "model_deployment": name,
+                "revision": revision,
+                "pod": f"{name}-{revision}-{pod}",
+            },
+        }
+        for name in NAMES
+        for revision, pod in PODS
+    ]
+    return {
+        "global": {"scrape_interval": f"{SCRAPE_SECONDS:g}s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": "pods", "static_configs": targets}],
+    }
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes every second."""
+    program = shutil.which("prometheus")
+    if program is None:
+        reason = "no prometheus: install the Debian package prometheus"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    exporter = Exporter()
+    thread = threading.Thread(target=exporter.serve_forever)
+    thread.start()
+    started = Prometheus(program, folder=tmp_path_factory.mktemp("prometheus"), exporter=exporter)
+    try:
+        wait_for(started.scrapes, what="the start of Prometheus")
+        yield started
+    finally:
+        started.stop()
+        exporter.shutdown()
+        thread.join()
+        exporter.server_close()
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[str]:
+    """Names that no test has used."""
+    return iter(NAMES)
+
+
+@pytest.fixture
+def deployment(prometheus: Prometheus, names: Iterator[str]) -> Deployment:
+    """A ModelDeployment of its own, without pods yet."""
+    return Deployment(next(names), prometheus=prometheus)
