@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def violations_of(body: Mapping[str, Any]) -> list[model.Violation]:
         known = ", ".join(_KINDS)
         message = f"is not a kind of Tidegate{_hint(str(kind), _KINDS)}; known are {known}"
         return [model.Violation(path="kind", message=message)]
-    unknown = unknown_fields(body, schema=crdgen.object_schema(definition))
+    unknown = unknown_fields(body, schema=_schema(definition.kind))
     found = [_with_hint(it, unknown) for it in _operators_view(body, kind=definition.kind)]
     told = {it.path for it in found}
     found += [
@@ -141,6 +142,11 @@ def violations_of(body: Mapping[str, Any]) -> list[model.Violation]:
         for path in sorted(unknown.keys() - told)
     ]
     return found
+
+
+@functools.cache
+def _schema(kind: str) -> crdgen.Schema:
+    return crdgen.object_schema(_KINDS[kind])
 
 
 def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violation]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import cli_world as world
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.api import convert
@@ -99,6 +99,7 @@ def test_a_request_is_not_written_over_a_newer_version_of_the_object() -> None:
     assert world.apply_patch(body, patch) is None
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.dictionaries(st.text(max_size=10), st.text(max_size=10)),
     st.sampled_from(Kind),
