@@ -25,6 +25,7 @@ from aiohttp import web
 
 from .tally import UNKNOWN, Answered, Tally
 
+SAID_BYTES = 200
 VERSION_IN_ERROR = re.compile(r"^\[([^\]]+)\]")
 
 
@@ -162,6 +163,7 @@ def read_answer(answered: Answered, *, body: bytes, row: dict[str, Any] | None) 
         status=answered.status,
         version=version,
         error=error,
+        said="" if 200 <= answered.status < 300 else body[:SAID_BYTES].decode(errors="replace"),
         correct=correct,
     )
 

@@ -17,8 +17,9 @@ FAILURES_KEPT = 100
 class Answered:
     """One finished request.
 
-    `status` is 0 and `error` says why when no answer came. `correct` is None when the answer was
-    not compared with a known label. Units: sent_at in unix seconds, latency in seconds.
+    `status` is 0 and `error` says why when no answer came. `said` is the beginning of the body of
+    an answer that is no success. `correct` is None when the answer was not compared with a known
+    label. Units: sent_at in unix seconds, latency in seconds.
     """
 
     sent_at: float
@@ -26,6 +27,7 @@ class Answered:
     status: int
     version: str
     error: str = ""
+    said: str = ""
     correct: bool | None = None
 
     @property
@@ -135,5 +137,6 @@ def _failure(request: Answered) -> dict[str, Any]:
         "version": request.version,
         "status": request.status,
         "error": request.error,
+        "said": request.said,
         "latencySeconds": request.latency_seconds,
     }

@@ -25,6 +25,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+KEEP_ALIVE_SECONDS = 4000.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
@@ -149,7 +151,11 @@ async def serve(behaviour: Behaviour, *, stop: asyncio.Event) -> None:
     that is what lets a load balancer take it out without a failed request.
     """
     server = Server(behaviour)
-    runner = web.AppRunner(server.application(), access_log=None)
+    # Longer than a proxy keeps idle connections: the side that closes first fails a request when
+    # the other side uses the connection in the same moment.
+    runner = web.AppRunner(
+        server.application(), access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, port=behaviour.port).start()

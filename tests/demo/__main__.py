@@ -1,0 +1,104 @@
+"""`python -m tests.demo [up|down]`: Tidegate on a real cluster, told in three minutes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from tests.cluster.api import Cluster, ClusterUnavailable, CommandError, NotReady, ensure_cluster
+from tests.cluster.lock import LockHeld
+from tests.cluster.progress import Progress
+from tests.demo import report, stage
+from tests.demo.promises import Promise
+from tests.demo.story import Recording, Story
+from tests.demo.watching import NAMESPACE, Watch, reader
+
+_WIDTH_OF_A_LOG = 160
+
+
+def main(arguments: list[str]) -> int:
+    """0 when every promise was kept; 1 with one clear message otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=("up", "down"), default="up")
+    parser.add_argument("--report", type=Path, default=stage.ROOT / "out" / "demo-report.html")
+    given = parser.parse_args(arguments)
+    try:
+        return up(report_path=given.report) if given.command == "up" else down()
+    except (ClusterUnavailable, CommandError, NotReady, LockHeld) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; make demo-down removes what was made", file=sys.stderr)
+        return 130
+
+
+def up(*, report_path: Path) -> int:
+    """Play the demo from nothing to the summary."""
+    began = time.monotonic()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=_WIDTH_OF_A_LOG)
+    steps = Progress()
+    console.rule("[bold]set the stage[/bold]", align="left")
+    cluster = ensure_cluster()
+    image = stage.build_images(cluster)
+    stage.install(cluster, image=image, progress=steps)
+    stage.reset_namespace(cluster, progress=steps)
+    with reader(cluster) as source, Watch(source) as watch:
+        story = Story(cluster=cluster, console=console, source=source, watch=watch)
+        recording = story.play(start_users=lambda: stage.start_users(cluster, progress=steps))
+    report.write(recording, limits=stage.limits(), target=report_path)
+    say_goodbye(console, recording, cluster=cluster, report_path=report_path)
+    console.print(f"The demo took {time.monotonic() - began:.0f} s.")
+    return 0 if all(promise.kept for promise in recording.promises) else 1
+
+
+def down() -> int:
+    """Remove the demo and Tidegate; the cluster stays."""
+    cluster, steps = ensure_cluster(), Progress()
+    with steps.step(f"remove the namespace {NAMESPACE}"):
+        stage.remove_namespace(cluster)
+    with steps.step("uninstall Tidegate"):
+        cluster.helm(
+            *("uninstall", stage.RELEASE, "--namespace", stage.RELEASE_NAMESPACE),
+            *("--ignore-not-found", "--wait"),
+        )
+    return 0
+
+
+def say_goodbye(
+    console: Console, recording: Recording, *, cluster: Cluster, report_path: Path
+) -> None:
+    """The table of promises, and where to go from here."""
+    console.print()
+    console.print(summary(recording.promises))
+    console.print(f"\nReport         {report_path}")
+    console.print('Look around    eval "$(python -m tests.cluster env)"', highlight=False)
+    for command in (
+        f"kubectl -n {NAMESPACE} get modeldeployments",
+        f"kubectl -n {NAMESPACE} describe modeldeployment digits",
+        f"kubectl -n {NAMESPACE} get httproute,deployments,services",
+        f"kubectl -n {cluster.gateway.namespace} get gateway {cluster.gateway.name}",
+        f"kubectl -n {stage.RELEASE_NAMESPACE} logs deployment/tidegate",
+    ):
+        console.print(f"               {command}", highlight=False)
+    console.print("Clean up       make demo-down; the cluster itself: make cluster-down")
+
+
+def summary(promises: list[Promise]) -> Table:
+    """Every promise with its mark and its numbers."""
+    table = Table(title="What was promised", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("promise")
+    table.add_column("seen")
+    for promise in promises:
+        mark = "[green]kept[/green]" if promise.kept else "[bold red]BROKEN[/bold red]"
+        table.add_row(mark, promise.text, promise.detail)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

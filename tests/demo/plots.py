@@ -1,0 +1,197 @@
+"""The plots of the report as one SVG whose colours are variables of the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tests.demo.story import Recording
+from tests.demo.users import Sums, Users, share_percent
+from tests.demo.view import View
+
+# Written by matplotlib, then replaced: the page knows whether it is light or dark.
+_INK, _SOFT, _LINE, _LIMIT = "#010101", "#020202", "#030303", "#040404"
+_VERSIONS = {"v1": "#050501", "v2": "#050502", "v3": "#050503"}
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _SOFT: "var(--soft)",
+    _LINE: "var(--line)",
+    _LIMIT: "var(--limit)",
+    **{colour: f"var(--{name})" for name, colour in _VERSIONS.items()},
+}
+_LINES = {"v1": (0, (1, 1)), "v2": "solid", "v3": "solid"}
+_BIN_SECONDS = 3
+_LEAST_REQUESTS = 5  # a ratio of fewer says nothing
+
+
+def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
+    """The SVG element. `limits` by metric name, in ratio or seconds."""
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "font.size": 10,
+            "text.color": _INK,
+            "axes.labelcolor": _INK,
+            "axes.edgecolor": _LINE,
+            "xtick.color": _SOFT,
+            "ytick.color": _SOFT,
+            "grid.color": _LINE,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
+        drawing = Figure(figsize=(10.5, 8.2), layout="constrained")
+        share, errors, latency = drawing.subplots(3, 1, sharex=True, height_ratios=(1.25, 1, 1))
+        _share(share, recording)
+        _errors(errors, recording, limit=limits.get("error-ratio"))
+        _latency(latency, recording, limit=limits.get("latency-p95"))
+        latency.set_xlabel("seconds since the beginning")
+        for axes in (share, errors, latency):
+            axes.grid(visible=True, axis="y", linewidth=0.6)
+            axes.margins(x=0.01)
+        _marks(share, (errors, latency), recording)
+        buffer = io.StringIO()
+        drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return paint(buffer.getvalue())
+
+
+def paint(svg: str) -> str:
+    """The bare SVG element with the page's variables for colours."""
+    element = svg[svg.index("<svg") :]
+    pattern = re.compile("|".join(_VARIABLES))
+    return pattern.sub(lambda match: _VARIABLES[match.group()], element)
+
+
+def binned(
+    users: Users, *, began: float, value: Callable[[Mapping[str, Sums], str], float | None]
+) -> dict[str, tuple[list[float], list[float]]]:
+    """By version: middles of bins in seconds since `began`, and the values that exist there."""
+    series: dict[str, tuple[list[float], list[float]]] = {}
+    if not users.seconds:
+        return series
+    first, last = users.seconds[0].at, users.seconds[-1].at
+    for start in range(first, last + 1, _BIN_SECONDS):
+        sums = users.between(start, start + _BIN_SECONDS)
+        for version in users.versions():
+            found = value(sums, version)
+            if found is not None:
+                times, values = series.setdefault(version, ([], []))
+                times.append(start + _BIN_SECONDS / 2 - began)
+                values.append(found)
+    return series
+
+
+def intended(views: tuple[View, ...], *, began: float) -> tuple[list[float], list[float]]:
+    """Times in seconds since `began`, and the candidate's weight in percent from then on."""
+    return [view.at - began for view in views], [view.intended_percent for view in views]
+
+
+def _share(axes: Axes, recording: Recording) -> None:
+    axes.step(
+        *intended(recording.views, began=recording.began),
+        where="post",
+        color=_INK,
+        linewidth=1.4,
+        linestyle="dashed",
+        label="wanted for the candidate",
+    )
+    _versions(axes, binned(recording.users, began=recording.began, value=share_percent))
+    axes.set_ylabel("share of requests, %")
+    axes.set_ylim(-4, 104)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+
+def _errors(axes: Axes, recording: Recording, *, limit: float | None) -> None:
+    def ratio(sums: Mapping[str, Sums], version: str) -> float | None:
+        book = sums.get(version, Sums())
+        return 100 * book.failed / book.answered if book.answered >= _LEAST_REQUESTS else None
+
+    _versions(axes, binned(recording.users, began=recording.began, value=ratio))
+    _limit(axes, None if limit is None else 100 * limit)
+    axes.set_ylabel("failed requests, %")
+    axes.set_ylim(bottom=-1)
+
+
+def _latency(axes: Axes, recording: Recording, *, limit: float | None) -> None:
+    def milliseconds(sums: Mapping[str, Sums], version: str) -> float | None:
+        book = sums.get(version, Sums())
+        seconds = book.p95_seconds if book.answered >= _LEAST_REQUESTS else None
+        return None if seconds is None else 1000 * seconds
+
+    _versions(axes, binned(recording.users, began=recording.began, value=milliseconds))
+    _limit(axes, None if limit is None else 1000 * limit)
+    axes.set_ylabel("p95 latency, ms")
+    axes.set_ylim(bottom=0)
+
+
+def _versions(axes: Axes, series: Mapping[str, tuple[list[float], list[float]]]) -> None:
+    for version, (times, values) in series.items():
+        colour = _VERSIONS.get(version, _SOFT)
+        style = _LINES.get(version, "solid")
+        axes.plot(
+            times,
+            values,
+            color=colour,
+            linestyle=style,
+            linewidth=1.8,
+            marker="o",
+            markersize=2.4,
+            label=version,
+        )
+
+
+def _limit(axes: Axes, value: float | None) -> None:
+    if value is None:
+        return
+    axes.axhline(value, color=_LIMIT, linewidth=1.2, linestyle="dashed")
+    axes.annotate(
+        f"limit {value:g}",
+        xy=(1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        color=_LIMIT,
+    )
+
+
+def _marks(top: Axes, others: tuple[Axes, ...], recording: Recording) -> None:
+    """A vertical line for each thing that was done or decided, named above the first plot."""
+    for at, title in marks(recording):
+        for axes in (top, *others):
+            axes.axvline(at, color=_SOFT, linewidth=0.8, linestyle="dotted")
+        top.annotate(
+            title,
+            xy=(at, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 4),
+            textcoords="offset points",
+            rotation=38,
+            fontsize=8.5,
+            color=_INK,
+            annotation_clip=False,
+        )
+
+
+def marks(recording: Recording) -> list[tuple[float, str]]:
+    """Seconds since the beginning and a name: what was applied, and how phases and steps moved."""
+    found = [(act.at - recording.began, act.title) for act in recording.acts]
+    before: View | None = None
+    for view in recording.views:
+        if before is not None:
+            found += [(view.at - recording.began, title) for title in _news(before, view)]
+        before = view
+    return sorted(found)
+
+
+def _news(before: View, view: View) -> list[str]:
+    if view.step and view.step != before.step:
+        return [f"step {view.step}"]
+    if view.phase != before.phase and view.phase == "RollingBack":
+        return ["rolled back"]
+    promoted = view.phase == "Healthy" and before.stable and view.stable != before.stable
+    return [f"{view.stable} promoted"] if promoted else []

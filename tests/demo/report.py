@@ -1,0 +1,128 @@
+"""One self-contained HTML page about a run: plots, decisions, promises; for light and dark."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.demo import plots, timeline
+from tests.demo.promises import Promise
+from tests.demo.story import Recording
+from tests.demo.users import Users
+from tests.demo.view import View
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d5d8dd;
+  --page: #ffffff; --v1: #2563d9; --v2: #14804a; --v3: #c62a2f; --limit: #9a6700; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a3a9b1; --line: #3a3f45;
+  --page: #15181b; --v1: #7aa7ff; --v2: #4cc38a; --v3: #ff6369; --limit: #e5b454; } }
+body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 64rem; background: var(--page);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
+p.lead { color: var(--soft); margin: .3rem 0 0; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+th { color: var(--soft); font-weight: 600; } td.n { white-space: nowrap; }
+.kept { color: var(--v2); font-weight: 600; } .broken { color: var(--v3); font-weight: 700; }
+figure { margin: 0; overflow-x: auto; } svg { max-width: 100%; height: auto; }
+svg text { font-family: system-ui, sans-serif; }
+"""
+
+
+def write(recording: Recording, *, limits: Mapping[str, float], target: Path) -> None:
+    """Write the page; the folder is made when missing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(recording, limits=limits), encoding="utf-8")
+
+
+def page(recording: Recording, *, limits: Mapping[str, float]) -> str:
+    """The page as text. `limits` by metric name, in ratio or seconds."""
+    kept = sum(promise.kept for promise in recording.promises)
+    began = dt.datetime.fromtimestamp(recording.began, tz=dt.UTC)
+    lead = (
+        f"{kept} of {len(recording.promises)} promises kept · "
+        f"{recording.users.answered} requests, {recording.users.failed} failed · "
+        f"{began:%Y-%m-%d %H:%M} UTC"
+    )
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>Tidegate demo</title><style>{_STYLE}</style></head><body>",
+            f'<h1>Tidegate demo</h1><p class="lead">{html.escape(lead)}</p>',
+            "<h2>What happened</h2>",
+            f"<figure>{plots.figure(recording, limits=limits)}</figure>",
+            "<h2>What was promised</h2>",
+            _promises(recording.promises),
+            "<h2>What users got</h2>",
+            _versions(recording.users),
+            "<h2>What the operator said</h2>",
+            _decisions(recording),
+            "</body></html>",
+        ]
+    )
+
+
+def decisions(views: tuple[View, ...]) -> list[View]:
+    """The looks at which something changed, without those between."""
+    changed: list[View] = []
+    for view in views:
+        if not changed or view.story != changed[-1].story:
+            changed.append(view)
+    return changed
+
+
+def _promises(promises: list[Promise]) -> str:
+    rows = [
+        (
+            '<span class="kept">kept</span>' if it.kept else '<span class="broken">broken</span>',
+            html.escape(it.text),
+            html.escape(it.detail),
+        )
+        for it in promises
+    ]
+    return _table(("", "promise", "seen"), rows)
+
+
+def _versions(users: Users) -> str:
+    rows = [
+        (
+            html.escape(version),
+            str(sums.answered),
+            timeline.percent(timeline.in_percent(sums.error_ratio)),
+            timeline.milliseconds(sums.p95_seconds),
+            timeline.percent(timeline.in_percent(sums.accuracy)),
+        )
+        for version, sums in users.totals().items()
+    ]
+    return _table(("answered by", "requests", "failed", "p95", "right answers"), rows)
+
+
+def _decisions(recording: Recording) -> str:
+    rows = [
+        (
+            timeline.clock(view.at - recording.began),
+            html.escape(view.phase),
+            html.escape(view.step or "-"),
+            f"{view.intended_percent:g} %",
+            html.escape(view.verdict),
+            html.escape(view.message or "-"),
+        )
+        for view in decisions(recording.views)
+    ]
+    return _table(("time", "phase", "step", "wanted", "verdict", "message"), rows)
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    head = "".join(f"<th>{head}</th>" for head in heads)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="n">{cell}</td>' for cell in row[:-1])
+        + f"<td>{row[-1]}</td></tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

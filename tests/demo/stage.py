@@ -1,0 +1,164 @@
+"""Setting the stage: cluster, images, Tidegate from its chart, an empty namespace, users."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.cluster.api import Cluster, CommandError
+from tests.cluster.progress import Progress
+from tests.demo.watching import NAME, NAMESPACE
+from tests.images.mlserver.rows import held_out_rows
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "demo"
+IMAGES = ROOT / "tests" / "images"
+RELEASE = "tidegate"
+RELEASE_NAMESPACE = "tidegate-system"
+MODEL_IMAGE = "localhost/tidegate/digits:demo"
+TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
+SCRAPE_INTERVAL_SECONDS = 2
+
+_OPERATOR_FILES = ("Dockerfile", "pyproject.toml", "requirements", "operator")
+
+
+def build_images(cluster: Cluster) -> str:
+    """Build all images of the demo; the reference of the operator's image."""
+    operator = f"localhost/tidegate/operator:{operator_tag(ROOT)}"
+    cluster.build_image(context=ROOT, dockerfile=ROOT / "Dockerfile", tag=operator)
+    for folder, tag in (("mlserver", MODEL_IMAGE), ("testkit", TESTKIT_IMAGE)):
+        context = IMAGES / folder
+        cluster.build_image(context=context, dockerfile=context / "Dockerfile", tag=tag)
+    return operator
+
+
+def operator_tag(root: Path) -> str:
+    """A tag that changes with the operator, so that an upgrade replaces the pods."""
+    digest = hashlib.sha256()
+    for name in _OPERATOR_FILES:
+        path = root / name
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
+                digest.update(f"\n{file.relative_to(root)}\n".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def install(cluster: Cluster, *, image: str, progress: Progress) -> None:
+    """Install or upgrade Tidegate and wait until both copies are ready.
+
+    Errors: CommandError with what helm said and how the pods are.
+    """
+    repository, _, tag = image.rpartition(":")
+    values = {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+        "metricSources": [
+            {
+                "name": "default",
+                "url": cluster.prometheus_url,
+                "scrapeIntervalSeconds": SCRAPE_INTERVAL_SECONDS,
+            }
+        ],
+    }
+    arguments = ["upgrade", RELEASE, str(ROOT / "charts" / "tidegate"), "--install"]
+    arguments += ["--namespace", RELEASE_NAMESPACE, "--create-namespace"]
+    # Tests may have put our CRDs into the cluster without helm.
+    arguments += ["--reset-values", "--take-ownership", "--wait", "--timeout", "120s"]
+    # --set-json reaches every value without a file that would have to be removed.
+    for name, value in values.items():
+        arguments += ["--set-json", f"{name}={json.dumps(value)}"]
+    with progress.step("install Tidegate from its chart"):
+        cluster.helm(*arguments)
+
+
+def reset_namespace(cluster: Cluster, *, progress: Progress) -> None:
+    """An empty namespace, whatever an earlier run left."""
+    with progress.step(f"prepare the namespace {NAMESPACE}"):
+        remove_namespace(cluster)
+        cluster.kubectl("create", "namespace", NAMESPACE)
+        tune_gateway(cluster)
+
+
+def tune_gateway(cluster: Cluster) -> None:
+    """Let Envoy Gateway close idle connections before MLServer does; other Gateways are left alone."""
+    served = cluster.kubectl("api-resources", "--api-group=gateway.envoyproxy.io", "-o", "name")
+    if "backendtrafficpolicies.gateway.envoyproxy.io" in served.split():
+        cluster.kubectl("apply", "-f", str(EXAMPLES / "connections.yaml"))
+
+
+def remove_namespace(cluster: Cluster) -> None:
+    """Delete the ModelDeployment first, while the operator can end what it owes, then the rest."""
+    if not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"):
+        return
+    delete = ("delete", "--ignore-not-found", "--wait")
+    try:
+        cluster.kubectl(*delete, "-n", NAMESPACE, "modeldeployment", NAME, "--timeout=30s")
+    except CommandError:
+        # The way out that the docs name for an operator that is gone: drop its finalizer.
+        patch = '{"metadata":{"finalizers":[]}}'
+        cluster.kubectl(
+            *("patch", "-n", NAMESPACE, "modeldeployment", NAME), "--type=merge", "-p", patch
+        )
+    cluster.kubectl(*delete, "namespace", NAMESPACE, "--timeout=120s")
+
+
+def start_users(cluster: Cluster, *, progress: Progress) -> None:
+    """Start the load generator with the held-out rows and wait until it runs."""
+    with progress.step("start the users: held-out rows through the Gateway"):
+        rows = {"rows.json": json.dumps(rows_document(), separators=(",", ":"))}
+        config = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "digits-rows", "namespace": NAMESPACE},
+            "data": rows,
+        }
+        cluster.kubectl("create", "-f", "-", input=json.dumps(config))
+        cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(traffic_pod(cluster)))
+        ready = ("wait", "--for=condition=Ready", "pod/traffic", "--timeout=60s")
+        cluster.kubectl(*ready, "-n", NAMESPACE)
+
+
+def apply_version(cluster: Cluster, version: str) -> None:
+    """Apply the ModelDeployment of the examples with this version."""
+    document = model_deployment(version, gateway=(cluster.gateway.namespace, cluster.gateway.name))
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump(document))
+
+
+def model_deployment(version: str, *, gateway: tuple[str, str]) -> dict[str, Any]:
+    """The example with another version and the cluster's Gateway (namespace, name)."""
+    document: dict[str, Any] = yaml.safe_load((EXAMPLES / "digits.yaml").read_text())
+    document["spec"]["model"] = {"version": version, "uri": f"/models/{version}"}
+    namespace, name = gateway
+    document["spec"]["traffic"]["gatewayAPI"]["parentRefs"] = [
+        {"name": name, "namespace": namespace}
+    ]
+    return document
+
+
+def traffic_pod(cluster: Cluster) -> dict[str, Any]:
+    """The load generator of the examples, aimed at the cluster's Gateway."""
+    pod: dict[str, Any] = yaml.safe_load((EXAMPLES / "traffic.yaml").read_text())
+    [container] = pod["spec"]["containers"]
+    url = f"--url={cluster.gateway.url}/v2/models/{NAME}/infer"
+    container["args"] = [url if it.startswith("--url=") else it for it in container["args"]]
+    return pod
+
+
+def rows_document() -> list[dict[str, Any]]:
+    """The rows no model has seen, with what they show."""
+    rows = held_out_rows()
+    return [
+        {"pixels": pixels.astype(int).tolist(), "label": int(label)}
+        for pixels, label in zip(rows.pixels, rows.labels, strict=True)
+    ]
+
+
+def limits() -> dict[str, float]:
+    """The thresholds of the example by metric name; ratio or seconds."""
+    document = model_deployment("v1", gateway=("", ""))
+    metrics = document["spec"]["analysis"]["metrics"]
+    return {metric["name"]: float(metric["threshold"]["max"]) for metric in metrics}

@@ -1,0 +1,83 @@
+"""The lines that tell a rollout: one for each change, and one every few seconds between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.text import Text
+from tests.demo.users import Sums, share_percent
+from tests.demo.view import View
+
+TICK_SECONDS = 5.0
+_FIXED_WIDTH = 79  # of all columns before the reason
+_LEAST_REASON_WIDTH = 30
+_STYLES = {"Pass": "green", "Fail": "red", "Error": "yellow", "NoData": "yellow"}
+
+
+def heading(*, version: str) -> Text:
+    """The names of the columns; errors and latency are those of `version`, as users saw them."""
+    columns = (
+        f"{'time':>5}",
+        f"{'step':<12}",
+        f"{'wanted':>6}",
+        f"{'seen':>7}",
+        f"{f'{version} errors':>9}",
+        f"{'p95':>7}",
+        f"{'of':>5}",
+        f"{'verdict':<12}",
+        "reason",
+    )
+    return Text("  ".join(columns), style="bold")
+
+
+def is_news(view: View, *, printed: View | None) -> bool:
+    """Whether a look deserves a line: something changed, or the last line is old."""
+    if printed is None or view.story != printed.story:
+        return True
+    return view.rolling and view.at - printed.at >= TICK_SECONDS
+
+
+def line(view: View, *, version: str, began: float, sums: Mapping[str, Sums], width: int) -> Text:
+    """One line: what the operator wants for a version and says, beside what its users saw.
+
+    Units: began in unix seconds, width in characters.
+    """
+    book = sums.get(version, Sums())
+    text = Text(no_wrap=True)
+    text.append(f"{clock(view.at - began):>5}  ", style="dim")
+    text.append(f"{view.step or view.phase:<12}  ")
+    text.append(f"{view.wanted_percent(version):>4.0f} %  ", style="bold")
+    text.append(f"{percent(share_percent(sums, version)):>7}  ")
+    text.append(f"{percent(in_percent(book.error_ratio)):>9}  ")
+    text.append(f"{milliseconds(book.p95_seconds):>7}  ")
+    text.append(f"{book.answered or '-':>5}  ")
+    text.append(f"{view.verdict:<12}  ", style=_STYLES.get(view.verdict, ""))
+    text.append(reason(view, width=max(width - _FIXED_WIDTH, _LEAST_REASON_WIDTH)))
+    return text
+
+
+def reason(view: View, *, width: int) -> str:
+    """The operator's words, cut to the width."""
+    words = " ".join(view.message.split()) or "-"
+    return words if len(words) <= width else f"{words[: width - 1]}…"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds since the beginning."""
+    whole = max(int(seconds), 0)
+    return f"{whole // 60:02d}:{whole % 60:02d}"
+
+
+def percent(value: float | None) -> str:
+    """A share for people; `-` where there is none."""
+    return "-" if value is None else f"{value:.1f} %"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A latency for people; `-` where there is none."""
+    return "-" if seconds is None else f"{1000 * seconds:.0f} ms"
+
+
+def in_percent(ratio: float | None) -> float | None:
+    """A ratio from 0 to 1 in percent."""
+    return None if ratio is None else 100 * ratio

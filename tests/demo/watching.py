@@ -1,0 +1,119 @@
+"""Looking at the cluster while the story goes on: one thread, no clocks in the other modules."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any, Self
+
+from tests.cluster.api import Cluster
+from tests.demo import users, view
+
+NAMESPACE = "tidegate-demo"
+NAME = "digits"
+MODEL_DEPLOYMENT = f"/apis/tidegate.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{NAME}"
+STATS = f"/api/v1/namespaces/{NAMESPACE}/pods/traffic:8080/proxy/stats"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+
+_POLL_SECONDS = 0.5
+_REQUEST_TIMEOUT_SECONDS = 10.0
+
+
+class Reader:
+    """GETs through one long-lived `kubectl proxy`: a look costs a millisecond, not a process."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def get(self, path: str) -> Any:
+        """The decoded body. Errors: OSError when there is no answer or it is no 200."""
+        with self._opener.open(
+            f"{self._base_url}{path}", timeout=_REQUEST_TIMEOUT_SECONDS
+        ) as answer:
+            return json.load(answer)
+
+    def look(self) -> view.View:
+        """The ModelDeployment now."""
+        return view.read_view(self.get(MODEL_DEPLOYMENT), at=time.time())
+
+    def users(self, *, since: float = 0.0) -> users.Users:
+        """The books of the load generator; its clock is taken as ours."""
+        return users.read_users(self.get(f"{STATS}?since={since:.0f}"))
+
+    def pods(self, *, version: str) -> list[str]:
+        """Names of the model pods of a version that exist now."""
+        items = self.get(f"{PODS}?labelSelector=tidegate.dev/model-deployment={NAME}")["items"]
+        return [pod["metadata"]["name"] for pod in items if _version(pod) == version]
+
+
+@contextlib.contextmanager
+def reader(cluster: Cluster) -> Iterator[Reader]:
+    """A reader for the time of the block."""
+    command = [str(cluster.kubectl_bin), "--kubeconfig", str(cluster.kubeconfig)]
+    process = subprocess.Popen(
+        [*command, "proxy", "--port=0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        # Its one line ends with the address that it listens on.
+        address = process.stdout.readline().split()[-1]
+        yield Reader(f"http://{address}")
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+class Watch:
+    """Looks at the ModelDeployment twice a second and keeps every look that says something new."""
+
+    def __init__(self, source: Reader) -> None:
+        self._source = source
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._views: list[view.View] = []
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=15)
+
+    @property
+    def latest(self) -> view.View | None:
+        """The newest look, if there was one."""
+        with self._lock:
+            return self._views[-1] if self._views else None
+
+    @property
+    def views(self) -> tuple[view.View, ...]:
+        """All looks so far."""
+        with self._lock:
+            return tuple(self._views)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            # A missed look is no news: the API server may be busy, or nothing is applied yet.
+            with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+                seen = self._source.look()
+                with self._lock:
+                    self._views.append(seen)
+
+
+def _version(pod: dict[str, Any]) -> str:
+    """The model version of a pod, as the operator tells it to the containers."""
+    variables = pod["spec"]["containers"][0].get("env", [])
+    named = (item for item in variables if item["name"] == "TIDEGATE_MODEL_VERSION")
+    return next((str(item.get("value", "")) for item in named), "")
