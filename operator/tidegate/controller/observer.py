@@ -130,13 +130,7 @@ class Observer:
         spec, violations = convert.read_spec(body, sources=self._settings.sources)
         found: Mapping[str, Template] = {}
         if spec is not None:
-            resolved = resolve_templates(
-                spec, find=self._finder(meta.namespace), sources=self._enforcing()
-            )
-            if isinstance(resolved, tuple):
-                spec, violations = None, resolved
-            else:
-                found = resolved
+            found, violations = self._resolve(spec, meta.namespace)
         seen = model.Observation(
             now=self._clock.now(),
             epoch=self._epoch(),
@@ -149,6 +143,21 @@ class Observer:
             request=convert.read_request(body["metadata"].get("annotations")),
         )
         return seen, found
+
+    def _resolve(
+        self, spec: model.Spec, namespace: str
+    ) -> tuple[dict[str, Template], tuple[model.Violation, ...]]:
+        """Each metric by itself: one that cannot be read must not silence the others."""
+        found: dict[str, Template] = {}
+        find, sources = self._finder(namespace), self._enforcing()
+        resolved = resolve_templates(spec, find=find, sources=sources)
+        if not isinstance(resolved, tuple):
+            return dict(resolved), ()
+        for metric in spec.analysis.metrics:
+            alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
+            one = resolve_templates(alone, find=find, sources=sources)
+            found |= {} if isinstance(one, tuple) else one
+        return found, resolved
 
     def _enforcing(self) -> dict[str, bool]:
         """Which metric sources put a namespace on every query."""
@@ -288,7 +297,7 @@ class Observer:
                 rollout_id=rollout.id,
                 stable=seen.status.stable.revision if seen.status.stable else "",
                 candidate=rollout.revision.hash,
-                spec=replace(spec, steps=_frozen_steps(rollout)),
+                spec=_judged_spec(spec, rollout, found),
                 templates=found,
                 step_index=_judged_index(rollout),
                 confirmed_at=rollout.judged_since,
@@ -317,9 +326,11 @@ def _judged_index(rollout: model.Rollout) -> int:
     return rollout.step.index if rollout.step.confirmed_at else rollout.step.index - 1
 
 
-def _frozen_steps(rollout: model.Rollout) -> tuple[model.Step, ...]:
-    """The plan's steps; edits of the spec's steps wait for the next rollout."""
-    return tuple(
+def _judged_spec(
+    spec: model.Spec, rollout: model.Rollout, found: Mapping[str, Template]
+) -> model.Spec:
+    """The spec with the plan's steps (edits wait for the next rollout) and the readable metrics."""
+    steps = tuple(
         model.Step(
             name=step.name,
             weight_percent=step.weight_percent,
@@ -329,6 +340,8 @@ def _frozen_steps(rollout: model.Rollout) -> tuple[model.Step, ...]:
         )
         for step in rollout.plan
     )
+    metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
+    return replace(spec, steps=steps, analysis=replace(spec.analysis, metrics=metrics))
 
 
 def _all_ready(deployment: ports.Object) -> bool:

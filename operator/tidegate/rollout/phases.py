@@ -33,6 +33,9 @@ def decide(seen: model.Observation) -> actions.Decision:
         turn = ending.terminate(turn, finalizer=upkeep.FINALIZER)
     elif seen.spec is None or seen.desired is None:
         turn = _invalid(turn)
+    elif seen.violations:
+        turn = upkeep.tidy(_only_keep_safe(requests.handle(_invalid(turn))))
+        turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
     else:
         turn = upkeep.tidy(_work(starting.follow_spec(requests.handle(turn))))
         turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
@@ -61,8 +64,20 @@ def _work(turn: Turn) -> Turn:
             return walking.work(turn)
 
 
+def _only_keep_safe(turn: Turn) -> Turn:
+    """No forward move: something the spec refers to is missing, but a breach still rolls back."""
+    rollout = turn.active_rollout
+    if rollout is None:
+        return turn
+    if rollout.stage is not model.Phase.ROLLING_BACK and rollout.split.candidate_percent > 0:
+        turn = walking.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
+    if turn.rollout.stage is model.Phase.ROLLING_BACK:
+        return ending.work_rolling_back(turn)
+    return turn
+
+
 def _invalid(turn: Turn) -> Turn:
-    """Touch nothing: traffic and pods stay as they are until the spec can be read again."""
+    """Say what to change. Where the spec cannot be read at all, nothing is touched."""
     problem = turn.seen.violations[0] if turn.seen.violations else None
     told = turn.status.phase is model.Phase.INVALID
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
@@ -75,6 +90,9 @@ def phase_of(turn: Turn) -> model.Phase:
     """The phase that people see, derived from the rollout and its result."""
     rollout = turn.active_rollout
     if turn.seen.blocked is not None and turn.seen.blocked.reason == "InvalidTemplate":
+        return model.Phase.INVALID
+    ends = rollout is not None and rollout.stage is model.Phase.ROLLING_BACK
+    if turn.seen.violations and not ends:
         return model.Phase.INVALID
     if rollout is not None:
         return _phase_of_active(turn, rollout)

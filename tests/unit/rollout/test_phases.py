@@ -347,6 +347,44 @@ def test_invalid_spec_leaves_traffic_untouched_and_says_what_to_change() -> None
     world.run_until(P.HEALTHY)
 
 
+def test_missing_reference_stops_forward_moves_but_not_the_safety_watch() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.violations = (
+        model.Violation(
+            path="spec.analysis.metrics[0]", message="gone", reason="ReferenceNotFound"
+        ),
+    )
+    world.settle()
+    assert world.status.phase is P.INVALID
+    assert world.traffic.weights[V2.hash] == 10.0
+    assert world.condition("Stalled").reason == "ReferenceNotFound"
+    world.analysis = BREACH
+    world.tick()
+    assert world.traffic.weights == {V1.hash: 100.0}
+    world.settle()
+    assert world.status.phase is P.INVALID
+    world.violations = ()
+    world.run_until(P.ROLLED_BACK)
+
+
+def test_missing_reference_heals_without_an_edit() -> None:
+    world = serving()
+    world.violations = (
+        model.Violation(
+            path="spec.analysis.metrics[0]", message="gone", reason="ReferenceNotFound"
+        ),
+    )
+    world.deploy(V2)
+    world.settle()
+    assert world.pods() == {V1.hash: 4}
+    world.violations = ()
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+
+
 def test_refused_template_is_invalid() -> None:
     world = serving()
     world.blocked = model.Violation(
