@@ -34,6 +34,7 @@ POOL_THREADS = 16
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_QUERY_LENGTH = 8192  # queries travel in the URL
 CONNECT_TIMEOUT_SECONDS = 2.0
+SLACK_SECONDS = 1.0  # for waiting for a thread and for handing the answer over
 BREAKER_FAILURES = 5
 BREAKER_SECONDS = 10.0
 
@@ -140,7 +141,7 @@ class _Source:
             message = "failed repeatedly and is left alone for a moment"
             return Retryable(message=message, after_seconds=pause)
         # Waiting for a thread counts too, so that a caller's delay has a bound.
-        deadline_seconds = CONNECT_TIMEOUT_SECONDS + self._timeout_seconds + 1.0
+        deadline_seconds = CONNECT_TIMEOUT_SECONDS + self._timeout_seconds + SLACK_SECONDS
         result: Result[RawAnswer]
         try:
             async with asyncio.timeout(deadline_seconds):

@@ -7,6 +7,7 @@ its whole start-up. So series are differenced here, one by one, and summed over 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from tidegate.evidence.model import Series, Window
@@ -48,11 +49,11 @@ class Births:
     """Tells series that were born inside the window from series that were only not seen.
 
     A series that appears on a target already known is a new label set: it counts from zero. A new
-    target counts from zero only if the source was watching before the window began, since after
-    an outage of the source every old pod looks new.
+    target counts from zero only if the source saw another one well before, since after an outage
+    of the source every old pod looks new.
     """
 
-    __slots__ = ("_targets", "_watched")
+    __slots__ = ("_targets", "_watched_since")
 
     def __init__(self, series: Iterable[Series], *, window: Window) -> None:
         known = [(target(one), one.samples[0][0]) for one in series if one.samples]
@@ -60,14 +61,16 @@ class Births:
         for key, at in known:
             first[key] = min(at, first.get(key, at))
         self._targets: Mapping[Target, float] = first
-        self._watched = any(at <= window.start for at in first.values())
+        earliest = min(first.values(), default=math.inf)
+        # After an outage old pods come back one by one within about one scrape interval.
+        self._watched_since = earliest + 2 * window.scrape_interval_seconds
 
     def from_zero(self, series: Series) -> bool:
         """True if the first sample of the series counts in full."""
         first = self._targets.get(target(series))
         if first is None or not series.samples:
             return False
-        return series.samples[0][0] > first or self._watched
+        return series.samples[0][0] > first or first >= self._watched_since
 
 
 def by_target(series: Iterable[Series], *, births: Births, window: Window) -> dict[Target, float]:

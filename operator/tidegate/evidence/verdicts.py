@@ -104,8 +104,9 @@ def _decided(
 ) -> tuple[Verdict, Reason, str]:
     """The rules of the module, in their order."""
     if step.now < step.judged_from:
-        wait = f"{step.judged_from - step.now:.0f} s until the warm-up ends"
-        return Verdict.HOLD, Reason.WARMUP, wait
+        until = datetime.fromtimestamp(step.judged_from, tz=UTC)
+        # A fixed time, not a countdown: the message goes to status and must not change by itself.
+        return Verdict.HOLD, Reason.WARMUP, f"nothing is judged before {until:%H:%M:%S} UTC"
     required = sorted((one for one in judged if not one.metric.dry_run), key=_name)
     breached = [one for one in required if one.breached]
     if breached:

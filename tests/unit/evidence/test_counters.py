@@ -52,7 +52,7 @@ def test_a_new_pod_counts_in_full_while_the_source_was_watching() -> None:
 
 def test_after_an_outage_of_the_source_nothing_counts_in_full() -> None:
     old = series(STABLE, [1_000_000, 1_000_010], first=START + 2 * SCRAPE)
-    other = series(CANDIDATE, [500, 505], first=START + 2 * SCRAPE, pod="b")
+    other = series(CANDIDATE, [500, 505], first=START + 2 * SCRAPE + 14, pod="b")
 
     assert _by_target([old, other]) == {"a": 10, "b": 5}
 

@@ -202,7 +202,7 @@ def test_inside_the_warm_up_nothing_is_decided() -> None:
     state = _judge({"error-ratio": _track(BAD, BAD, BAD)}, step=step)
 
     assert (state.verdict, state.reason) == (Verdict.HOLD, "Warmup")
-    assert state.message == "12 s until the warm-up ends"
+    assert state.message == "nothing is judged before 00:17:52 UTC"
 
 
 def test_before_the_first_look_nothing_is_judged() -> None:
