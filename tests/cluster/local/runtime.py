@@ -111,10 +111,34 @@ def import_own_images(archives: list[Path]) -> None:
             stamp.write_text(current)
 
 
+def remove_dangling_images() -> None:
+    """Forget images whose name went to a newer build; else the store grows with every build.
+
+    Only while no container runs: the kubelet knows images under these names.
+    """
+    for reference in dangling(ctr("images", "list")):
+        with contextlib.suppress(shell.CommandError):
+            ctr("images", "remove", reference)
+
+
+def dangling(listing: str) -> list[str]:
+    """References by digest alone, in the output of `ctr images list`, that no name shares."""
+    rows = [line.split() for line in listing.splitlines()[1:] if line.strip()]
+    targets = {row[0]: next(word for word in row[1:] if word.startswith("sha256:")) for row in rows}
+    named = {target for name, target in targets.items() if not name.startswith("sha256:")}
+    return [
+        name
+        for name, target in targets.items()
+        if name.startswith("sha256:") and target not in named
+    ]
+
+
 def remove_containers() -> None:
     """Kill and forget all containers, through containerd when it answers, else directly."""
     if ready():
-        _remove_through_containerd()
+        with contextlib.suppress(shell.CommandError):  # what it cannot do is done directly
+            _remove_through_containerd()
+            remove_dangling_images()
     _kill_directly()
 
 

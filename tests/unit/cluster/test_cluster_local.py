@@ -140,6 +140,16 @@ def test_containerd_finds_our_pause_image_and_keeps_namespaces_with_its_state(
     assert f'state = "{layout.CONTAINERD_STATE}"' in text
 
 
+def test_images_that_lost_their_name_are_dangling() -> None:
+    listing = """\
+REF                TYPE                 DIGEST       SIZE  PLATFORMS LABELS
+localhost/x:1      application/vnd.oci  sha256:new   1 MiB linux     -
+sha256:config-new  application/vnd.oci  sha256:new   1 MiB linux     io.cri-containerd.image=managed
+sha256:config-old  application/vnd.oci  sha256:old   1 MiB linux     io.cri-containerd.image=managed
+"""
+    assert runtime.dangling(listing) == ["sha256:config-old"]
+
+
 def test_the_node_has_no_default_route() -> None:
     commands = [" ".join(command) for command in network._inner_commands()]
     assert not [command for command in commands if "default" in command]
