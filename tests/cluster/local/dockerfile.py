@@ -28,14 +28,15 @@ def build_image(
 ) -> None:
     """Build and import an image; well below a second when no file of the context changed.
 
-    Errors: shell.CommandError with the end of the build log.
+    Errors: shell.CommandError with the end of the build log; ValueError for a tag without host.
     """
+    check_tag(tag)
     arguments = {"BASE_IMAGE": images.BASE, **build_args}
     with lock.file_lock(_folder() / "lock", timeout_seconds=_BUILD_TIMEOUT_SECONDS):
         content = content_hash(context, dockerfile=dockerfile, build_args=arguments)
         stamp = _folder() / f"{_slug(tag)}.json"
         known = _read_stamp(stamp)
-        imported = full_name(tag) in runtime.image_names()
+        imported = tag in runtime.image_names()
         if imported and known.get("content") == content:
             return
         with Progress().step(f"build the image {tag}"):
@@ -45,13 +46,15 @@ def build_image(
         stamp.write_text(json.dumps({"content": content, "image": image}))
 
 
-def full_name(tag: str) -> str:
-    """The name under which the kubelet looks for a tag."""
-    first, _, rest = tag.partition("/")
-    if not rest:
-        return f"registry.example/library/{tag}"
-    is_host = "." in first or ":" in first or first == "localhost"
-    return tag if is_host else f"registry.example/{tag}"
+def check_tag(tag: str) -> None:
+    """Refuse a tag without a host, such as `tidegate:dev`.
+
+    The kubelet completes it with the host of a public registry, and then does not find it here.
+    Errors: ValueError that says what to write instead.
+    """
+    host, slash, _ = tag.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        raise ValueError(f"{tag} names no host: call it localhost/{tag}")
 
 
 def content_hash(context: Path, *, dockerfile: Path, build_args: Mapping[str, str]) -> str:
@@ -161,7 +164,7 @@ def _import(tag: str) -> None:
     shell.run(
         *_buildah(),
         *("push", "--signature-policy", _policy(), tag),
-        f"docker-archive:{archive}:{full_name(tag)}",
+        f"docker-archive:{archive}:{tag}",
         timeout_seconds=300,
     )
     runtime.import_archive(archive)
