@@ -109,7 +109,8 @@ def test_presets_measure_exactly_what_was_served(
     candidate, stable = deployment.start(build.CANDIDATE), deployment.start(build.STABLE)
     for pod in (candidate, stable):  # history from before the step must not count
         pod.serve(500, code=500, seconds=9.0)
-    before = deployment.scraped()
+    for _ in range(3):  # known long enough to prove that Prometheus would have seen a third pod
+        before = deployment.scraped()
 
     candidate.serve(180, seconds=0.02)
     candidate.serve(20, code=503, seconds=2.0)  # the first of this status code
