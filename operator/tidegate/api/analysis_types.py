@@ -75,7 +75,7 @@ class Metric(Part):
         description="Limits of the candidate.",
         json_schema_extra=built_in(f"error-ratio: max {ERROR_RATIO_LIMIT}; others: required"),
     )
-    window: Annotated[str, DurationBetween("30s", "168h")] | None = Field(
+    window: Annotated[str, DurationBetween("30s", "1h")] | None = Field(
         default=None,
         description="Length of the window that is judged.",
         json_schema_extra=built_in("analysis.window"),
@@ -168,7 +168,7 @@ class Analysis(Part):
     min_requests: schema.Count = Field(
         default=100, description="Requests the candidate must have answered in each step."
     )
-    window: Annotated[str, DurationBetween("30s", "168h")] | None = Field(
+    window: Annotated[str, DurationBetween("30s", "1h")] | None = Field(
         default=None,
         description="Length of the window that is judged; never longer than the step so far.",
         json_schema_extra=built_in("the longer of 1m and 4 scrape intervals"),

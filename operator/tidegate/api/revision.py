@@ -14,7 +14,6 @@ from typing import Any
 
 from tidegate.rollout import model
 
-HASH_VERSION = "1"  # annotation tidegate.dev/hash-version; a change starts rollouts everywhere
 DIGITS = 10
 
 _MAX_DEPTH = 100

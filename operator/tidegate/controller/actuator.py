@@ -101,8 +101,7 @@ class Actuator:
             if objects.is_controlled_by(existing.value, uid=around.meta.uid):
                 self._store.put_own_reply(kind, existing.value)
                 return None
-            message = f"{kind.kind} {name} exists and belongs to somebody else; rename or delete it"
-            return ports.Fatal(reason="NameConflict", message=message)
+            return _name_conflict(kind, name)
         return result
 
     async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
@@ -181,6 +180,8 @@ class Actuator:
         reference = wanted.reference
         kind = KINDS[reference.kind]
         seen = around.targets.get(reference)
+        if seen is not None and not objects.is_controlled_by(seen, uid=around.meta.uid):
+            return _name_conflict(kind, reference.name)
         if seen is not None and provider.is_current(seen, wanted):
             return None
         if wanted.mechanism is provider.Mechanism.APPLY:
@@ -265,6 +266,11 @@ def plain(document: Any) -> Any:
 
 def _name(around: Surroundings, revision: str) -> str:
     return objects.revision_object_name(around.meta.name, revision=revision)
+
+
+def _name_conflict(kind: ports.Kind, name: str) -> ports.Fatal:
+    message = f"{kind.kind} {name} exists and belongs to somebody else; rename or delete it"
+    return ports.Fatal(reason="NameConflict", message=message)
 
 
 def _relabel(body: ports.Object, role: str) -> list[ports.Object]:

@@ -286,6 +286,7 @@ class Observer:
         """The verdict on the weight that was confirmed last; it stands while the next is reached."""
         rollout, spec = _active(seen.status), seen.spec
         if rollout is None or spec is None or rollout.judged_since is None:
+            self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
         if rollout.split.candidate_percent == 0 or rollout.skip_analysis:
             return model.AnalysisState()

@@ -113,14 +113,14 @@ def work_promoting(turn: Turn) -> Turn:
         return turn
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    skipped = any(s.state is not model.StepState.PASSED for s in rollout.plan)
-    result = model.RolloutResult.FAST_PROMOTED if skipped else model.RolloutResult.PROMOTED
+    fast = rollout.skip_analysis
+    result = model.RolloutResult.FAST_PROMOTED if fast else model.RolloutResult.PROMOTED
     old = turn.status.stable
     turn = become_stable(turn)
     if old is not None:
         turn = turn.with_status(replace(turn.status, previous=old))
         turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    turn = close(turn, result=result, reason="all steps passed")
+    turn = close(turn, result=result, reason="promoted by request" if fast else "all steps passed")
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tidegate.rollout import (
     actions,
+    clockjump,
     conditions,
     ending,
     model,
@@ -34,10 +35,12 @@ def decide(seen: model.Observation) -> actions.Decision:
     elif seen.spec is None or seen.desired is None:
         turn = _invalid(turn)
     elif seen.violations:
-        turn = upkeep.tidy(_only_keep_safe(requests.handle(_invalid(turn))))
+        turn = _invalid(clockjump.repair(turn))
+        turn = upkeep.tidy(_only_keep_safe(requests.handle(turn)))
         turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
     else:
-        turn = upkeep.tidy(_work(starting.follow_spec(requests.handle(turn))))
+        turn = requests.handle(clockjump.repair(turn))
+        turn = upkeep.tidy(_work(starting.follow_spec(turn)))
         turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
     status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds

@@ -33,6 +33,14 @@ def freeze(spec: model.Spec) -> tuple[model.PlanStep, ...]:
     )
 
 
+def next_index(rollout: model.Rollout, *, after: int = -1) -> int | None:
+    """The next step to walk, or None; a step that rounding brings to no weight is no step."""
+    for index in range(after + 1, len(rollout.plan)):
+        if rollout.plan[index].effective_weight_percent > 0:
+            return index
+    return None
+
+
 def rounded(plan: Iterable[model.PlanStep]) -> tuple[model.PlanStep, ...]:
     """Steps whose weight the data plane cannot give exactly."""
     return tuple(s for s in plan if abs(s.effective_weight_percent - s.weight_percent) > 1e-6)

@@ -84,9 +84,8 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
 
 
 def _live_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The largest share the candidate may have at the moment: intended or seen."""
-    seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
-    return max(rollout.split.candidate_percent, seen)
+    """The share that the data plane gives the candidate; pods without traffic carry nothing."""
+    return turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
 
 
 def _count(turn: Turn, revision: str) -> PodCount:

@@ -31,7 +31,7 @@ def work(turn: Turn) -> Turn:
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return turn
     if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
-        turn = plan.enter(turn, 0) if turn.rollout.plan else _promote(turn)
+        turn = _go_on(turn, after=-1)
     step = turn.rollout.step
     if turn.rollout.stage is model.Phase.PROMOTING:
         return ending.work_promoting(reach(turn, 100.0))
@@ -265,9 +265,12 @@ def pass_step(turn: Turn) -> Turn:
         waiting_for=None,
     )
     turn = turn.with_rollout(rollout).say("StepPassed", f"step {step.name} passed")
-    if step.index + 1 < len(rollout.plan):
-        return plan.enter(turn, step.index + 1)
-    return _promote(turn)
+    return _go_on(turn, after=step.index)
+
+
+def _go_on(turn: Turn, *, after: int) -> Turn:
+    index = plan.next_index(turn.rollout, after=after)
+    return _promote(turn) if index is None else plan.enter(turn, index)
 
 
 def _promote(turn: Turn) -> Turn:

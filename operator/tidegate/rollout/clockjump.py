@@ -1,0 +1,38 @@
+"""What to do when the wall clock went back: a leader on another node, or a corrected clock.
+
+Deadlines live in status as instants. Without care a jump back by an hour would stretch a hold
+or a drain by that hour. An instant that lies in the future although it was "now" when it was
+written proves the jump; what hangs on it then starts again.
+Source: reliability.md, fault 14.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.rollout import model, plan
+from tidegate.rollout.turn import Turn
+
+
+def repair(turn: Turn) -> Turn:
+    """Restart clocks that lie in the future; never shorter than planned, never endless."""
+    turn = turn.with_status(replace(turn.status, retiring=_retiring(turn)))
+    rollout = turn.active_rollout
+    if rollout is None:
+        return turn
+    if rollout.progress_at > turn.now:
+        turn = turn.with_rollout(replace(rollout, progress_at=turn.now))
+    step = rollout.step
+    if step is not None and step.confirmed_at is not None and step.confirmed_at > turn.now:
+        return plan.confirm(turn)
+    return turn
+
+
+def _retiring(turn: Turn) -> tuple[model.Retiring, ...]:
+    """A drain never lasts longer from now than the longest one that is ever asked for."""
+    spec = turn.spec
+    latest = turn.after(spec.scale_down_delay_seconds + spec.rollback.keep_candidate_seconds)
+    return tuple(
+        replace(entry, scale_down_at=min(entry.scale_down_at, latest))
+        for entry in turn.status.retiring
+    )
