@@ -13,10 +13,7 @@ from tidegate.adapters import telemetry
 from tidegate.adapters.prometheus import PrometheusSources
 from tidegate.api import documents
 from tidegate.cli import shell
-from tidegate.controller import workqueue
-from tidegate.controller.analyst import Analyst
-from tidegate.controller.observer import Observer
-from tidegate.controller.reconciler import Reconciler
+from tidegate.controller import engine, workqueue
 from tidegate.settings import Settings
 
 
@@ -56,24 +53,7 @@ async def _reconcile(machine: shell.Machine) -> AsyncIterator[workqueue.Process]
     sources = PrometheusSources(
         settings.metric_sources, clock=machine.clock, recorder=machine.recorder
     )
-    observer = Observer(
-        api=machine.api,
-        store=machine.store,
-        analyst=Analyst(source=sources, clock=machine.clock, sources=settings.sources),
-        probe=machine.probe,
-        clock=machine.clock,
-        settings=settings,
-        epoch=machine.elector.epoch,
-    )
-    reconciler = Reconciler(
-        api=machine.api,
-        store=machine.store,
-        observer=observer,
-        clock=machine.clock,
-        recorder=machine.recorder,
-        identity=machine.elector.identity,
-        leading=machine.elector.leading,
-    )
+    reconciler = engine.reconciler(machine, metrics=sources)
     try:
         yield reconciler.reconcile
     finally:

@@ -1,9 +1,4 @@
-"""Wires the adapters into the controller and runs it until told to stop.
-
-Start and end follow architecture.md, 2.4 (rules 3 to 5) and 3.3: everything that must outlive Kopf
-exists before it, the feeder runs on every replica, and passes run only on the leader once the
-store is synced.
-"""
+"""Wires the adapters into the controller's engine and runs it until told to stop."""
 
 from __future__ import annotations
 
@@ -12,18 +7,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 import tidegate
 from tidegate import ports
 from tidegate.adapters import clock, kopf_feed, kube, probe, telemetry
-from tidegate.controller import leader, store, sweep, workqueue
+from tidegate.controller import engine, store, sweep, workqueue
 from tidegate.settings import Settings
-
-DRAIN_SECONDS = 5.0
-FEEDER_EXIT_SECONDS = 10.0
 
 _OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 _LABELLED_KINDS = (ports.DEPLOYMENT, ports.SERVICE, ports.ENDPOINT_SLICE)
@@ -34,20 +25,7 @@ class StartError(RuntimeError):
     """The controller cannot start; the message is one sentence for the administrator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What a reconciler is built from."""
-
-    api: ports.KubeApi
-    store: store.Store
-    clock: ports.Clock
-    rng: ports.Rng
-    recorder: ports.Recorder
-    settings: Settings
-    elector: leader.Elector
-    probe: ports.ReadyProbe
-
-
+Machine = engine.Machine
 MakeProcess = Callable[[Machine], AbstractAsyncContextManager[workqueue.Process]]
 
 
@@ -108,29 +86,19 @@ def _machine(
     session: probe.Session,
     recorder: ports.Recorder,
 ) -> Machine:
-    system_clock, rng = clock.SystemClock(), clock.SystemRng()
-    elector = leader.Elector(
+    return engine.machine(
+        settings,
         api=api,
-        clock=system_clock,
-        rng=rng,
+        clock=clock.SystemClock(),
+        rng=clock.SystemRng(),
         recorder=recorder,
-        settings=settings.leader_election,
-        pod_name=os.environ.get("POD_NAME") or socket.gethostname(),
-    )
-    return Machine(
-        api=api,
-        store=store.Store(),
-        clock=system_clock,
-        rng=rng,
-        recorder=recorder,
-        settings=settings,
-        elector=elector,
         probe=probe.HttpReadyProbe(session),
+        pod_name=os.environ.get("POD_NAME") or socket.gethostname(),
     )
 
 
 class _Controller:
-    """The running parts of one process."""
+    """The engine with what only a real process has: Kopf, signals and an HTTP port."""
 
     def __init__(
         self,
@@ -142,121 +110,50 @@ class _Controller:
         absent: Sequence[ports.Kind],
         use_kubeconfig: bool,
     ) -> None:
-        settings = machine.settings
-        self._machine = machine
+        self._settings = machine.settings
         self._telemetry = telemetry
         self._signalled = asyncio.Event()
-        self._queue = workqueue.WorkQueue(
-            process,
-            clock=machine.clock,
-            rng=machine.rng,
-            recorder=machine.recorder,
-            workers=settings.workers,
-        )
-        intake = store.Intake(machine.store, enqueue=self._queue.add, recorder=machine.recorder)
-        self._sweeper = sweep.Sweeper(
-            api=machine.api,
-            store=machine.store,
-            sink=intake,
-            clock=machine.clock,
-            rng=machine.rng,
-            recorder=machine.recorder,
+        self._feeder_started = asyncio.Event()
+
+        def feeder(sink: ports.EventSink) -> kopf_feed.Feeder:
+            made = kopf_feed.Feeder(
+                sink,
+                watched=[(item.kind, item.label_selector) for item in watched],
+                namespaces=machine.settings.namespaces,
+                use_kubeconfig=use_kubeconfig,
+            )
+            self._feeder_started = made.started
+            return made
+
+        self._engine = engine.Engine(
+            machine,
+            process=process,
             watched=watched,
             absent=absent,
-            namespaces=settings.namespaces,
-            interval_seconds=settings.sweep_interval_seconds,
-        )
-        self._feeder = kopf_feed.Feeder(
-            intake,
-            watched=[(item.kind, item.label_selector) for item in watched],
-            namespaces=settings.namespaces,
-            use_kubeconfig=use_kubeconfig,
+            make_feeder=feeder,
+            milestone=self._milestone,
         )
 
     async def run(self) -> int:
         """Until a signal (0) or until a part has ended by itself (1)."""
-        # Kopf cancels all tasks younger than itself when it ends, so it comes last (K11).
-        parts = {
-            "signal": self._until_signal,
-            "queue": self._queue.run,
-            "elector": self._elect,
-            "sweeper": self._sweep,
-            "feeder": self._feeder.run,
-        }
         async with telemetry.http_server(
-            port=self._machine.settings.http_port,
+            port=self._settings.http_port,
             registry=self._telemetry.registry,
-            live=self._live,
-            ready=self._ready,
+            live=self._engine.live,
+            ready=self._engine.ready,
         ):
-            self._telemetry.milestone("starting", version=tidegate.__version__)
-            tasks = {name: asyncio.create_task(part(), name=name) for name, part in parts.items()}
-            try:
-                await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-                return await self._end(tasks)
-            finally:
-                await _cancel(*tasks.values())
+            return await self._engine.run(until_asked=self._until_signal)
 
-    async def _end(self, tasks: Mapping[str, asyncio.Task[None]]) -> int:
-        """Shut down in the order of architecture.md, 2.4, rule 4."""
-        asked = tasks["signal"].done()
-        errors = {name: _error(task) for name, task in tasks.items() if task.done()}
-        lost = "elector" in errors
-        if asked:
-            self._telemetry.milestone("stopping")
+    def _milestone(self, event: str) -> None:
+        if event == "starting":
+            self._telemetry.milestone(event, version=tidegate.__version__)
         else:
-            for name, error in errors.items():
-                self._telemetry.problem("part_ended", part=name, error=error or "unasked")
-        if lost:
-            await _cancel(tasks["queue"])
-        elif not await self._queue.drain(timeout_seconds=DRAIN_SECONDS):
-            self._telemetry.problem("drain_incomplete")
-        await _cancel(tasks["elector"], tasks["sweeper"], tasks["queue"])
-        await self._machine.elector.release()
-        self._feeder.stop()
-        await asyncio.wait([tasks["feeder"]], timeout=FEEDER_EXIT_SECONDS)
-        return 0 if asked else 1
+            self._telemetry.milestone(event)
 
     async def _until_signal(self) -> None:
         """Take SIGTERM and SIGINT over from Kopf once it has started."""
-        await self._feeder.started.wait()
+        await self._feeder_started.wait()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled.set)
         await self._signalled.wait()
-
-    async def _elect(self) -> None:
-        await self._machine.elector.run(on_acquired=self._begin_if_ready)
-
-    async def _sweep(self) -> None:
-        await self._sweeper.sync()
-        self._telemetry.milestone("synced")
-        self._begin_if_ready()
-        await self._sweeper.run()
-
-    def _begin_if_ready(self) -> None:
-        """Let passes begin once we lead and know everything, unfinished rollouts first."""
-        if self._sweeper.unsynced or not self._machine.elector.leading():
-            return
-        unfinished = self._machine.store.unfinished()
-        for key in self._machine.store.model_deployments():
-            self._queue.add(key, priority=key in unfinished)
-        self._queue.open()
-
-    def _live(self) -> str:
-        return "" if self._sweeper.feeder_fresh else "the watches deliver no changes"
-
-    def _ready(self) -> str:
-        unsynced = self._sweeper.unsynced
-        return f"not synced: {', '.join(unsynced)}" if unsynced else ""
-
-
-def _error(task: asyncio.Task[None]) -> str:
-    error = None if task.cancelled() else task.exception()
-    return "" if error is None else f"{type(error).__name__}: {error}"
-
-
-async def _cancel(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
