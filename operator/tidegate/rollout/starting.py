@@ -92,7 +92,7 @@ def work_initializing(turn: Turn) -> Turn:
     finding = readiness.missing_link(turn, 100.0)
     if finding is not None:
         return _wait_or_fail(turn, finding)
-    turn = waiting.stop_waiting(turn)
+    turn = waiting.stop_waiting(turn, only=waiting.ANY - {model.Waiting.ROUTE_NOT_READY})
     traffic = turn.seen.traffic
     serves = traffic.weights.get(revision, 0.0) >= 100 and traffic.entry_exists
     if not serves:

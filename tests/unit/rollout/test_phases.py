@@ -550,6 +550,21 @@ def test_long_missing_data_is_named_and_ends_when_data_return() -> None:
     world.run_until(P.HEALTHY)
 
 
+def test_route_of_the_first_revision_that_is_not_accepted_is_told_once() -> None:
+    world = World(accept=False)
+    world.run_while(lambda: not world.traffic.exists)
+    world.tick()
+    world.status_writes = 0
+    for _ in range(20):
+        world.tick()
+    assert world.status_writes == 0
+    assert world.reasons().count("RouteNotProgrammed") == 1
+    world.traffic = replace(world.traffic, accepted=True)
+    world.run_until(P.HEALTHY)
+    assert world.status.rollout is not None
+    assert world.status.rollout.waiting_for is None
+
+
 def test_moving_numbers_in_a_reason_to_wait_are_written_once() -> None:
     world = serving()
     world.deploy(V2)
