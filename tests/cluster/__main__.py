@@ -1,13 +1,15 @@
-"""`python -m tests.cluster up|down|status|build|env`."""
+"""`python -m tests.cluster up|down|status|build|prepare|env`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
 
-from tests.cluster import gobuild, kind, kubectl, lock, paths, providers, shell
+from tests.cluster import choice, gobuild, kind, kubectl, lock, paths, providers, shell
+from tests.cluster.local import packages
 from tests.cluster.local import provider as local
 from tests.cluster.model import ClusterUnavailable
 from tests.cluster.progress import Progress, duration
@@ -20,6 +22,7 @@ def main(arguments: list[str]) -> int:
         "down": (down, "stop and remove it; the cache stays"),
         "status": (status, "what runs"),
         "build": (build, "build the binaries without starting anything"),
+        "prepare": (prepare, "install and build what tests need, so that no test waits for it"),
         "env": (env, "print shell assignments for the running cluster"),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
@@ -72,6 +75,23 @@ def build() -> int:
     for program in gobuild.CLUSTER_PROGRAMS:
         gobuild.ensure_program(program, progress)
     print(f"Binaries: {paths.bin_dir()}")
+    return 0
+
+
+def prepare() -> int:
+    """Install and build what tests need. What cannot be had here is one line, not a failure.
+
+    The tests themselves decide whether a missing cluster is a failure (with CI=true it is).
+    """
+    progress = Progress()
+    try:
+        chosen = choice.choose(os.environ, choice.ThisMachine())
+        if chosen is choice.Provider.LOCAL:
+            packages.ensure(progress)
+            return build()
+        gobuild.ensure_kubernetes(progress)
+    except ClusterUnavailable as error:
+        print(error, file=sys.stderr)
     return 0
 
 

@@ -25,10 +25,10 @@ KWOK = "v0.8.0"  # only for scale tests
 ENVOY_WHEEL = "1.40.0"
 
 # Images that ordinary machines pull; the local provider builds its own from the parts above.
-KIND_NODE_IMAGE = f"kindest/node:{KUBERNETES}"
+KIND_NODE_IMAGE = "kindest/node:v1.34.0"  # the 1.34 that this release of kind was published with
 PROMETHEUS_IMAGE = f"prom/prometheus:{PROMETHEUS}"
 ENVOY_GATEWAY_IMAGE = f"envoyproxy/gateway:{ENVOY_GATEWAY}"
-ENVOY_IMAGE = "envoyproxy/envoy:distroless-v1.40.0"
+ENVOY_IMAGE = "envoyproxy/envoy:distroless-v1.39.1"  # what this Envoy Gateway is tested with
 
 # Debian packages of the local provider: executable that proves it is there -> package.
 DEBIAN_PACKAGES = {
@@ -52,8 +52,15 @@ RECIPE = 1
 
 
 def versions_hash() -> str:
-    """Twelve hex digits that change whenever a version or a recipe does."""
-    values = {name: value for name, value in globals().items() if name.isupper()}
+    """Twelve hex digits that change whenever something in the cache is to be made anew.
+
+    Images that are pulled are not in the cache.
+    """
+    values = {
+        name: value
+        for name, value in globals().items()
+        if name.isupper() and not name.endswith("_IMAGE")
+    }
     digest = hashlib.sha256(repr(sorted(values.items())).encode())
     for source in sorted((Path(__file__).parent / "go").rglob("*.go")):
         digest.update(source.read_bytes())
