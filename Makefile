@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 SOURCES := operator tests tools
 TEST_JOBS ?= 2
 
-.PHONY: help demo demo-down test verify generate lint type contracts unit e2e cluster cluster-down cluster-status image lock clean
+.PHONY: help demo demo-down test verify generate lint type contracts prepare unit e2e cluster cluster-down cluster-status image lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,7 +41,10 @@ contracts: $(READY)
 generate: $(READY) ## Write crds/, chart CRDs and reference pages from the types
 	$(PY) -m tools.generate
 
-unit: $(READY) ## Unit, integration (real API server) and chart tests, with coverage
+prepare: $(READY)
+	$(PY) -m tests.cluster prepare
+
+unit: prepare ## Unit, integration (real API server) and chart tests, with coverage
 	$(PY) -m pytest tests/unit tests/integration tests/chart -n $(TEST_JOBS) \
 	  --durations=15 --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json -q
 	$(PY) -m tools.coverage_floor out/coverage.json

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -20,6 +19,8 @@ from urllib.parse import urlencode
 import prometheus_client
 import pytest
 from evidence_build import CANDIDATE, STABLE
+from tests.cluster import gobuild
+from tests.cluster.progress import Progress
 
 NAMES = tuple(f"iris-{index}" for index in range(16))
 PODS = ((CANDIDATE, "a"), (CANDIDATE, "b"), (STABLE, "a"))
@@ -200,12 +201,12 @@ def _config(exporter: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that scrapes every second."""
-    program = shutil.which("prometheus")
-    if program is None:
-        reason = "no prometheus: install the Debian package prometheus"
+    if gobuild.go_version() is None:
+        reason = "no prometheus: install Go, with which the pinned one is built"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    program = str(gobuild.ensure_program(gobuild.PROMETHEUS, Progress()))
     exporter = Exporter()
     thread = threading.Thread(target=exporter.serve_forever)
     thread.start()
