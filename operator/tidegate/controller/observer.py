@@ -211,7 +211,9 @@ class Observer:
             )
             if state is not None:
                 states[hash_] = state
-        return replace(seen, revisions=states)
+        return replace(
+            seen, revisions=states, violations=(*seen.violations, *_collision(seen, states))
+        )
 
     async def _troubled_pods(
         self, seen: model.Observation, children: _Children
@@ -318,6 +320,23 @@ def _references(seen: model.Observation) -> tuple[Reference, ...]:
     if seen.spec is None:
         return ()
     return provider_for(seen.spec.traffic.provider).references(meta=seen.meta, spec=seen.spec)
+
+
+def _collision(
+    seen: model.Observation, states: Mapping[str, model.RevisionState]
+) -> tuple[model.Violation, ...]:
+    """Another template already has the ten digits that the spec's revision is named by."""
+    wanted = seen.desired
+    known = states.get(wanted.hash) if wanted is not None else None
+    if wanted is None or known is None or known.revision.digest in {"", wanted.digest}:
+        return ()
+    message = (
+        f"revision {wanted.hash} already names another template; change the template in any way, "
+        "such as by an annotation"
+    )
+    return (
+        model.Violation(path="spec.workload.template", message=message, reason="RevisionCollision"),
+    )
 
 
 def _judged_index(rollout: model.Rollout) -> int:

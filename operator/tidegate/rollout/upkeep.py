@@ -115,12 +115,15 @@ def _stable_revision(turn: Turn) -> model.Revision | None:
 
 
 def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
-    """Create the revision where parts are missing, else set its replicas."""
+    """Create the revision where parts are missing, else set its replicas.
+
+    A lost Deployment can only come back while spec still has its template; a Service always can.
+    """
     state = turn.state_of(revision.hash)
-    creatable = turn.seen.desired is not None and turn.seen.desired.hash == revision.hash
+    has_template = turn.seen.desired is not None and turn.seen.desired.hash == revision.hash
+    if state is None and not has_template:
+        return turn
     if state is None or not state.has_service:
-        if not creatable:
-            return turn
         role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
         return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
     if state.wanted == replicas:

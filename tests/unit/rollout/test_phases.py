@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, make_spec, revision, serving
 
-from tidegate.rollout import model, phases, upkeep
+from tidegate.rollout import actions, model, phases, upkeep
 
 P = model.Phase
 
@@ -692,6 +692,16 @@ def test_stable_without_pods_is_degraded() -> None:
     assert world.status.health_status == "Degraded"
     assert world.condition("Ready").reason == "StableUnavailable"
     assert world.condition("Available").status == "False"
+
+
+def test_deleted_service_of_stable_comes_back_in_the_middle_of_a_rollout() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.revisions[V1.hash] = replace(world.revisions[V1.hash], has_service=False)
+    decision = world.tick()
+    created = [a for a in decision.actions if isinstance(a, actions.CreateRevision)]
+    assert [a.revision.hash for a in created] == [V1.hash]
 
 
 def test_scaling_edit_changes_pods_without_a_rollout() -> None:
