@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
     except (ClusterUnavailable, CommandError, NotReady, LockHeld) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"the cluster stopped answering ({error}); make demo starts again", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nstopped; make demo-down removes what was made", file=sys.stderr)
         return 130

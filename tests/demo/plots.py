@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ _VARIABLES = {
 }
 _LINES = {"v1": (0, (1, 1)), "v2": "solid", "v3": "solid"}
 _BIN_SECONDS = 3
+_LETTER = 0.0115  # width of a letter as a share of the plot
 _LEAST_REQUESTS = 5  # a ratio of fewer says nothing
 
 
@@ -42,6 +44,8 @@ def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
             "grid.color": _LINE,
             "axes.spines.top": False,
             "axes.spines.right": False,
+            "legend.frameon": False,
+            "legend.labelcolor": _INK,
         }
     ):
         drawing = Figure(figsize=(10.5, 8.2), layout="constrained")
@@ -53,7 +57,8 @@ def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
         for axes in (share, errors, latency):
             axes.grid(visible=True, axis="y", linewidth=0.6)
             axes.margins(x=0.01)
-        _marks(share, (errors, latency), recording)
+        _marks((share, errors, latency), recording)
+        drawing.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         buffer = io.StringIO()
         drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return paint(buffer.getvalue())
@@ -99,10 +104,13 @@ def _share(axes: Axes, recording: Recording) -> None:
         linestyle="dashed",
         label="wanted for the candidate",
     )
-    _versions(axes, binned(recording.users, began=recording.began, value=share_percent))
+
+    def share(sums: Mapping[str, Sums], version: str) -> float | None:
+        return share_percent(sums, version) or None  # no line for who gets nothing
+
+    _versions(axes, binned(recording.users, began=recording.began, value=share))
     axes.set_ylabel("share of requests, %")
     axes.set_ylim(-4, 104)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def _errors(axes: Axes, recording: Recording, *, limit: float | None) -> None:
@@ -159,39 +167,50 @@ def _limit(axes: Axes, value: float | None) -> None:
     )
 
 
-def _marks(top: Axes, others: tuple[Axes, ...], recording: Recording) -> None:
+def _marks(plots: tuple[Axes, ...], recording: Recording) -> None:
     """A vertical line for each thing that was done or decided, named above the first plot."""
-    for at, title in marks(recording):
-        for axes in (top, *others):
+    last = max((view.at for view in recording.views), default=recording.began) - recording.began
+    for at, level, title in levelled(marks(recording), span_seconds=max(last, 1.0)):
+        for axes in plots:
             axes.axvline(at, color=_SOFT, linewidth=0.8, linestyle="dotted")
-        top.annotate(
+        plots[0].annotate(
             title,
             xy=(at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(2, 4),
+            xytext=(0, 4 + 13 * level),
             textcoords="offset points",
-            rotation=38,
-            fontsize=8.5,
+            fontsize=9,
             color=_INK,
             annotation_clip=False,
         )
 
 
+def levelled(
+    named: Sequence[tuple[float, str]], *, span_seconds: float
+) -> list[tuple[float, int, str]]:
+    """Names that would run into each other go to different levels, the lowest free one first."""
+    ends: list[float] = []
+    placed: list[tuple[float, int, str]] = []
+    for at, title in named:
+        level = next((it for it, end in enumerate(ends) if end <= at), len(ends))
+        ends[level : level + 1] = [at + (len(title) + 1) * _LETTER * span_seconds]
+        placed.append((at, level, title))
+    return placed
+
+
 def marks(recording: Recording) -> list[tuple[float, str]]:
-    """Seconds since the beginning and a name: what was applied, and how phases and steps moved."""
+    """Seconds since the beginning and a name: what was applied, and what came of it."""
     found = [(act.at - recording.began, act.title) for act in recording.acts]
-    before: View | None = None
-    for view in recording.views:
-        if before is not None:
-            found += [(view.at - recording.began, title) for title in _news(before, view)]
-        before = view
+    for before, view in itertools.pairwise(recording.views):
+        if title := _outcome(before, view):
+            found.append((view.at - recording.began, title))
     return sorted(found)
 
 
-def _news(before: View, view: View) -> list[str]:
-    if view.step and view.step != before.step:
-        return [f"step {view.step}"]
-    if view.phase != before.phase and view.phase == "RollingBack":
-        return ["rolled back"]
-    promoted = view.phase == "Healthy" and before.stable and view.stable != before.stable
-    return [f"{view.stable} promoted"] if promoted else []
+def _outcome(before: View, view: View) -> str:
+    away = {"RollingBack", "RolledBack"}
+    if view.phase in away and before.phase not in away:
+        # Without a step there was no rollout: the version had been rejected before.
+        return f"{before.candidate} rolled back" if before.step else "stays rejected"
+    promoted = before.stable and view.stable != before.stable
+    return f"{view.stable} promoted" if promoted else ""

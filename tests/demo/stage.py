@@ -103,6 +103,8 @@ def remove_namespace(cluster: Cluster) -> None:
         cluster.kubectl(
             *("patch", "-n", NAMESPACE, "modeldeployment", NAME), "--type=merge", "-p", patch
         )
+    # Nobody uses these pods any more, so they need not drain.
+    cluster.kubectl(*delete, "-n", NAMESPACE, "pods", "--all", "--grace-period=1")
     cluster.kubectl(*delete, "namespace", NAMESPACE, "--timeout=120s")
 
 

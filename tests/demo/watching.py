@@ -7,7 +7,6 @@ import json
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any, Self
@@ -22,6 +21,7 @@ STATS = f"/api/v1/namespaces/{NAMESPACE}/pods/traffic:8080/proxy/stats"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 _POLL_SECONDS = 0.5
+_ATTEMPTS = 4
 _REQUEST_TIMEOUT_SECONDS = 10.0
 
 
@@ -33,10 +33,19 @@ class Reader:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str) -> Any:
-        """The decoded body. Errors: OSError when there is no answer or it is no 200."""
-        with self._opener.open(
-            f"{self._base_url}{path}", timeout=_REQUEST_TIMEOUT_SECONDS
-        ) as answer:
+        """The decoded body; asked again when the cluster is busy.
+
+        Errors: OSError when there is no answer or it is no 200.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(OSError):
+                return self._get(path)
+            time.sleep(_POLL_SECONDS)
+        return self._get(path)
+
+    def _get(self, path: str) -> Any:
+        url = f"{self._base_url}{path}"
+        with self._opener.open(url, timeout=_REQUEST_TIMEOUT_SECONDS) as answer:
             return json.load(answer)
 
     def look(self) -> view.View:
@@ -106,7 +115,7 @@ class Watch:
     def _run(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
             # A missed look is no news: the API server may be busy, or nothing is applied yet.
-            with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
                 seen = self._source.look()
                 with self._lock:
                     self._views.append(seen)
