@@ -1,4 +1,4 @@
-"""`python -m tests.demo [up|down]`: Tidegate on a real cluster, told in three minutes."""
+"""`python -m tests.demo [--down]`: Tidegate on a real cluster, told in three minutes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WIDTH_OF_A_LOG = 160
 def main(arguments: list[str]) -> int:
     """0 when every promise was kept; 1 with one clear message otherwise."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("up", "down"), default="up")
+    parser.add_argument("--down", action="store_true", help="remove the demo and Tidegate")
     parser.add_argument("--report", type=Path, default=stage.ROOT / "out" / "demo-report.html")
     given = parser.parse_args(arguments)
     try:
-        return up(report_path=given.report) if given.command == "up" else down()
+        return down() if given.down else up(report_path=given.report)
     except (ClusterUnavailable, CommandError, NotReady, LockHeld) as error:
         print(error, file=sys.stderr)
         return 1
