@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegate.rollout import model
+from tidegate.rollout import model, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import provider_for
+
+# Pods and the server's own word are not watched: both are asked anew at every look.
+POD_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,13 @@ class Finding:
 
     reason: model.Waiting
     message: str
+
+
+def wait_for(turn: Turn, finding: Finding) -> Turn:
+    """Wait for a link, and look again soon where no watch would tell that it holds."""
+    turn = waiting.wait_for(turn, finding.reason, finding.message)
+    unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
+    return turn.look_again(POD_LOOK_SECONDS) if unwatched else turn
 
 
 def missing_link(turn: Turn, weight_percent: float) -> Finding | None:

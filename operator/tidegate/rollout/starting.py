@@ -115,5 +115,5 @@ def _wait_or_fail(turn: Turn, finding: readiness.Finding) -> Turn:
     if waited >= deadline:
         reason = f"not ready after {deadline:.0f}s: {finding.message}"
         return ending.roll_back(turn, reason=reason, by="Deadline")
-    turn = waiting.wait_for(turn, finding.reason, finding.message)
+    turn = readiness.wait_for(turn, finding)
     return turn.look_again(min(deadline - waited + 0.1, 60.0))

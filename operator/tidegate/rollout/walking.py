@@ -98,7 +98,7 @@ def reach(turn: Turn, weight: float) -> Turn:
         return waiting.wait_for(turn, *pause)
     finding = readiness.missing_link(turn, weight)
     if finding is not None:
-        return _remove_old_marker(waiting.wait_for(turn, finding.reason, finding.message))
+        return _remove_old_marker(readiness.wait_for(turn, finding))
     turn = waiting.stop_waiting(turn)
     promoting = rollout.stage is model.Phase.PROMOTING
     changed = replace(

@@ -565,6 +565,18 @@ def test_route_of_the_first_revision_that_is_not_accepted_is_told_once() -> None
     assert world.status.rollout.waiting_for is None
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_pods_that_are_not_ready_are_looked_at_again_soon(first: bool) -> None:  # noqa: FBT001
+    """Their reasons, such as CrashLoopBackOff, reach us by no watch."""
+    world = World() if first else serving()
+    world.broken = frozenset({V1.hash, V2.hash})
+    world.deploy(V1 if first else V2)
+    world.tick()
+    decision = world.tick()
+    assert world.status.message.endswith("CrashLoopBackOff")
+    assert decision.requeue_after_seconds <= 2
+
+
 def test_moving_numbers_in_a_reason_to_wait_are_written_once() -> None:
     world = serving()
     world.deploy(V2)
