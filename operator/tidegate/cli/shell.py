@@ -16,9 +16,9 @@ from tidegate.adapters import clock, kopf_feed, kube, probe, telemetry
 from tidegate.controller import engine, store, sweep, workqueue
 from tidegate.settings import Settings
 
-_OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-_LABELLED_KINDS = (ports.DEPLOYMENT, ports.SERVICE, ports.ENDPOINT_SLICE)
-_OPTIONAL_KINDS = (ports.HTTP_ROUTE,)  # served where the Gateway API is installed
+OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
+LABELLED_KINDS = (ports.DEPLOYMENT, ports.SERVICE, ports.ENDPOINT_SLICE)
+OPTIONAL_KINDS = (ports.HTTP_ROUTE,)  # served where the Gateway API is installed
 
 
 class StartError(RuntimeError):
@@ -62,19 +62,19 @@ async def _kinds(api: ports.KubeApi) -> tuple[list[sweep.Watched], list[ports.Ki
     Errors: StartError when one of Tidegate's own kinds is not served.
     """
     absent = []
-    for kind in (*_OWN_KINDS, *_OPTIONAL_KINDS):
+    for kind in (*OWN_KINDS, *OPTIONAL_KINDS):
         answer = await api.serves(kind)
         if not isinstance(answer, ports.Ok):
             raise StartError(f"the API server does not answer: {answer.message}")
-        if not answer.value and kind in _OWN_KINDS:
+        if not answer.value and kind in OWN_KINDS:
             raise StartError(
                 f"the cluster does not serve {kind.plural}.{kind.group} ({kind.version}):"
                 " install Tidegate's CRDs of this version first"
             )
         if not answer.value:
             absent.append(kind)
-    labelled = [kind for kind in (*_LABELLED_KINDS, *_OPTIONAL_KINDS) if kind not in absent]
-    watched = [sweep.Watched(kind=kind) for kind in _OWN_KINDS]
+    labelled = [kind for kind in (*LABELLED_KINDS, *OPTIONAL_KINDS) if kind not in absent]
+    watched = [sweep.Watched(kind=kind) for kind in OWN_KINDS]
     watched += [sweep.Watched(kind=kind, label_selector=store.WATCH_SELECTOR) for kind in labelled]
     return watched, absent
 

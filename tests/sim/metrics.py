@@ -1,0 +1,142 @@
+"""Prometheus of the simulated cluster: counters per pod, scraped, and asked by raw selectors.
+
+Counters follow the truth of each revision; a scrape turns them into samples; a query is matched
+against labels and answered with raw samples, exactly in the shapes of the real source.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from tidegate import ports
+
+_SELECTOR = re.compile(r"(?P<metric>[\w:]+)\{(?P<matchers>.*)\}\[(?P<range>\d+)s\]", re.DOTALL)
+_MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>(?:[^"\\]|\\.)*)"')
+EDGES = ("0.05", "0.1", "0.25", "0.5", "1.0", "+Inf")
+FAST_EDGE, SLOW_EDGE = 1, 4  # index of the first bucket that fast and slow requests fall into
+_OLDEST_SECONDS = 1800.0
+
+
+@dataclass(slots=True)
+class Series:
+    """Samples of one label set, ascending in time."""
+
+    labels: dict[str, str]
+    times: list[float] = field(default_factory=list)
+    values: list[list[Any]] = field(default_factory=list)
+
+    def add(self, at: float, value: float) -> None:
+        self.times.append(at)
+        self.values.append([at, str(round(value))])
+
+    def between(self, after: float, until: float) -> list[list[Any]]:
+        low, high = bisect_right(self.times, after), bisect_right(self.times, until)
+        return self.values[low:high]
+
+
+@dataclass(slots=True)
+class PodCounters:
+    """What one server counts since it started."""
+
+    labels: dict[str, str]
+    good: float = 0.0
+    bad: float = 0.0
+    slow: float = 0.0
+    series: dict[tuple[str, str], Series] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        return self.good + self.bad
+
+    def serve(self, requests: float, *, error_ratio: float, slow_ratio: float) -> None:
+        """Answer requests with these shares of errors and slow answers."""
+        self.bad += requests * error_ratio
+        self.good += requests * (1.0 - error_ratio)
+        self.slow += requests * slow_ratio
+
+    def scrape(self, at: float) -> None:
+        """Turn the counters into samples. A label set appears with its first request."""
+        requests = "rest_server_requests_total"
+        if self.good >= 0.5:
+            self._add((requests, "200"), {"path": "/v2/models/m/infer", "status_code": "200"}, at)
+        if self.bad >= 0.5:
+            self._add((requests, "500"), {"path": "/v2/models/m/infer", "status_code": "500"}, at)
+        for edge in EDGES:
+            key = ("rest_server_request_duration_seconds_bucket", edge)
+            self._add(key, {"path": "/v2/models/m/infer", "le": edge}, at)
+
+    def _add(self, key: tuple[str, str], more: dict[str, str], at: float) -> None:
+        series = self.series.get(key)
+        if series is None:
+            series = self.series[key] = Series(self.labels | more)
+        series.add(at, self._value(key))
+
+    def _value(self, key: tuple[str, str]) -> float:
+        metric, detail = key
+        if metric == "rest_server_requests_total":
+            return self.good if detail == "200" else self.bad
+        edge = EDGES.index(detail)
+        fast = self.total - self.slow if edge >= FAST_EDGE else 0.0
+        return fast + (self.slow if edge >= SLOW_EDGE else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A parsed range selector."""
+
+    metric: str
+    matchers: tuple[tuple[str, bool, re.Pattern[str]], ...]
+    range_seconds: float
+
+    def accepts(self, labels: dict[str, str]) -> bool:
+        return all(
+            bool(pattern.fullmatch(labels.get(label, ""))) is positive
+            for label, positive, pattern in self.matchers
+        )
+
+
+@lru_cache(maxsize=8192)
+def parse(promql: str) -> Wanted:
+    """Take a selector apart as `evidence.queries` renders it; anything else is an error."""
+    found = _SELECTOR.fullmatch(promql)
+    assert found is not None, promql
+    matchers = tuple(
+        (m["label"], m["operator"] in {"=", "=~"}, _pattern(m["operator"], m["value"]))
+        for m in _MATCHER.finditer(found["matchers"])
+    )
+    return Wanted(found["metric"], matchers, float(found["range"]))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(operator: str, quoted: str) -> re.Pattern[str]:
+    text = re.sub(r"\\(.)", r"\1", quoted)
+    return re.compile(text if operator.endswith("~") else re.escape(text))
+
+
+class Prometheus:
+    """All samples; pods that are gone keep theirs."""
+
+    def __init__(self) -> None:
+        self._pods: list[PodCounters] = []
+        self._matching: dict[tuple[str, Any], bool] = {}
+        self.visible_after_seconds = 0.5
+
+    def add(self, counters: PodCounters) -> None:
+        self._pods.append(counters)
+
+    def answer(self, promql: str, *, at: float) -> ports.RawAnswer:
+        """Raw samples in (at - range, at], as far as they are visible."""
+        wanted = parse(promql)
+        result = []
+        for pod in self._pods:
+            for (metric, _), series in pod.series.items():
+                if metric != wanted.metric or not wanted.accepts(series.labels):
+                    continue
+                values = series.between(at - wanted.range_seconds, at)
+                if values:
+                    result.append({"metric": series.labels, "values": values})
+        return ports.RawAnswer(result_type="matrix", result=result)

@@ -1,0 +1,85 @@
+"""Faults of everything around the controller; this base has none and only takes time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.sim.cluster import Change
+
+from tidegate import ports
+from tidegate.adapters import kube_http as http
+
+if TYPE_CHECKING:
+    from tests.sim.replica import Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """What becomes of one API request."""
+
+    send_seconds: float = 0.004
+    reply_seconds: float = 0.0
+    answer: http.Reply | None = None
+    lose_reply: bool = False
+    die_before: bool = False
+    die_after: bool = False
+
+
+def as_it_is(answer: ports.RawAnswer) -> ports.RawAnswer:
+    """An honest answer."""
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPlan:
+    """What becomes of one metric query."""
+
+    seconds: float = 0.01
+    failure: ports.Failure | None = None
+    stale_seconds: float = 0.5
+    distort: Callable[[ports.RawAnswer], ports.RawAnswer] = as_it_is
+
+
+WELL = CallPlan()
+HONEST = QueryPlan()
+
+
+class Calm:
+    """Nothing goes wrong."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+
+    def on_start(self, process: Process) -> None:
+        """A process is about to run."""
+
+    def on_request(self, process: Process, request: http.Request) -> CallPlan:
+        """What becomes of this request."""
+        return WELL
+
+    def on_query(self, process: Process) -> QueryPlan:
+        """What becomes of this metric query."""
+        return HONEST
+
+    def on_event(self, process: Process, change: Change) -> str:
+        """What becomes of this watch event: "", "drop", "duplicate" or "break"."""
+        return ""
+
+    def event_seconds(self, process: Process) -> float:
+        """How late watch events are."""
+        return 0.01
+
+    def changes_behind(self) -> int:
+        """How many changes the first list of a process lags behind."""
+        return 0
+
+    def silences(self, process: Process, kind: ports.Kind) -> bool:
+        """Whether the watch of this kind hangs."""
+        return False
+
+    def resumes_watch(self) -> bool:
+        """Whether a watch that comes back brings every event, instead of a new list."""
+        return True

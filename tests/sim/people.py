@@ -1,0 +1,144 @@
+"""What people and other programs do to the cluster: deploy, edit, ask, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.sim.fields import Object
+
+from tidegate import ports
+from tidegate.adapters import kube_http as http
+from tidegate.api import revision
+
+if TYPE_CHECKING:
+    from tests.sim.run import Run
+
+NAMESPACE = "models"
+NAME = "iris"
+MD = ports.MODEL_DEPLOYMENT
+
+
+def manifest(
+    version: str,
+    *,
+    provider: str = "GatewayAPI",
+    replicas: int = 2,
+    steps: tuple[tuple[float, int], ...] = ((10, 10), (50, 10)),
+    **more: Any,
+) -> Object:
+    """A ModelDeployment. Steps are pairs of weight and hold in seconds."""
+    traffic: Object = {"provider": provider, "verify": {"timeout": "30s"}}
+    if provider == "GatewayAPI":
+        traffic["gatewayAPI"] = {"parentRefs": [{"name": "inference", "namespace": "gateways"}]}
+    analysis = {
+        "source": "prometheus",
+        "interval": "5s",
+        "warmup": "2s",
+        "settle": "1s",
+        "window": "30s",
+        "minRequests": 20,
+        "breachAfter": {"failures": 2, "outOf": 3},
+        "noDataTimeout": "1m",
+        "errorLimit": 4,
+        "metrics": [{"name": "errors", "preset": "error-ratio", "threshold": {"max": 0.05}}],
+    } | more.pop("analysis", {})
+    return {
+        "apiVersion": MD.api_version,
+        "kind": MD.kind,
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "model": {"version": version, "uri": f"s3://models/iris/{version}"},
+            "server": {"preset": "MLServer"},
+            "workload": {
+                "replicas": replicas,
+                "template": {"spec": {"containers": [{"name": "server", "image": "mlserver:1"}]}},
+            },
+            "service": {"port": 80},
+            "traffic": traffic,
+            "strategy": {
+                "canary": {
+                    "steps": [
+                        {"name": f"s{i}", "weight": weight, "hold": f"{hold}s", "deadline": "5m"}
+                        for i, (weight, hold) in enumerate(steps)
+                    ]
+                },
+                "scaleDownDelay": "3s",
+            },
+            "analysis": analysis,
+            "progressDeadline": "2m",
+            "revisionHistoryLimit": 1,
+            **more,
+        },
+    }
+
+
+class People:
+    """Acts on the cluster as users do: through the API, with their own field manager."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._asked = 0
+
+    @property
+    def body(self) -> Object | None:
+        return self._run.cluster.get(MD, NAMESPACE, NAME)
+
+    def create(self, body: Object) -> None:
+        self._send("POST", MD, "", body)
+
+    def deploy(self, version: str) -> None:
+        """Ask for another version of the model."""
+        self.edit_spec({"model": {"version": version, "uri": f"s3://models/iris/{version}"}})
+
+    def edit_spec(self, changed: Object) -> None:
+        """Replace members of the spec."""
+        body = self.body
+        if body is not None:
+            self.patch(MD, NAME, [_set(f"/spec/{key}", value) for key, value in changed.items()])
+
+    def ask(self, request: str, *, wanted: str = "") -> None:
+        """Write the request annotations, as the command line does."""
+        body = self.body
+        if body is None:
+            return
+        self._asked += 1
+        asked_at = self._run.wall().strftime(f"%Y-%m-%dT%H:%M:%S.{self._asked:06d}+00:00")
+        annotations = {
+            **(body["metadata"].get("annotations") or {}),
+            "tidegate.dev/request": request,
+            "tidegate.dev/request-revision": wanted or self.revision_asked_about(request),
+            "tidegate.dev/requested-at": asked_at,
+        }
+        self.patch(MD, NAME, [_set("/metadata/annotations", annotations)])
+
+    def revision_asked_about(self, request: str) -> str:
+        """The revision that a person would mean."""
+        body = self.body
+        assert body is not None
+        rollout = (body.get("status") or {}).get("rollout") or {}
+        if request != "retry" and rollout.get("active"):
+            return str(rollout["revision"])
+        return revision.revision_of(body).hash
+
+    def delete(self, kind: ports.Kind, name: str) -> None:
+        self._send("DELETE", kind, name, {})
+
+    def patch(self, kind: ports.Kind, name: str, operations: list[Object]) -> None:
+        if self._run.cluster.get(kind, NAMESPACE, name) is not None:
+            self._send("PATCH", kind, name, operations)
+
+    def _send(self, method: str, kind: ports.Kind, name: str, body: Any) -> None:
+        request = http.Request(
+            verb=method.lower(),
+            method=method,
+            path=http.path(kind, namespace=NAMESPACE, name=name),
+            body=body,
+            content_type=http.JSON_PATCH if method == "PATCH" else http.JSON,
+            query=(("fieldManager", "people"),),
+        )
+        reply = self._run.cluster.handle(request, actor="people")
+        self._run.trace.request("people", request, reply.status)
+
+
+def _set(path: str, value: Any) -> Object:
+    return {"op": "add", "path": path, "value": value}

@@ -1,0 +1,200 @@
+"""One run: a cluster, a world, replicas of the operator, people, faults, and a judge."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tests.sim.cluster import Change, Cluster
+from tests.sim.fields import Object
+from tests.sim.judge import Judge, ViolatedError
+from tests.sim.nemesis import Calm
+from tests.sim.people import MD, NAME, NAMESPACE, People
+from tests.sim.replica import Replica, settings
+from tests.sim.simloop import SimLoop
+from tests.sim.trace import Recorder, Trace
+from tests.sim.world import START, Truth, World
+
+from tidegate import ports
+
+REST_SECONDS = 75.0  # longer than the longest look of a running rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What is played. `script` acts as people do; `make_nemesis` gets the run's dice."""
+
+    name: str
+    script: Callable[[Run], Awaitable[None]]
+    truths: dict[str, Truth] = field(default_factory=dict)
+    make_nemesis: Callable[[random.Random], Calm] = Calm
+    replicas: int = 1
+    liveness_seconds: float = 1500.0
+    idle_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a run. `failure` is empty when everything held."""
+
+    name: str
+    seed: int
+    digest: str
+    failure: str
+    virtual_seconds: float
+    real_seconds: float
+    passes: int
+    covered: Counter[str]
+    lines: list[str]
+    final: Object
+
+
+class Run:
+    """Everything of one run; lives inside its loop."""
+
+    def __init__(self, scenario: Scenario, *, seed: int, loop: SimLoop) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.loop = loop
+        self.dice = random.Random(f"{seed}/operator")
+        self.settings = settings()
+        self.trace = Trace(loop.time)
+        self.recorder = Recorder(self.trace)
+        self.cluster = Cluster(now=self.wall)
+        self.log: list[Change] = []
+        self.last_write = 0.0
+        self.cluster.listeners.append(self._log)
+        self.world = World(self.cluster, truths=scenario.truths)
+        self.judge = Judge(self)
+        self.cluster.listeners.append(self.judge.on_change)
+        self.nemesis = scenario.make_nemesis(random.Random(f"{seed}/nemesis"))
+        self.people = People(self)
+        self.replicas = [Replica(self, f"op{number}") for number in range(scenario.replicas)]
+
+    def wall(self) -> datetime:
+        """The wall clock of everybody but the operator."""
+        return datetime.fromtimestamp(START + self.loop.time(), tz=UTC)
+
+    @property
+    def body(self) -> Object | None:
+        return self.people.body
+
+    def _log(self, change: Change) -> None:
+        self.log.append(change)
+        operators = change.actor.startswith("op")
+        if operators and change.kind is not ports.LEASE:
+            self.last_write = self.loop.time()
+
+    def snapshot(self, behind: int) -> tuple[list[tuple[ports.Kind, Object]], list[Change]]:
+        """The cluster as it was some changes ago, and what has happened since."""
+        found = {
+            (kind.plural, body["metadata"].get("namespace", ""), body["metadata"]["name"]): (
+                kind,
+                body,
+            )
+            for kind in self.cluster.kinds.values()
+            for body in self.cluster.all(kind)
+        }
+        missed = self.log[max(0, len(self.log) - behind) :] if behind else []
+        for change in reversed(missed):
+            metadata = change.body["metadata"]
+            key = (change.kind.plural, metadata.get("namespace", ""), metadata["name"])
+            if change.old is None:
+                found.pop(key, None)
+            else:
+                found[key] = (change.kind, change.old)
+        return [found[key] for key in sorted(found)], missed
+
+    def refresh_pods(self) -> None:
+        """Pods exist for the API only when somebody lists them."""
+        self.cluster.put_pods(self.world.trouble())
+
+    # --- the play --------------------------------------------------------------------------------
+
+    async def play(self) -> None:
+        """Script with faults, then calm, then rest; the judge watches all the time."""
+        tasks = [asyncio.create_task(replica.supervise()) for replica in self.replicas]
+        try:
+            await self.judge.race(self.scenario.script(self))
+            self.trace.add("calm")
+            await self.judge.race(self._come_to_rest())
+            await self.judge.race(asyncio.sleep(self.scenario.idle_seconds))
+            self.judge.at_rest()
+        finally:
+            for replica in self.replicas:
+                replica.stop()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _come_to_rest(self) -> None:
+        deadline = self.loop.time() + self.scenario.liveness_seconds
+        while True:
+            await asyncio.sleep(5.0)
+            quiet = self.loop.time() - self.last_write >= REST_SECONDS
+            if quiet and not self.judge.unfinished():
+                return
+            if self.loop.time() > deadline:
+                why = self.judge.unfinished() or "the operator goes on writing"
+                raise ViolatedError("I3", f"no rest within the bound: {why}")
+
+    async def until(self, done: Callable[[], bool], *, limit: float = 600.0) -> bool:
+        """Wait in virtual time; False when the limit came first."""
+        deadline = self.loop.time() + limit
+        while not done():
+            if self.loop.time() > deadline:
+                return False
+            await asyncio.sleep(0.5)
+        return True
+
+    def phase(self) -> str:
+        """The phase that people see, if it speaks of the newest spec."""
+        body = self.cluster.get(MD, NAMESPACE, NAME)
+        if body is None:
+            return ""
+        status = body.get("status") or {}
+        if status.get("observedGeneration") != body["metadata"]["generation"]:
+            return ""
+        return str(status.get("phase", ""))
+
+
+def play(scenario: Scenario, *, seed: int) -> Result:
+    """Play a scenario with a seed; never raises for what the operator did."""
+    started = time.perf_counter()
+    loop = SimLoop()
+    failure = ""
+    runs: list[Run] = []
+
+    async def played() -> None:
+        runs.append(Run(scenario, seed=seed, loop=loop))
+        await runs[0].play()
+
+    try:
+        loop.run_until_complete(played())
+    except ViolatedError as error:
+        failure = str(error)
+    except Exception:  # noqa: BLE001  (whatever breaks a run is a finding)
+        failure = traceback.format_exc()
+    finally:
+        virtual = loop.time()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    run = runs[0]
+    return Result(
+        name=scenario.name,
+        seed=seed,
+        digest=run.trace.digest,
+        failure=failure,
+        virtual_seconds=virtual,
+        real_seconds=time.perf_counter() - started,
+        passes=run.recorder.passes,
+        covered=run.recorder.counts + run.judge.covered,
+        lines=run.trace.lines,
+        final=run.judge.final_state(),
+    )

@@ -1,0 +1,402 @@
+"""What moves by itself around the operator: pods, readiness, endpoints, gateway, users, scrapes.
+
+The world acts like other controllers: it sees changes of the cluster and answers them a little
+later. What a revision is really worth is written in its `Truth`, by model version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.sim.cluster import Change, Cluster
+from tests.sim.fields import Object
+from tests.sim.metrics import PodCounters, Prometheus
+
+from tidegate import ports
+from tidegate.adapters import kube_http as http
+from tidegate.rollout import objects
+
+START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+SCRAPE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What the pods of a model version do. `wrong` says that a rollout of it must not succeed."""
+
+    error_ratio: float = 0.0
+    slow_ratio: float = 0.0
+    startup_seconds: float = 3.0
+    starts: bool = True
+    crashes: bool = False
+
+    @property
+    def wrong(self) -> bool:
+        return self.error_ratio > 0.05 or self.slow_ratio > 0.2 or not self.starts
+
+
+@dataclass(slots=True, kw_only=True)
+class Pod:
+    """One pod of a Deployment."""
+
+    name: str
+    revision: str
+    version: str
+    labels: dict[str, str]
+    counters: PodCounters
+    ready: bool = False
+    gone: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Plane:
+    """The data plane's view of one route: the weights in force, by Service name."""
+
+    weights: dict[str, int] = field(default_factory=dict)
+
+
+class World:
+    """The rest of the cluster. All delays are seconds."""
+
+    def __init__(self, cluster: Cluster, *, truths: dict[str, Truth]) -> None:
+        self._cluster = cluster
+        self._loop = asyncio.get_running_loop()
+        self.truths = truths
+        self.prometheus = Prometheus()
+        self.pods: dict[str, list[Pod]] = {}  # by uid of the Deployment
+        self.planes: dict[tuple[str, str], Plane] = {}
+        self.requests_per_second = 20.0
+        self.gateway_accepts = True
+        self.gateway_seconds = 0.3
+        self.controller_seconds = 0.05
+        self.capacity = 10_000
+        self.user_errors = 0.0
+        self.served: dict[str, float] = {}  # requests by revision
+        self._made = 0
+        self._pending: set[tuple[str, str]] = set()
+        self._last_scrape = self._loop.time()
+        cluster.listeners.append(self._seen)
+        self._loop.call_later(SCRAPE_SECONDS, self._tick)
+
+    # --- reactions -------------------------------------------------------------------------------
+
+    def _seen(self, change: Change) -> None:
+        if change.new is None and change.kind is not ports.POD:
+            uid = change.body["metadata"]["uid"]
+            self._later(self.controller_seconds * 2, ("collect", uid), lambda: self._collect(uid))
+        if change.kind is ports.DEPLOYMENT and change.actor != "world":
+            uid = change.body["metadata"]["uid"]
+            self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
+        elif change.kind is ports.SERVICE:
+            self._later(self.controller_seconds, ("slices", ""), self._slices)
+        elif change.kind is ports.HTTP_ROUTE and change.actor != "world":
+            key = (change.body["metadata"]["namespace"], change.body["metadata"]["name"])
+            self._later(self.gateway_seconds, ("route", key[1]), lambda: self._route(key))
+
+    def _later(self, seconds: float, what: tuple[str, str], act: Callable[[], None]) -> None:
+        """Do it once, however often it is asked for meanwhile."""
+        if what in self._pending:
+            return
+        self._pending.add(what)
+
+        def run() -> None:
+            self._pending.discard(what)
+            act()
+
+        self._loop.call_later(seconds, run)
+
+    def _collect(self, uid: str) -> None:
+        for kind, body in self._cluster.owned_by(uid):
+            self._write("DELETE", kind, body)
+        self.pods.pop(uid, None)
+
+    # --- Deployments -----------------------------------------------------------------------------
+
+    def _pods(self, uid: str) -> None:
+        body = self._deployment(uid)
+        if body is None:
+            for pod in self.pods.pop(uid, []):
+                pod.gone, pod.ready = True, False
+            self._slices()
+            return
+        pods = self.pods.setdefault(uid, [])
+        wanted = body["spec"]["replicas"]
+        while len(pods) > wanted:
+            last = min(range(len(pods)), key=lambda i: (pods[i].ready, -i))
+            pods[last].gone, pods[last].ready = True, False
+            del pods[last]
+        while len(pods) < wanted and self.running < self.capacity:
+            pods.append(self._new_pod(uid, body))
+        self._report(uid)
+
+    @property
+    def running(self) -> int:
+        return sum(len(pods) for pods in self.pods.values())
+
+    def _new_pod(self, uid: str, body: Object) -> Pod:
+        self._made += 1
+        template = body["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        version = body["metadata"]["annotations"][objects.ANNOTATION_MODEL_VERSION]
+        name = f"{body['metadata']['name']}-{self._made:05d}"
+        identity = {
+            "namespace": body["metadata"]["namespace"],
+            "model_deployment": labels[objects.LABEL_MODEL_DEPLOYMENT],
+            "revision": labels[objects.LABEL_REVISION],
+            "pod": name,
+            "instance": f"10.0.{self._made // 250}.{self._made % 250}:8082",
+            "job": "pods",
+        }
+        pod = Pod(
+            name=name,
+            revision=labels[objects.LABEL_REVISION],
+            version=version,
+            labels=labels,
+            counters=PodCounters(labels=identity),
+        )
+        self.prometheus.add(pod.counters)
+        truth = self.truth(version)
+        if truth.starts:
+            self._loop.call_later(truth.startup_seconds, lambda: self.set_ready(uid, pod, True))
+        return pod
+
+    def truth(self, version: str) -> Truth:
+        return self.truths.get(version, Truth())
+
+    def set_ready(self, uid: str, pod: Pod, ready: bool) -> None:  # noqa: FBT001
+        """The pod's readiness changes; Deployment and endpoints follow."""
+        if pod.gone or pod.ready is ready:
+            return
+        pod.ready = ready
+        self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
+
+    def _report(self, uid: str) -> None:
+        """Status of the Deployment, then endpoints."""
+        body = self._deployment(uid)
+        if body is not None:
+            pods = self.pods.get(uid, [])
+            ready = sum(pod.ready for pod in pods)
+            status = {
+                "observedGeneration": body["metadata"]["generation"],
+                "replicas": len(pods),
+                "readyReplicas": ready,
+                "availableReplicas": ready,
+            }
+            self._patch_status(ports.DEPLOYMENT, body, status)
+        self._slices()
+
+    def _deployment(self, uid: str) -> Object | None:
+        for body in self._cluster.all(ports.DEPLOYMENT):
+            if body["metadata"]["uid"] == uid:
+                return body
+        return None
+
+    # --- endpoints -------------------------------------------------------------------------------
+
+    def _slices(self) -> None:
+        """One EndpointSlice per revision Service, with the labels of the Service."""
+        for service in list(self._cluster.all(ports.SERVICE)):
+            if objects.LABEL_REVISION in (service["metadata"].get("labels") or {}):
+                self._slice(service)
+
+    def _slice(self, service: Object) -> None:
+        metadata = service["metadata"]
+        endpoints = [
+            {
+                "addresses": [pod.counters.labels["instance"].split(":")[0]],
+                "conditions": {"ready": pod.ready},
+                "targetRef": {"kind": "Pod", "name": pod.name},
+            }
+            for pod in self.selected(service["spec"]["selector"])
+        ]
+        name = f"{metadata['name']}-slice"
+        old = self._cluster.get(ports.ENDPOINT_SLICE, metadata["namespace"], name)
+        if old is not None and old["endpoints"] == endpoints:
+            return
+        body = {
+            "apiVersion": ports.ENDPOINT_SLICE.api_version,
+            "kind": "EndpointSlice",
+            "addressType": "IPv4",
+            "metadata": {
+                "name": name,
+                "namespace": metadata["namespace"],
+                "labels": {
+                    **metadata.get("labels", {}),
+                    objects.LABEL_SERVICE_NAME: metadata["name"],
+                },
+                "ownerReferences": [
+                    {
+                        "apiVersion": "v1",
+                        "kind": "Service",
+                        "name": metadata["name"],
+                        "uid": metadata["uid"],
+                        "controller": True,
+                    }
+                ],
+            },
+            "endpoints": endpoints,
+        }
+        self._write("PUT" if old is not None else "POST", ports.ENDPOINT_SLICE, body)
+
+    def selected(self, selector: dict[str, str]) -> list[Pod]:
+        """Pods with these labels, in the order in which they were made."""
+        return [
+            pod
+            for pods in self.pods.values()
+            for pod in pods
+            if all(pod.labels.get(key) == value for key, value in selector.items())
+        ]
+
+    # --- gateway ---------------------------------------------------------------------------------
+
+    def _route(self, key: tuple[str, str]) -> None:
+        body = self._cluster.get(ports.HTTP_ROUTE, *key)
+        if body is None:
+            self.planes.pop(key, None)
+            return
+        if not self.gateway_accepts:
+            self._loop.call_later(2.0, lambda: self._route(key))
+            return
+        generation = body["metadata"]["generation"]
+        weights = {
+            backend["name"]: backend.get("weight", 1)
+            for rule in body["spec"].get("rules") or []
+            for backend in rule.get("backendRefs") or []
+        }
+        self.planes[key] = Plane(weights=weights)
+        answers = [
+            {
+                "parentRef": parent,
+                "controllerName": "example.com/gateway",
+                "conditions": [
+                    {
+                        "type": kind,
+                        "status": "True",
+                        "reason": kind,
+                        "observedGeneration": generation,
+                    }
+                    for kind in ("Accepted", "ResolvedRefs")
+                ],
+            }
+            for parent in body["spec"]["parentRefs"]
+        ]
+        self._patch_status(ports.HTTP_ROUTE, body, {"parents": answers})
+
+    # --- users and scrapes -----------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Users have sent requests since the last scrape; now the scrape happens."""
+        now = self._loop.time()
+        requests = self.requests_per_second * (now - self._last_scrape)
+        self._last_scrape = now
+        for selector, share in self._shares():
+            pods = [pod for pod in self.selected(selector) if pod.ready]
+            if not pods:
+                self.user_errors += requests * share
+            for pod in pods:
+                self._serve(pod, requests * share / len(pods))
+        for pods in self.pods.values():
+            for pod in pods:
+                if pod.ready:
+                    pod.counters.scrape(START + now)
+        self._loop.call_later(SCRAPE_SECONDS, self._tick)
+
+    def _serve(self, pod: Pod, requests: float) -> None:
+        truth = self.truth(pod.version)
+        self.served[pod.revision] = self.served.get(pod.revision, 0.0) + requests
+        pod.counters.serve(requests, error_ratio=truth.error_ratio, slow_ratio=truth.slow_ratio)
+
+    def _shares(self) -> list[tuple[dict[str, str], float]]:
+        """Who gets which share of the users' requests, as the data planes say."""
+        found: list[tuple[dict[str, str], float]] = []
+        for (namespace, _), plane in self.planes.items():
+            total = sum(plane.weights.values()) or 1
+            for name, weight in plane.weights.items():
+                service = self._cluster.get(ports.SERVICE, namespace, name)
+                selector = service["spec"]["selector"] if service else {"no": "pods"}
+                found.append((selector, weight / total))
+        if not self.planes:
+            found += [
+                (service["spec"]["selector"], 1.0)
+                for service in self._cluster.all(ports.SERVICE)
+                if objects.LABEL_REVISION not in (service["metadata"].get("labels") or {})
+            ]
+        return found
+
+    def answers(self, address: str) -> bool:
+        """Whether a ready pod has this address."""
+        return any(
+            pod.ready and pod.counters.labels["instance"].startswith(f"{address}:")
+            for pods in self.pods.values()
+            for pod in pods
+        )
+
+    def trouble(self) -> list[Object]:
+        """Pods as the API lists them."""
+        return [
+            _pod_document(pod, crashes=self.truth(pod.version).crashes)
+            for pods in self.pods.values()
+            for pod in pods
+        ]
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def _patch_status(self, kind: ports.Kind, body: Object, status: Object) -> None:
+        if body.get("status") == status:
+            return
+        operations = [{"op": "add", "path": "/status", "value": status}]
+        metadata = body["metadata"]
+        path = http.path(kind, namespace=metadata["namespace"], name=metadata["name"])
+        self._cluster.handle(
+            http.Request(
+                verb="status",
+                method="PATCH",
+                path=f"{path}/status",
+                body=operations,
+                content_type=http.JSON_PATCH,
+                query=(("fieldManager", "world"),),
+            ),
+            actor="world",
+        )
+
+    def _write(self, method: str, kind: ports.Kind, body: Object) -> None:
+        metadata = body["metadata"]
+        name = "" if method == "POST" else metadata["name"]
+        payload: Any = {"preconditions": {"uid": metadata["uid"]}} if method == "DELETE" else body
+        self._cluster.handle(
+            http.Request(
+                verb=method.lower(),
+                method=method,
+                path=http.path(kind, namespace=metadata.get("namespace", ""), name=name),
+                body=payload,
+                query=(("fieldManager", "world"),),
+            ),
+            actor="world",
+        )
+
+
+def _pod_document(pod: Pod, *, crashes: bool) -> Object:
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": pod.name,
+            "namespace": pod.counters.labels["namespace"],
+            "labels": pod.labels,
+        },
+        "status": {
+            "containerStatuses": [
+                {
+                    "name": "server",
+                    "ready": pod.ready,
+                    "restartCount": 3 if crashes and not pod.ready else 0,
+                    "state": waiting if crashes and not pod.ready else {"running": {}},
+                }
+            ]
+        },
+    }
