@@ -193,8 +193,9 @@ def shift_interval(x: Sequence[float], *, y: Sequence[float], conf: float) -> In
     """All shifts of x against y that the two-sided rank-sum test does not reject.
 
     Between two neighbouring pairwise differences nothing changes, so the ends are two of the
-    sorted differences: the closure of the accepted set, exact also under ties. The estimate is
-    the median difference (Hodges and Lehmann).
+    sorted differences: the closure of the accepted set, exact also under ties. Where ties make
+    every shift rejected, both ends are the one at which the rejection changes sides. The estimate
+    is the median difference (Hodges and Lehmann).
 
     Shapes: x (n,) and y (m,), n and m at least 30; works on n*m differences in memory.
     Units:  those of x and y; conf as a share.

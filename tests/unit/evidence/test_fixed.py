@@ -5,7 +5,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import contingency_tables, proportion
@@ -230,27 +230,35 @@ def test_mann_whitney_of_one_single_value_sees_no_difference() -> None:
     assert found == Significance(statistic=600.0, p=1.0)
 
 
-def rejects(x: list[float], y: list[float], shift: float, conf: float) -> bool:
+def verdict(x: list[int], y: list[int], shift: float, conf: float) -> int:
+    """1 when x, moved down by the shift, is still too high; -1 when it is too low, else 0."""
     moved = [value - shift for value in x]
     if min(*moved, *y) == max(*moved, *y):
-        return False
+        return 0
     test = stats.mannwhitneyu(moved, y, alternative="two-sided", method="asymptotic")
-    return bool(test.pvalue < 1 - conf)
+    if test.pvalue >= 1 - conf:
+        return 0
+    return 1 if test.statistic > len(x) * len(y) / 2 else -1
 
 
+@settings(max_examples=30)  # asks scipy about every possible shift
 @given(sample, sample, st.sampled_from([0.8, 0.95, 0.98]))
-def test_shift_interval_holds_exactly_the_shifts_that_are_not_rejected(
-    x: list[float], y: list[float], conf: float
+@example([0] * 38 + [1, 1], [0] * 40, 0.8)
+def test_shift_interval_is_the_hull_of_the_shifts_that_are_not_rejected(
+    x: list[int], y: list[int], conf: float
 ) -> None:
     found = interval(fixed.shift_interval(x, y=y, conf=conf))
 
-    # Differences are whole numbers: halves lie between them, and nothing happens there.
-    accepted = [half / 2 for half in range(-27, 28, 2) if not rejects(x, y, half / 2, conf)]
-    points = [whole for whole in range(-13, 14) if not rejects(x, y, whole, conf)]
-    hull = [value - 0.5 for value in accepted] + [value + 0.5 for value in accepted] + points
+    # Differences are whole numbers: between two of them the verdict does not change.
+    wholes = [whole for whole in range(-13, 14) if verdict(x, y, whole, conf) == 0]
+    gaps = [whole for whole in range(-14, 14) if verdict(x, y, whole + 0.5, conf) == 0]
+    hull = wholes + gaps + [whole + 1 for whole in gaps]
+    if not hull:  # ties can reject every shift; then the rejection changes sides at one point
+        hull = [max(w for w in range(-13, 14) if verdict(x, y, w - 0.5, conf) == 1)]
     assert (found.lower, found.upper) == (min(hull), max(hull))
 
 
+@settings(max_examples=50)  # sorts some two thousand differences
 @given(sample, sample, st.integers(-1000, 1000))
 def test_shift_interval_moves_with_the_sample(x: list[int], y: list[int], shift: int) -> None:
     base = interval(fixed.shift_interval(x, y=y, conf=0.95))
