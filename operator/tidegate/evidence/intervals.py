@@ -1,0 +1,368 @@
+"""The interval table: what each revision did between fixed instants, frozen when it closes.
+
+The grid is fixed by the clock before anything is looked at, both arms are counted over the same
+(t0, t1], and late samples never change a closed row. The engine is a function of these rows.
+Source: evidence.md, 2.3.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tidegate.evidence import counters, dispersion, histograms
+from tidegate.evidence.dispersion import Phi, Spread
+from tidegate.evidence.model import Identity, Series, Window
+
+LATE_SECONDS = 5.0
+_BOUNDARY = 1e-6
+CHURN_SHARE = 1 / 3
+
+
+class Flag(enum.StrEnum):
+    """What a reader of a row should know about how it came about."""
+
+    CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
+    CHURN = "Churn"  # counters of more than a third of an arm's pods began again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Both arms of one stream in one interval, ready for a test."""
+
+    n_c: float
+    x_c: float
+    n_s: float
+    x_s: float
+    phi: Phi
+
+    @property
+    def complement(self) -> Stream:
+        """Good events with the arms swapped: "fewer good" instead of "more bad" (3.1)."""
+        return Stream(
+            n_c=self.n_s,
+            x_c=self.n_s - self.x_s,
+            n_s=self.n_c,
+            x_s=self.n_c - self.x_c,
+            phi=self.phi,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodCounts:
+    """One stable pod in one interval; x has one entry per stream."""
+
+    n: float
+    x: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """One metric in one interval: requests of both arms, and bad events per stream.
+
+    Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
+    """
+
+    n_c: float
+    n_s: float
+    x_c: tuple[float, ...]
+    x_s: tuple[float, ...]
+    phi: tuple[Phi, ...]
+    pods_s: tuple[PodCounts, ...] = ()
+
+    def stream(self, index: int) -> Stream:
+        """One stream of the metric."""
+        return Stream(
+            n_c=self.n_c,
+            x_c=self.x_c[index],
+            n_s=self.n_s,
+            x_s=self.x_s[index],
+            phi=self.phi[index],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One closed interval (t0, t1] of a rollout; a metric without usable data is absent.
+
+    Units: unix seconds; weight is the candidate's intended share, 0 to 1.
+    """
+
+    t0: float
+    t1: float
+    step: int
+    weight: float
+    counts: Mapping[str, Counts]
+    flags: tuple[Flag, ...] = ()
+
+
+# --- the grid ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightChange:
+    """A weight as it was observed, not as it was sent. Units: unix seconds; share 0 to 1."""
+
+    at: float
+    step: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """How time is cut. Units: seconds; `first_traffic_at` in unix seconds, None before it."""
+
+    interval_seconds: float
+    scrape_interval_seconds: float
+    settle_seconds: float
+    cold_start_seconds: float
+    first_traffic_at: float | None
+
+    @property
+    def length_seconds(self) -> float:
+        """Length of an interval: at least two scrapes, or it could close empty."""
+        return max(self.interval_seconds, 2 * self.scrape_interval_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """An interval that has closed and can be counted."""
+
+    t0: float
+    t1: float
+    step: int
+    weight: float
+
+
+def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: float) -> list[Slot]:
+    """Intervals that start at or after an instant and may be evaluated now, in order.
+
+    A weight change closes the running interval; what follows it within `settle_seconds`, and the
+    candidate's first `cold_start_seconds` of traffic, belongs to no interval.
+    """
+    found: list[Slot] = []
+    latest = now - grid.scrape_interval_seconds - LATE_SECONDS
+    if grid.first_traffic_at is None:
+        return found
+    warm_at = grid.first_traffic_at + grid.cold_start_seconds
+    for number, event in enumerate(events):
+        last = number + 1 == len(events)
+        until = latest if last else min(latest, events[number + 1].at)
+        start = max(event.at + grid.settle_seconds, warm_at)
+        # The tolerance keeps a boundary a boundary when a sum of floats misses it by a bit.
+        first = max(0, math.ceil((after - start) / grid.length_seconds - _BOUNDARY))
+        whole = math.floor((until - start) / grid.length_seconds + _BOUNDARY)
+        ends = [start + k * grid.length_seconds for k in range(first, whole + 1)]
+        if not last and latest >= events[number + 1].at and ends and until > ends[-1]:
+            ends.append(until)  # the change closes the running interval early
+        found.extend(
+            Slot(t0=t0, t1=t1, step=event.step, weight=event.weight)
+            for t0, t1 in itertools.pairwise(ends)
+        )
+    return found
+
+
+# --- counting ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSeries:
+    """Raw series of one metric, of both revisions.
+
+    A ratio has `total` and `bad`; a latency has `buckets` and the edges (seconds) that were fixed
+    when the rollout began.
+    """
+
+    total: tuple[Series, ...] = ()
+    bad: tuple[Series, ...] = ()
+    buckets: tuple[Series, ...] = ()
+    unit_seconds: float = 1.0
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Closed rows, and what stable's pods have shown up to now, per metric and stream."""
+
+    rows: tuple[Row, ...] = ()
+    spreads: Mapping[str, tuple[Spread, ...]] = field(default_factory=dict)
+    closed_until: float = -math.inf
+
+
+def close_intervals(
+    table: Table,
+    *,
+    series: Mapping[str, MetricSeries],
+    grid: Grid,
+    events: Sequence[WeightChange],
+    identity: Identity,
+    now: float,
+    given_phi: float | None = None,
+    min_df: int = dispersion.MIN_DF,
+    assumed: float = dispersion.ASSUMED,
+) -> Table:
+    """The table with every interval that has closed since; closed rows stay as they are.
+
+    The dispersion of a row comes from what was seen before it, and is stored in it. Start from a
+    table whose `spreads` hold the stable history, if there is one.
+    Units: now in unix seconds; given_phi replaces the measured dispersion.
+    """
+    sorted_names = sorted(series)
+    births = {
+        name: counters.Births(
+            (*series[name].total, *series[name].bad, *series[name].buckets),
+            window=_window(Slot(t0=0, t1=now, step=0, weight=0), grid=grid),
+        )
+        for name in sorted_names
+    }
+    spreads = dict(table.spreads)
+    rows = list(table.rows)
+    until = table.closed_until
+    for slot in slots(grid, events=events, after=table.closed_until, now=now):
+        counted: dict[str, Counts] = {}
+        flags: set[Flag] = set()
+        for name in sorted_names:
+            raw = _raw(
+                series[name],
+                births=births[name],
+                window=_window(slot, grid=grid),
+                identity=identity,
+            )
+            if raw is None:
+                continue
+            flags.update(raw.flags)
+            known = spreads.get(name, (Spread(),) * len(raw.counts.x_c))
+            phi = tuple(
+                dispersion.given(given_phi)
+                if given_phi is not None
+                else one.phi(min_df=min_df, assumed=assumed)
+                for one in known
+            )
+            counted[name] = replace(raw.counts, phi=phi)
+            spreads[name] = widened(known, pods=raw.counts.pods_s)
+        rows.append(
+            Row(
+                t0=slot.t0,
+                t1=slot.t1,
+                step=slot.step,
+                weight=slot.weight,
+                counts=counted,
+                flags=tuple(sorted(flags)),
+            )
+        )
+        until = slot.t1
+    return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
+
+
+def widened(spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts]) -> tuple[Spread, ...]:
+    """The spreads of a metric's streams after one more interval of stable's pods."""
+    requests = [pod.n for pod in pods]
+    return tuple(
+        dispersion.widen(one, n=requests, x=[pod.x[k] for pod in pods])
+        for k, one in enumerate(spreads)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    counts: Counts
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arm:
+    pods: tuple[PodCounts, ...]
+    flags: tuple[Flag, ...]
+
+
+def _window(slot: Slot, *, grid: Grid) -> Window:
+    return Window(start=slot.t0, end=slot.t1, scrape_interval_seconds=grid.scrape_interval_seconds)
+
+
+def _raw(
+    series: MetricSeries, *, births: counters.Births, window: Window, identity: Identity
+) -> _Raw | None:
+    """Counts of both arms without their dispersion; None when neither has data."""
+    candidate, stable = (
+        _arm(series, births=births, window=window, revision=revision)
+        for revision in (identity.candidate, identity.stable)
+    )
+    if not candidate.pods and not stable.pods:
+        return None
+    streams = len(series.edges) or 1
+    counts = Counts(
+        n_c=math.fsum(pod.n for pod in candidate.pods),
+        n_s=math.fsum(pod.n for pod in stable.pods),
+        x_c=_summed(candidate.pods, streams=streams),
+        x_s=_summed(stable.pods, streams=streams),
+        phi=(),
+        pods_s=stable.pods,
+    )
+    return _Raw(counts=counts, flags=(*candidate.flags, *stable.flags))
+
+
+def _summed(pods: Sequence[PodCounts], *, streams: int) -> tuple[float, ...]:
+    return tuple(math.fsum(pod.x[k] for pod in pods) for k in range(streams))
+
+
+def _arm(series: MetricSeries, *, births: counters.Births, window: Window, revision: str) -> _Arm:
+    def of(all_series: Iterable[Series]) -> list[Series]:
+        return [
+            _cut(one, window=window)
+            for one in all_series
+            if revision and one.labels.get("revision") == revision
+        ]
+
+    if series.edges:
+        buckets = of(series.buckets)
+        pods = _latency_pods(buckets, births=births, window=window, series=series)
+        return _Arm(pods=pods, flags=_churn(buckets, pods=len(pods)))
+    total = of(series.total)
+    all_events = counters.by_target(total, births=births, window=window)
+    bad_events = counters.by_target(of(series.bad), births=births, window=window)
+    pods = tuple(
+        PodCounts(n=n, x=(min(n, bad_events.get(key, 0.0)),))
+        for key, n in sorted(all_events.items())
+    )
+    clamped = any(bad_events.get(key, 0.0) > n for key, n in all_events.items())
+    flags = _churn(total, pods=len(pods))
+    return _Arm(pods=pods, flags=(*flags, Flag.CLAMPED) if clamped else flags)
+
+
+def _latency_pods(
+    buckets: Sequence[Series], *, births: counters.Births, window: Window, series: MetricSeries
+) -> tuple[PodCounts, ...]:
+    """Requests slower than each edge, per pod; a pod that lacks an edge is left out."""
+    by_target: dict[counters.Target, list[Series]] = {}
+    for one in buckets:
+        by_target.setdefault(counters.target(one), []).append(one)
+    found: list[PodCounts] = []
+    for key in sorted(by_target):
+        histogram = histograms.collect(
+            by_target[key], births=births, window=window, unit_seconds=series.unit_seconds
+        )
+        if histogram is not None and set(series.edges) <= set(histogram.edges):
+            slower = tuple(histogram.above(edge) for edge in series.edges)
+            found.append(PodCounts(n=histogram.total, x=slower))
+    return tuple(found)
+
+
+def _churn(series: Sequence[Series], *, pods: int) -> tuple[Flag, ...]:
+    again = {counters.target(one) for one in series if _falls(one)}
+    return (Flag.CHURN,) if len(again) > CHURN_SHARE * max(1, pods) else ()
+
+
+def _falls(series: Series) -> bool:
+    values = [value for _, value in series.samples]
+    return any(later < earlier for earlier, later in itertools.pairwise(values))
+
+
+def _cut(series: Series, *, window: Window) -> Series:
+    """The samples that matter to a window: its own and the last one before it."""
+    times = [at for at, _ in series.samples]
+    first = max(0, bisect_right(times, window.start) - 1)
+    return replace(series, samples=series.samples[first : bisect_right(times, window.end)])
