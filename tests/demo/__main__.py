@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -79,7 +80,8 @@ def say_goodbye(
     console.print()
     console.print(summary(recording.promises))
     console.print(f"\nReport         {report_path}")
-    console.print('Look around    eval "$(python -m tests.cluster env)"', highlight=False)
+    python = os.path.relpath(sys.executable)
+    console.print(f'Look around    eval "$({python} -m tests.cluster env)"', highlight=False)
     for command in (
         f"kubectl -n {NAMESPACE} get modeldeployments",
         f"kubectl -n {NAMESPACE} describe modeldeployment digits",
