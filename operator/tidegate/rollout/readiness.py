@@ -1,6 +1,6 @@
 """The chain of links that must hold before a candidate gets a weight (features.md, N8).
 
-Pods ready, endpoints ready, model ready, no third revision in the way, target writable. Each link
+No third revision in the way, pods ready, endpoints ready, model ready, target writable. Each link
 is a function named after what it finds; the first finding is what the rollout waits for.
 """
 
@@ -35,9 +35,9 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
     """The first link of the chain that does not hold for this weight, or None."""
     return (
         name_taken(turn)
+        or third_revision_has_pods(turn)
         or candidate_not_ready(turn, weight_percent)
         or model_not_ready(turn)
-        or third_revision_has_pods(turn)
         or old_marker_present(turn)
     )
 

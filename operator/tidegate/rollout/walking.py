@@ -212,10 +212,7 @@ def _hold(turn: Turn) -> Turn:
 
 def _judge_anew(turn: Turn, key: str) -> Turn:
     """The way of judging was edited: hold and evidence of this step start again."""
-    rollout = replace(turn.rollout, analysis_key=key)
-    if rollout.step is None or rollout.step.confirmed_at is None:
-        return turn.with_rollout(rollout)
-    return plan.confirm(turn.with_rollout(rollout))
+    return plan.confirm(turn.with_rollout(replace(turn.rollout, analysis_key=key)))
 
 
 def _target_agrees(turn: Turn) -> bool:

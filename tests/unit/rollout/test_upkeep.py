@@ -1,0 +1,175 @@
+"""Standing duties: pods, strays, drains; and the links that hold a weight back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from rollout_world import BREACH, V1, V2, V3, World, serving
+
+from tidegate.rollout import actions, model
+
+P = model.Phase
+RATIO = model.Provider.REPLICA_RATIO
+
+
+def at_first_weight(world: World) -> World:
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    return world
+
+
+def test_lost_deployment_of_stable_comes_back_while_spec_has_its_template() -> None:
+    world = serving()
+    del world.revisions[V1.hash]
+    world.settle()
+    assert world.pods() == {V1.hash: 4}
+
+
+def test_lost_deployment_of_an_older_stable_is_reported_not_invented() -> None:
+    world = serving()
+    world.analysis = BREACH
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    world.settle()
+    del world.revisions[V1.hash]
+    world.tick()
+    assert V1.hash not in world.revisions
+    assert world.condition("Available").reason == "StableUnavailable"
+
+
+def test_candidate_whose_deployment_is_deleted_leaves_at_once() -> None:
+    world = at_first_weight(serving())
+    del world.revisions[V2.hash]
+    world.tick()
+    assert world.traffic.weights == {V1.hash: 100.0}
+    world.run_until(P.ROLLED_BACK)
+    assert "its Deployment is gone" in world.status.message
+
+
+def test_candidate_that_cannot_be_scheduled_waits_for_capacity_by_name() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.tick()
+    state = world.revisions[V2.hash]
+    world.revisions[V2.hash] = replace(state, ready=0, unschedulable="0/1 nodes: no GPU")
+    world.broken = frozenset({V2.hash})
+    world.tick()
+    assert world.status.rollout is not None
+    assert world.status.rollout.waiting_for is not None
+    assert world.status.rollout.waiting_for.reason is model.Waiting.CAPACITY
+    assert "CapacityWait" in world.reasons()
+
+
+def test_stray_pods_are_drained_like_those_of_a_rejected_revision() -> None:
+    world = serving()
+    world.revisions[V3.hash] = replace(world.revisions[V1.hash], revision=V3, wanted=2)
+    world.tick()
+    assert world.revisions[V3.hash].wanted == 2
+    world.settle()
+    assert world.pods() == {V1.hash: 4}
+
+
+def test_retired_pods_stay_while_the_data_plane_still_names_them() -> None:
+    world = serving()
+    world.status = replace(
+        world.status, retiring=(model.Retiring(revision=V3.hash, scale_down_at=world.now),)
+    )
+    world.revisions[V3.hash] = replace(world.revisions[V1.hash], revision=V3, wanted=2)
+    world.accept = False
+    world.traffic = replace(world.traffic, weights={V1.hash: 50.0, V3.hash: 50.0})
+    world.tick()
+    assert world.revisions[V3.hash].wanted == 2
+    world.settle()
+    assert world.pods() == {V1.hash: 4}
+
+
+def test_third_revision_is_drained_before_pods_make_a_split() -> None:
+    world = serving(provider=RATIO, scaling=model.Scaling(max_surge_percent=25.0))
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.deploy(V3)
+    world.tick()
+    world.tick()
+    assert world.status.rollout is not None
+    waits = world.status.rollout.waiting_for
+    assert waits is not None
+    assert waits.reason is model.Waiting.DRAIN
+    world.run_until(P.HEALTHY)
+    assert world.traffic.weights == {V3.hash: 100.0}
+
+
+def test_rounded_weights_are_told() -> None:
+    world = serving(provider=RATIO, scaling=model.Scaling(max_surge_percent=25.0))
+    world.deploy(V2)
+    world.tick()
+    told = [e.message for e in world.events if e.reason == "WeightRounded"]
+    assert len(told) == 1
+    assert "p10: 10 -> 20" in told[0]
+
+
+def test_steps_that_round_to_nothing_are_no_steps() -> None:
+    world = serving(
+        provider=RATIO,
+        replicas=1,
+        weights=(10.0, 40.0),
+        scaling=model.Scaling(max_surge_percent=0.0, max_unavailable_percent=100.0),
+    )
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert world.reasons().count("TrafficShifted") == 1
+
+
+def test_route_that_is_not_accepted_in_time_is_named() -> None:
+    world = serving()
+    world.accept = False
+    world.deploy(V2)
+    for _ in range(40):
+        world.tick(5.0)
+    assert world.status.rollout is not None
+    waits = world.status.rollout.waiting_for
+    assert waits is not None
+    assert waits.reason is model.Waiting.ROUTE_NOT_READY
+    assert "RouteNotProgrammed" in world.reasons()
+    world.run_until(P.FAILED)
+    world.traffic = replace(world.traffic, accepted=True)
+    world.run_until(P.ROLLED_BACK)
+
+
+def test_clock_that_goes_back_stretches_neither_hold_nor_drain() -> None:
+    world = at_first_weight(serving())
+    world.tick(5.0)
+    world.now -= timedelta(hours=1)
+    started = world.now
+    world.run_until(P.HEALTHY)
+    assert (world.now - started).total_seconds() < 300
+    world.now -= timedelta(hours=1)
+    world.settle()
+    assert world.pods() == {V2.hash: 4}
+
+
+def test_pause_while_promoting_keeps_the_roles() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.PROMOTING, seconds=1.0)
+    world.ask("pause", V2)
+    world.settle()
+    assert world.status.phase is P.PAUSED
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V1.hash
+    world.ask("resume", V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable.revision == V2.hash
+
+
+def test_lowering_comes_before_status_and_everything_else_after_it() -> None:
+    lower = actions.SetTraffic(
+        stable="a", candidate="", split=model.NO_TRAFFIC, marker="b", lowering=True
+    )
+    raising = replace(lower, lowering=False, marker="")
+    scale = actions.Scale(revision="a", replicas=1, seen_replicas=0)
+    wanted = (scale, lower, raising)
+    assert actions.lowering(wanted) == (lower,)
+    assert actions.after_status(wanted) == (scale, raising)
