@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
+from tests.sim import facts, invariants
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
+from tests.sim.invariants import ViolatedError, require
 from tests.sim.people import MD, NAME, NAMESPACE
+
+from tidegate import ports
+from tidegate.api import revision
+from tidegate.rollout import objects
 
 if TYPE_CHECKING:
     from tests.sim.run import Run
@@ -17,25 +23,18 @@ if TYPE_CHECKING:
 TERMINAL = frozenset({"Healthy", "RolledBack", "Failed", "Invalid"})
 
 
-class ViolatedError(AssertionError):
-    """An invariant did not hold."""
-
-    def __init__(self, invariant: str, message: str) -> None:
-        super().__init__(f"{invariant}: {message}")
-        self.invariant = invariant
-
-
 class Judge:
-    """Holds what the oracle remembers; the first violation ends the run."""
+    """Holds the oracle's memory; the first violation ends the run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self.memory = invariants.Memory(run)
         self.covered: Counter[str] = Counter()
         self._violated: asyncio.Future[None] = run.loop.create_future()
 
-    async def race(self, play: Awaitable[None]) -> None:
+    async def race(self, play: Coroutine[Any, Any, None]) -> None:
         """Wait for the play or for the first violation."""
-        task = asyncio.ensure_future(play)
+        task = asyncio.create_task(play)
         await asyncio.wait([task, self._violated], return_when=asyncio.FIRST_COMPLETED)
         if self._violated.done():
             task.cancel()
@@ -43,19 +42,133 @@ class Judge:
         await task
 
     def on_change(self, change: Change) -> None:
-        """Look at one committed change."""
+        """Look at one committed change; the request itself is answered as usual."""
+        if self._violated.done():
+            return
+        try:
+            for remember in invariants.REMEMBER:
+                remember(self.memory, change)
+            for check in invariants.CHECKS:
+                check(self.memory, change)
+        except Exception as error:  # noqa: BLE001  (a broken check must fail the run, not the server)
+            self._violated.set_exception(error)
+        self._cover(change)
+
+    def _cover(self, change: Change) -> None:
+        if not invariants.by_operator(change) or change.kind is ports.LEASE:
+            return
+        if change.kind is MD and change.new is not None:
+            before = facts.status(change.old).get("phase", "None")
+            after = facts.status(change.new).get("phase", "None")
+            if before != after:
+                self.covered[f"phase {before} -> {after}"] += 1
+            for condition in facts.status(change.new).get("conditions") or []:
+                if condition["type"] == "AnalysisPassing":
+                    self.covered[f"verdict {condition['reason']}"] += 1
+            if facts.holds_finalizer(change.new) != facts.holds_finalizer(change.old):
+                held = facts.holds_finalizer(change.new)
+                self.covered[f"action {'AddFinalizer' if held else 'RemoveFinalizer'}"] += 1
+        else:
+            self.covered[f"action {_action(change)}"] += 1
+
+    # --- at rest ---------------------------------------------------------------------------------
 
     def unfinished(self) -> str:
         """Why the cluster is not at rest yet, or empty."""
-        phase = self._run.phase()
-        if self._run.body is None or phase in TERMINAL:
-            return ""
-        return f"phase {phase}"
+        run = self._run
+        if run.body is None:
+            left = list(self._leftovers())
+            return f"left behind: {left}" if left else ""
+        phase = run.phase()
+        if phase not in TERMINAL:
+            message = facts.status(run.body).get("message", "")
+            return f"phase {phase or 'of an older spec'}: {message}"
+        return ""
 
     def at_rest(self) -> None:
         """What must hold when nothing moves any more."""
+        body = self._run.body
+        if body is None:
+            return
+        self.covered[f"end {facts.status(body)['phase']}"] += 1
+        require(not facts.holds_finalizer(body), "S10", "the finalizer is held at rest")
+        require(not facts.rollout(body), "I3", "a rollout is active at rest")
+        if facts.status(body)["phase"] == "Invalid":
+            return
+        self._right_result(body)
+        stable = facts.stable(body)
+        if stable:
+            self._stable_serves(body, stable)
+
+    def _right_result(self, body: Object) -> None:
+        """A good revision is served, a bad one is not; in doubt the old one serves."""
+        phase = facts.status(body)["phase"]
+        wanted = revision.revision_of(body)
+        wrong = self._run.world.truth(wanted.model_version).wrong
+        if phase == "Healthy":
+            require(facts.stable(body) == wanted.hash, "I3", "Healthy, but something else serves")
+        else:
+            known = wanted.hash in facts.rejected(body)
+            require(known, "I3", f"{phase}, but {wanted.model_version} was never rejected")
+        if not wrong and not self._run.nemesis.may_reject_good:
+            require(phase == "Healthy", "I3", f"good {wanted.model_version} ended {phase}")
+
+    def _stable_serves(self, body: Object, stable: str) -> None:
+        cluster = self._run.cluster
+        replicas = body["spec"]["workload"]["replicas"]
+        for deployment in self._owned(ports.DEPLOYMENT, body):
+            hash_ = facts.revision_label(deployment)
+            wanted = replicas if hash_ == stable else 0
+            have = deployment["spec"]["replicas"]
+            require(have == wanted, "I3", f"{hash_} has {have} replicas, wants {wanted}")
+            role = objects.label(deployment, objects.LABEL_ROLE)
+            right = "stable" if hash_ == stable else "previous"
+            require(role == right, "I3", f"{hash_} has role {role}")
+        entry = cluster.get(ports.SERVICE, NAMESPACE, NAME)
+        require(facts.selected(entry) == stable, "I3", f"entry selects {facts.selected(entry)!r}")
+        if body["spec"]["traffic"]["provider"] == "GatewayAPI":
+            route = cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+            shares = {r: s for r, s in facts.shares(route, name=NAME).items() if s}
+            require(shares == {stable: 100.0}, "I3", f"the route gives {shares}")
+
+    def _owned(self, kind: ports.Kind, body: Object) -> list[Object]:
+        uid = body["metadata"]["uid"]
+        return [it for it in self._run.cluster.all(kind) if objects.is_controlled_by(it, uid=uid)]
+
+    def _leftovers(self) -> list[str]:
+        return [
+            f"{kind.kind} {body['metadata']['name']}"
+            for kind in (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE)
+            for body in self._run.cluster.all(kind)
+            if any(o["kind"] == MD.kind for o in body["metadata"].get("ownerReferences") or [])
+        ]
 
     def final_state(self) -> Object:
         """What the cluster holds, without times and versions."""
-        body = self._run.cluster.get(MD, NAMESPACE, NAME)
-        return {"status": (body or {}).get("status")}
+        cluster = self._run.cluster
+        found: Object = {"status": facts.timeless(facts.status(self._run.body))}
+        for kind in (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE):
+            for body in cluster.all(kind):
+                labels = body["metadata"].get("labels") or {}
+                name = f"{kind.kind} {body['metadata']['name']}"
+                found[name] = {"labels": labels, "spec": body.get("spec")}
+        return found
+
+
+def _action(change: Change) -> str:
+    """The action of a decision that a write belongs to."""
+    if change.verb == "delete":
+        return "DeleteRevision"
+    if change.kind is ports.HTTP_ROUTE:
+        return "SetTraffic lowering" if change.urgent else "SetTraffic"
+    if change.kind is ports.SERVICE and change.body["metadata"]["name"] == NAME:
+        return "SetTraffic lowering" if change.urgent else "SetTraffic"
+    if change.verb == "create":
+        return "CreateRevision" if change.kind is not ports.EVENT else "Event"
+    if change.old and change.new and change.kind is ports.DEPLOYMENT:
+        same = change.old["spec"]["replicas"] == change.new["spec"]["replicas"]
+        return "SetRole" if same else "Scale"
+    return "SetRole"
+
+
+__all__ = ["Judge", "ViolatedError"]

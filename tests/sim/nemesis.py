@@ -1,4 +1,5 @@
 """Faults of everything around the controller; this base has none and only takes time."""
+# ruff: noqa: ARG002  (calm weather needs fewer facts than a storm)
 
 from __future__ import annotations
 
@@ -48,7 +49,11 @@ HONEST = QueryPlan()
 
 
 class Calm:
-    """Nothing goes wrong."""
+    """Nothing goes wrong. The three numbers say how much doubt the judge must allow for."""
+
+    view_lag_seconds = 3.0
+    clock_skew_seconds = 0.0
+    may_reject_good = False
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice

@@ -127,11 +127,16 @@ class People:
         if self._run.cluster.get(kind, NAMESPACE, name) is not None:
             self._send("PATCH", kind, name, operations)
 
+    def patch_status(self, operation: Object) -> None:
+        """Another writer of the status."""
+        if self.body is not None and self.body.get("status"):
+            self._send("PATCH", MD, f"{NAME}/status", [operation])
+
     def _send(self, method: str, kind: ports.Kind, name: str, body: Any) -> None:
         request = http.Request(
             verb=method.lower(),
             method=method,
-            path=http.path(kind, namespace=NAMESPACE, name=name),
+            path="/".join(filter(None, (http.path(kind, namespace=NAMESPACE), name))),
             body=body,
             content_type=http.JSON_PATCH if method == "PATCH" else http.JSON,
             query=(("fieldManager", "people"),),

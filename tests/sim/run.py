@@ -7,10 +7,12 @@ import random
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
+from tests.sim import memo
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.judge import Judge, ViolatedError
@@ -31,10 +33,11 @@ class Scenario:
     """What is played. `script` acts as people do; `make_nemesis` gets the run's dice."""
 
     name: str
-    script: Callable[[Run], Awaitable[None]]
+    script: Callable[[Run], Coroutine[Any, Any, None]]
     truths: dict[str, Truth] = field(default_factory=dict)
     make_nemesis: Callable[[random.Random], Calm] = Calm
     replicas: int = 1
+    tend: Callable[[Run], Coroutine[Any, Any, None]] | None = None
     liveness_seconds: float = 1500.0
     idle_seconds: float = 0.0
 
@@ -73,6 +76,7 @@ class Run:
         self.world = World(self.cluster, truths=scenario.truths)
         self.judge = Judge(self)
         self.cluster.listeners.append(self.judge.on_change)
+        memo.clear()
         self.nemesis = scenario.make_nemesis(random.Random(f"{seed}/nemesis"))
         self.people = People(self)
         self.replicas = [Replica(self, f"op{number}") for number in range(scenario.replicas)]
@@ -137,6 +141,8 @@ class Run:
         deadline = self.loop.time() + self.scenario.liveness_seconds
         while True:
             await asyncio.sleep(5.0)
+            if self.scenario.tend is not None:
+                await self.scenario.tend(self)
             quiet = self.loop.time() - self.last_write >= REST_SECONDS
             if quiet and not self.judge.unfinished():
                 return

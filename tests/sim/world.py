@@ -161,18 +161,31 @@ class World:
         self.prometheus.add(pod.counters)
         truth = self.truth(version)
         if truth.starts:
-            self._loop.call_later(truth.startup_seconds, lambda: self.set_ready(uid, pod, True))
+            self._loop.call_later(
+                truth.startup_seconds, lambda: self.set_ready(uid, pod, ready=True)
+            )
         return pod
 
     def truth(self, version: str) -> Truth:
         return self.truths.get(version, Truth())
 
-    def set_ready(self, uid: str, pod: Pod, ready: bool) -> None:  # noqa: FBT001
+    def set_ready(self, uid: str, pod: Pod, *, ready: bool) -> None:
         """The pod's readiness changes; Deployment and endpoints follow."""
         if pod.gone or pod.ready is ready:
             return
         pod.ready = ready
         self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
+
+    def look_after(self, uid: str) -> None:
+        """Bring pods, status and endpoints of a Deployment up to date soon."""
+        self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
+
+    def restart_pods(self, uid: str) -> None:
+        """All pods of a Deployment are lost; new ones start."""
+        for pod in self.pods.get(uid, []):
+            pod.gone, pod.ready = True, False
+        self.pods[uid] = []
+        self.look_after(uid)
 
     def _report(self, uid: str) -> None:
         """Status of the Deployment, then endpoints."""

@@ -1,0 +1,98 @@
+"""`python -m tests.sim`: many seeds in parallel, or one seed again with its whole trace."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+
+from tests.sim.drawn import scenario
+from tests.sim.report import Report
+from tests.sim.run import Result, play
+
+
+def one(seed: int) -> Result:
+    """Play a seed; of a long corpus only failures keep their trace."""
+    result = play(scenario(seed), seed=seed)
+    if not result.failure:
+        result.lines.clear()
+        result.final.clear()
+    return result
+
+
+def replay(seed: int, *, only: str, acts: int | None) -> int:
+    """Play one seed, print everything, and say whether it can be repeated."""
+    narrowed = frozenset(only.split(",")) if only else None
+    results = [play(scenario(seed, only=narrowed, acts=acts), seed=seed) for _ in range(2)]
+    print("\n".join(results[0].lines))
+    same = results[0].digest == results[1].digest
+    print(f"seed {seed}: {results[0].failure or 'held'}")
+    print(f"trace {results[0].digest}{'' if same else f' AND {results[1].digest}: not repeatable'}")
+    return 0 if same and not results[0].failure else 1
+
+
+def shrink(seed: int) -> tuple[str, int]:
+    """The fewest kinds of faults and acts with which this seed still fails the same way."""
+    whole = play(scenario(seed), seed=seed)
+    broken = whole.failure.split(":")[0]
+    kinds = sorted(k.removeprefix("fault ") for k in whole.covered if k.startswith("fault "))
+
+    def fails(chosen: list[str], acts: int | None) -> bool:
+        narrowed = frozenset(chosen)
+        result = play(scenario(seed, only=narrowed, acts=acts), seed=seed)
+        return result.failure.split(":")[0] == broken
+
+    for kind in list(kinds):
+        rest = [it for it in kinds if it != kind]
+        if fails(rest, None):
+            kinds = rest
+    acts = next(n for n in (*range(1, 5), 99) if n == 99 or fails(kinds, n))
+    return ",".join(kinds) or "none", acts
+
+
+def many(seeds: range, *, jobs: int) -> int:
+    """Play a range of seeds on all cores; prints progress, failures and the final table."""
+    report = Report(jobs=jobs)
+    started = time.monotonic()
+    for count, result in enumerate(_results(seeds, jobs), start=1):
+        report.add(result)
+        if result.failure:
+            print(f"\nseed {result.seed}: {result.failure.strip().splitlines()[-1]}", flush=True)
+        if count % 50 == 0 or count == len(seeds):
+            rate = count / (time.monotonic() - started)
+            done = f"{count}/{len(seeds)} seeds, {rate:.1f}/s, {len(report.failures)} failed"
+            print(f"\r{done}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    print(report.table(time.monotonic() - started))
+    for seed in report.failures[:3]:
+        kinds, acts = shrink(seed)
+        print(f"replay: python -m tests.sim --replay {seed} --only {kinds} --acts {acts}")
+    return 1 if report.failures else 0
+
+
+def _results(seeds: range, jobs: int) -> Iterator[Result]:
+    if jobs == 1:
+        yield from map(one, seeds)
+        return
+    with multiprocessing.Pool(jobs) as pool:
+        yield from pool.imap_unordered(one, seeds, chunksize=4)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim")
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--replay", type=int)
+    parser.add_argument("--only", default="", help="kinds of faults, by comma; none for no faults")
+    parser.add_argument("--acts", type=int)
+    given = parser.parse_args()
+    if given.replay is not None:
+        return replay(given.replay, only=given.only, acts=given.acts)
+    return many(range(given.start, given.start + given.seeds), jobs=given.jobs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""Plays drawn from a seed: a spec, what people do to it, and how long they wait in between."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from tests.sim import facts
+from tests.sim.people import MD, NAME, NAMESPACE, manifest
+from tests.sim.run import Run, Scenario
+from tests.sim.storm import Storm
+from tests.sim.world import Truth
+
+from tidegate import ports
+
+VERSIONS = {
+    "good": Truth(),
+    "slowly": Truth(startup_seconds=25.0),
+    "bad": Truth(error_ratio=0.5),
+    "worse": Truth(error_ratio=0.3),
+    "crashing": Truth(starts=False, crashes=True),
+    "stuck": Truth(starts=False),
+}
+STEPS: tuple[tuple[tuple[float, int], ...], ...] = (
+    ((10, 10), (50, 10)),
+    ((50, 5),),
+    ((1, 0), (25, 5), (75, 5)),
+    ((100, 5),),
+    ((5, 15), (5.5, 0)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the seed says about people."""
+
+    spec: dict[str, Any]
+    acts: tuple[tuple[float, str, str], ...]
+
+
+def draw(dice: random.Random) -> Plan:
+    """A spec and a list of (seconds to wait before, act, argument)."""
+    spec: dict[str, Any] = {
+        "provider": dice.choice(("GatewayAPI", "GatewayAPI", "ReplicaRatio")),
+        "replicas": dice.choice((1, 2, 2, 3, 4)),
+        "steps": dice.choice(STEPS),
+        "revisionHistoryLimit": dice.choice((0, 1, 2)),
+        "analysis": {"onInconclusive": dice.choice(("Pause", "Pause", "Rollback"))},
+    }
+    acts = [(dice.uniform(0.0, 10.0), "deploy", dice.choice(list(VERSIONS)))]
+    for _ in range(dice.choice((0, 1, 1, 2, 3))):
+        act, argument = dice.choice(ACTS)
+        acts.append((dice.choice((0.3, 5.0, 20.0, 40.0)) * dice.random(), act, argument))
+    return Plan(spec, tuple(acts))
+
+
+ACTS = (
+    ("deploy", "good"),
+    ("deploy", "bad"),
+    ("deploy", "good"),
+    ("back", ""),
+    ("bounce", ""),
+    ("ask", "abort"),
+    ("ask", "retry"),
+    ("ask", "promote"),
+    ("ask", "promote-full"),
+    ("ask", "pause"),
+    ("ask", "resume"),
+    ("ask", "nonsense"),
+    ("pause", ""),
+    ("unpause", ""),
+    ("replicas", "1"),
+    ("replicas", "3"),
+    ("steps", ""),
+    ("judging", ""),
+    ("invalid", ""),
+    ("delete", ""),
+    ("recreate", ""),
+    ("edit_route", ""),
+    ("delete_route", ""),
+    ("delete_entry", ""),
+    ("scale_stable", ""),
+    ("delete_deployment", ""),
+    ("newer_version", ""),
+)
+
+
+class Script:
+    """Carries a plan out on a run."""
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        self._run = run
+        self._plan = plan
+        self._deployed = 0
+        self._dice = random.Random(f"{run.seed}/people")
+
+    async def play(self) -> None:
+        run = self._run
+        if isinstance(run.nemesis, Storm):
+            run.nemesis.begin(run)
+        run.people.create(manifest("v1", **self._plan.spec))
+        await run.until(lambda: run.phase() == "Healthy", limit=60.0)
+        for wait, act, argument in self._plan.acts:
+            await asyncio.sleep(wait)
+            run.judge.covered[f"act {act} {argument}".strip()] += 1
+            run.trace.add(f"act {act} {argument}")
+            await getattr(self, f"do_{act}")(argument)
+        await asyncio.sleep(self._dice.choice((0.0, 20.0, 60.0)))
+        if isinstance(run.nemesis, Storm):
+            run.nemesis.end()
+        if (run.body or {}).get("spec", {}).get("paused"):
+            run.people.edit_spec({"paused": False})
+
+    async def do_deploy(self, argument: str) -> None:
+        self._deployed += 1
+        version = f"{argument}-{self._deployed}"
+        self._run.world.truths[version] = VERSIONS[argument]
+        self._run.people.deploy(version)
+
+    async def do_back(self, _: str) -> None:
+        stable = facts.status(self._run.body).get("stable") or {}
+        self._run.people.deploy(stable.get("modelVersion", "v1"))
+
+    async def do_bounce(self, _: str) -> None:
+        """A to B to A between looks."""
+        version = ((self._run.body or {}).get("spec") or {}).get("model", {}).get("version")
+        if version:
+            await self.do_deploy("good")
+            await asyncio.sleep(self._dice.choice((0.0, 0.02, 1.5)))
+            self._run.people.deploy(version)
+
+    async def do_ask(self, argument: str) -> None:
+        self._run.people.ask(argument)
+
+    async def do_pause(self, _: str) -> None:
+        self._run.people.edit_spec({"paused": True})
+
+    async def do_unpause(self, _: str) -> None:
+        self._run.people.edit_spec({"paused": False})
+
+    async def do_replicas(self, argument: str) -> None:
+        body = self._run.body
+        if body is not None:
+            workload = {**body["spec"]["workload"], "replicas": int(argument)}
+            self._run.people.edit_spec({"workload": workload})
+
+    async def do_steps(self, _: str) -> None:
+        body = self._run.body
+        if body is not None:
+            steps = [{"name": "only", "weight": 33, "hold": "5s", "deadline": "5m"}]
+            self._run.people.edit_spec(
+                {"strategy": {**body["spec"]["strategy"], "canary": {"steps": steps}}}
+            )
+
+    async def do_judging(self, _: str) -> None:
+        body = self._run.body
+        if body is not None:
+            analysis = {**body["spec"]["analysis"], "minRequests": 25}
+            self._run.people.edit_spec({"analysis": analysis})
+
+    async def do_invalid(self, _: str) -> None:
+        """A metric source that does not exist, mended a while later."""
+        body = self._run.body
+        if body is None:
+            return
+        good = body["spec"]["analysis"]
+        self._run.people.edit_spec({"analysis": {**good, "source": "nowhere"}})
+        await asyncio.sleep(self._dice.choice((1.0, 15.0)))
+        self._run.people.edit_spec({"analysis": good})
+
+    async def do_delete(self, _: str) -> None:
+        self._run.people.delete(MD, NAME)
+
+    async def do_recreate(self, _: str) -> None:
+        """Delete, and create under the same name as soon as that is possible."""
+        self._run.people.delete(MD, NAME)
+        if await self._run.until(lambda: self._run.body is None, limit=120.0):
+            await asyncio.sleep(self._dice.choice((0.0, 0.05, 2.0)))
+            self._run.people.create(manifest("v1", **self._plan.spec))
+
+    async def do_edit_route(self, _: str) -> None:
+        """Somebody turns the weights round; in the end the route is deleted to give it back."""
+        route = self._run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+        if route is None:
+            return
+        rules = [
+            {**rule, "backendRefs": [{**it, "weight": 50} for it in rule["backendRefs"]]}
+            for rule in route["spec"]["rules"]
+        ]
+        self._run.people.patch(
+            ports.HTTP_ROUTE, NAME, [{"op": "replace", "path": "/spec/rules", "value": rules}]
+        )
+        await asyncio.sleep(self._dice.choice((0.5, 10.0)))
+        self._run.people.delete(ports.HTTP_ROUTE, NAME)
+
+    async def do_delete_route(self, _: str) -> None:
+        self._run.people.delete(ports.HTTP_ROUTE, NAME)
+
+    async def do_delete_entry(self, _: str) -> None:
+        self._run.people.delete(ports.SERVICE, NAME)
+
+    async def do_scale_stable(self, _: str) -> None:
+        for name in self._deployments():
+            patch = [{"op": "replace", "path": "/spec/replicas", "value": 5}]
+            self._run.people.patch(ports.DEPLOYMENT, name, patch)
+
+    async def do_delete_deployment(self, _: str) -> None:
+        candidate = facts.rollout(self._run.body).get("revision")
+        if candidate:
+            self._run.people.delete(ports.DEPLOYMENT, f"{NAME}-{candidate}")
+
+    async def do_newer_version(self, _: str) -> None:
+        """A newer operator wrote fields that this one does not know."""
+        self._run.people.patch_status(
+            {"op": "add", "path": "/status/futureField", "value": {"a": 1}}
+        )
+
+    def _deployments(self) -> list[str]:
+        return sorted(body["metadata"]["name"] for body in self._run.cluster.all(ports.DEPLOYMENT))
+
+
+async def tend(run: Run) -> None:
+    """What a helpful person does with a rollout that waits for people."""
+    body = run.body
+    waits = (facts.rollout(body).get("waitingFor") or {}).get("reason")
+    if waits == "Request":
+        run.people.ask("resume")
+    elif waits == "Inconclusive":
+        version = str(facts.rollout(body).get("modelVersion"))
+        run.people.ask("abort" if run.world.truth(version).wrong else "promote")
+
+
+def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None = None) -> Scenario:
+    """The play of this seed; `only` and `acts` narrow faults and people, for shrinking."""
+    dice = random.Random(f"{seed}/plan")
+    plan = draw(dice)
+    if acts is not None:
+        plan = Plan(plan.spec, plan.acts[:acts])
+    spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
+    gentle = not spoils & {act for _, act, _ in plan.acts}
+
+    def storm(weather: random.Random) -> Storm:
+        made = Storm(weather, only=only)
+        made.may_reject_good = made.may_reject_good or not gentle or _asks_to_abort(plan)
+        return made
+
+    return Scenario(
+        name=f"seed {seed}",
+        script=lambda run: Script(run, plan).play(),
+        truths={},
+        make_nemesis=storm,
+        replicas=dice.choice((1, 1, 2)),
+        tend=tend,
+        idle_seconds=700.0 if dice.random() < 0.1 else 0.0,
+    )
+
+
+def _asks_to_abort(plan: Plan) -> bool:
+    inconclusive = plan.spec["analysis"]["onInconclusive"] == "Rollback"
+    return inconclusive or any(argument == "abort" for _, _, argument in plan.acts)

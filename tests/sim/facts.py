@@ -1,0 +1,100 @@
+"""What objects of the cluster say, in the words of the judges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.sim.fields import Object
+
+from tidegate.rollout import objects, workloads
+from tidegate.rollout.upkeep import FINALIZER
+
+NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
+    {
+        "since",
+        "startedAt",
+        "progressAt",
+        "firstTrafficAt",
+        "judgedSince",
+        "finishedAt",
+        "at",
+        "lastTransitionTime",
+        "analysis",
+        "observedCandidate",
+        "controller",
+        "message",
+        "reason",
+        "handledAt",
+        "requestedAt",
+        "rollbackReason",
+        "hold",
+    }
+)
+assert workloads.DRAIN_SECONDS  # the pods' drain is part of the world's contract
+
+
+def status(body: Object | None) -> Object:
+    found: Object = (body or {}).get("status") or {}
+    return found
+
+
+def rollout(body: Object | None) -> Object:
+    """The active rollout, or empty."""
+    found: Object = status(body).get("rollout") or {}
+    return found if found.get("active") else {}
+
+
+def stable(body: Object | None) -> str:
+    return str((status(body).get("stable") or {}).get("revision", ""))
+
+
+def intent(body: Object | None) -> float:
+    return float((rollout(body).get("traffic") or {}).get("candidate", 0.0))
+
+
+def rejected(body: Object | None) -> set[str]:
+    return {it["revision"] for it in status(body).get("rejectedRevisions") or []}
+
+
+def holds_finalizer(body: Object | None) -> bool:
+    return FINALIZER in ((body or {}).get("metadata", {}).get("finalizers") or [])
+
+
+def shares(route: Object | None, *, name: str) -> dict[str, float]:
+    """Share in percent by revision, as written in a route."""
+    weights: dict[str, int] = {}
+    for rule in ((route or {}).get("spec") or {}).get("rules") or []:
+        for backend in rule.get("backendRefs") or []:
+            revision = backend["name"].removeprefix(f"{name}-")
+            weights[revision] = weights.get(revision, 0) + backend.get("weight", 1)
+    total = sum(weights.values()) or 1
+    return {revision: 100.0 * weight / total for revision, weight in weights.items()}
+
+
+def selected(service: Object | None) -> str:
+    """The revision that an entry Service selects; empty for all of them, or without a Service."""
+    selector = ((service or {}).get("spec") or {}).get("selector") or {}
+    return str(selector.get(objects.LABEL_REVISION, ""))
+
+
+def marker(body: Object | None) -> str:
+    return objects.annotation(body or {}, objects.ANNOTATION_ROLLED_BACK)
+
+
+def revision_label(body: Object | None) -> str:
+    return objects.label(body or {}, objects.LABEL_REVISION)
+
+
+def passed(body: Object | None) -> list[bool]:
+    """Which planned steps need no more proof."""
+    found: Object = status(body).get("rollout") or {}
+    return [step["state"] in {"Passed", "Skipped"} for step in found.get("plan") or []]
+
+
+def timeless(value: Any) -> Any:
+    """A document without what may differ between two runs that ended alike."""
+    if isinstance(value, dict):
+        return {k: timeless(v) for k, v in sorted(value.items()) if k not in NOT_REPEATED}
+    if isinstance(value, list):
+        return [timeless(item) for item in value]
+    return value

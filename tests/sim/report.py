@@ -1,0 +1,46 @@
+"""The table at the end of many runs: how much, how fast, what was covered, what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.sim.run import Result
+
+
+class Report:
+    """Adds results up."""
+
+    def __init__(self, *, jobs: int) -> None:
+        self._jobs = jobs
+        self.covered: Counter[str] = Counter()
+        self.failures: list[int] = []
+        self._seeds = 0
+        self._virtual = 0.0
+        self._slowest = (0.0, -1)
+        self._passes = 0
+
+    def add(self, result: Result) -> None:
+        self._seeds += 1
+        self._virtual += result.virtual_seconds
+        self._passes += result.passes
+        self._slowest = max(self._slowest, (result.real_seconds, result.seed))
+        self.covered += result.covered
+        if result.failure:
+            self.failures.append(result.seed)
+
+    def table(self, seconds: float) -> str:
+        """Everything as text."""
+        rate = self._seeds / seconds
+        slowest, seed = self._slowest
+        rows = [
+            f"seeds            {self._seeds} ({len(self.failures)} failed)",
+            f"virtual hours    {self._virtual / 3600:.1f}",
+            f"passes           {self._passes}",
+            f"seeds per second {rate:.1f} with {self._jobs} processes",
+            f"slowest seed     {seed} ({slowest:.2f} s)",
+        ]
+        for title in ("fault", "act", "phase", "action", "verdict", "result", "end", "problem"):
+            rows.append(f"{title}:")
+            found = sorted(it for it in self.covered.items() if it[0].startswith(f"{title} "))
+            rows += [f"  {count:8d}  {name.removeprefix(title).strip()}" for name, count in found]
+        return "\n".join(rows)
