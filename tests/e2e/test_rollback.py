@@ -1,0 +1,96 @@
+"""A bad version is taken out by itself, and stays out until a person asks."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster_checks import assert_nobody_failed, assert_only_failed_by
+from cluster_history import weight_of
+from cluster_scene import Scene
+from cluster_users import Load, serve_first
+
+pytestmark = pytest.mark.cluster
+
+LATENCY = {"name": "latency-p95", "preset": "latency-p95", "threshold": {"max": 0.1}}
+
+
+def assert_calm_after(load: Load, rolled_back_at: float) -> None:
+    """From a moment after the confirmed rollback on nobody sees an error any more."""
+    load.wait_for(lambda books: books.seconds[-1].at > rolled_back_at + 7, seconds=20, what="load")
+    after = load.books().between(rolled_back_at + 2, time.time())
+    assert after.keys() == {"1"}, after
+    assert after["1"].failed == 0
+    assert after["1"].answered > 0
+
+
+def test_errors_are_rolled_back_and_the_version_stays_out_until_a_retry(scene: Scene) -> None:
+    model = scene.model()
+    load = serve_first(model)
+    bad = {"FAIL_RATIO": "0.3"}
+    applied_at = model.apply("2", env=bad)
+    back = model.wait_for_phase("RolledBack", seconds=60, since=applied_at)
+    assert (back.stable_version, back.rejected_versions) == ("1", ["2"])
+    assert back.condition("Available")["status"] == "True"
+    assert_calm_after(load, back.at)
+    assert_only_failed_by(load.books(), version="2")
+    model.wait_for_rest(since=back.at)
+
+    again_at = model.apply("2", env=bad, paused=False, revisionHistoryLimit=4)
+    same = model.wait_for(
+        lambda look: look.current, seconds=10, since=again_at, what="the new spec is answered"
+    )
+    assert same.phase == "RolledBack"
+    assert not same.active
+
+    retried_at = model.annotate(
+        request="retry",
+        request_revision=back.rollout["revision"],
+        requested_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    once_more = model.wait_for_weight(20.0, seconds=40, since=retried_at)
+    assert once_more.rollout["attempt"] == 2
+
+
+def test_slow_answers_are_rolled_back(scene: Scene) -> None:
+    model = scene.model(analysis={"metrics": [LATENCY]})
+    load = serve_first(model)
+    applied_at = model.apply("2", env={"SLOW_RATIO": "1", "SLOW_SECONDS": "0.3"})
+    back = model.wait_for_phase("RolledBack", seconds=60, since=applied_at)
+    assert (back.stable_version, back.rejected_versions) == ("1", ["2"])
+    assert "latency-p95" in back.status["rejectedRevisions"][0]["reason"]
+    assert_calm_after(load, back.at)
+    model.wait_for_rest(since=back.at)
+    assert_nobody_failed(load.books())
+
+
+def test_crash_looping_candidate_never_gets_weight(scene: Scene) -> None:
+    model = scene.model()
+    load = serve_first(model)
+    applied_at = model.apply("2", env={"CRASH": "1"})
+    waits = model.wait_for(
+        lambda look: "CrashLoopBackOff" in look.message,
+        seconds=50,
+        since=applied_at,
+        what="the pods' own reason is told",
+    )
+    assert waits.phase == "Pending"
+    back = model.wait_for_phase("RolledBack", seconds=90, since=applied_at)
+    assert "no progress" in back.status["rejectedRevisions"][0]["reason"]
+    revision = back.rollout["revision"]
+    assert {weight_of(seen.body, revision) for seen in model.routes()} == {0.0}
+    books = load.books()
+    assert books.versions() == ["1"]
+    assert_nobody_failed(books)
+
+
+def test_service_alone_carries_a_rollback(scene: Scene) -> None:
+    """ReplicaRatio: the entry Service leaves the candidate's pods at once."""
+    model = scene.model(gateway=False, replicas=4, steps=[(25.0, "8s"), (50.0, "8s")])
+    load = serve_first(model)
+    applied_at = model.apply("2", env={"FAIL_RATIO": "0.3"})
+    back = model.wait_for_phase("RolledBack", seconds=60, since=applied_at)
+    assert (back.stable_version, back.rejected_versions) == ("1", ["2"])
+    assert_calm_after(load, back.at)
+    model.wait_for_rest(since=back.at)
+    assert_only_failed_by(load.books(), version="2")
