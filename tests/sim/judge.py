@@ -90,7 +90,6 @@ class Judge:
         body = self._run.body
         if body is None:
             return
-        self.covered[f"end {facts.status(body)['phase']}"] += 1
         require(not facts.holds_finalizer(body), "S10", "the finalizer is held at rest")
         require(not facts.rollout(body), "I3", "a rollout is active at rest")
         if facts.status(body)["phase"] == "Invalid":
@@ -99,6 +98,7 @@ class Judge:
         stable = facts.stable(body)
         if stable:
             self._stable_serves(body, stable)
+        self.covered[f"end {facts.status(body)['phase']}"] += 1
 
     def _right_result(self, body: Object) -> None:
         """A good revision is served, a bad one is not; in doubt the old one serves."""

@@ -128,8 +128,7 @@ class Run:
             await self.judge.race(self.scenario.script(self))
             self.trace.add("calm")
             await self.judge.race(self._come_to_rest())
-            await self.judge.race(asyncio.sleep(self.scenario.idle_seconds))
-            self.judge.at_rest()
+            await self.judge.race(self._stay_at_rest())
         finally:
             for replica in self.replicas:
                 replica.stop()
@@ -144,11 +143,25 @@ class Run:
             if self.scenario.tend is not None:
                 await self.scenario.tend(self)
             quiet = self.loop.time() - self.last_write >= REST_SECONDS
+            late = self.loop.time() > deadline
             if quiet and not self.judge.unfinished():
-                return
-            if self.loop.time() > deadline:
+                try:
+                    self.judge.at_rest()
+                except ViolatedError:
+                    if late:
+                        raise
+                else:
+                    return
+            elif late:
                 why = self.judge.unfinished() or "the operator goes on writing"
                 raise ViolatedError("I3", f"no rest within the bound: {why}")
+
+    async def _stay_at_rest(self) -> None:
+        """S9: at rest the operator looks now and then, and writes nothing."""
+        before = self.last_write
+        await asyncio.sleep(self.scenario.idle_seconds)
+        if self.last_write != before:
+            raise ViolatedError("S9", "a write at rest")
 
     async def until(self, done: Callable[[], bool], *, limit: float = 600.0) -> bool:
         """Wait in virtual time; False when the limit came first."""

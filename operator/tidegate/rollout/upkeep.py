@@ -67,7 +67,11 @@ def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
             others=_count_others(turn, stable.hash, rollout.revision.hash),
         )
     )
-    return [(stable, wanted.stable), (rollout.revision, wanted.candidate)]
+    kept = wanted.stable
+    if rollout.split.candidate_percent == 100:
+        # Until the result is written stable may have to take everything back: its pods go later.
+        kept = max(kept, _count(turn, stable.hash).wanted)
+    return [(stable, kept), (rollout.revision, wanted.candidate)]
 
 
 def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
