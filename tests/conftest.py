@@ -10,7 +10,6 @@ import os
 from collections import Counter
 
 import pytest
-
 from tests.cluster import choice, gobuild
 from tests.cluster.model import ClusterUnavailable
 
