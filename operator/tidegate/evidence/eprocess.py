@@ -9,6 +9,7 @@ Sources: evidence.md, 3.1, 3.4 and 5.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def promotion_grid(theta0: float) -> tuple[float, ...]:
     return log_spaced(0.3, last=theta0 / 1.05, count=PROMOTION_POINTS)
 
 
+@functools.lru_cache(maxsize=64)
 def restart_weights(horizon: int) -> tuple[float, ...]:
     """Half of the capital at the first interval, the rest evenly over the planned ones."""
     assert horizon >= 1, horizon
@@ -85,16 +87,16 @@ def advance(
     Units:  phi >= 1 divides the log factors; stake is the restart weight of the interval.
     """
     assert phi >= 1, phi
-    if stake <= 0 and log_factors is None:
-        return process
-    log_stake = math.log(stake) if stake > 0 else NEVER
-    factors = (0.0,) * len(process.log_s) if log_factors is None else log_factors
-    grown = [
-        _log_sum(capital, log_stake) + factor / phi
-        for capital, factor in zip(process.log_s, factors, strict=True)
-    ]
+    capitals: Sequence[float] = process.log_s
+    if stake > 0:
+        log_stake = math.log(stake)
+        capitals = [_log_sum(capital, log_stake) for capital in capitals]
+    if log_factors is not None:
+        capitals = [
+            capital + factor / phi for capital, factor in zip(capitals, log_factors, strict=True)
+        ]
     # Weights that sum to one may leave a rounding error behind; nobody may owe cash.
-    return Process(log_s=tuple(grown), cash=max(0.0, process.cash - stake))
+    return Process(log_s=tuple(capitals), cash=max(0.0, process.cash - stake))
 
 
 def log_value(process: Process) -> float:
@@ -111,8 +113,6 @@ def _log_sum(first: float, second: float) -> float:
     """ln(exp(first) + exp(second)) without overflow."""
     if second > first:
         first, second = second, first
-    if second == NEVER:
-        return first
     return first + math.log1p(math.exp(second - first))
 
 

@@ -109,6 +109,13 @@ class Reason(enum.StrEnum):
     NO_METRICS = "NoMetrics"
     BREACH = "Breach"
     PASSED = "Passed"
+    REGRESSION = "Regression"
+    SLO_BREACH = "SloBreach"
+    LIMIT = "Limit"
+    TRAFFIC_SPLIT = "TrafficSplit"
+    NO_BASELINE = "NoBaseline"
+    NON_INFERIOR = "NonInferior"
+    INCONCLUSIVE = "Inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
