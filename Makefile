@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := operator tests tools
 TEST_JOBS ?= 2
+# End-to-end tests mostly wait.
+E2E_JOBS ?= 4
 
 .PHONY: help demo demo-down test verify generate lint type contracts prepare unit e2e cluster cluster-down cluster-status image lock clean
 
@@ -49,8 +51,8 @@ unit: prepare ## Unit, integration (real API server) and chart tests, with cover
 	  --durations=15 --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json -q
 	$(PY) -m tools.coverage_floor out/coverage.json
 
-e2e: $(READY) ## End-to-end tests on the full cluster
-	$(PY) -m pytest tests/e2e --durations=15 -q
+e2e: prepare ## End-to-end tests on the full cluster
+	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --durations=15 -q
 
 cluster: $(READY) ## Find or build a local Kubernetes cluster
 	$(PY) -m tests.cluster up

@@ -1,57 +1,87 @@
-"""What happens to tests that need a cluster where none can be had.
+"""Leaves out what cannot run on this machine, and says so in one line.
 
-They are left out and one line at the end says so; with CI=true they fail, so that nothing hides.
+Tests name what they need by a marker: `apiserver` or `cluster`. With CI=true leaving anything out
+is a failure, so that nobody takes half of the tests for all of them.
 """
 
 from __future__ import annotations
 
-import functools
 import os
-from collections import Counter
+from collections.abc import Callable
 
 import pytest
-from tests.cluster import choice, gobuild
-from tests.cluster.model import ClusterUnavailable
+from tests.cluster import choice
+from tests.cluster.api import ClusterUnavailable
 
-_LEFT_OUT = "left out: "
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
-@functools.cache
-def _no_cluster() -> str:
-    """Why no full cluster can run here; empty when one can."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect tests whose need cannot be met; asked only where a test needs it."""
+    counts: dict[str, int] = {}
+    dropped: list[pytest.Item] = []
+    for marker, why_not in NEEDS.items():
+        needing = [item for item in items if item.get_closest_marker(marker) is not None]
+        reason = why_not() if needing else None
+        if reason is not None:
+            counts[reason] = counts.get(reason, 0) + len(needing)
+            dropped += needing
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+    _note(config, counts)
+
+
+def _no_apiserver() -> str | None:
+    lacks = choice.control_plane_lacks(choice.ThisMachine())
+    return None if lacks is None else f"No API server can run here: {lacks}."
+
+
+def _no_cluster() -> str | None:
     try:
         choice.choose(os.environ, choice.ThisMachine())
     except ClusterUnavailable as error:
         return str(error)
-    return ""
+    return None
 
 
-@functools.cache
-def _no_api_server() -> str:
-    """Why no API server can run here; empty when one can."""
-    if gobuild.go_version() is not None:
-        return ""
-    return "no API server: install Go, with which the pinned one is built"
+NEEDS: dict[str, Callable[[], str | None]] = {
+    "apiserver": _no_apiserver,
+    "cluster": _no_cluster,
+}
 
 
-_NEEDS = {"cluster": _no_cluster, "apiserver": _no_api_server}
+def _note(config: pytest.Config, counts: dict[str, int]) -> None:
+    """Remember what was left out; a process of pytest-xdist also tells the one that reports."""
+    config.stash[LEFT_OUT] = counts
+    output: dict[str, object] | None = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = counts
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """A process of pytest-xdist ended; all of them collect, and leave out, the same."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    output: dict[str, dict[str, int]] = getattr(node, "workeroutput", {})
+    known = config.stash.setdefault(LEFT_OUT, {})
+    known.update(output.get("left_out", {}))
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker, missing in _NEEDS.items():
-        reason = missing() if item.get_closest_marker(marker) else ""
-        if reason and os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        if reason:
-            pytest.skip(_LEFT_OUT + reason)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nothing left to run is fine on a machine that cannot run it, but never in CI."""
+    if not session.config.stash.get(LEFT_OUT, {}):
+        return
+    if os.environ.get("CI") == "true":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    counted: Counter[str] = Counter()
-    for report in terminalreporter.stats.get("skipped", []):
-        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        _, marked, reason = text.partition(_LEFT_OUT)
-        counted.update([reason] if marked else [])
-    for reason, number in counted.items():
-        terminalreporter.write_line(f"{number} tests left out: {reason}", yellow=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """One line for each reason."""
+    for reason, count in config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"Left out {count} test(s). {reason}", yellow=True)

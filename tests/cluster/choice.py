@@ -93,6 +93,11 @@ def choose(environment: Mapping[str, str], machine: Machine) -> Provider:
     )
 
 
+def control_plane_lacks(machine: Machine) -> str | None:
+    """What is missing for `control_plane()` and how to get it; None when it can run."""
+    return _go_lacks(machine)
+
+
 def _forced(forced: str, environment: Mapping[str, str], machine: Machine) -> Provider:
     if forced not in list(Provider):
         known = ", ".join([*Provider, "none"])

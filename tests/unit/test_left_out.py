@@ -1,0 +1,37 @@
+"""Tests that need a cluster, on a machine that has none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/e2e/test_idle_fleet.py", "-q", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TIDEGATE_CLUSTER": "none", "CI": "", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "1"]], ids=["one process", "pytest-xdist"])
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+def test_one_line_says_what_was_left_out_and_ci_fails(
+    processes: list[str], ci: str, code: int
+) -> None:
+    done = run(*processes, CI=ci)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("Left out")]
+    assert lines == [
+        "Left out 1 tests. TIDEGATE_CLUSTER=none: unset it to let tests use a cluster."
+    ]
+    assert done.returncode == code, done.stdout
