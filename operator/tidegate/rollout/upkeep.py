@@ -14,6 +14,7 @@ from tidegate.traffic.provider import provider_for
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0
+ALMOST_ALL_PERCENT = 99.0
 
 
 def tidy(turn: Turn) -> Turn:
@@ -67,11 +68,20 @@ def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
             others=_count_others(turn, stable.hash, rollout.revision.hash),
         )
     )
-    kept = wanted.stable
-    if rollout.split.candidate_percent == 100:
-        # Until the result is written stable may have to take everything back: its pods go later.
-        kept = max(kept, _count(turn, stable.hash).wanted)
+    kept = max(wanted.stable, _least_of_stable(turn, rollout))
     return [(stable, kept), (rollout.revision, wanted.candidate)]
+
+
+def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
+    """Pods that stable keeps until the promotion is written: it may have to take traffic back.
+
+    Where a single pod is all there may be, stable must go before the candidate can come.
+    """
+    stable = turn.state_of(turn.stable)
+    if stable is None or (turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0):
+        return 0
+    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
+    return stable.wanted if alone else min(stable.wanted, 1)
 
 
 def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
@@ -88,8 +98,16 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
 
 
 def _live_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The share that the data plane gives the candidate; pods without traffic carry nothing."""
-    return turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    """The largest share the candidate may have at the moment: intended or seen.
+
+    Where pods are the weight it has everything only once the entry Service selects it alone:
+    until then the pods of stable serve and count as capacity.
+    """
+    seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    live = max(rollout.split.candidate_percent, seen)
+    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
+    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
+    return min(live, ALMOST_ALL_PERCENT) if by_pods and not alone else live
 
 
 def _count(turn: Turn, revision: str) -> PodCount:
