@@ -64,6 +64,7 @@ class PodCounts:
 class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
+    `complete` says that both arms had counters to read; without, 0 requests mean nothing.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
@@ -73,6 +74,7 @@ class Counts:
     x_s: tuple[float, ...]
     phi: tuple[Phi, ...]
     pods_s: tuple[PodCounts, ...] = ()
+    complete: bool = True
 
     def stream(self, index: int) -> Stream:
         """One stream of the metric."""
@@ -301,6 +303,7 @@ def _raw(
         x_s=_summed(stable.pods, streams=streams),
         phi=(),
         pods_s=stable.pods,
+        complete=bool(candidate.pods and stable.pods),
     )
     return _Raw(counts=counts, flags=(*candidate.flags, *stable.flags))
 

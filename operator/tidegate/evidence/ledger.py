@@ -106,14 +106,15 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
     }
     requests = row.counts.get(config.requests_from)
     n_c, n_s = (requests.n_c, requests.n_s) if requests is not None else (0.0, 0.0)
+    after = ledger.split
+    if requests is not None and requests.complete:
+        after = split.advance(after, n_c=n_c, n_s=n_s, w=row.weight, tau=config.split_tolerance)
     return replace(
         ledger,
         accounts=accounts,
         step_requests=ledger.step_requests + n_c,
         step_intervals=ledger.step_intervals + (n_c > 0),
-        split=split.advance(
-            ledger.split, n_c=n_c, n_s=n_s, w=row.weight, tau=config.split_tolerance
-        ),
+        split=after,
         closed_until=row.t1,
     )
 

@@ -1,0 +1,462 @@
+import math
+from dataclasses import replace
+
+import pytest
+from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidegate.evidence import engine, eprocess, ledger, relative
+from tidegate.evidence.intervals import Counts, Row
+from tidegate.evidence.judgement import Check, Compare, MetricRule
+from tidegate.evidence.model import Problem, Reason
+from tidegate.rollout.model import Outcome, Verdict
+
+EQUAL = [counts(1000, 10, 9000, 90)] * 30
+TRIPLED = [counts(1000, 30, 9000, 90)] * 10
+LIMITED = MetricRule(name="error-ratio", limit=0.05)
+BOTH = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
+EDGES = (0.1, 0.25, 0.5, 1.0)
+LATENCY = MetricRule(name="latency", edges=EDGES, decisive=2, compare=Compare())
+
+
+def reasons(judgement: engine.Judgement) -> tuple[Verdict, Reason]:
+    return judgement.verdict, judgement.reason
+
+
+def test_a_clear_regression_rolls_back_and_names_what_was_seen() -> None:
+    found = engine.judge(table(*TRIPLED), context=context(), config=config())
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.REGRESSION)
+    assert found.metric == "error-ratio"
+    (one,) = found.findings
+    assert one.outcome is Outcome.FAIL
+    assert one.ratio == pytest.approx(3.0)
+    assert one.ratio_interval.lower is not None
+    assert one.ratio_interval.upper is not None
+    assert 1.1 < one.ratio_interval.lower < 3 < one.ratio_interval.upper
+    assert one.rate_interval.lower is not None
+    assert one.rate_interval.lower < 0.03
+    assert one.log_e >= one.log_limit == pytest.approx(math.log(100))
+    assert "error-ratio 0.03 against 0.01 (n=10000" in found.message
+
+
+def test_an_equal_candidate_is_advanced_when_the_margin_is_ruled_out() -> None:
+    rule = MetricRule(name="error-ratio", compare=Compare(theta0_promote=1.5))
+    early = engine.judge(table(*EQUAL[:3]), context=context(), config=config(rule))
+    assert reasons(early) == (Verdict.HOLD, Reason.UNDECIDED)
+    late = engine.judge(table(*EQUAL), context=context(), config=config(rule))
+    assert reasons(late) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
+    assert late.findings[0].log_proof >= math.log(20)
+
+
+def test_no_errors_on_either_side_pass_by_the_absolute_excess() -> None:
+    found = engine.judge(table(*[counts(500, 0, 4500, 0)] * 5), context=context(), config=config())
+    assert reasons(found) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
+
+
+def test_few_events_never_roll_back_however_strong() -> None:
+    few = [counts(10, 4, 90000, 0)]
+    assert reasons(engine.judge(table(*few, weight=1e-4), context=context(), config=config())) == (
+        Verdict.HOLD,
+        Reason.INSUFFICIENT,
+    )
+    more = [*few, counts(10, 1, 90000, 0)]
+    assert reasons(engine.judge(table(*more, weight=1e-4), context=context(), config=config())) == (
+        Verdict.ROLL_BACK,
+        Reason.REGRESSION,
+    )
+
+
+def test_a_rollback_stays_when_later_rows_look_well() -> None:
+    rows = table(*TRIPLED, *[counts(1000, 0, 9000, 90)] * 40)
+    assert engine.judge(rows, context=context(), config=config()).verdict is Verdict.ROLL_BACK
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_evidence_of_harm_carries_over_to_the_next_step(step: int) -> None:
+    rows = [replace(row, step=step * (row.t0 >= 300)) for row in table(*TRIPLED[:8])]
+    found = engine.judge(rows, context=context(step=step), config=config())
+    assert found.verdict is Verdict.ROLL_BACK
+
+
+def test_a_proof_of_earlier_steps_does_not_carry_a_late_regression() -> None:
+    rule = MetricRule(
+        name="error-ratio", compare=Compare(theta0=3.0, theta0_promote=1.5, excess_promote=1e-4)
+    )
+    late = [replace(row, step=1) for row in table(*[counts(1000, 20, 9000, 90)] * 3)]
+    rows = [*table(*EQUAL), *late]
+    found = engine.judge(rows, context=context(step=1), config=config(rule))
+    assert ledger.proof_e(
+        ledger.record_all(rows, config=config(rule)).accounts["error-ratio"].proofs.ratio  # type: ignore[union-attr]
+    ) > math.log(20)
+    assert reasons(found) == (Verdict.HOLD, Reason.UNDECIDED)
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_a_broken_limit_rolls_back_when_stable_keeps_it() -> None:
+    found = engine.judge(
+        table(*[counts(500, 60, 4500, 45)] * 3), context=context(), config=config(LIMITED)
+    )
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
+
+
+def test_a_broken_limit_rolls_back_without_a_stable_revision() -> None:
+    found = engine.judge(
+        table(*[counts(500, 60, 0, 0)] * 3),
+        context=context(has_stable=False),
+        config=config(LIMITED),
+    )
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
+
+
+@pytest.mark.parametrize("rule", [LIMITED, BOTH])
+@pytest.mark.parametrize("weight", [0.05, 0.5, 0.8])
+def test_an_outage_of_both_sides_holds(rule: MetricRule, weight: float) -> None:
+    n_c, n_s = 5000 * weight, 5000 * (1 - weight)
+    outage = counts(n_c, 0.4 * n_c, n_s, 0.4 * n_s)
+    rows = table(*[counts(n_c, 0.01 * n_c, n_s, 0.01 * n_s)] * 5, *[outage] * 5, weight=weight)
+    found = engine.judge(rows, context=context(), config=config(rule))
+    assert reasons(found) == (Verdict.HOLD, Reason.SHARED_INCIDENT)
+
+
+def test_both_sides_bad_but_one_far_worse_is_told_apart() -> None:
+    rows = table(*[counts(1000, 600, 9000, 900)] * 5)
+    assert engine.judge(rows, context=context(), config=config(BOTH)).reason is Reason.REGRESSION
+    only_limit = engine.judge(rows, context=context(), config=config(LIMITED))
+    assert only_limit.verdict is Verdict.HOLD
+
+
+def test_a_kept_limit_is_a_proof() -> None:
+    found = engine.judge(
+        table(*[counts(500, 5, 4500, 45)] * 4), context=context(), config=config(LIMITED)
+    )
+    assert reasons(found) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
+
+
+def test_a_limit_above_one_half_is_tested_on_the_complement() -> None:
+    rule = MetricRule(name="error-ratio", limit=0.7)
+    kept = engine.judge(
+        table(*[counts(500, 250, 4500, 2250)] * 4), context=context(), config=config(rule)
+    )
+    assert kept.verdict is Verdict.ADVANCE
+    broken = engine.judge(
+        table(*[counts(500, 450, 4500, 2250)] * 4), context=context(), config=config(rule)
+    )
+    assert reasons(broken) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
+
+
+def test_events_that_are_the_rule_are_judged_by_the_good_ones() -> None:
+    rule = MetricRule(name="error-ratio", compare=Compare(), common=True)
+    worse = engine.judge(
+        table(*[counts(1000, 900, 9000, 7200)] * 5), context=context(), config=config(rule)
+    )
+    assert reasons(worse) == (Verdict.ROLL_BACK, Reason.REGRESSION)
+    equal = engine.judge(
+        table(*[counts(5000, 4000, 5000, 4000)] * 5, weight=0.5),
+        context=context(),
+        config=config(rule),
+    )
+    assert reasons(equal) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
+
+
+# --- latency -------------------------------------------------------------------------------------
+
+
+def test_a_slow_tail_rolls_back_and_names_the_edge() -> None:
+    row = counts(1000, (500, 100, 30, 20), 9000, (4500, 900, 100, 9))
+    found = engine.judge(
+        table(*[row] * 5, metric="latency"), context=context(), config=config(LATENCY)
+    )
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.REGRESSION)
+    assert found.findings[0].edge == 1.0
+    assert "above 1 s" in found.message
+
+
+def test_equal_latencies_are_proven_at_the_decisive_edge() -> None:
+    rule = replace(LATENCY, compare=Compare(theta0_promote=1.5), decisive=1)
+    row = counts(1000, (500, 100, 30, 1), 9000, (4500, 900, 270, 9))
+    found = engine.judge(
+        table(*[row] * 8, metric="latency"), context=context(), config=config(rule)
+    )
+    assert found.verdict is Verdict.ADVANCE
+    assert found.findings[0].edge == 0.25
+
+
+# --- holds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.METRICS_UNAVAILABLE,
+        Reason.ERROR,
+        Reason.STALE,
+        Reason.NO_DATA,
+        Reason.INCOMPATIBLE_BUCKETS,
+    ],
+)
+def test_unusable_data_hold_even_what_was_proven(reason: Reason) -> None:
+    rule = MetricRule(name="error-ratio", compare=Compare(theta0_promote=1.5))
+    problem = {"error-ratio": Problem(reason=reason, message="out")}
+    found = engine.judge(table(*EQUAL), context=context(problems=problem), config=config(rule))
+    assert reasons(found) == (Verdict.HOLD, reason)
+    assert "out" in found.message
+
+
+def test_harm_that_was_proven_is_not_silenced_by_missing_data() -> None:
+    problem = {"error-ratio": Problem(reason=Reason.STALE, message="old")}
+    found = engine.judge(table(*TRIPLED), context=context(problems=problem), config=config())
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.REGRESSION)
+
+
+@pytest.mark.parametrize("rows", [[], table(None, None), table(counts(math.nan, 0, 10, 0))])
+def test_no_usable_rows_hold(rows: list[Row]) -> None:
+    found = engine.judge(rows, context=context(), config=config())
+    assert found.verdict is Verdict.HOLD
+
+
+def test_nothing_is_advanced_during_warm_up() -> None:
+    rows = table(*[counts(500, 0, 4500, 0)] * 5)
+    found = engine.judge(rows, context=context(now=10, judged_from=100), config=config())
+    assert reasons(found) == (Verdict.HOLD, Reason.WARMUP)
+    assert "00:01:40 UTC" in found.message
+
+
+def test_a_share_that_was_not_applied_holds() -> None:
+    rows = table(*[counts(2500, 0, 2500, 0)] * 5, weight=0.1)
+    found = engine.judge(rows, context=context(), config=config())
+    assert reasons(found) == (Verdict.HOLD, Reason.TRAFFIC_SPLIT)
+    assert found.log_split > math.log(1000)
+
+
+def test_an_arm_without_counters_says_nothing_about_the_split() -> None:
+    half = replace(counts(500, 0, 0, 0), complete=False)
+    found = engine.judge(table(*[half] * 5), context=context(), config=config())
+    assert found.log_split == 0.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (table(counts(50, 0, 450, 0)), "50 of 100 requests"),
+        (table(*[counts(500, 0, 4500, 0)] * 2), "2 of 3 intervals"),
+    ],
+)
+def test_a_step_needs_its_least_requests_and_intervals(rows: list[Row], text: str) -> None:
+    rule = MetricRule(name="error-ratio", limit=0.05)
+    found = engine.judge(rows, context=context(), config=config(rule))
+    assert found.verdict is Verdict.HOLD
+    assert Reason.INSUFFICIENT in (found.reason, *found.others)
+    assert any(text in one for one in (found.message,))
+
+
+def test_requests_of_an_earlier_step_do_not_count() -> None:
+    rows = table(*[counts(500, 0, 4500, 0)] * 5)
+    found = engine.judge(rows, context=context(step=1), config=config())
+    assert reasons(found) == (Verdict.HOLD, Reason.INSUFFICIENT)
+    assert found.step_requests == 0
+
+
+def test_without_a_baseline_only_limits_decide() -> None:
+    rows = table(*[counts(500, 20, 0, 0)] * 5, weight=1)
+    compared = engine.judge(rows, context=context(has_stable=False), config=config())
+    assert reasons(compared) == (Verdict.HOLD, Reason.NO_BASELINE)
+    limited = engine.judge(
+        table(*[counts(500, 5, 0, 0)] * 5, weight=1),
+        context=context(has_stable=False),
+        config=config(LIMITED),
+    )
+    assert limited.verdict is Verdict.ADVANCE
+
+
+@pytest.mark.parametrize("policy", [Verdict.HOLD, Verdict.ADVANCE, Verdict.ROLL_BACK])
+def test_the_policy_decides_at_the_deadline(policy: Verdict) -> None:
+    rows = table(*EQUAL[:4])
+    found = engine.judge(rows, context=context(at_deadline=policy), config=config())
+    assert reasons(found) == (policy, Reason.INCONCLUSIVE)
+
+
+def test_the_policy_does_not_advance_without_usable_data() -> None:
+    problem = {"error-ratio": Problem(reason=Reason.NO_DATA, message="none")}
+    found = engine.judge(
+        table(*EQUAL[:4]),
+        context=context(at_deadline=Verdict.ADVANCE, problems=problem),
+        config=config(),
+    )
+    assert reasons(found) == (Verdict.HOLD, Reason.NO_DATA)
+
+
+def test_several_holds_report_the_first_in_rule_order_and_list_the_rest() -> None:
+    rules = (COMPARED, replace(LIMITED, name="other"))
+    problem = {"other": Problem(reason=Reason.STALE, message="old")}
+    found = engine.judge(
+        table(counts(50, 0, 450, 0)), context=context(problems=problem), config=config(*rules)
+    )
+    assert found.reason is Reason.STALE
+    assert set(found.others) == {Reason.INSUFFICIENT, Reason.UNDECIDED}
+
+
+# --- dry runs, budget, scalars -------------------------------------------------------------------
+
+
+def test_a_report_metric_is_computed_and_changes_nothing() -> None:
+    quiet = MetricRule(name="quiet", limit=0.05)
+    loud = replace(COMPARED, guard=False)
+    rows = [
+        replace(row, counts={**row.counts, "quiet": counts(1000, 1, 9000, 9)})
+        for row in table(*TRIPLED)
+    ]
+    found = engine.judge(rows, context=context(), config=config(quiet, loud))
+    assert found.verdict is Verdict.ADVANCE
+    assert {one.metric: one.reason for one in found.findings} == {
+        "quiet": Reason.NON_INFERIOR,
+        "error-ratio": Reason.REGRESSION,
+    }
+
+
+def test_only_dry_runs_never_advance() -> None:
+    found = engine.judge(
+        table(*TRIPLED), context=context(), config=config(replace(COMPARED, guard=False))
+    )
+    assert found.verdict is Verdict.HOLD
+
+
+def test_guards_share_the_error_budget() -> None:
+    assert config(BOTH, replace(LIMITED, name="other")).log_rollback == pytest.approx(math.log(300))
+    assert config(BOTH, replace(LIMITED, name="b", guard=False)).log_rollback == pytest.approx(
+        math.log(200)
+    )
+
+
+SCALAR = MetricRule(name="gpu", scalar=True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ([], Reason.NO_DATA),
+        ([True] * 4, Reason.INSUFFICIENT),
+        ([True] * 5, Reason.NON_INFERIOR),
+        ([False, False, True, True, True], Reason.NON_INFERIOR),
+        ([False, True, False, True, False], Reason.LIMIT),
+        ([False] * 3, Reason.LIMIT),
+        ([False] * 3 + [True] * 5, Reason.NON_INFERIOR),
+    ],
+)
+def test_a_scalar_fails_at_k_of_its_last_n_checks(kept: list[bool], expected: Reason) -> None:
+    checks = {"gpu": tuple(Check(value=1.0, kept=one) for one in kept)}
+    found = engine.judge([], context=context(checks=checks), config=config(SCALAR))
+    assert found.findings[0].reason is expected
+    assert (found.verdict is Verdict.ROLL_BACK) == (expected is Reason.LIMIT)
+
+
+def test_a_scalar_without_data_holds_unless_its_limit_fell() -> None:
+    problem = {"gpu": Problem(reason=Reason.NO_DATA, message="NaN")}
+    for kept, expected in ((True, Reason.NO_DATA), (False, Reason.LIMIT)):
+        checks = {"gpu": (Check(value=1.0, kept=kept),) * 5}
+        found = engine.judge(
+            [], context=context(checks=checks, problems=problem), config=config(SCALAR)
+        )
+        assert found.findings[0].reason is expected
+
+
+# --- dispersion ----------------------------------------------------------------------------------
+
+
+def test_unmeasured_dispersion_leaves_only_the_bet() -> None:
+    row = replace(TRIPLED[0], phi=(UNMEASURED,))
+    state = ledger.record_all(table(*[row] * 10), config=config())
+    hedge = state.accounts["error-ratio"].hedges[0]
+    assert hedge.log_at_trust is None
+    assert relative.log_value(hedge) == pytest.approx(_bet(10))
+
+
+def test_a_dispersion_measured_late_splits_what_the_bet_has_won() -> None:
+    unmeasured = replace(TRIPLED[0], phi=(UNMEASURED,))
+    before = ledger.record_all(table(*[unmeasured] * 3), config=config())
+    after = ledger.record_all(table(*[unmeasured] * 3, TRIPLED[0]), config=config())
+    hedge = after.accounts["error-ratio"].hedges[0]
+    won = relative.log_value(before.accounts["error-ratio"].hedges[0])
+    assert hedge.log_at_trust == pytest.approx(won)
+    grid = eprocess.ratio_grid(eprocess.rollback_grid(1.1), theta0=1.1)
+    played = eprocess.path(
+        [None, None, None, grid.log_factors(n_c=1000, x_c=30, n_s=9000, x_s=90)],
+        points=grid.points,
+        phi=[1.0] * 4,
+        restart=config().restart,
+    )
+    assert math.exp(relative.log_value(hedge)) == pytest.approx(
+        math.exp(won + played[-1]) / 2 + math.exp(_bet(4)) / 2
+    )
+
+
+def _bet(rows: int) -> float:
+    share = eprocess.ratio_bet(n_c=1000, x_c=30, n_s=9000, x_s=90, theta0=1.1)
+    assert share is not None
+    return eprocess.bet_log_e([share[0]] * rows, q=[share[1]] * rows)[-1]
+
+
+# --- properties ----------------------------------------------------------------------------------
+
+arms = st.tuples(st.integers(0, 3000), st.integers(0, 3000)).map(
+    lambda pair: (max(pair), min(pair))
+)
+any_rows = st.lists(st.one_of(st.none(), st.tuples(arms, arms)), max_size=8).map(
+    lambda rows: table(*(None if r is None else counts(*r[0], *r[1]) for r in rows))
+)
+
+
+@settings(max_examples=60)
+@given(any_rows, st.sampled_from([COMPARED, LIMITED, BOTH, replace(BOTH, common=True)]))
+def test_judge_is_total_and_gives_the_same_from_rows_and_from_its_cache(
+    rows: list[Row], rule: MetricRule
+) -> None:
+    settings_ = config(rule)
+    found = engine.judge(rows, context=context(), config=settings_)
+    state = ledger.begin(settings_)
+    for row in rows:
+        state = ledger.record(state, row=row, config=settings_)
+    cached = engine.decide(state, context=context(), config=settings_)
+    assert engine.with_intervals(cached, rows=rows, config=settings_) == found
+    if not any(row.counts for row in rows):
+        assert found.verdict is Verdict.HOLD
+
+
+@settings(max_examples=60)
+@given(st.lists(arms, max_size=10))
+def test_equal_counts_in_both_arms_are_never_a_regression(rows: list[tuple[int, int]]) -> None:
+    equal = table(*(counts(n, x, n, x) for n, x in rows), weight=0.5)
+    found = engine.judge(equal, context=context(), config=config())
+    assert found.reason is not Reason.REGRESSION
+
+
+@settings(max_examples=40)
+@given(any_rows, any_rows)
+def test_the_order_of_metrics_does_not_matter(first: list[Row], second: list[Row]) -> None:
+    rules = (COMPARED, replace(BOTH, name="other"))
+    rows = [
+        replace(a, counts={**a.counts, **_renamed(b, name="other")})
+        for a, b in zip(first, second, strict=False)
+    ]
+    straight = engine.judge(rows, context=context(), config=config(*rules))
+    turned = engine.judge(
+        rows,
+        context=context(),
+        config=replace(config(*reversed(rules)), requests_from=COMPARED.name),
+    )
+    assert reasons(straight) == reasons(turned)
+    assert straight.message == turned.message
+
+
+@settings(max_examples=40)
+@given(st.lists(arms, min_size=1, max_size=8))
+def test_one_arm_alone_is_never_a_relative_verdict(rows: list[tuple[int, int]]) -> None:
+    alone = table(*(counts(n, x, 0, 0) for n, x in rows))
+    found = engine.judge(alone, context=context(has_stable=False), config=config())
+    assert found.reason is not Reason.REGRESSION
+
+
+def _renamed(row: Row, *, name: str) -> dict[str, Counts]:
+    return {name: row.counts["error-ratio"]} if row.counts else {}
