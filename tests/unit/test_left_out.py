@@ -24,8 +24,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "1"]], ids=["one process", "pytest-xdist"])
-@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
+@pytest.mark.parametrize(
+    ("processes", "ci", "code"),
+    [
+        pytest.param([], "", 0, id="one process"),
+        pytest.param(["-n", "1"], "true", 1, id="pytest-xdist in CI"),
+    ],
+)
 def test_one_line_says_what_was_left_out_and_ci_fails(
     processes: list[str], ci: str, code: int
 ) -> None:
