@@ -49,8 +49,9 @@ def up(*, report_path: Path) -> int:
     console.rule("[bold]set the stage[/bold]", align="left")
     cluster = ensure_cluster()
     image = stage.build_images(cluster)
+    stage.make_namespace(cluster)
     stage.install(cluster, image=image, progress=steps)
-    stage.reset_namespace(cluster, progress=steps)
+    stage.clear_namespace(cluster, progress=steps)
     with reader(cluster) as source, Watch(source) as watch:
         story = Story(cluster=cluster, console=console, source=source, watch=watch)
         recording = story.play(start_users=lambda: stage.start_users(cluster, progress=steps))

@@ -20,7 +20,10 @@ RELEASE = "tidegate"
 RELEASE_NAMESPACE = "tidegate-system"
 MODEL_IMAGE = "localhost/tidegate/digits:demo"
 TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
+ROWS = "digits-rows"
 SCRAPE_INTERVAL_SECONDS = 2
+
+_DELETE = ("delete", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
 
 _OPERATOR_FILES = ("Dockerfile", "pyproject.toml", "requirements", "operator")
 
@@ -51,11 +54,13 @@ def operator_tag(root: Path) -> str:
 def install(cluster: Cluster, *, image: str, progress: Progress) -> None:
     """Install or upgrade Tidegate and wait until both copies are ready.
 
+    It serves the namespace of the demo only, so that it meets no other Tidegate of this cluster.
     Errors: CommandError with what helm said and how the pods are.
     """
     repository, _, tag = image.rpartition(":")
     values = {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+        "namespaces": [NAMESPACE],
         "metricSources": [
             {
                 "name": "default",
@@ -75,11 +80,22 @@ def install(cluster: Cluster, *, image: str, progress: Progress) -> None:
         cluster.helm(*arguments)
 
 
-def reset_namespace(cluster: Cluster, *, progress: Progress) -> None:
-    """An empty namespace, whatever an earlier run left."""
-    with progress.step(f"prepare the namespace {NAMESPACE}"):
-        remove_namespace(cluster)
+def make_namespace(cluster: Cluster) -> None:
+    """The namespace of the demo; the chart needs it for its RoleBindings."""
+    if not _has_namespace(cluster):
         cluster.kubectl("create", "namespace", NAMESPACE)
+
+
+def clear_namespace(cluster: Cluster, *, progress: Progress) -> None:
+    """Remove what an earlier run left; the operator must run, to end what it owes."""
+    with progress.step(f"prepare the namespace {NAMESPACE}"):
+        _remove_model(cluster)
+        children = "deployments,services,httproutes.gateway.networking.k8s.io"
+        labelled = f"tidegate.dev/model-deployment={NAME}"
+        cluster.kubectl(*_DELETE, children, "--selector", labelled)
+        # Nobody uses these pods any more, so they need not drain.
+        cluster.kubectl(*_DELETE, "pods", "--all", "--grace-period=1")
+        cluster.kubectl(*_DELETE, "configmap", ROWS)
         tune_gateway(cluster)
 
 
@@ -91,21 +107,27 @@ def tune_gateway(cluster: Cluster) -> None:
 
 
 def remove_namespace(cluster: Cluster) -> None:
-    """Delete the ModelDeployment first, while the operator can end what it owes, then the rest."""
-    if not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"):
-        return
-    delete = ("delete", "--ignore-not-found", "--wait")
+    """Delete the ModelDeployment, while the operator can end what it owes, then the rest."""
+    if _has_namespace(cluster):
+        _remove_model(cluster)
+        cluster.kubectl(*_DELETE, "pods", "--all", "--grace-period=1")
+        cluster.kubectl(*_DELETE, "namespace", NAMESPACE, "--timeout=120s")
+
+
+def _has_namespace(cluster: Cluster) -> bool:
+    return bool(cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"))
+
+
+def _remove_model(cluster: Cluster) -> None:
     try:
-        cluster.kubectl(*delete, "-n", NAMESPACE, "modeldeployment", NAME, "--timeout=30s")
+        cluster.kubectl(*_DELETE, "modeldeployment", NAME, "--timeout=30s")
     except CommandError:
         # The way out that the docs name for an operator that is gone: drop its finalizer.
-        patch = '{"metadata":{"finalizers":[]}}'
+        drop = '{"metadata":{"finalizers":[]}}'
         cluster.kubectl(
-            *("patch", "-n", NAMESPACE, "modeldeployment", NAME), "--type=merge", "-p", patch
+            *("patch", "modeldeployment", NAME, "--namespace", NAMESPACE),
+            *("--type", "merge", "--patch", drop),
         )
-    # Nobody uses these pods any more, so they need not drain.
-    cluster.kubectl(*delete, "-n", NAMESPACE, "pods", "--all", "--grace-period=1")
-    cluster.kubectl(*delete, "namespace", NAMESPACE, "--timeout=120s")
 
 
 def start_users(cluster: Cluster, *, progress: Progress) -> None:
@@ -115,7 +137,7 @@ def start_users(cluster: Cluster, *, progress: Progress) -> None:
         config = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": "digits-rows", "namespace": NAMESPACE},
+            "metadata": {"name": ROWS, "namespace": NAMESPACE},
             "data": rows,
         }
         cluster.kubectl("create", "-f", "-", input=json.dumps(config))

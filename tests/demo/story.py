@@ -203,6 +203,7 @@ class Story:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            refresh_per_second=4,
             disable=not self._console.is_terminal,
         )
 
