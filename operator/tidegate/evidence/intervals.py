@@ -192,7 +192,7 @@ class Table:
 
     rows: tuple[Row, ...] = ()
     spreads: Mapping[str, tuple[Spread, ...]] = field(default_factory=dict)
-    closed_until: float = -math.inf
+    closed_until: float = 0.0
 
 
 def close_intervals(
