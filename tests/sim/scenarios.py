@@ -1,33 +1,105 @@
-"""Plays with a fixed script; the seeded ones draw theirs (`drawn.py`)."""
+"""Plays with a fixed script, for the enumeration of crash points; the others are drawn."""
 
 from __future__ import annotations
 
-from tests.sim.people import manifest
+import asyncio
+from typing import Any
+
+from tests.sim import facts
+from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.world import Truth
 
 BAD = Truth(error_ratio=0.5)
+SHORT = ((20, 5), (50, 5))
+OVER = frozenset({"Healthy", "RolledBack"})
 
 
-async def first_then(run: Run, version: str) -> None:
-    """Serve v1, then ask for another version and wait for its result."""
-    run.people.create(manifest("v1"))
+async def _serve_first(run: Run, **spec: Any) -> None:
+    run.people.create(manifest("v1", steps=SHORT, **spec))
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
-    run.people.deploy(version)
-    assert await run.until(lambda: run.phase() in {"Healthy", "RolledBack"}), run.phase()
+
+
+async def _walk_to(run: Run, step: int) -> None:
+    """Until this step's weight is seen in the data plane."""
+
+    def there() -> bool:
+        active = facts.rollout(run.body).get("step") or {}
+        return active.get("index") == step and bool(active.get("confirmedAt"))
+
+    assert await run.until(there), facts.status(run.body).get("message")
 
 
 async def promotion(run: Run) -> None:
-    await first_then(run, "v2")
-    assert run.phase() == "Healthy"
+    await _serve_first(run)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
 async def rollback(run: Run) -> None:
-    await first_then(run, "bad")
-    assert run.phase() == "RolledBack"
+    await _serve_first(run)
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def promotion_by_pods(run: Run) -> None:
+    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def rollback_by_pods(run: Run) -> None:
+    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def superseded(run: Run) -> None:
+    """A third version is asked for while the second has traffic."""
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _walk_to(run, 1)
+    run.people.deploy("v3")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def aborted(run: Run) -> None:
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _walk_to(run, 1)
+    run.people.ask("abort")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def deleted(run: Run) -> None:
+    """The object is deleted while a candidate has traffic."""
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _walk_to(run, 1)
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None), "deletion hangs"
+
+
+async def retried(run: Run) -> None:
+    """A revision is rejected, mended from outside, and tried again on request."""
+    await rollback(run)
+    run.world.truths["bad"] = Truth()
+    await asyncio.sleep(8.0)
+    run.people.ask("retry")
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
 FIXED = [
-    Scenario(name="promotion", script=promotion),
-    Scenario(name="rollback", script=rollback, truths={"bad": BAD}),
+    Scenario(name=play.__name__, script=play, truths={"bad": BAD})
+    for play in (
+        promotion,
+        rollback,
+        promotion_by_pods,
+        rollback_by_pods,
+        superseded,
+        aborted,
+        deleted,
+        retried,
+    )
 ]
+BY_NAME = {scenario.name: scenario for scenario in FIXED}

@@ -116,9 +116,11 @@ class Actuator:
         self, action: actions.SetRole, around: Surroundings
     ) -> ports.Failure | None:
         name = _name(around, action.revision)
+        # The Deployment's label is what the next pass sees, so it follows last: a crash in between
+        # must not leave the Service behind for ever.
         for kind, bodies in (
-            (ports.DEPLOYMENT, around.deployments),
             (ports.SERVICE, around.services),
+            (ports.DEPLOYMENT, around.deployments),
         ):
             body = bodies.get(action.revision)
             if body is None:
