@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -97,6 +98,15 @@ async def _get(url: str) -> tuple[int, dict[str, str], str]:
         return response.status, dict(response.headers), await response.text()
 
 
+async def _until_healthy(url: str) -> None:
+    for _ in range(200):
+        with contextlib.suppress(aiohttp.ClientError):
+            if (await _get(f"{url}/healthz"))[0] == 200:
+                return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"{url} does not answer")
+
+
 async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[str, Any]:
     """Load until the plan is done; what the books say, and what the server's metrics say."""
     stop, port = asyncio.Event(), free_port()
@@ -111,7 +121,9 @@ async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[st
         url=f"{url}/predict", host="", timeout_seconds=5.0, rows=(), **{**given, **plan}
     )
     server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
+    await _until_healthy(url)
     generator = asyncio.create_task(loadgen.run(load, port=port, stop=stop))
+    await _until_healthy(f"http://127.0.0.1:{port}")
     expected = int(load.requests_per_second * load.duration_seconds)
     seen: dict[str, Any] = {}
     for _ in range(200):
@@ -155,10 +167,10 @@ def test_requests_beyond_the_limit_are_skipped_not_delayed() -> None:
 def test_a_stopped_server_drains_before_it_closes() -> None:
     async def scenario() -> tuple[int, int, str | None]:
         stop = asyncio.Event()
-        behaviour = testserver.Behaviour(port=free_port(), drain_seconds=0.3)
+        behaviour = testserver.Behaviour(port=free_port(), drain_seconds=1.0)
         url = f"http://127.0.0.1:{behaviour.port}"
         server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
-        await asyncio.sleep(0.1)
+        await _until_healthy(url)
         before = (await _get(f"{url}/healthz"))[0]
         stop.set()
         await asyncio.sleep(0.1)
