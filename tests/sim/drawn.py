@@ -241,18 +241,15 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 
-    def storm(weather: random.Random) -> Storm:
-        made = Storm(weather, only=only)
-        made.may_reject_good = made.may_reject_good or not gentle or _asks_to_abort(plan)
-        return made
-
     return Scenario(
         name=f"seed {seed}",
         script=lambda run: Script(run, plan).play(),
-        truths={},
-        make_nemesis=storm,
+        make_nemesis=lambda weather: Storm(weather, only=only),
+        may_reject_good=not gentle or _asks_to_abort(plan),
         replicas=dice.choice((1, 1, 2)),
         tend=tend,
+        acts=tuple(act for _, act, _ in plan.acts),
+        faults=tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows),
         idle_seconds=700.0 if dice.random() < 0.1 else 0.0,
     )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WRITABLE = {MD, ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE, ports.EVENT, ports.LEASE}
 STORM_WRITES, STORM_SECONDS = 150, 60.0
 CLOSE = 1e-3
+DRAIN_SECONDS = 3.0  # scaleDownDelay of every play
 
 
 class ViolatedError(AssertionError):
@@ -45,6 +46,7 @@ class Memory:
     served_at_confirmation: dict[tuple[str, int], float] = field(default_factory=dict)
     recent_writes: list[float] = field(default_factory=list)
     ready_seen: dict[str, float] = field(default_factory=dict)
+    had_traffic: dict[str, float] = field(default_factory=dict)
 
     @property
     def body(self) -> Object | None:
@@ -108,6 +110,15 @@ def remember_readiness(memory: Memory, change: Change) -> None:
         memory.ready_seen[facts.revision_label(change.new)] = float("inf")
     else:
         memory.ready_seen[facts.revision_label(change.new)] = memory.run.loop.time()
+
+
+def remember_traffic(memory: Memory, change: Change) -> None:
+    """When a revision last had a share in the route."""
+    if change.kind is not ports.HTTP_ROUTE:
+        return
+    for revision, share in facts.shares(change.old, name=NAME).items():
+        if share > 0:
+            memory.had_traffic[revision] = memory.run.loop.time()
 
 
 # --- writes in general ---------------------------------------------------------------------------
@@ -246,6 +257,60 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
     require(facts.selected(entry) != revision, "S5", f"{revision} is selected and loses its pods")
 
 
+def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
+    """I4: between the last traffic of a revision and the end of its pods lies the drain delay."""
+    if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
+        return
+    shrunk = change.new is not None and change.new["spec"]["replicas"] == 0
+    if not shrunk or memory.run.nemesis.clock_skew_seconds:
+        return
+    last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
+    drained = memory.run.loop.time() - last
+    require(drained >= DRAIN_SECONDS - 0.5, "I4", f"pods go {drained:.1f} s after their traffic")
+
+
+def target_goes_first(memory: Memory, change: Change) -> None:
+    """I2: status says that a rollout is over or rolled back only once its traffic is gone."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before, after = facts.rollout(change.old), facts.rollout(change.new)
+    if not before or before["stage"] == "RollingBack" or _provider(memory) != "GatewayAPI":
+        return
+    ends = not after or after["id"] != before["id"] or after["stage"] == "RollingBack"
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    if not ends or route is None or memory.run.people_touched_traffic:
+        return
+    stable = facts.stable(change.new)
+    others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
+    require(not others or not stable, "I2", f"the rollout ended while {others} had traffic")
+
+
+def weights_are_seen_before_they_count(memory: Memory, change: Change) -> None:
+    """S3: a step is confirmed only when the route, accepted as it is, gives its weight."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before, after = facts.rollout(change.old), facts.rollout(change.new)
+    step = after.get("step") or {}
+    known = (before.get("step") or {}).get("confirmedAt")
+    if not step.get("confirmedAt") or step["confirmedAt"] == known:
+        return
+    if _provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
+        return
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    share = facts.shares(route, name=NAME).get(after["revision"], 0.0)
+    wanted = after["plan"][step["index"]]["effectiveWeight"]
+    require(abs(share - wanted) < CLOSE, "S3", f"confirmed {wanted:g} % at {share:g} %")
+
+
+def the_epoch_is_the_writers(memory: Memory, change: Change) -> None:
+    """S8: status names the epoch of the process that decided."""
+    if not by_operator(change) or change.verb != "apply_status" or change.new is None:
+        return
+    epoch = facts.status(change.new).get("controller", {}).get("epoch", 0)
+    known = memory.run.epoch_of(change.actor)
+    require(known in {0, epoch}, "S8", f"status says epoch {epoch}, its writer has {known}")
+
+
 # --- status --------------------------------------------------------------------------------------
 
 
@@ -359,6 +424,7 @@ REMEMBER: tuple[Check, ...] = (
     remember_people,
     remember_recreation,
     remember_readiness,
+    remember_traffic,
 )
 CHECKS: tuple[Check, ...] = (
     stays_in_its_own,
@@ -372,5 +438,9 @@ CHECKS: tuple[Check, ...] = (
     status_moves_forward,
     rejected_stay_rejected,
     finalizer_goes_last,
+    pods_drain_before_they_go,
+    target_goes_first,
+    weights_are_seen_before_they_count,
+    the_epoch_is_the_writers,
     remember_rejections,
 )

@@ -110,7 +110,8 @@ class Judge:
         else:
             known = wanted.hash in facts.rejected(body)
             require(known, "I3", f"{phase}, but {wanted.model_version} was never rejected")
-        if not wrong and not self._run.nemesis.may_reject_good:
+        doubt = self._run.scenario.may_reject_good or self._run.nemesis.may_reject_good
+        if not wrong and not doubt:
             require(phase == "Healthy", "I3", f"good {wanted.model_version} ended {phase}")
 
     def _stable_serves(self, body: Object, stable: str) -> None:

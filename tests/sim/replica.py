@@ -103,6 +103,10 @@ class Process:
         return not self.dead and self._machine.elector.leading()
 
     @property
+    def epoch(self) -> int:
+        return self._machine.elector.epoch()
+
+    @property
     def paused(self) -> bool:
         return self._awake is not None
 

@@ -38,8 +38,11 @@ class Scenario:
     make_nemesis: Callable[[random.Random], Calm] = Calm
     replicas: int = 1
     tend: Callable[[Run], Coroutine[Any, Any, None]] | None = None
+    may_reject_good: bool = False
     liveness_seconds: float = 1500.0
     idle_seconds: float = 0.0
+    acts: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +75,9 @@ class Run:
         self.cluster = Cluster(now=self.wall)
         self.log: list[Change] = []
         self.last_write = 0.0
+        self.people_touched_traffic = False
         self.cluster.listeners.append(self._log)
-        self.world = World(self.cluster, truths=scenario.truths)
+        self.world = World(self.cluster, truths=dict(scenario.truths))
         self.judge = Judge(self)
         self.cluster.listeners.append(self.judge.on_change)
         memo.clear()
@@ -85,12 +89,22 @@ class Run:
         """The wall clock of everybody but the operator."""
         return datetime.fromtimestamp(START + self.loop.time(), tz=UTC)
 
+    def epoch_of(self, actor: str) -> int:
+        """The epoch of a process that leads right now; 0 for any other."""
+        for replica in self.replicas:
+            process = replica.process
+            if process is not None and process.name == actor and process.leading:
+                return process.epoch
+        return 0
+
     @property
     def body(self) -> Object | None:
         return self.people.body
 
     def _log(self, change: Change) -> None:
         self.log.append(change)
+        touches = change.kind in {ports.HTTP_ROUTE, ports.SERVICE}
+        self.people_touched_traffic |= touches and change.actor == "people"
         operators = change.actor.startswith("op")
         if operators and change.kind is not ports.LEASE:
             self.last_write = self.loop.time()

@@ -90,7 +90,12 @@ async def retried(run: Run) -> None:
 
 
 FIXED = [
-    Scenario(name=play.__name__, script=play, truths={"bad": BAD})
+    Scenario(
+        name=play.__name__,
+        script=play,
+        truths={"bad": BAD},
+        may_reject_good=play is aborted,
+    )
     for play in (
         promotion,
         rollback,
