@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := operator tests tools
 TEST_JOBS ?= 2
+LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
+  --python-version 3.11 --quiet --upgrade
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
@@ -63,11 +65,11 @@ cluster-down: $(READY) ## Stop the local cluster; the cache stays
 cluster-status: $(READY) ## What runs, and where its logs are
 	$(PY) -m tests.cluster status
 
-lock: $(READY) ## Resolve the dependencies anew and write the hashes
-	for set in runtime dev; do \
-	  extra=$$([ $$set = dev ] && echo "--extra dev" || true); \
-	  $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
-	    --python-version 3.11 $$extra pyproject.toml -o requirements/$$set.txt --quiet --upgrade; \
+lock: $(READY) ## Resolve all dependencies anew and write their hashes
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
+	for input in requirements/build tests/images/mlserver/requirements tests/images/testkit/requirements; do \
+	  $(LOCK) $$input.in -o $$input.txt; \
 	done
 
 clean: ## Remove the virtual environment and all output

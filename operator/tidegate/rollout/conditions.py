@@ -181,10 +181,9 @@ def _progress(turn: Turn) -> str:
         parts.append("is being prepared")
     if rollout.step is not None:
         parts.append(f"(step {rollout.step.name})")
-    if rollout.waiting_for is not None:
-        waits = rollout.waiting_for
-        parts.append(f"waits for {waits.reason}: {waits.message}")
-    return " ".join(parts)
+    text = " ".join(parts)
+    waits = rollout.waiting_for
+    return f"{text}; waits for {waits.reason}: {waits.message}" if waits is not None else text
 
 
 def _health(turn: Turn) -> tuple[str, str]:
