@@ -36,6 +36,13 @@ async def promotion(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def three_steps(run: Run) -> None:
+    run.people.create(manifest("v1", steps=((5, 0), (25, 5), (75, 5))))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def rollback(run: Run) -> None:
     await _serve_first(run)
     run.people.deploy("bad")
@@ -107,4 +114,6 @@ FIXED = [
         retried,
     )
 ]
-BY_NAME = {scenario.name: scenario for scenario in FIXED}
+BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
+    "three_steps": Scenario(name="three_steps", script=three_steps)
+}

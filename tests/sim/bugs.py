@@ -1,0 +1,260 @@
+"""Deliberate bugs: each a small patch of the operator that some run must catch.
+
+A bug is named after what it breaks; `old` must occur exactly once in the file, so that a bug
+cannot silently turn into no bug when the code changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """One patch below operator/tidegate. `plays` names the fixed plays that are tried first."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    plays: tuple[str, ...] = ("promotion", "rollback")
+
+
+BUGS = (
+    Bug(
+        name="status is written without the version it was decided on",
+        file="controller/reconciler.py",
+        old='"resourceVersion": meta.resource_version,',
+        new='"resourceVersion": str((self._store.get(ports.MODEL_DEPLOYMENT, namespace='
+        'meta.namespace, name=meta.name) or look.around.body)["metadata"]["resourceVersion"]),',
+    ),
+    Bug(
+        name="the route is written without the version it was seen at",
+        file="controller/actuator.py",
+        old="            if seen is not None:\n                body[",
+        new="            if seen is None:\n                body[",
+        plays=("superseded", "aborted", "rollback", "promotion"),
+    ),
+    Bug(
+        name="weight before status",
+        file="controller/reconciler.py",
+        old="        written = await self._write_status(look, decision)\n",
+        new="        await self._perform(actions.after_status(decision.actions), look)\n"
+        "        written = await self._write_status(look, decision)\n",
+    ),
+    Bug(
+        name="status before weight when rolling back",
+        file="rollout/actions.py",
+        old="if isinstance(action, SetTraffic) and action.lowering)",
+        new="if isinstance(action, SetTraffic) and action.lowering and not action.marker)",
+    ),
+    Bug(
+        name="the quarantine is forgotten",
+        file="rollout/starting.py",
+        old="if any(r.revision == desired.hash for r in turn.status.rejected):",
+        new="if any(r.revision == desired.digest for r in turn.status.rejected):",
+    ),
+    Bug(
+        name="the rollback mark on the target is not believed",
+        file="rollout/walking.py",
+        old="    return marked and rollout.split.candidate_percent > 0\n",
+        new="    return marked and rollout.split.candidate_percent > 100\n",
+    ),
+    Bug(
+        name="the epoch is not written",
+        file="rollout/conditions.py",
+        old="return replace(status, epoch=turn.seen.epoch)",
+        new="return replace(status, epoch=old.epoch)",
+    ),
+    Bug(
+        name="promotes on NoData",
+        file="evidence/verdicts.py",
+        old="holding = [one for one in required if one.reason is not Reason.PASSED]",
+        new="holding = [one for one in required if one.reason not in "
+        "{Reason.PASSED, Reason.NO_DATA, Reason.INSUFFICIENT}]\n"
+        "    evidence = replace(evidence, requests=1e9)",
+    ),
+    Bug(
+        name="promotes without enough requests",
+        file="evidence/verdicts.py",
+        old="    if evidence.requests < step.min_requests:",
+        new="    if evidence.requests < 0:",
+    ),
+    Bug(
+        name="the finalizer is left behind",
+        file="rollout/upkeep.py",
+        old="    if held and not owed:",
+        new="    if held and not owed and not turn.stable:",
+    ),
+    Bug(
+        name="the finalizer is forgotten",
+        file="rollout/upkeep.py",
+        old="    if owed and not held and turn.stable:",
+        new="    if owed and not held and not turn.stable:",
+    ),
+    Bug(
+        name="deletion does not give traffic back",
+        file="rollout/ending.py",
+        old="if not traffic.exists or not turn.stable or traffic.conflict or only_stable_serves(turn):",
+        new="if finalizer:",
+        plays=("deleted",),
+    ),
+    Bug(
+        name="a step does not wait for its hold",
+        file="rollout/walking.py",
+        old="model.Verdict.ADVANCE and turn.now >= step.hold_until:",
+        new="model.Verdict.ADVANCE:",
+    ),
+    Bug(
+        name="a failed pass is never repeated",
+        file="controller/workqueue.py",
+        old="                self._schedule.add_rate_limited(key, now=now, after_seconds=after_seconds)",
+        new="                assert after_seconds is None or after_seconds >= 0",
+    ),
+    Bug(
+        name="followers act too",
+        file="controller/engine.py",
+        old="if self._sweeper.unsynced or not self._machine.elector.leading():",
+        new="if self._sweeper.unsynced:",
+    ),
+    Bug(
+        name="a leader leads for ever",
+        file="controller/leader.py",
+        old="        return now - self._renewed_at < self._settings.renew_deadline_seconds",
+        new="        return now >= self._renewed_at",
+    ),
+    Bug(
+        name="acts before the store is complete",
+        file="controller/engine.py",
+        old="if self._sweeper.unsynced or not self._machine.elector.leading():",
+        new="if not self._machine.elector.leading():",
+    ),
+    Bug(
+        name="an older event replaces a newer state",
+        file="controller/store.py",
+        old="            if older(entry.resource_version, than=known.resource_version):\n"
+        "                return False\n            self._unindex",
+        new="            self._unindex",
+    ),
+    Bug(
+        name="own replies do not reach the store",
+        file="controller/store.py",
+        old="        self.put(kind, body)\n\n    def remove",
+        new="        assert kind and body\n\n    def remove",
+    ),
+    Bug(
+        name="pods go without a drain",
+        file="rollout/upkeep.py",
+        old="        if turn.now < entry.scale_down_at:",
+        new="        if turn.now < entry.scale_down_at and not turn.stable:",
+    ),
+    Bug(
+        name="a superseded candidate keeps its traffic at first",
+        file="rollout/ending.py",
+        old="    if turn.rollout.split.candidate_percent > 0 or not only_stable_serves(turn):",
+        new="    if turn.rollout.split.candidate_percent > 100:",
+        plays=("superseded",),
+    ),
+    Bug(
+        name="weights do not sum to 100",
+        file="traffic/splits.py",
+        old="return PlaneWeights(stable=whole - candidate, candidate=candidate)",
+        new="return PlaneWeights(stable=whole, candidate=candidate)",
+    ),
+    Bug(
+        name="a step is skipped",
+        file="rollout/walking.py",
+        old="return _promote(turn) if index is None else plan.enter(turn, index)",
+        new="return _promote(turn) if index is None else plan.enter(turn, len(turn.rollout.plan) - 1)",
+        plays=("three_steps",),
+    ),
+    Bug(
+        name="a weight counts before it is seen",
+        file="rollout/walking.py",
+        old="    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:",
+        new="    if abs(share - weight) > 1000:",
+    ),
+    Bug(
+        name="observedGeneration runs ahead",
+        file="rollout/conditions.py",
+        old="observed_generation=max(old.observed_generation, turn.seen.meta.generation),",
+        new="observed_generation=turn.seen.meta.generation + 1,",
+    ),
+    Bug(
+        name="a breach is ignored",
+        file="rollout/walking.py",
+        old="if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:",
+        new="if judged.verdict is model.Verdict.ROLL_BACK and rollout.skip_analysis:",
+        plays=("rollback",),
+    ),
+    Bug(
+        name="a candidate gets traffic before its pods are ready",
+        file="rollout/readiness.py",
+        old="    if state.ready >= needed and state.current and state.has_service:",
+        new="    if needed >= 0:",
+    ),
+    Bug(
+        name="stable is scaled like the candidate",
+        file="rollout/upkeep.py",
+        old="    kept = max(wanted.stable, _least_of_stable(turn, rollout))",
+        new="    kept = 0",
+    ),
+    Bug(
+        name="children without an owner",
+        file="rollout/objects.py",
+        old='        "controller": True,\n',
+        new="",
+    ),
+    Bug(
+        name="a lowering write that failed is left to chance",
+        file="controller/reconciler.py",
+        old="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
+        new="        return Done()",
+        plays=("rollback", "aborted"),
+    ),
+    Bug(
+        name="roles: Deployment before Service (found by the simulator)",
+        file="controller/actuator.py",
+        old="            (ports.SERVICE, around.services),\n"
+        "            (ports.DEPLOYMENT, around.deployments),\n        ):\n"
+        "            body = bodies.get(action.revision)\n            if body is None:\n"
+        "                continue\n            operations",
+        new="            (ports.DEPLOYMENT, around.deployments),\n"
+        "            (ports.SERVICE, around.services),\n        ):\n"
+        "            body = bodies.get(action.revision)\n            if body is None:\n"
+        "                continue\n            operations",
+    ),
+    Bug(
+        name="idle pods of stable (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="    return min(live, ALMOST_ALL_PERCENT) if by_pods and not alone else live",
+        new="    return live if alone or by_pods else live",
+        plays=("promotion_by_pods",),
+    ),
+    Bug(
+        name="a request is carried out again and again",
+        file="rollout/requests.py",
+        old="    return last is not None and last.requested_at == _short(request.requested_at)",
+        new="    return last is not None and last.requested_at == request.revision",
+        plays=("aborted", "retried"),
+    ),
+    Bug(
+        name="a step passes on samples that are too old",
+        file="evidence/model.py",
+        old="STALE_SCRAPES = 3",
+        new="STALE_SCRAPES = 300",
+    ),
+    Bug(
+        name="retirement is forgotten by a crash (scale-down before status)",
+        file="rollout/upkeep.py",
+        old="    for revision in sorted(set(turn.seen.revisions) - known):",
+        new="    for revision in sorted(known - known):",
+    ),
+    Bug(
+        name="the marker survives a retry",
+        file="rollout/readiness.py",
+        old="        or old_marker_present(turn)\n",
+        new="",
+        plays=("retried",),
+    ),
+)

@@ -1,0 +1,72 @@
+"""Hunts for a deliberate bug: `python -m tests.sim.hunt NAME` in a patched copy of the package.
+
+Prints one line: what caught it and after how many runs. Fixed plays come first, then one crash
+per write, then seeds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.sim.bugs import BUGS, Bug
+from tests.sim.crash import AtWrite, Mode
+from tests.sim.drawn import scenario
+from tests.sim.run import Result, Scenario, play
+from tests.sim.scenarios import BY_NAME
+
+MOST_SEEDS = 150
+MOST_WRITES = 60
+
+
+def hunt(bug: Bug) -> str:
+    """Who caught the bug, as columns of the table; empty when nobody did."""
+    for runs, (found, result) in enumerate(attempts(bug), start=1):
+        if result.failure:
+            return f"{found} | {runs} | {result.failure.strip().splitlines()[-1][:90]}"
+    return ""
+
+
+def attempts(bug: Bug) -> Iterator[tuple[str, Result]]:
+    """Runs in the order of their cost."""
+    for name in bug.plays:
+        yield f"play {name}", play(BY_NAME[name], seed=1)
+    for seed in range(MOST_SEEDS // 3):
+        yield f"seed {seed}", play(scenario(seed), seed=seed)
+    for name in bug.plays:
+        for mode in Mode:
+            yield from _one_by_one(BY_NAME[name], mode)
+    for seed in range(MOST_SEEDS // 3, MOST_SEEDS):
+        yield f"seed {seed}", play(scenario(seed), seed=seed)
+
+
+def _one_by_one(chosen: Scenario, mode: Mode) -> Iterator[tuple[str, Result]]:
+    reference: Result | None = None
+    for position in range(MOST_WRITES):
+        result = play(_at_write(chosen, mode, position), seed=1)
+        if reference is None:
+            reference = result
+        elif not any(f"{mode} at write" in line for line in result.lines):
+            return
+        elif not result.failure and result.final != reference.final:
+            result = replace(result, failure="another end state than undisturbed")
+        yield f"{chosen.name}, {mode} {position}", result
+
+
+def _at_write(chosen: Scenario, mode: Mode, position: int) -> Scenario:
+    return replace(
+        chosen,
+        make_nemesis=lambda dice: AtWrite(dice, position=position, mode=mode),
+        replicas=2 if mode is Mode.LATE else 1,
+    )
+
+
+def main() -> int:
+    bug = next(it for it in BUGS if it.name == sys.argv[1])
+    print(hunt(bug))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
