@@ -7,14 +7,14 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := operator tests tools
+SOURCES := operator tests tools bench
 TEST_JOBS ?= 2
 LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --quiet --upgrade
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
-.PHONY: help demo demo-down test verify generate lint type contracts prepare unit e2e cluster cluster-down cluster-status image lock clean
+.PHONY: help demo demo-down test verify generate lint type contracts prepare unit e2e cluster cluster-down cluster-status image bench-evidence lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tools
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tools bench
 
 contracts: $(READY)
 	$(VENV)/bin/lint-imports
@@ -64,6 +64,9 @@ cluster-down: $(READY) ## Stop the local cluster; the cache stays
 
 cluster-status: $(READY) ## What runs, and where its logs are
 	$(PY) -m tests.cluster status
+
+bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/evidence-results.md
+	$(PY) -m bench.evidence
 
 lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	$(LOCK) pyproject.toml -o requirements/runtime.txt

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evidence_rows import COMPARED, INDEPENDENT, config, context, counts, table
+from tests.support.evidence_rows import COMPARED, INDEPENDENT, config, context, counts, table
 
 from tidegate.evidence import engine, eprocess, relative
 from tidegate.evidence.intervals import Stream

@@ -1,4 +1,4 @@
-from evidence_speed import measure
+from tests.support.evidence_speed import measure
 
 
 def test_a_stream_is_cheap_enough_for_ten_thousand_per_interval_on_one_core() -> None:
