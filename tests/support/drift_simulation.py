@@ -103,26 +103,22 @@ def fixed_limit_share(
     return float((psi_of(reference, current) > limit).mean())
 
 
-def family_alarm(
-    rng: np.random.Generator,
-    *,
-    features: int,
-    count: int,
-    total: int,
-    reference_total: int,
-    delta: float,
-    alpha: float,
-) -> bool:
-    """One fleet without change: does any window of any feature alarm at alpha over all of them?
+def worst_window(
+    rng: np.random.Generator, *, features: int, count: int, total: int, reference_total: int
+) -> tuple[Counts, Counts]:
+    """One fleet without change: the window with the largest PSI, and its reference.
 
-    The smallest p decides Holm's first rejection, and it belongs to the largest PSI.
+    It has the smallest p, which decides Holm's first rejection.
     """
     reference = windows(rng, total=reference_total, shares=EQUAL, shape=(features, 1))
     current = windows(rng, total=total, shares=EQUAL, shape=(features, count))
     values = psi_of(reference, current)
     feature, window = np.unravel_index(values.argmax(), values.shape)
-    found = drift.psi_larger_than(
-        reference[feature, 0], current=current[feature, window], delta=delta
-    )
+    return reference[feature, 0], current[feature, window]
+
+
+def alarm_in(worst: tuple[Counts, Counts], *, delta: float, alpha: float) -> bool:
+    """The test rejects this window; alpha is already divided by all features and windows."""
+    found = drift.psi_larger_than(worst[0], current=worst[1], delta=delta)
     assert isinstance(found, drift.PsiTest)
-    return found.p <= alpha / (features * count)
+    return found.p <= alpha

@@ -13,13 +13,13 @@ Source: evidence.md, 11.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
 from tidegate.evidence import concept, numeric
+from tidegate.evidence.numeric import Numbers
 
 DEVIATIONS = 3.0
 
@@ -68,7 +68,7 @@ def cbpe_counters(n1: float, *, s1: float, n0: float, s0: float) -> Estimate:
     return _estimate(tp=s1, fp=n1 - s1, fn=s0, tn=n0 - s0)
 
 
-def recalibrate(positives: Sequence[float], *, n: Sequence[float]) -> Recalibration:
+def recalibrate(positives: Numbers, *, n: Numbers) -> Recalibration:
     """What the scores of a labelled reference mean: isotonic shares with half a count added.
 
     Shapes: positives and n (bins,), bins of ascending score; bins >= 1.
@@ -84,9 +84,7 @@ def recalibrate(positives: Sequence[float], *, n: Sequence[float]) -> Recalibrat
     return Recalibration(c_hat=tuple(c_hat.tolist()), variance=tuple(variance.tolist()))
 
 
-def cbpe_bins(
-    n: Sequence[float], *, c_hat: Sequence[float], threshold: int, variance: Sequence[float]
-) -> BinnedEstimate:
+def cbpe_bins(n: Numbers, *, c_hat: Numbers, threshold: int, variance: Numbers) -> BinnedEstimate:
     """Estimate from a histogram of scores and the meaning of each bin.
 
     The accuracy varies with the labels, n c (1 - c) per bin, and with what is not known about

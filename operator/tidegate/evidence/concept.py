@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -22,7 +22,7 @@ from tidegate.evidence import combine, numeric, resampling
 from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.intervals import Stream
 from tidegate.evidence.model import Problem
-from tidegate.evidence.numeric import Vector
+from tidegate.evidence.numeric import Numbers, Vector
 
 TINY_SHARE = 1e-12  # closer to 0 or 1 the exact test overflows, and any surprise is certain anyway
 
@@ -215,9 +215,9 @@ def calibration(
 
 
 def auroc(
-    positives: Sequence[float],
+    positives: Numbers,
     *,
-    negatives: Sequence[float],
+    negatives: Numbers,
     seed: int,
     draws: int = resampling.DRAWS,
 ) -> Auroc | Problem:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -23,6 +23,7 @@ from scipy import stats
 
 from tidegate.evidence import numeric
 from tidegate.evidence.model import Problem
+from tidegate.evidence.numeric import Numbers
 
 MIN_POINTS = 30  # below this the normal approximation of the rank sum is not trusted
 
@@ -173,7 +174,7 @@ def mantel_haenszel(strata: Iterable[Stratum], *, side: Side) -> Significance | 
     return _z_test(math.fsum(excess) / math.sqrt(spread), side=side)
 
 
-def mann_whitney(x: Sequence[float], *, y: Sequence[float], side: Side) -> Significance | Problem:
+def mann_whitney(x: Numbers, *, y: Numbers, side: Side) -> Significance | Problem:
     """Rank-sum test of values x against y; normal approximation, ties and continuity corrected.
 
     Shapes: x (n,) and y (m,), n and m at least 30. The statistic is U of x.
@@ -189,7 +190,7 @@ def mann_whitney(x: Sequence[float], *, y: Sequence[float], side: Side) -> Signi
     return Significance(statistic=float(found.statistic), p=float(found.pvalue))
 
 
-def shift_interval(x: Sequence[float], *, y: Sequence[float], conf: float) -> Interval | Problem:
+def shift_interval(x: Numbers, *, y: Numbers, conf: float) -> Interval | Problem:
     """All shifts of x against y that the two-sided rank-sum test does not reject.
 
     Between two neighbouring pairwise differences nothing changes, so the ends are two of the
@@ -217,7 +218,7 @@ def shift_interval(x: Sequence[float], *, y: Sequence[float], conf: float) -> In
     )
 
 
-def cles(candidate: Sequence[float], *, control: Sequence[float]) -> float:
+def cles(candidate: Numbers, *, control: Numbers) -> float:
     """Chance that a value of the candidate is above one of the control; a tie counts half.
 
     Shapes: candidate (n,) and control (m,), both non-empty.

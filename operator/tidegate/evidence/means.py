@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -23,6 +23,7 @@ from scipy import stats
 from tidegate.evidence import numeric
 from tidegate.evidence.fixed import Interval
 from tidegate.evidence.model import Problem
+from tidegate.evidence.numeric import Numbers
 
 MIN_INTERVALS = 20  # before that the estimated variance makes too many false alarms
 T_STAR = 30.0
@@ -112,7 +113,7 @@ def mean_sequence(
 
 
 def score_bet(
-    means_c: Sequence[float], *, means_s: Sequence[float], margin: float
+    means_c: Iterable[float], *, means_s: Iterable[float], margin: float
 ) -> ScoreBet | Problem:
     """Bounded scores of two arms as a bet: evidence grows while stable's score is the higher one.
 
@@ -134,9 +135,7 @@ def score_bet(
     return ScoreBet(y=tuple(y), q=(1 + margin) / 2)
 
 
-def theil_sen(
-    values: Sequence[float], *, seconds: Sequence[float], conf: float
-) -> Interval | Problem:
+def theil_sen(values: Numbers, *, seconds: Numbers, conf: float) -> Interval | Problem:
     """Median slope of a gauge, robust against outliers: a leak shows as growth beyond stable's.
 
     Advisory: a gauge has no randomised unit.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tidegate.evidence.model import Problem, Reason
 
 Vector = npt.NDArray[np.float64]
+Numbers = Sequence[float] | Vector  # what a notebook has at hand; read more than once
 
 
 def finite(values: Iterable[float]) -> Vector:

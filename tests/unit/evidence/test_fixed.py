@@ -59,6 +59,7 @@ def test_wilson_stays_inside_the_unit_interval_and_around_the_rate(
     assert 0 <= found.lower <= found.estimate <= found.upper <= 1
 
 
+@settings(max_examples=40)
 @given(events, confidence)
 def test_wilson_of_the_successes_mirrors_that_of_the_events(
     xn: tuple[int, int], conf: float
@@ -181,6 +182,7 @@ def test_mantel_haenszel_agrees_with_statsmodels() -> None:
     assert found.p == pytest.approx(reference.pvalue, rel=CLOSE)
 
 
+@settings(max_examples=40)
 @given(strata, st.randoms())
 def test_mantel_haenszel_ignores_order_and_empty_strata(
     rows: list[Stratum], random: Random
@@ -193,6 +195,7 @@ def test_mantel_haenszel_ignores_order_and_empty_strata(
     )
 
 
+@settings(max_examples=40)
 @given(strata)
 def test_mantel_haenszel_changes_sign_with_the_arms(rows: list[Stratum]) -> None:
     swapped = [Stratum(x_c=r.x_s, n_c=r.n_s, x_s=r.x_c, n_s=r.n_c) for r in rows]
