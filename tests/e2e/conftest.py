@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from cluster_others import pause, resume, serving_everything
 from cluster_scene import Scene
 from cluster_tidegate import build_images, install_definitions, installed
 from tests.cluster.api import Cluster, ensure_cluster
+
+from tidegate import ports
 
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -97,6 +100,22 @@ def scene(request: pytest.FixtureRequest, cluster: Cluster, client: Client) -> I
                 history=history,
                 gateway=cluster.gateway,
             )
+            _delete_models(client, namespace=namespace)
     finally:
         history.close()
         client.delete(NAMESPACE, name=namespace)
+
+
+def _delete_models(client: Client, *, namespace: str) -> None:
+    """While the operator is there to end what it owes: without it their finalizers would stay."""
+    stuck: set[str] = set()
+    deadline = time.monotonic() + 20
+    while models := client.list(ports.MODEL_DEPLOYMENT, namespace=namespace):
+        for name in (body["metadata"]["name"] for body in models):
+            client.delete(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name)
+            if time.monotonic() > deadline:
+                stuck.add(name)
+                body = {"metadata": {"finalizers": []}}
+                client.merge(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name, body=body)
+        time.sleep(0.2)
+    assert not stuck, f"deletion did not end: {sorted(stuck)}"

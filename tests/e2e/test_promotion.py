@@ -9,6 +9,10 @@ from cluster_users import serve_first
 
 pytestmark = pytest.mark.cluster
 
+# Two rollouts of three weights need about 50: intents, confirmations, pods, Events. Many more are
+# a sign that passes write what has not changed.
+MOST_WRITES = 100
+
 
 @pytest.mark.replicas(2)
 def test_good_version_is_promoted_and_no_request_fails(scene: Scene) -> None:
@@ -25,8 +29,8 @@ def test_good_version_is_promoted_and_no_request_fails(scene: Scene) -> None:
     leader = scene.operator.leader()
     for pod in scene.operator.pods():
         name = pod["metadata"]["name"]
-        writes = scene.operator.writes(name)
-        assert bool(writes) == (name == leader), "only the leader writes"
+        writes = sum(scene.operator.writes(name).values())
+        assert 0 < writes < MOST_WRITES if name == leader else writes == 0, "only the leader writes"
 
 
 def test_service_alone_carries_a_promotion(scene: Scene) -> None:
