@@ -58,11 +58,12 @@ def test_two_hundred_features_over_a_week_of_hours_stay_quiet() -> None:
         for _ in range(runs)
     ]
 
-    for delta in (0.0, 0.02):
+    # At delta 0 the far tail of the chi-square is optimistic by a factor of two.
+    for delta, limit in ((0.02, 0.0), (0.1, 0.0), (0.0, 0.02)):
         alarms = sum(
             simulation.alarm_in(worst, delta=delta, alpha=0.01 / (200 * 168)) for worst in fleets
         )
-        assert alarms / runs <= 0.015 + three_errors(0.015, runs=runs)
+        assert alarms / runs <= limit + three_errors(limit, runs=runs), delta
 
 
 def test_fixed_limits_alarm_on_small_unchanged_windows_and_the_test_does_not() -> None:
