@@ -64,6 +64,11 @@ class History:
         with self._news:
             return [seen for seen in self._told if seen.kind == kind.kind and seen.name == name]
 
+    def of_kind(self, kind: ports.Kind) -> list[Seen]:
+        """What was told of all objects of a kind."""
+        with self._news:
+            return [seen for seen in self._told if seen.kind == kind.kind]
+
     def wait_for(
         self, look: Callable[[], T | None], *, seconds: float, explain: Callable[[], str]
     ) -> T:

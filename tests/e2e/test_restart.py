@@ -1,0 +1,204 @@
+"""The only replica dies, in every phase and in both halves of every step: the end is the same.
+
+A started rollout is parked where it shall be by a gateway that does not answer for its route, by a
+long hold, or by pods that are not ready yet. One crash then meets all of them at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from cluster_checks import assert_nobody_failed, assert_only_failed_by
+from cluster_client import Client
+from cluster_history import Look, weight_of
+from cluster_played import PlayedGateway
+from cluster_scene import Model, Scene, gateway_traffic
+from cluster_users import Load, start_load
+
+from tidegate import ports
+
+pytestmark = pytest.mark.cluster
+
+MARKER = "tidegate.dev/rolled-back-revision"
+BAD = {"FAIL_RATIO": "0.5"}
+SHORT = [(20.0, "1s"), (60.0, "1s")]
+FORWARD = {
+    "initializing": SHORT,
+    "pending": SHORT,
+    "first-unconfirmed": SHORT,
+    "first-held": [(20.0, "15s"), (60.0, "1s")],
+    "second-unconfirmed": SHORT,
+    "second-held": [(20.0, "1s"), (60.0, "15s")],
+    "promoting": SHORT,
+}
+# The weight of stable for which the played gateway does not answer.
+UNANSWERED = {"first-unconfirmed": 80.0, "second-unconfirmed": 40.0, "promoting": 0.0}
+HELD = {"first-held": 20.0, "second-held": 60.0}
+# What an undisturbed rollout does; two of the phases have several weights.
+COURSE = ["Pending/0", "Progressing/20", "Progressing/60", "Promoting/60", "Promoting/100"]
+EVENTS = ["RolloutStarted", "StepStarted", "StepPassed", "StepStarted", "StepPassed", "Promoted"]
+
+
+@pytest.fixture
+def played(scene: Scene, client: Client) -> Iterator[PlayedGateway]:
+    gateway = PlayedGateway(client, namespace=scene.namespace)
+    yield gateway
+    gateway.close()
+
+
+def test_promotion_goes_on_from_wherever_the_operator_died(
+    scene: Scene, played: PlayedGateway
+) -> None:
+    models = {name: _model(scene, played, name, steps) for name, steps in FORWARD.items()}
+    played.hold("initializing", lambda _: True)
+    models["initializing"].apply("1")
+    loads = _serve([model for name, model in models.items() if name != "initializing"])
+    parked = _park(models, played)
+    _restart(scene, played)
+
+    first = models["initializing"].wait_for_phase("Healthy", seconds=60)
+    assert (first.stable_version, first.last_result) == ("1", "Promoted")
+    for name, look in parked.items():
+        _assert_went_on(models[name], look)
+    for load in loads:
+        assert_nobody_failed(load.books())
+
+
+def test_rejected_version_stays_out_wherever_the_operator_died(
+    scene: Scene, played: PlayedGateway
+) -> None:
+    """One rollback is on its way, one is long over, when the operator dies."""
+    going, over = (_model(scene, played, name, SHORT) for name in ("going", "over"))
+    loads = _serve([going, over])
+    played.hold("going", lambda route: MARKER in (route["metadata"].get("annotations") or {}))
+    for model in (going, over):
+        model.apply("2", env=BAD)
+    over.wait_for_phase("RolledBack", seconds=60)
+    over.wait_for_rest()
+    going.wait_for_phase("RollingBack", seconds=60)
+    restarted_at = _restart(scene, played)
+
+    asked_at = over.apply("2", env=BAD, revisionHistoryLimit=4)
+    same = over.wait_for(lambda look: look.current, seconds=30, since=asked_at, what="an answer")
+    ended = going.wait_for_phase("RolledBack", seconds=60, since=restarted_at)
+    going.wait_for_rest(since=restarted_at)
+    for model, look in ((going, ended), (over, same)):
+        assert (look.phase, look.stable_version) == ("RolledBack", "1")
+        assert (look.last_result, look.rejected_versions) == ("RolledBack", ["2"])
+        assert not look.active
+        assert look.rollout["attempt"] == 1
+        revision = look.rollout["revision"]
+        after = [seen.body for seen in model.routes() if seen.at >= restarted_at]
+        assert {weight_of(route, revision) for route in after} <= {0.0}
+        assert model.events().count("RolledBack") == 1
+    for load in loads:
+        assert_only_failed_by(load.books(), version="2")
+
+
+def _model(
+    scene: Scene, played: PlayedGateway, name: str, steps: Sequence[tuple[float, str]]
+) -> Model:
+    """A model behind the shared Gateway and the played one; few requests are enough to judge."""
+    traffic = gateway_traffic(name, namespace=scene.namespace, gateway=scene.gateway)
+    traffic["gatewayAPI"]["parentRefs"].append(played.parent)
+    options = {"traffic": traffic, "steps": steps, "analysis": {"minRequests": 10}}
+    return Model(scene=scene, name=name, options={**options, "progressDeadline": "5m"})
+
+
+def _serve(models: Sequence[Model]) -> list[Load]:
+    """Version 1 of every model, and its users."""
+    for model in models:
+        model.apply("1")
+    for model in models:
+        model.wait_for_phase("Healthy", seconds=90)
+    return [start_load(model, requests_per_second=20) for model in models]
+
+
+def _park(models: dict[str, Model], played: PlayedGateway) -> dict[str, Look]:
+    """Version 2 of every model but the first one, each as far as its name says.
+
+    What only waits for a while comes last.
+    """
+    for name, percent in UNANSWERED.items():
+        _hold_at(models[name], played, stable_percent=percent)
+        models[name].apply("2")
+    looks = {}
+    for name, phase in (
+        ("first-unconfirmed", "Progressing/20"),
+        ("second-unconfirmed", "Progressing/60"),
+        ("promoting", "Promoting/100"),
+    ):
+        looks[name] = _wait_for_course(models[name], phase)
+    for name in HELD:
+        models[name].apply("2")
+    models["pending"].apply("2", env={"READY_DELAY_SECONDS": "15"})
+    for name, percent in HELD.items():
+        looks[name] = models[name].wait_for_weight(percent, seconds=60)
+    looks["pending"] = _wait_for_course(models["pending"], "Pending/0")
+    models["initializing"].wait_for_phase("Initializing", seconds=1)
+    return looks
+
+
+def _hold_at(model: Model, played: PlayedGateway, *, stable_percent: float) -> None:
+    stable = model.looks()[-1].stable_revision
+    played.hold(model.name, lambda route: weight_of(route, stable) == stable_percent)
+
+
+def _wait_for_course(model: Model, told: str) -> Look:
+    return model.wait_for(
+        lambda look: look.current and _told(look) == told, seconds=60, what=f"{model.name}: {told}"
+    )
+
+
+def _told(look: Look) -> str:
+    return f"{look.phase}/{look.intended_percent:g}"
+
+
+def _restart(scene: Scene, played: PlayedGateway) -> float:
+    """End the only replica as a crash would, and let the played gateway answer meanwhile.
+
+    Unix seconds at which a new process leads.
+    """
+    epoch = scene.operator.epoch
+    (pod,) = scene.operator.pods()
+    scene.operator.crash(pod["metadata"]["name"])
+    _wait_until_dead(scene, pod["metadata"]["name"])
+    played.release()
+    scene.history.wait_for(
+        lambda: scene.operator.epoch > epoch,
+        seconds=60,
+        explain=lambda: f"nobody leads again\n{scene.operator.logs()}",
+    )
+    return time.time()
+
+
+def _wait_until_dead(scene: Scene, pod: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        found = scene.client.get(ports.POD, namespace=scene.namespace, name=pod)
+        assert found is not None
+        if any(it["restartCount"] for it in found["status"]["containerStatuses"]):
+            return
+        assert time.monotonic() < deadline, f"{pod} lives on"
+        time.sleep(0.1)
+
+
+def _assert_went_on(model: Model, parked: Look) -> None:
+    """The rollout that was parked has ended as one that nobody disturbed."""
+    promoted = model.wait_for_phase("Healthy", seconds=90, since=parked.at)
+    assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
+    assert not promoted.rejected_versions
+    looks = [look for look in model.looks() if look.active and look.stable_version]
+    course = list(dict.fromkeys(_told(look) for look in looks))
+    assert course == [told for told in COURSE if told in course], course
+    assert {"Progressing/20", "Progressing/60", "Promoting/100"} <= set(course)
+    assert {look.rollout["attempt"] for look in looks} == {1}
+    confirmed = {(look.step["name"], look.step.get("confirmedAt")) for look in looks if look.step}
+    assert len([name for name, at in confirmed if at]) == 2, "a step starts once"
+    model.scene.history.wait_for(
+        lambda: [it for it in model.events() if it in EVENTS][-len(EVENTS) :] == EVENTS,
+        seconds=10,
+        explain=model.tell,
+    )
