@@ -215,7 +215,7 @@ class Cluster:
     def _born(self, kind: ports.Kind, namespace: str, body: Object) -> Object:
         self._uids += 1
         metadata = {
-            **body["metadata"],
+            **{key: value for key, value in body["metadata"].items() if key != "resourceVersion"},
             "uid": f"00000000-0000-0000-0000-{self._uids:012d}",
             "creationTimestamp": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
@@ -282,8 +282,8 @@ class Cluster:
         config: Any = request.body
         if where.subresource:
             raise RefusedError(404, "NotFound", f"{kind.plural} {where.name!r} not found")
-        if config["metadata"].get("resourceVersion"):
-            raise RefusedError(409, "Conflict", "resourceVersion of an object that does not exist")
+        if config["metadata"].get("uid"):  # a resourceVersion alone does not keep it from creating
+            raise RefusedError(409, "Conflict", "uid mismatch: the object does not exist")
         if kind.namespaced and where.namespace not in self.namespaces:
             raise RefusedError(404, "NotFound", f"namespace {where.namespace!r} not found")
         made = self._born(kind, where.namespace, config)
@@ -340,6 +340,7 @@ class Cluster:
         request: http.Request,
     ) -> Object:
         if old is not None:
+            _refuse_new_finalizers(old, new)
             new = _with_generation(old, new) if kind.plural in self._with_status else new
             if _same(old, new):
                 self._managed[old["metadata"]["uid"]] = managed
@@ -409,6 +410,17 @@ class Cluster:
         uid = body["metadata"].get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise RefusedError(409, "Conflict", "the UID does not match")
+
+
+def _refuse_new_finalizers(old: Object, new: Object) -> None:
+    if "deletionTimestamp" not in old["metadata"]:
+        return
+    added = set(new["metadata"].get("finalizers") or ()) - set(
+        old["metadata"].get("finalizers") or ()
+    )
+    if added:
+        cause = {"reason": "FieldValueForbidden", "field": "metadata.finalizers"}
+        raise RefusedError(422, "Invalid", "no new finalizers can be added", [cause])
 
 
 def _with_status_of(new: Object, old: Object) -> Object:

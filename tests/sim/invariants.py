@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WRITABLE = {MD, ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE, ports.EVENT, ports.LEASE}
 STORM_WRITES, STORM_SECONDS = 150, 60.0
 CLOSE = 1e-3
-DRAIN_SECONDS = 3.0  # scaleDownDelay of every play
+DRAIN_SECONDS = 1.5  # half of the scaleDownDelay of every play
 
 
 class ViolatedError(AssertionError):
@@ -266,7 +266,7 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
         return
     last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
     drained = memory.run.loop.time() - last
-    require(drained >= DRAIN_SECONDS - 0.5, "I4", f"pods go {drained:.1f} s after their traffic")
+    require(drained >= DRAIN_SECONDS - 0.1, "I4", f"pods go {drained:.1f} s after their traffic")
 
 
 def target_goes_first(memory: Memory, change: Change) -> None:

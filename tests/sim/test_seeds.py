@@ -16,6 +16,7 @@ SEEDS_PER_PART = 25
 # Seeds that found a bug once; each has held since the fix.
 REGRESSIONS = {
     15: "ReplicaRatio scaled stable to 0 before the promotion was written",
+    39: "a first revision that was replaced lost its pods right after its traffic, without a drain",
     145: "ReplicaRatio counted stable's pods as idle while the entry Service still selected them",
 }
 

@@ -211,14 +211,16 @@ def _scale_down_retired(turn: Turn) -> Turn:
     """Scale retired revisions to 0 when their delay is over and no traffic reaches them."""
     live = _live_revisions(turn)
     kept: list[model.Retiring] = []
-    for entry in turn.status.retiring:
-        state = turn.state_of(entry.revision)
+    for known in turn.status.retiring:
+        entry, state = known, turn.state_of(known.revision)
         if entry.revision in live or state is None or (state.wanted == 0 and state.current):
             continue
+        served = turn.seen.traffic.weights.get(entry.revision, 0.0) > 0
+        entry = _postponed(turn, entry) if served else entry
         kept.append(entry)
         if turn.now < entry.scale_down_at:
             turn = turn.look_at(entry.scale_down_at)
-        elif turn.seen.traffic.weights.get(entry.revision, 0.0) > 0:
+        elif served:
             turn = turn.look_again(DRAIN_LOOK_SECONDS)
         elif state.wanted > 0:
             turn = turn.act(
@@ -228,6 +230,18 @@ def _scale_down_retired(turn: Turn) -> Turn:
     if previous is not None and previous.revision not in {r.revision for r in kept}:
         previous = None
     return turn.with_status(replace(turn.status, retiring=tuple(kept), previous=previous))
+
+
+def _postponed(turn: Turn, entry: model.Retiring) -> model.Retiring:
+    """Traffic left later than the clock began: at least half of the delay lies after its end.
+
+    The clock is not set anew at every look, which would write status each time.
+    """
+    delay_seconds = turn.spec.scale_down_delay_seconds
+    left_seconds = (entry.scale_down_at - turn.now).total_seconds()
+    if delay_seconds == 0 or left_seconds > delay_seconds / 2:
+        return entry
+    return replace(entry, scale_down_at=turn.after(delay_seconds))
 
 
 def _trim_history(turn: Turn) -> Turn:
