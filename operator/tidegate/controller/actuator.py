@@ -190,6 +190,8 @@ class Actuator:
             body = plain(wanted.body)
             if seen is not None:
                 body["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"]
+                # A version alone would create the object anew once it is gone.
+                body["metadata"]["uid"] = seen["metadata"]["uid"]
             result = await self._api.apply(
                 kind, namespace=around.meta.namespace, body=body, force=urgent, urgent=urgent
             )
