@@ -28,6 +28,13 @@ from tidegate import ports
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a process may have to wait for images: only the tests have a limit."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(300, func_only=True))
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that all test processes of this run share."""
