@@ -49,18 +49,22 @@ def _row(bug: Bug) -> str:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tidegate"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        _plant(bug, copy / bug.file)
+        _plant(bug, copy)
         found = _hunt(bug, folder)
     row = f"| {bug.name} | {found or 'not caught | |'} |"
     print(f"{row} {time.monotonic() - started:.0f} s", flush=True)
     return row
 
 
-def _plant(bug: Bug, file: Path) -> None:
-    text = file.read_text()
-    if text.count(bug.old) != 1:
-        raise SystemExit(f"{bug.name}: the code to patch stands {text.count(bug.old)} times")
-    file.write_text(text.replace(bug.old, bug.new))
+def _plant(bug: Bug, package: Path) -> None:
+    for name, old, new, times in (
+        (bug.file, bug.old, bug.new, bug.times),
+        *((*edit, 1) for edit in bug.more),
+    ):
+        text = (package / name).read_text()
+        if text.count(old) != times:
+            raise SystemExit(f"{bug.name}: the code to patch stands {text.count(old)} times")
+        (package / name).write_text(text.replace(old, new))
 
 
 def _hunt(bug: Bug, folder: str) -> str:

@@ -8,32 +8,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.sim.crash import Mode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
-    """One patch below operator/tidegate. `plays` names the fixed plays that are tried first."""
+    """One patch below operator/tidegate; `more` are further ones as (file, old, new).
+
+    `plays` are tried first, undisturbed and then in `modes`. `old` stands in the file `times` times.
+    """
 
     name: str
     file: str
     old: str
     new: str
     plays: tuple[str, ...] = ("promotion", "rollback")
+    modes: tuple[Mode, ...] = ()
+    more: tuple[tuple[str, str, str], ...] = ()
+    times: int = 1
 
 
 BUGS = (
     Bug(
         name="status is written without the version it was decided on",
-        file="controller/reconciler.py",
-        old='"resourceVersion": meta.resource_version,',
-        new='"resourceVersion": str((self._store.get(ports.MODEL_DEPLOYMENT, namespace='
-        'meta.namespace, name=meta.name) or look.around.body)["metadata"]["resourceVersion"]),',
+        file="adapters/kube.py",
+        old='query=(self._field_manager, ("force", "true")),\n                body=body,',
+        new='query=(self._field_manager, ("force", "true")),\n                '
+        'body={**body, "metadata": {"name": body["metadata"]["name"]}},',
+        modes=(Mode.LATE,),
     ),
     Bug(
         name="the route is written without the version it was seen at",
         file="controller/actuator.py",
         old="            if seen is not None:\n                body[",
         new="            if seen is None:\n                body[",
-        plays=("superseded", "aborted", "rollback", "promotion"),
+        plays=("superseded", "aborted"),
+        modes=(Mode.LATE,),
     ),
     Bug(
         name="weight before status",
@@ -59,6 +69,8 @@ BUGS = (
         file="rollout/walking.py",
         old="    return marked and rollout.split.candidate_percent > 0\n",
         new="    return marked and rollout.split.candidate_percent > 100\n",
+        plays=("rollback",),
+        modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
         name="the epoch is not written",
@@ -79,6 +91,8 @@ BUGS = (
         file="evidence/verdicts.py",
         old="    if evidence.requests < step.min_requests:",
         new="    if evidence.requests < 0:",
+        plays=("many_requests",),
+        modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
         name="the finalizer is left behind",
@@ -110,24 +124,29 @@ BUGS = (
         file="controller/workqueue.py",
         old="                self._schedule.add_rate_limited(key, now=now, after_seconds=after_seconds)",
         new="                assert after_seconds is None or after_seconds >= 0",
+        modes=(Mode.REPLY_LOST,),
     ),
     Bug(
         name="followers act too",
         file="controller/engine.py",
         old="if self._sweeper.unsynced or not self._machine.elector.leading():",
         new="if self._sweeper.unsynced:",
+        modes=(Mode.LATE,),
+        more=(("controller/engine.py", "leading=parts.elector.leading,", "leading=lambda: True,"),),
     ),
     Bug(
         name="a leader leads for ever",
         file="controller/leader.py",
         old="        return now - self._renewed_at < self._settings.renew_deadline_seconds",
         new="        return now >= self._renewed_at",
+        modes=(Mode.LATE,),
     ),
     Bug(
         name="acts before the store is complete",
         file="controller/engine.py",
         old="if self._sweeper.unsynced or not self._machine.elector.leading():",
         new="if not self._machine.elector.leading():",
+        modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
         name="an older event replaces a newer state",
@@ -211,6 +230,7 @@ BUGS = (
         old="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
         new="        return Done()",
         plays=("rollback", "aborted"),
+        modes=(Mode.REPLY_LOST,),
     ),
     Bug(
         name="roles: Deployment before Service (found by the simulator)",
@@ -223,6 +243,8 @@ BUGS = (
         "            (ports.SERVICE, around.services),\n        ):\n"
         "            body = bodies.get(action.revision)\n            if body is None:\n"
         "                continue\n            operations",
+        plays=("promotion",),
+        modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
         name="idle pods of stable (found by the simulator)",
@@ -249,6 +271,7 @@ BUGS = (
         file="rollout/upkeep.py",
         old="    for revision in sorted(set(turn.seen.revisions) - known):",
         new="    for revision in sorted(known - known):",
+        modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
         name="the marker survives a retry",
@@ -256,5 +279,14 @@ BUGS = (
         old="        or old_marker_present(turn)\n",
         new="",
         plays=("retried",),
+        modes=(Mode.CRASH_AFTER,),
+    ),
+    Bug(
+        name="leadership is timed by the wall clock",
+        file="controller/leader.py",
+        old="self._clock.monotonic()",
+        new="self._clock.now().timestamp()",
+        times=5,
+        modes=(Mode.CLOCK_BACK,),
     ),
 )

@@ -28,6 +28,11 @@ class Mode(enum.StrEnum):
     CRASH_AFTER = "crash after"
     REPLY_LOST = "reply lost"
     LATE = "late, past a leader change"
+    CLOCK_BACK = "late, and the clock an hour back"
+
+
+LATE_MODES = frozenset({Mode.LATE, Mode.CLOCK_BACK})
+EVERY_MODE = (Mode.CRASH_BEFORE, Mode.CRASH_AFTER, Mode.REPLY_LOST, Mode.LATE)
 
 
 class AtWrite(Calm):
@@ -40,7 +45,8 @@ class AtWrite(Calm):
         self._position = position
         self._mode = mode
         self.writes = 0
-        if mode is Mode.LATE:
+        if mode in LATE_MODES:
+            self.clock_skew_seconds = 7200.0
             self.view_lag_seconds = float("inf")
 
     def on_request(self, process: Process, request: http.Request) -> CallPlan:
@@ -57,8 +63,10 @@ class AtWrite(Calm):
                 return CallPlan(die_after=True)
             case Mode.REPLY_LOST:
                 return CallPlan(lose_reply=True)
-            case Mode.LATE:
+            case Mode.LATE | Mode.CLOCK_BACK:
                 process.pause()
+                if self._mode is Mode.CLOCK_BACK:
+                    process.wall_offset_seconds = -3600.0
                 process.run.loop.call_later(PAUSE_SECONDS, process.resume)
                 return CallPlan(send_seconds=ARRIVES_SECONDS)
 
@@ -75,7 +83,7 @@ class Finding:
 
 def undisturbed(scenario: Scenario, mode: Mode) -> Result:
     """The run that the others are held against."""
-    return play(_disturbed(scenario, mode, position=0), seed=1)
+    return play(disturbed(scenario, mode, position=0), seed=1)
 
 
 def enumerate_writes(scenario: Scenario, mode: Mode) -> Iterator[Finding | None]:
@@ -85,7 +93,7 @@ def enumerate_writes(scenario: Scenario, mode: Mode) -> Iterator[Finding | None]
         yield Finding(scenario=scenario.name, mode=mode, position=0, failure=reference.failure)
         return
     for position in range(1, MOST_WRITES):
-        result = play(_disturbed(scenario, mode, position=position), seed=1)
+        result = play(disturbed(scenario, mode, position=position), seed=1)
         if not any(f"{mode} at write" in line for line in result.lines):
             return
         failure = result.failure or _difference(reference, result)
@@ -96,11 +104,11 @@ def enumerate_writes(scenario: Scenario, mode: Mode) -> Iterator[Finding | None]
         )
 
 
-def _disturbed(scenario: Scenario, mode: Mode, *, position: int) -> Scenario:
+def disturbed(scenario: Scenario, mode: Mode, *, position: int) -> Scenario:
     return replace(
         scenario,
         make_nemesis=lambda dice: AtWrite(dice, position=position, mode=mode),
-        replicas=2 if mode is Mode.LATE else 1,
+        replicas=2 if mode in LATE_MODES else 1,
     )
 
 

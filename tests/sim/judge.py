@@ -11,13 +11,16 @@ from tests.sim import facts, invariants
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
 from tests.sim.invariants import ViolatedError, require
+from tests.sim.nemesis import Calm
 from tests.sim.people import MD, NAME, NAMESPACE
 
 from tidegate import ports
+from tidegate.adapters import kube_http as http
 from tidegate.api import revision
 from tidegate.rollout import objects
 
 if TYPE_CHECKING:
+    from tests.sim.replica import Process
     from tests.sim.run import Run
 
 TERMINAL = frozenset({"Healthy", "RolledBack", "Failed", "Invalid"})
@@ -53,6 +56,17 @@ class Judge:
         except Exception as error:  # noqa: BLE001  (a broken check must fail the run, not the server)
             self._violated.set_exception(error)
         self._cover(change)
+
+    def on_send(self, process: Process, request: http.Request) -> None:
+        """S8: whoever starts a write holds the Lease."""
+        if not request.writes or request.verb in {"put_lease", "create_event"}:
+            return
+        lease = self._run.settings.leader_election
+        record = self._run.cluster.get(ports.LEASE, lease.namespace, lease.name) or {}
+        holder = (record.get("spec") or {}).get("holderIdentity")
+        if holder != process.identity and not self._violated.done():
+            what = f"{process.name} starts {request.verb}, the Lease is held by {holder}"
+            self._violated.set_exception(ViolatedError("S8", what))
 
     def _cover(self, change: Change) -> None:
         if not invariants.by_operator(change) or change.kind is ports.LEASE:
@@ -95,10 +109,18 @@ class Judge:
         if facts.status(body)["phase"] == "Invalid":
             return
         self._right_result(body)
+        self._no_quarrel_with_itself()
         stable = facts.stable(body)
         if stable:
             self._stable_serves(body, stable)
         self.covered[f"end {facts.status(body)['phase']}"] += 1
+
+    def _no_quarrel_with_itself(self) -> None:
+        """In calm weather nobody else writes, so nothing the operator writes is out of date."""
+        counts = self._run.recorder.counts
+        conflicts = [name for name in counts if name.endswith(" Conflict") and "lease" not in name]
+        quiet = type(self._run.nemesis) is Calm and self._run.scenario.without_conflicts
+        require(not quiet or not conflicts, "S8", f"conflicts with itself: {conflicts}")
 
     def _right_result(self, body: Object) -> None:
         """A good revision is served, a bad one is not; in doubt the old one serves."""

@@ -188,6 +188,8 @@ class Session:
 
     async def exchange(self, request: http.Request) -> http.Reply | ports.Retryable:
         process, run = self._process, self._process.run
+        if not process.paused and not process.dead:
+            run.judge.on_send(process, request)
         await process.running()
         plan = run.nemesis.on_request(process, request)
         if plan.die_before:

@@ -39,6 +39,7 @@ class Scenario:
     replicas: int = 1
     tend: Callable[[Run], Coroutine[Any, Any, None]] | None = None
     may_reject_good: bool = False
+    without_conflicts: bool = False
     liveness_seconds: float = 1500.0
     idle_seconds: float = 0.0
     acts: tuple[str, ...] = ()

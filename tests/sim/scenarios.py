@@ -43,6 +43,13 @@ async def three_steps(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def many_requests(run: Run) -> None:
+    """Steps need more requests than one look has."""
+    await _serve_first(run, analysis={"minRequests": 120})
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def rollback(run: Run) -> None:
     await _serve_first(run)
     run.people.deploy("bad")
@@ -102,6 +109,7 @@ FIXED = [
         script=play,
         truths={"bad": BAD},
         may_reject_good=play is aborted,
+        without_conflicts=play in {promotion, rollback},
     )
     for play in (
         promotion,
@@ -115,5 +123,6 @@ FIXED = [
     )
 ]
 BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
-    "three_steps": Scenario(name="three_steps", script=three_steps)
+    play.__name__: Scenario(name=play.__name__, script=play)
+    for play in (three_steps, many_requests)
 }

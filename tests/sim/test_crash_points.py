@@ -6,13 +6,13 @@ Each position must keep all invariants and end in the state of the undisturbed r
 from __future__ import annotations
 
 import pytest
-from tests.sim.crash import Mode, enumerate_writes
+from tests.sim.crash import EVERY_MODE, Mode, enumerate_writes
 from tests.sim.scenarios import FIXED
 
 LEAST_WRITES = 12
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", EVERY_MODE)
 @pytest.mark.parametrize("name", [scenario.name for scenario in FIXED])
 def test_every_write_may_fail_in_every_way(name: str, mode: Mode) -> None:
     scenario = next(it for it in FIXED if it.name == name)
