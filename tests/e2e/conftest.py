@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_client import NAMESPACE, Client, proxy
+from cluster_client import NAMESPACE, Client, Object, proxy
 from cluster_history import History
 from cluster_others import pause, resume, serving_everything
 from cluster_scene import Scene
@@ -122,7 +122,7 @@ def _delete_models(client: Client, *, namespace: str) -> None:
             client.delete(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name)
             if time.monotonic() > deadline:
                 stuck.add(name)
-                body = {"metadata": {"finalizers": []}}
+                body: Object = {"metadata": {"finalizers": []}}
                 client.merge(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name, body=body)
         time.sleep(0.2)
     assert not stuck, f"deletion did not end: {sorted(stuck)}"

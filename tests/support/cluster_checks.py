@@ -25,7 +25,7 @@ class Held:
 
 def held_steps(looks: list[Look]) -> list[Held]:
     """The confirmed holds of a finished rollout, in order."""
-    held = []
+    held: list[Held] = []
     for index, look in enumerate(looks):
         confirmed = instant(look.step.get("confirmedAt"))
         if confirmed is None or any(it.since == confirmed for it in held):

@@ -40,7 +40,8 @@ class Refused(RuntimeError):  # noqa: N818 - reads as the sentence it is
 @contextlib.contextmanager
 def proxy(cluster: Cluster) -> Iterator[str]:
     """The URL of a running `kubectl proxy`."""
-    command = [str(cluster.kubectl_bin), "proxy", "--port=0", "--kubeconfig", cluster.kubeconfig]
+    command = [str(cluster.kubectl_bin), "proxy", "--port=0", "--kubeconfig"]
+    command += [str(cluster.kubeconfig)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import requests
 from cluster_client import Client, Object, Refused, path_of
@@ -56,8 +57,9 @@ class History:
         """End the watches."""
         self._closed = True
         for stream in self._streams:
+            raw: Any = stream.raw
             with contextlib.suppress(OSError, AttributeError):
-                stream.raw._fp.fp.raw._sock.shutdown(2)  # the only way to end a blocked read
+                raw.connection.sock.shutdown(socket.SHUT_RDWR)  # ends a read that blocks
 
     def of(self, kind: ports.Kind, name: str) -> list[Seen]:
         """What was told of one object."""
@@ -134,7 +136,7 @@ class Look:
     @property
     def current(self) -> bool:
         """Whether the operator has answered the newest spec."""
-        return self.status.get("observedGeneration") == self.body["metadata"]["generation"]
+        return bool(self.status.get("observedGeneration") == self.body["metadata"]["generation"])
 
     @property
     def phase(self) -> str:
