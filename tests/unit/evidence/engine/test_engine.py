@@ -128,6 +128,13 @@ def test_both_sides_bad_but_one_far_worse_is_told_apart() -> None:
     assert only_limit.verdict is Verdict.HOLD
 
 
+def test_a_limit_broken_by_few_events_does_not_roll_back() -> None:
+    few = table(counts(4, 4, 9000, 9), weight=4e-4)
+    found = engine.judge(few, context=context(), config=config(replace(LIMITED, limit=0.005)))
+    assert reasons(found) == (Verdict.HOLD, Reason.INSUFFICIENT)
+    assert "on 4 bad events only" in found.message
+
+
 def test_a_kept_limit_is_a_proof() -> None:
     found = engine.judge(
         table(*[counts(500, 5, 4500, 45)] * 4), context=context(), config=config(LIMITED)
