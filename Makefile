@@ -9,12 +9,14 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 SOURCES := operator tests tools bench
 TEST_JOBS ?= 2
+SEEDS ?= 2000
+START ?= 0
 LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --quiet --upgrade
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
-.PHONY: help demo demo-down test verify generate lint type contracts prepare unit e2e cluster cluster-down cluster-status image bench-evidence lock clean
+.PHONY: help demo demo-down test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status image bench-evidence lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +27,7 @@ demo: $(READY) ## One good version promoted, one bad version rolled back, on a r
 demo-down: $(READY) ## Remove what the demo installed; the cluster stays
 	$(PY) -m tests.demo --down
 
-test: verify unit e2e ## Everything: checks, unit, integration, chart and end-to-end tests
+test: verify unit sim-corpus e2e ## Everything: checks, unit, integration, chart and end-to-end tests
 
 verify: lint type contracts $(READY) ## All static checks; writes nothing
 	$(PY) -m tools.generate --check
@@ -37,7 +39,7 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tools bench
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/sim tools bench
 
 contracts: $(READY)
 	$(VENV)/bin/lint-imports

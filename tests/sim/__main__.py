@@ -69,7 +69,9 @@ def many(seeds: range, *, jobs: int) -> int:
     for seed in report.failures[:3]:
         kinds, acts = shrink(seed)
         print(f"replay: python -m tests.sim --replay {seed} --only {kinds} --acts {acts}")
-    return 1 if report.failures else 0
+    for name in report.missing():
+        print(f"never occurred: {name}")
+    return 1 if report.failures or report.missing() else 0
 
 
 def _results(seeds: range, jobs: int) -> Iterator[Result]:

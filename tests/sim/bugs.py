@@ -41,7 +41,7 @@ BUGS = (
         name="the route is written without the version it was seen at",
         file="controller/actuator.py",
         old="            if seen is not None:\n                body[",
-        new="            if seen is None:\n                body[",
+        new="            if seen is not None and not body:\n                body[",
         plays=("superseded", "aborted"),
         modes=(Mode.LATE,),
     ),

@@ -362,6 +362,7 @@ def only_proven_revisions_become_stable(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
     before, after = facts.stable(change.old), facts.stable(change.new)
+    require(after or not before, "S7", "status has lost the stable revision")
     if before and after != before and not memory.waved_through:
         version = facts.status(change.new)["stable"]["modelVersion"]
         require(not memory.run.world.truth(version).wrong, "S6", f"bad {version} became stable")

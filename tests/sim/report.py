@@ -4,7 +4,67 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tests.sim.drawn import ACTS
 from tests.sim.run import Result
+from tests.sim.storm import KINDS
+
+FEW_SEEDS = 1000  # fewer need not reach everything
+TRANSITIONS = (
+    "None -> Initializing",
+    "Initializing -> Healthy",
+    "Initializing -> Failed",
+    "Healthy -> Pending",
+    "Pending -> Progressing",
+    "Pending -> RolledBack",
+    "Pending -> RollingBack",
+    "Pending -> Paused",
+    "Pending -> Healthy",
+    "Progressing -> Paused",
+    "Progressing -> Pending",
+    "Progressing -> Promoting",
+    "Progressing -> RollingBack",
+    "Progressing -> Healthy",
+    "Progressing -> Terminating",
+    "Paused -> Progressing",
+    "Paused -> RollingBack",
+    "Promoting -> Healthy",
+    "Promoting -> RollingBack",
+    "RollingBack -> RolledBack",
+    "RolledBack -> Healthy",
+    "RolledBack -> Pending",
+    "Healthy -> Invalid",
+    "Invalid -> Healthy",
+)
+ACTIONS = (
+    "CreateRevision",
+    "Scale",
+    "SetRole",
+    "SetTraffic",
+    "SetTraffic lowering",
+    "DeleteRevision",
+    "AddFinalizer",
+    "RemoveFinalizer",
+    "Event",
+)
+VERDICTS = (
+    "NotRunning",
+    "Warmup",
+    "AllPassing",
+    "Breached",
+    "NoData",
+    "Insufficient",
+    "Undecided",
+    "MetricsUnavailable",
+    "Error",
+    "Stale",
+)
+REQUIRED = (
+    *(f"fault {kind}" for kind in KINDS),
+    *(f"act {act} {argument}".strip() for act, argument in ACTS),
+    *(f"phase {transition}" for transition in TRANSITIONS),
+    *(f"action {action}" for action in ACTIONS),
+    *(f"verdict {verdict}" for verdict in VERDICTS),
+)
 
 
 class Report:
@@ -27,6 +87,12 @@ class Report:
         self.covered += result.covered
         if result.failure:
             self.failures.append(result.seed)
+
+    def missing(self) -> list[str]:
+        """What must have occurred in a run of many seeds, and did not."""
+        if self._seeds < FEW_SEEDS:
+            return []
+        return [name for name in REQUIRED if not self.covered[name]]
 
     def table(self, seconds: float) -> str:
         """Everything as text."""

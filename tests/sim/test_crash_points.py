@@ -1,6 +1,8 @@
 """Every write of every scenario: crash before and after it, lose its reply, delay it past a leader.
 
-Each position must keep all invariants and end in the state of the undisturbed run.
+Each position must keep all invariants and end in the state of the undisturbed run. A crash before
+a write differs from one after the write before it only in what happened in between, so the corpus
+has the former for one play; `make sim-crash` has everything.
 """
 
 from __future__ import annotations
@@ -10,11 +12,19 @@ from tests.sim.crash import EVERY_MODE, Mode, enumerate_writes
 from tests.sim.scenarios import FIXED
 
 LEAST_WRITES = 12
+IN_CORPUS = {
+    Mode.CRASH_BEFORE: {"promotion"},
+    Mode.CRASH_AFTER: {scenario.name for scenario in FIXED},
+    Mode.REPLY_LOST: {"rollback", "deleted"},
+    Mode.LATE: {"rollback", "aborted", "promotion_by_pods"},
+}
 
 
 @pytest.mark.parametrize("mode", EVERY_MODE)
 @pytest.mark.parametrize("name", [scenario.name for scenario in FIXED])
-def test_every_write_may_fail_in_every_way(name: str, mode: Mode) -> None:
+def test_every_write_may_fail_in_every_way(name: str, mode: Mode, *, all_modes: bool) -> None:
+    if not all_modes and name not in IN_CORPUS[mode]:
+        pytest.skip("in `make sim-crash`")
     scenario = next(it for it in FIXED if it.name == name)
     outcomes = list(enumerate_writes(scenario, mode))
     found = [finding for finding in outcomes if finding is not None]
