@@ -56,7 +56,7 @@ unit: prepare ## Unit, integration (real API server) and chart tests, with cover
 	$(PY) -m tools.coverage_floor out/coverage.json
 
 e2e: prepare ## End-to-end tests on the full cluster
-	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --durations=15 -q
+	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --dist worksteal --durations=15 -q
 
 cluster: $(READY) ## Find or build a local Kubernetes cluster
 	$(PY) -m tests.cluster up
