@@ -16,7 +16,7 @@ LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate -
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
-.PHONY: help demo demo-down test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status image bench-evidence lock clean
+.PHONY: help demo demo-down test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
