@@ -13,6 +13,8 @@ from datetime import datetime
 from tidegate import ports
 from tidegate.settings import LeaderElectionSettings
 
+SHORTEST_LOOK_SECONDS = 0.05
+
 
 class LeadershipLostError(RuntimeError):
     """The Lease could not be renewed in time or is held by somebody else: the process must end."""
@@ -51,6 +53,16 @@ class Election:
         if record is None or record.holder in {"", self.identity}:
             return True
         return now - self._changed_at >= record.duration_seconds
+
+    def next_look_seconds(self, *, now: float, retry_seconds: float) -> float:
+        """Time until the next look: the period, or less when somebody's Lease runs out before."""
+        record = self._record
+        if record is None or record.holder in {"", self.identity}:
+            return retry_seconds
+        left_seconds = self._changed_at + record.duration_seconds - now
+        if not 0 < left_seconds < retry_seconds:
+            return retry_seconds
+        return max(left_seconds, SHORTEST_LOOK_SECONDS)
 
     def body(self, *, wall: datetime, release: bool = False) -> ports.Object:
         """The Lease to write. Its times are for people; nobody compares them."""
@@ -162,7 +174,11 @@ class Elector:
                 self._recorder.leading(leads=True)
                 on_acquired()
             # Several candidates must not ask in step; never later than the configured period.
-            await self._clock.sleep(self._settings.retry_seconds * self._rng.uniform(0.8, 1.0))
+            retry_seconds = self._settings.retry_seconds * self._rng.uniform(0.8, 1.0)
+            now = self._clock.monotonic()
+            await self._clock.sleep(
+                self._election.next_look_seconds(now=now, retry_seconds=retry_seconds)
+            )
 
     async def release(self) -> None:
         """Give the Lease up, so that another replica takes over at once. Best effort.

@@ -132,6 +132,22 @@ def test_killed_leader_is_replaced_after_the_lease_duration() -> None:
     play(scenario)
 
 
+def test_standby_looks_at_the_moment_when_the_lease_runs_out() -> None:
+    """Not up to a whole period later: rollouts wait meanwhile."""
+
+    async def scenario(world: World) -> None:
+        world.api.set(
+            {"holderIdentity": "dead_1", "leaseDurationSeconds": 15, "leaseTransitions": 1}
+        )
+        elector = world.start("b")
+        await world.clock.advance(14.9)
+        assert not elector.leading()
+        await world.clock.advance(0.1)
+        assert elector.leading()
+
+    play(scenario)
+
+
 def test_released_lease_is_taken_at_the_next_look() -> None:
     async def scenario(world: World) -> None:
         a = world.start("a")
