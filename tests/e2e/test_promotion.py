@@ -31,18 +31,3 @@ def test_good_version_is_promoted_and_no_request_fails(scene: Scene) -> None:
         name = pod["metadata"]["name"]
         writes = sum(scene.operator.writes(name).values())
         assert 0 < writes < MOST_WRITES if name == leader else writes == 0, "only the leader writes"
-
-
-def test_service_alone_carries_a_promotion(scene: Scene) -> None:
-    """ReplicaRatio: pods are the weight, no Gateway takes part."""
-    model = scene.model(gateway=False, replicas=4, steps=[(25.0, "8s"), (50.0, "8s")])
-    load = serve_first(model)
-    applied_at = model.apply("2")
-    promoted = model.wait_for_phase("Healthy", seconds=120, since=applied_at)
-    assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
-    model.wait_for_rest(since=applied_at)
-
-    books = load.books()
-    assert_nobody_failed(books)
-    assert_shares(model.looks(since=applied_at), books, version="2", steps=2)
-    assert not model.routes()

@@ -82,15 +82,3 @@ def test_crash_looping_candidate_never_gets_weight(scene: Scene) -> None:
     books = load.books()
     assert books.versions() == ["1"]
     assert_nobody_failed(books)
-
-
-def test_service_alone_carries_a_rollback(scene: Scene) -> None:
-    """ReplicaRatio: the entry Service leaves the candidate's pods at once."""
-    model = scene.model(gateway=False, replicas=4, steps=[(25.0, "8s"), (50.0, "8s")])
-    load = serve_first(model)
-    applied_at = model.apply("2", env={"FAIL_RATIO": "0.3"})
-    back = model.wait_for_phase("RolledBack", seconds=60, since=applied_at)
-    assert (back.stable_version, back.rejected_versions) == ("1", ["2"])
-    assert_calm_after(load, back.at)
-    model.wait_for_rest(since=back.at)
-    assert_only_failed_by(load.books(), version="2")
