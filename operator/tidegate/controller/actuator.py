@@ -167,6 +167,7 @@ class Actuator:
             candidate=action.candidate,
             split=action.split,
             marker=action.marker,
+            fence=action.fence,
             ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
             entry_revision=seen.traffic.entry_revision,
         )
@@ -216,11 +217,15 @@ class Actuator:
         return await self._patch(ports.MODEL_DEPLOYMENT, around.meta.name, operations, around)
 
     async def _remove_finalizer(self, around: Surroundings) -> ports.Failure | None:
-        held = self._newest(around)["metadata"].get("finalizers") or []
+        newest = self._newest(around)
+        held = newest["metadata"].get("finalizers") or []
         if FINALIZER not in held:
             return None
+        version = newest["metadata"]["resourceVersion"]
         path = f"/metadata/finalizers/{held.index(FINALIZER)}"
+        # Without the version a late request would let go what a newer rollout has taken hold of.
         operations = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
             {"op": "test", "path": path, "value": FINALIZER},
             {"op": "remove", "path": path},
         ]

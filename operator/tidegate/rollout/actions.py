@@ -51,7 +51,7 @@ class SetTraffic:
     """Make the data plane carry this split, guarded by the target's resourceVersion.
 
     `marker` names a revision that was rolled back; `lowering` writes go before status and use
-    the reserved request slots.
+    the reserved request slots. `fence` names the rollout that a lowering write ends.
     """
 
     stable: str
@@ -59,6 +59,7 @@ class SetTraffic:
     split: model.Split
     marker: str = ""
     lowering: bool = False
+    fence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,12 @@ def lower(turn: Turn, *, marker: str = "") -> Turn:
     if not turn.stable or not turn.seen.traffic.exists:
         return turn
     action = actions.SetTraffic(
-        stable=turn.stable, candidate="", split=model.NO_TRAFFIC, marker=marker, lowering=True
+        stable=turn.stable,
+        candidate="",
+        split=model.NO_TRAFFIC,
+        marker=marker,
+        lowering=True,
+        fence=turn.status.rollout.id if turn.status.rollout is not None else "",
     )
     return turn.act(action)
 

@@ -36,6 +36,7 @@ def document(
     revision: str,
     marker: str,
     carries_weights: bool,
+    fence: str = "",
 ) -> WantedDocument:
     """The entry Service that selects `revision`, or every revision when that is empty."""
     selector = (
@@ -50,7 +51,7 @@ def document(
             "name": spec.service.name,
             "namespace": meta.namespace,
             "labels": objects.common_labels(meta.name, component="entry"),
-            **marker_metadata(marker),
+            **mark_metadata(marker=marker, fence=fence),
             "ownerReferences": [objects.owner_reference(meta)],
         },
         "spec": {
@@ -67,9 +68,11 @@ def document(
     )
 
 
-def marker_metadata(marker: str) -> dict[str, model.Json]:
-    """The metadata that names a rolled-back revision; none when there is none."""
-    return {"annotations": {objects.ANNOTATION_ROLLED_BACK: marker}} if marker else {}
+def mark_metadata(*, marker: str, fence: str) -> dict[str, model.Json]:
+    """The metadata that names a rolled-back revision and an ended rollout; none without them."""
+    marks = {objects.ANNOTATION_ROLLED_BACK: marker, objects.ANNOTATION_FENCE: fence}
+    given: model.Document = {name: value for name, value in marks.items() if value}
+    return {"annotations": given} if given else {}
 
 
 def read(

@@ -93,7 +93,8 @@ class Target:
     """The traffic that is wanted.
 
     `stable` and `candidate` are revision hashes; without a candidate the split must be 0. `marker`
-    is the revision that was rolled back, or empty. `ready_pods` (by revision) and
+    is the revision that was rolled back, or empty; so is `fence`, the rollout whose traffic is taken
+    away by this write. `ready_pods` (by revision) and
     `entry_revision` are what was seen: a provider that splits by pods must not select a revision
     alone before it can carry the traffic.
     """
@@ -106,6 +107,7 @@ class Target:
     marker: str
     ready_pods: Mapping[str, int]
     entry_revision: str
+    fence: str = ""
 
 
 class TrafficProvider(Protocol):

@@ -77,6 +77,7 @@ class ReplicaRatio:
             revision=_selected_revision(target),
             marker=target.marker,
             carries_weights=True,
+            fence=target.fence,
         )
         return (wanted,)
 

@@ -44,7 +44,7 @@ def document(target: Target) -> WantedDocument:
             "name": meta.name,
             "namespace": meta.namespace,
             "labels": objects.common_labels(meta.name, component="route"),
-            **entry.marker_metadata(target.marker),
+            **entry.mark_metadata(marker=target.marker, fence=target.fence),
             "ownerReferences": [objects.owner_reference(meta)],
         },
         "spec": {

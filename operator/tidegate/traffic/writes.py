@@ -12,8 +12,6 @@ from typing import assert_never
 from tidegate.rollout import model, objects
 from tidegate.traffic.interface import Mechanism, WantedDocument
 
-_MARKER_PATH = "/metadata/annotations/" + objects.ANNOTATION_ROLLED_BACK.replace("/", "~1")
-
 
 def is_current(live: model.Document, wanted: WantedDocument) -> bool:
     """Whether writing `wanted` by its mechanism would change nothing that matters.
@@ -23,7 +21,7 @@ def is_current(live: model.Document, wanted: WantedDocument) -> bool:
     touches counts: the rest would never become equal.
     """
     body = wanted.body
-    if _marker(live) != _marker(body):
+    if _marker(live) != _marker(body) or _fence(body) not in {"", _fence(live)}:
         return False
     match wanted.mechanism:
         case Mechanism.CREATE_THEN_PATCH:
@@ -58,7 +56,7 @@ def patch_operations(live: model.Document, wanted: WantedDocument) -> tuple[mode
         },
         {"op": "add", "path": "/spec/selector", "value": spec.get("selector")},
         {"op": "add", "path": "/spec/ports", "value": spec.get("ports")},
-        *_marker_operations(live, marker=_marker(wanted.body)),
+        *_mark_operations(live, wanted.body),
     )
 
 
@@ -66,15 +64,25 @@ def _marker(document: model.Document) -> str:
     return objects.annotation(document, objects.ANNOTATION_ROLLED_BACK)
 
 
-def _marker_operations(live: model.Document, *, marker: str) -> tuple[model.Document, ...]:
-    if marker == _marker(live):
-        return ()
-    if not marker:
-        return ({"op": "remove", "path": _MARKER_PATH},)
-    if objects.at(live, "metadata", "annotations") is None:
-        annotations = {objects.ANNOTATION_ROLLED_BACK: marker}
-        return ({"op": "add", "path": "/metadata/annotations", "value": annotations},)
-    return ({"op": "add", "path": _MARKER_PATH, "value": marker},)
+def _fence(document: model.Document) -> str:
+    return objects.annotation(document, objects.ANNOTATION_FENCE)
+
+
+def _mark_operations(live: model.Document, wanted: model.Document) -> tuple[model.Document, ...]:
+    """Annotations as wanted, one by one; a fence that is there already may stay, a marker may not."""
+    have = objects.at(live, "metadata", "annotations")
+    marks = {objects.ANNOTATION_ROLLED_BACK: _marker(wanted)}
+    if fence := _fence(wanted):
+        marks[objects.ANNOTATION_FENCE] = fence
+    changed = {name: to for name, to in marks.items() if objects.annotation(live, name) != to}
+    if have is None and changed:
+        return ({"op": "add", "path": "/metadata/annotations", "value": changed},)
+    return tuple(_annotate(name, to=to) for name, to in changed.items())
+
+
+def _annotate(name: str, *, to: str) -> model.Document:
+    path = "/metadata/annotations/" + name.replace("/", "~1")
+    return {"op": "add", "path": path, "value": to} if to else {"op": "remove", "path": path}
 
 
 def _includes(live: model.Json, *, wanted: model.Json) -> bool:
