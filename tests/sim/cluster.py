@@ -121,6 +121,9 @@ class Cluster:
     def all(self, kind: ports.Kind) -> Iterable[Object]:
         return self._objects[kind.plural].values()
 
+    def exists(self, uid: str) -> bool:
+        return uid in self._managed
+
     def owned_by(self, uid: str) -> list[tuple[ports.Kind, Object]]:
         return [
             (self._by_plural[plural], body)

@@ -77,6 +77,45 @@ async def superseded(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def _intends(run: Run) -> None:
+    """Until status says that the candidate shall get traffic; the route may not say so yet."""
+    assert await run.until(lambda: facts.intent(run.body) > 0)
+
+
+async def superseded_early(run: Run) -> None:
+    """A third version is asked for while the first weight of the second is being written."""
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _intends(run)
+    run.people.deploy("v3")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def back_early(run: Run) -> None:
+    """The same, but back to what serves."""
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _intends(run)
+    run.people.deploy("v1")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def back_early_by_pods(run: Run) -> None:
+    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    run.people.deploy("v2")
+    await _intends(run)
+    run.people.deploy("v1")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def deleted_early(run: Run) -> None:
+    await _serve_first(run)
+    run.people.deploy("v2")
+    await _intends(run)
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None), "deletion hangs"
+
+
 async def aborted(run: Run) -> None:
     await _serve_first(run)
     run.people.deploy("v2")
@@ -117,6 +156,10 @@ FIXED = [
         promotion_by_pods,
         rollback_by_pods,
         superseded,
+        superseded_early,
+        back_early,
+        back_early_by_pods,
+        deleted_early,
         aborted,
         deleted,
         retried,

@@ -1,8 +1,8 @@
 """Every write of every scenario: crash before and after it, lose its reply, delay it past a leader.
 
 Each position must keep all invariants and end in the state of the undisturbed run. A crash before
-a write differs from one after the write before it only in what happened in between, so the corpus
-has the former for one play; `make sim-crash` has everything.
+a write differs from one after the write before it only in what happened in between; the corpus has
+each mode for a few plays, `make sim-crash` has everything.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from tests.sim.scenarios import FIXED
 
 LEAST_WRITES = 12
 IN_CORPUS = {
-    Mode.CRASH_BEFORE: {"promotion"},
-    Mode.CRASH_AFTER: {scenario.name for scenario in FIXED},
-    Mode.REPLY_LOST: {"rollback", "deleted"},
-    Mode.LATE: {"rollback", "aborted", "promotion_by_pods"},
+    Mode.CRASH_BEFORE: {"deleted"},
+    Mode.CRASH_AFTER: {"promotion", "rollback", "promotion_by_pods"},
+    Mode.REPLY_LOST: {"aborted"},
+    Mode.LATE: {"superseded_early", "back_early", "back_early_by_pods", "deleted_early"},
 }
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tests.sim.cluster import Change, Cluster
@@ -88,6 +89,8 @@ class World:
         if change.new is None and change.kind is not ports.POD:
             uid = change.body["metadata"]["uid"]
             self._later(self.controller_seconds * 2, ("collect", uid), lambda: self._collect(uid))
+        if change.verb in {"create", "apply"}:
+            self._orphan(change.body)
         if change.kind is ports.DEPLOYMENT and change.actor != "world":
             uid = change.body["metadata"]["uid"]
             self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
@@ -108,6 +111,12 @@ class World:
             act()
 
         self._loop.call_later(seconds, run)
+
+    def _orphan(self, body: Object) -> None:
+        """An object whose owner is already gone is collected, too."""
+        for owner in body["metadata"].get("ownerReferences") or ():
+            if not self._cluster.exists(owner["uid"]):
+                self._later(1.0, ("collect", owner["uid"]), partial(self._collect, owner["uid"]))
 
     def _collect(self, uid: str) -> None:
         for kind, body in self._cluster.owned_by(uid):
