@@ -146,7 +146,7 @@ BUGS = (
         file="controller/engine.py",
         old="if self._sweeper.unsynced or not self._machine.elector.leading():",
         new="if not self._machine.elector.leading():",
-        modes=(Mode.CRASH_AFTER,),
+        modes=(Mode.SLOW_LIST,),
     ),
     Bug(
         name="an older event replaces a newer state",
@@ -288,5 +288,22 @@ BUGS = (
         new="self._clock.now().timestamp()",
         times=5,
         modes=(Mode.CLOCK_BACK,),
+    ),
+    Bug(
+        name="a late removal of the finalizer (found by the simulator)",
+        file="controller/actuator.py",
+        old='{"op": "test", "path": "/metadata/resourceVersion", "value": version},\n'
+        '            {"op": "test", "path": path',
+        new='{"op": "test", "path": path',
+        plays=("superseded_early",),
+        modes=(Mode.LATE,),
+    ),
+    Bug(
+        name="lowering without a fence (found by the simulator)",
+        file="traffic/writes.py",
+        old='or _fence(body) not in {"", _fence(live)}:',
+        new="or body is live:",
+        plays=("back_early",),
+        modes=(Mode.LATE,),
     ),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.run import Result, Scenario, play
 
+from tidegate import ports
 from tidegate.adapters import kube_http as http
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_WRITES = 300
 PAUSE_SECONDS = 40.0
+SLOW_SECONDS = 20.0
 ARRIVES_SECONDS = 32.0  # another replica has led for a while by then
 
 
@@ -28,11 +30,18 @@ class Mode(enum.StrEnum):
     CRASH_AFTER = "crash after"
     REPLY_LOST = "reply lost"
     LATE = "late, past a leader change"
+    SLOW_LIST = "replaced, and the lists of the next are slow"
     CLOCK_BACK = "late, and the clock an hour back"
 
 
 LATE_MODES = frozenset({Mode.LATE, Mode.CLOCK_BACK})
-EVERY_MODE = (Mode.CRASH_BEFORE, Mode.CRASH_AFTER, Mode.REPLY_LOST, Mode.LATE)
+EVERY_MODE = (
+    Mode.CRASH_BEFORE,
+    Mode.CRASH_AFTER,
+    Mode.REPLY_LOST,
+    Mode.LATE,
+    Mode.SLOW_LIST,
+)
 
 
 class AtWrite(Calm):
@@ -45,6 +54,7 @@ class AtWrite(Calm):
         self._position = position
         self._mode = mode
         self.writes = 0
+        self._slow = False
         if mode in LATE_MODES:
             self.clock_skew_seconds = 7200.0
             self.view_lag_seconds = float("inf")
@@ -63,12 +73,19 @@ class AtWrite(Calm):
                 return CallPlan(die_after=True)
             case Mode.REPLY_LOST:
                 return CallPlan(lose_reply=True)
+            case Mode.SLOW_LIST:
+                process.ask_to_end()
+                self._slow = True
+                return WELL
             case Mode.LATE | Mode.CLOCK_BACK:
                 process.pause()
                 if self._mode is Mode.CLOCK_BACK:
                     process.wall_offset_seconds = -3600.0
                 process.run.loop.call_later(PAUSE_SECONDS, process.resume)
                 return CallPlan(send_seconds=ARRIVES_SECONDS)
+
+    def list_seconds(self, kind: ports.Kind) -> float:
+        return SLOW_SECONDS if self._slow and kind in {ports.DEPLOYMENT, ports.HTTP_ROUTE} else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

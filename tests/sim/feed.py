@@ -39,6 +39,7 @@ class SimFeeder:
         snapshot, missed = self._run.snapshot(behind)
         for kind, body in snapshot:
             if self._selects(kind, body):
+                self._hold_up(kind)
                 self._deliver_later(kind, self._sink.changed, body)
         for change in missed:
             self._take(change)
@@ -85,6 +86,12 @@ class SimFeeder:
         for body in self._run.cluster.all(kind):
             if self._selects(kind, body):
                 self._deliver_later(kind, self._sink.changed, body)
+
+    def _hold_up(self, kind: ports.Kind) -> None:
+        """The list of this kind arrives late, and so does everything after it."""
+        if kind.plural not in self._next:
+            seconds = self._run.nemesis.list_seconds(kind)
+            self._next[kind.plural] = self._run.loop.time() + seconds
 
     def _take(self, change: Change) -> None:
         """As the API server tells it: an object that no longer matches the selector is deleted."""

@@ -77,6 +77,10 @@ class Calm:
         """How late watch events are."""
         return 0.01
 
+    def list_seconds(self, kind: ports.Kind) -> float:
+        """How long the first list of a kind takes."""
+        return 0.0
+
     def changes_behind(self) -> int:
         """How many changes the first list of a process lags behind."""
         return 0

@@ -32,7 +32,7 @@ API = (
     "gone_410",
     "lease_outage",
 )
-EVENTS = ("lag", "duplicate", "drop", "silent_watch", "stale_list", "watch_error")
+EVENTS = ("lag", "duplicate", "drop", "silent_watch", "stale_list", "slow_list", "watch_error")
 METRICS = (
     "prom_down",
     "prom_slow",
@@ -281,6 +281,9 @@ class Storm(Calm):
         self.struck.add("lag")
         self._run.judge.covered["fault lag"] += 1
         return self.dice.uniform(0.0, 8.0)
+
+    def list_seconds(self, kind: ports.Kind) -> float:
+        return self.dice.uniform(0.0, 20.0) if self._strikes("slow_list") else 0.0
 
     def changes_behind(self) -> int:
         return self.dice.randint(1, 30) if self._strikes("stale_list") else 0
