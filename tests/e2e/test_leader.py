@@ -1,0 +1,146 @@
+"""Two replicas: when the one that leads is gone, the other one goes on where it stopped."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster_checks import assert_nobody_failed
+from cluster_history import Look, instant, weight_of
+from cluster_scene import Model, Scene
+from cluster_tidegate import Operator
+from cluster_users import serve_first
+
+from tidegate import ports
+
+pytestmark = [pytest.mark.cluster, pytest.mark.replicas(2)]
+
+TAKEOVER_SECONDS = 20.0
+# The Lease is released, and the standby asks for it every two seconds.
+HANDOVER_SECONDS = 6.0
+STEPS = [(20.0, "4s"), (60.0, "4s")]
+COURSE = [20.0, 60.0, 100.0]
+
+
+def test_standby_goes_on_within_20_seconds_after_a_crash_of_the_leader(scene: Scene) -> None:
+    """The Lease stays in the name of the dead: the standby must wait until it has run out."""
+    model = scene.model(steps=STEPS)
+    load = serve_first(model)
+    leader, standby = _roles(scene.operator)
+    epoch = scene.operator.epoch
+    applied_at = model.apply("2")
+    held = model.wait_for_weight(20.0, seconds=60, since=applied_at)
+    assert not any(scene.operator.writes(standby).values())
+
+    scene.operator.crash(leader)
+    died_at = _wait_until_dead(scene.operator, leader)
+    known_at = time.time()
+    taken = _first_status_of(model, after_epoch=epoch)
+    second = model.wait_for(
+        lambda look: look.intended_percent == 60.0, seconds=10, since=held.at, what="the next step"
+    )
+    acted_at = _first_weight(model, second.rollout["revision"], 60.0)
+    print(
+        f"\ncrash of the leader: status {taken.at - died_at:.1f} s later, "
+        f"weight {acted_at - died_at:.1f} s later"
+    )
+    assert acted_at - died_at <= TAKEOVER_SECONDS
+    _assert_nothing_between(model, known_at, min(taken.at, acted_at))
+    _assert_promoted_once(model, applied_at)
+    assert scene.operator.epoch == epoch + 1
+    assert any(scene.operator.writes(standby).values())
+    assert_nobody_failed(load.books())
+
+
+def test_leader_that_is_asked_to_end_hands_over_at_once(scene: Scene) -> None:
+    """As in every update of Tidegate itself, and in every drain of a node."""
+    model = scene.model(steps=STEPS)
+    load = serve_first(model)
+    leader, _ = _roles(scene.operator)
+    epoch = scene.operator.epoch
+    applied_at = model.apply("2")
+    model.wait_for_weight(20.0, seconds=60, since=applied_at)
+
+    asked_at = time.time()
+    scene.client.delete(ports.POD, namespace=scene.namespace, name=leader)
+    led_at = _wait_for_epoch(scene.operator, epoch + 1)
+    print(f"\nleader asked to end: another one leads {led_at - asked_at:.1f} s later")
+    assert led_at - asked_at <= HANDOVER_SECONDS
+    _assert_promoted_once(model, applied_at)
+    assert scene.operator.epoch == epoch + 1
+    assert_nobody_failed(load.books())
+
+
+def _roles(operator: Operator) -> tuple[str, str]:
+    """Names of the pod that leads and of the one that waits."""
+    leader = operator.leader()
+    (standby,) = {pod["metadata"]["name"] for pod in operator.pods()} - {leader}
+    return leader, standby
+
+
+def _wait_until_dead(operator: Operator, name: str) -> float:
+    """Unix seconds, rounded down, at which the process ended; the kubelet then starts the next."""
+    deadline = time.monotonic() + TAKEOVER_SECONDS
+    while True:
+        pod = operator.client.get(ports.POD, namespace=operator.namespace, name=name)
+        assert pod is not None
+        (status,) = pod["status"]["containerStatuses"]
+        ended = status["state"].get("terminated") or status["lastState"].get("terminated")
+        if ended:
+            died_at = instant(ended["finishedAt"])
+            assert died_at is not None
+            return died_at
+        assert time.monotonic() < deadline, f"{name} lives on"
+        time.sleep(0.1)
+
+
+def _first_status_of(model: Model, *, after_epoch: int) -> Look:
+    return model.wait_for(
+        lambda look: look.status.get("controller", {}).get("epoch", 0) > after_epoch,
+        seconds=2 * TAKEOVER_SECONDS,
+        what="another replica writes",
+    )
+
+
+def _wait_for_epoch(operator: Operator, epoch: int) -> float:
+    """Unix seconds at which somebody had taken the Lease for the given time."""
+    deadline = time.monotonic() + 2 * TAKEOVER_SECONDS
+    while operator.epoch < epoch:
+        assert time.monotonic() < deadline, f"nobody leads\n{operator.logs()}"
+        time.sleep(0.1)
+    return time.time()
+
+
+def _first_weight(model: Model, revision: str, percent: float) -> float:
+    """Unix seconds of the first route that gave the revision this share."""
+    return model.scene.history.wait_for(
+        lambda: next(
+            (seen.at for seen in model.routes() if weight_of(seen.body, revision) == percent), None
+        ),
+        seconds=10,
+        explain=lambda: f"the route never gave {percent:g} %\n{model.tell()}",
+    )
+
+
+def _assert_nothing_between(model: Model, start: float, end: float) -> None:
+    """While nobody led, nobody wrote."""
+    specs = {seen.body["metadata"]["generation"] for seen in model.routes() if seen.at < start}
+    between = [seen for seen in model.routes() if start <= seen.at < end]
+    assert {seen.body["metadata"]["generation"] for seen in between} <= specs
+    assert not [look for look in model.looks(since=start) if look.at < end]
+
+
+def _assert_promoted_once(model: Model, applied_at: float) -> None:
+    """Version 2 went through every step in order, in one attempt."""
+    promoted = model.wait_for_phase("Healthy", seconds=60, since=applied_at)
+    assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
+    looks = model.looks(since=applied_at)
+    weights = [look.intended_percent for look in looks if look.active and look.intended_percent]
+    assert list(dict.fromkeys(weights)) == COURSE
+    assert weights == sorted(weights)
+    assert {look.rollout["attempt"] for look in looks if look.active} == {1}
+    model.scene.history.wait_for(
+        lambda: model.events().count("Promoted") == 2,  # versions 1 and 2; Events come last
+        seconds=10,
+        explain=model.tell,
+    )
