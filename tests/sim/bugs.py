@@ -306,4 +306,11 @@ BUGS = (
         plays=("back_early",),
         modes=(Mode.LATE,),
     ),
+    Bug(
+        name="a drain that begins before the traffic leaves (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="entry = _postponed(turn, entry) if served else entry",
+        new="entry = _postponed(turn, entry) if served and not entry else entry",
+        plays=("first_replaced",),
+    ),
 )

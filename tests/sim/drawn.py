@@ -241,15 +241,16 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 
+    faults = tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows)
     return Scenario(
         name=f"seed {seed}",
         script=lambda run: Script(run, plan).play(),
         make_nemesis=lambda weather: Storm(weather, only=only),
         may_reject_good=not gentle or _asks_to_abort(plan),
-        replicas=dice.choice((1, 1, 2)),
+        replicas=2 if "deposed" in faults else dice.choice((1, 1, 2)),
         tend=tend,
         acts=tuple(act for _, act, _ in plan.acts),
-        faults=tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows),
+        faults=faults,
         idle_seconds=700.0 if dice.random() < 0.1 else 0.0,
     )
 

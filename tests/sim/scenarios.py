@@ -10,6 +10,8 @@ from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.world import Truth
 
+from tidegate import ports
+
 BAD = Truth(error_ratio=0.5)
 SHORT = ((20, 5), (50, 5))
 OVER = frozenset({"Healthy", "RolledBack"})
@@ -65,6 +67,18 @@ async def promotion_by_pods(run: Run) -> None:
 async def rollback_by_pods(run: Run) -> None:
     await _serve_first(run, provider="ReplicaRatio", replicas=3)
     run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def first_replaced(run: Run) -> None:
+    """The first revision has traffic, yet is replaced before the gateway has said so."""
+    run.world.gateway_accepts = False
+    run.people.create(manifest("v1", steps=SHORT))
+    assert await run.until(lambda: bool(list(run.cluster.all(ports.HTTP_ROUTE))))
+    await asyncio.sleep(5.0)
+    run.people.deploy("v2")
+    await asyncio.sleep(10.0)
+    run.world.gateway_accepts = True
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -155,6 +169,7 @@ FIXED = [
         rollback,
         promotion_by_pods,
         rollback_by_pods,
+        first_replaced,
         superseded,
         superseded_early,
         back_early,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.sim.replica import Process
     from tests.sim.run import Run
 
-PROCESS = ("crash_at_call", "crash_at_time", "pause", "wall_jump", "terminate")
+PROCESS = ("crash_at_call", "crash_at_time", "pause", "wall_jump", "terminate", "deposed")
 API = (
     "lost_reply",
     "refused_500",
@@ -64,11 +64,12 @@ SPOILS_GOOD = frozenset(
     }
 )
 BLINDS = frozenset(
-    {"drop", "silent_watch", "stale_list", "lag", "late_write", "slow_call", "pause"}
+    {"deposed", "drop", "silent_watch", "stale_list", "lag", "late_write", "slow_call", "pause"}
 )
 LAST_SECONDS = 150.0
 _CHANCE = {
     "crash_at_call": 0.03,
+    "deposed": 0.1,
     "lost_reply": 0.15,
     "refused_500": 0.25,
     "refused_503": 0.25,
@@ -110,7 +111,9 @@ class Storm(Calm):
     def __init__(self, dice: random.Random, *, only: frozenset[str] | None = None) -> None:
         super().__init__(dice)
         share = dice.choice((0.1, 0.2, 0.4))
-        drawn = {kind: _window(dice) for kind in KINDS if dice.random() < share}
+        salt = dice.random()  # each kind has dice of its own: a new kind moves no other
+        own = {kind: random.Random(f"{salt}/{kind}") for kind in KINDS}
+        drawn = {kind: _window(own[kind]) for kind in KINDS if own[kind].random() < share}
         self.windows = {k: w for k, w in drawn.items() if only is None or k in only}
         self.struck: set[str] = set()
         self._run: Run | None = None
@@ -234,6 +237,10 @@ class Storm(Calm):
         if request.verb.endswith("_lease"):
             return self._on_lease()
         write = request.writes
+        if write and self._strikes("deposed"):
+            process.pause()
+            process.run.loop.call_later(40.0, process.resume)
+            return CallPlan(send_seconds=self.dice.uniform(20.0, 38.0))
         kinds = ["crash_at_call", "refused_500", "refused_503", "refused_429", "lost_request"]
         kinds += ["slow_call", "lost_reply"]
         kinds += ["conflict", "forbidden", "late_write"] if write else ["gone_410"]
