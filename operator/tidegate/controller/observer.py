@@ -94,6 +94,8 @@ class Observer:
             ready_url_failure=await self._ready_url_failure(seen, children),
             analysis=await self._analysis(seen, found),
         )
+        # Slow metrics may have taken seconds; times in status must not begin before the decision.
+        seen = replace(seen, now=self._clock.now())
         around = Surroundings(
             seen=seen,
             body=body,
