@@ -63,6 +63,9 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
     candidate = model.RevisionStatus(
         revision=desired.hash, model_version=desired.model_version, since=turn.now
     )
+    # What was measured belongs to the candidate before, who may have been replaced just now.
+    fresh = replace(turn.seen, analysis=model.AnalysisState(), ready_url_failure="")
+    turn = replace(turn, seen=fresh)
     retiring = tuple(r for r in turn.status.retiring if r.revision != desired.hash)
     status = replace(
         turn.status, rollout=rollout, candidate=candidate, retiring=retiring, analysis=()
