@@ -215,7 +215,8 @@ def _scale_down_retired(turn: Turn) -> Turn:
         entry, state = known, turn.state_of(known.revision)
         if entry.revision in live or state is None or (state.wanted == 0 and state.current):
             continue
-        served = turn.seen.traffic.weights.get(entry.revision, 0.0) > 0
+        traffic = turn.seen.traffic
+        served = entry.revision == traffic.entry_revision or traffic.weights.get(entry.revision)
         entry = _postponed(turn, entry) if served else entry
         kept.append(entry)
         if turn.now < entry.scale_down_at:
