@@ -41,7 +41,7 @@ def shrink(seed: int) -> tuple[str, int]:
     """The fewest kinds of faults and acts with which this seed still fails the same way."""
     whole = play(scenario(seed), seed=seed)
     broken = whole.failure.split(":")[0]
-    kinds = sorted(k.removeprefix("fault ") for k in whole.covered if k.startswith("fault "))
+    kinds = sorted(scenario(seed).faults)
 
     def fails(chosen: list[str], acts: int | None) -> bool:
         narrowed = frozenset(chosen)

@@ -313,4 +313,18 @@ BUGS = (
         new="entry = _postponed(turn, entry) if served and not entry else entry",
         plays=("first_replaced",),
     ),
+    Bug(
+        name="the verdict on the candidate before (found by the simulator)",
+        file="rollout/starting.py",
+        old="    turn = replace(turn, seen=fresh)\n",
+        new="    assert fresh\n",
+        plays=("superseded_at_breach",),
+    ),
+    Bug(
+        name="times from before a slow query (found by the simulator)",
+        file="controller/observer.py",
+        old="        seen = replace(seen, now=self._clock.now())\n",
+        new="",
+        plays=("promotion",),
+    ),
 )

@@ -25,6 +25,7 @@ from tests.sim.world import START, Truth, World
 
 from tidegate import ports
 
+SWEPT_LATER = frozenset({"drop", "silent_watch"})
 REST_SECONDS = 75.0  # longer than the longest look of a running rollout
 
 
@@ -172,7 +173,12 @@ class Run:
                 raise ViolatedError("I3", f"no rest within the bound: {why}")
 
     async def _stay_at_rest(self) -> None:
-        """S9: at rest the operator looks now and then, and writes nothing."""
+        """S9: at rest the operator looks now and then, and writes nothing.
+
+        What a watch has lost comes to light at the next sweep but one.
+        """
+        if self.scenario.idle_seconds and SWEPT_LATER & set(self.scenario.faults):
+            await asyncio.sleep(400.0)
         before = self.last_write
         await asyncio.sleep(self.scenario.idle_seconds)
         if self.last_write != before:

@@ -130,6 +130,20 @@ async def deleted_early(run: Run) -> None:
     assert await run.until(lambda: run.body is None), "deletion hangs"
 
 
+async def superseded_at_breach(run: Run) -> None:
+    """Somebody replaces a bad version at the very moment at which its breach is seen."""
+    await _serve_first(run)
+    run.people.deploy("bad")
+    await _walk_to(run, 0)
+    for _ in range(400):  # until one more look would convict it
+        await asyncio.sleep(0.05)
+        analysis = facts.status(run.body).get("analysis") or [{}]
+        if analysis[0].get("failures"):
+            break
+    run.people.deploy("v3")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def aborted(run: Run) -> None:
     await _serve_first(run)
     run.people.deploy("v2")
@@ -181,6 +195,6 @@ FIXED = [
     )
 ]
 BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
-    play.__name__: Scenario(name=play.__name__, script=play)
-    for play in (three_steps, many_requests)
+    play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
+    for play in (three_steps, many_requests, superseded_at_breach)
 }

@@ -15,7 +15,12 @@ SEEDS_PER_PART = 25
 
 # Seeds that found a bug once and hold since the fix: seed to one line of why. The first finds (an
 # older way of drawing) live on as plays and deliberate bugs: promotion_by_pods, first_replaced.
-REGRESSIONS: dict[int, str] = {}
+REGRESSIONS = {
+    85: "times in status began before a slow metric query had ended",
+    94: "the verdict on a replaced candidate rejected the one that replaced it",
+    211: "a first revision lost its pods while the entry Service still selected it",
+    212: "a drain was over before it began, for the same reason as 85",
+}
 
 
 def played(seed: int) -> Result:
