@@ -267,13 +267,6 @@ BUGS = (
         new="STALE_SCRAPES = 300",
     ),
     Bug(
-        name="retirement is forgotten by a crash (scale-down before status)",
-        file="rollout/upkeep.py",
-        old="    for revision in sorted(set(turn.seen.revisions) - known):",
-        new="    for revision in sorted(known - known):",
-        modes=(Mode.CRASH_AFTER,),
-    ),
-    Bug(
         name="the marker survives a retry",
         file="rollout/readiness.py",
         old="        or old_marker_present(turn)\n",

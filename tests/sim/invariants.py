@@ -415,7 +415,8 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     if not held_before or (change.new is not None and facts.holds_finalizer(change.new)):
         return
     stable = facts.stable(change.old)
-    if _provider(memory) == "GatewayAPI" and stable:
+    provider = ((change.old or {}).get("spec") or {}).get("traffic", {}).get("provider")
+    if provider == "GatewayAPI" and stable:
         route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
         others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
         require(not others or not _ours(change, route), "S10", f"left with traffic for {others}")
