@@ -134,9 +134,14 @@ class Look:
         return dict(self.body.get("status") or {})
 
     @property
+    def generation(self) -> int:
+        """Which spec this version holds."""
+        return int(self.body["metadata"]["generation"])
+
+    @property
     def current(self) -> bool:
         """Whether the operator has answered the newest spec."""
-        return bool(self.status.get("observedGeneration") == self.body["metadata"]["generation"])
+        return bool(self.status.get("observedGeneration") == self.generation)
 
     @property
     def phase(self) -> str:
