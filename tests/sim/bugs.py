@@ -302,8 +302,8 @@ BUGS = (
     Bug(
         name="a drain that begins before the traffic leaves (found by the simulator)",
         file="rollout/upkeep.py",
-        old="entry = _postponed(turn, entry) if served else entry",
-        new="entry = _postponed(turn, entry) if served and not entry else entry",
+        old="        if _serves(turn, entry.revision):",
+        new="        if turn.now < entry.scale_down_at and _serves(turn, entry.revision):",
         plays=("first_replaced",),
     ),
     Bug(

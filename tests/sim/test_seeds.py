@@ -19,6 +19,7 @@ REGRESSIONS = {
     85: "times in status began before a slow metric query had ended",
     94: "the verdict on a replaced candidate rejected the one that replaced it",
     211: "a first revision lost its pods while the entry Service still selected it",
+    439: "status was rewritten for ever for a retired revision that goes on serving",
     212: "a drain was over before it began, for the same reason as 85",
 }
 

@@ -202,47 +202,49 @@ def _retire_strays(turn: Turn) -> Turn:
     """Pods of a revision that nothing refers to go the same way as those of a rejected one."""
     known = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
     for revision in sorted(set(turn.seen.revisions) - known):
-        if turn.seen.revisions[revision].wanted > 0:
+        if turn.seen.revisions[revision].wanted > 0 and not _serves(turn, revision):
             turn = ending.retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
     return turn
 
 
+def _serves(turn: Turn, revision: str) -> bool:
+    """Users may be answered by this revision, through the route or the entry Service."""
+    traffic = turn.seen.traffic
+    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0
+
+
 def _scale_down_retired(turn: Turn) -> Turn:
-    """Scale retired revisions to 0 when their delay is over and no traffic reaches them."""
+    """Scale retired revisions to 0 when their delay is over.
+
+    One that still serves is let off; as a stray it begins its whole delay when its traffic is gone.
+    """
     live = _live_revisions(turn)
     kept: list[model.Retiring] = []
-    for known in turn.status.retiring:
-        entry, state = known, turn.state_of(known.revision)
+    for entry in turn.status.retiring:
+        state = turn.state_of(entry.revision)
         if entry.revision in live or state is None or (state.wanted == 0 and state.current):
             continue
-        traffic = turn.seen.traffic
-        served = entry.revision == traffic.entry_revision or traffic.weights.get(entry.revision)
-        entry = _postponed(turn, entry) if served else entry
+        if _serves(turn, entry.revision):
+            turn = turn.look_again(DRAIN_LOOK_SECONDS)
+            continue
         kept.append(entry)
         if turn.now < entry.scale_down_at:
             turn = turn.look_at(entry.scale_down_at)
-        elif served:
-            turn = turn.look_again(DRAIN_LOOK_SECONDS)
         elif state.wanted > 0:
             turn = turn.act(
                 actions.Scale(revision=entry.revision, replicas=0, seen_replicas=state.wanted)
             )
+    return _forget_previous(turn.with_status(replace(turn.status, retiring=tuple(kept))))
+
+
+def _forget_previous(turn: Turn) -> Turn:
+    """The previous revision is named as long as it has pods to go back to."""
     previous = turn.status.previous
-    if previous is not None and previous.revision not in {r.revision for r in kept}:
-        previous = None
-    return turn.with_status(replace(turn.status, retiring=tuple(kept), previous=previous))
-
-
-def _postponed(turn: Turn, entry: model.Retiring) -> model.Retiring:
-    """Traffic left later than the clock began: at least half of the delay lies after its end.
-
-    The clock is not set anew at every look, which would write status each time.
-    """
-    delay_seconds = turn.spec.scale_down_delay_seconds
-    left_seconds = (entry.scale_down_at - turn.now).total_seconds()
-    if delay_seconds == 0 or left_seconds > delay_seconds / 2:
-        return entry
-    return replace(entry, scale_down_at=turn.after(delay_seconds))
+    if previous is None or _serves(turn, previous.revision):
+        return turn
+    if previous.revision in {r.revision for r in turn.status.retiring}:
+        return turn
+    return turn.with_status(replace(turn.status, previous=None))
 
 
 def _trim_history(turn: Turn) -> Turn:

@@ -90,6 +90,7 @@ def test_old_pods_outlive_promotion_by_the_scale_down_delay() -> None:
     world.deploy(V2)
     world.run_until(P.HEALTHY)
     assert world.revisions[V1.hash].wanted == 4
+    world.tick(1.0)  # only now is its traffic seen to be gone
     world.tick(29.0)
     assert world.revisions[V1.hash].wanted == 4
     world.tick(2.0)
