@@ -55,6 +55,18 @@ unit: prepare ## Unit, integration (real API server) and chart tests, with cover
 	  --durations=15 --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json -q
 	$(PY) -m tools.coverage_floor out/coverage.json
 
+sim-corpus: $(READY)
+	$(PY) -m pytest tests/sim -n $(TEST_JOBS) --dist worksteal --durations=5 -q
+
+sim: $(READY) ## Simulate the controller under faults: make sim SEEDS=20000
+	$(PY) -m tests.sim --seeds $(SEEDS) --start $(START) --jobs $(TEST_JOBS)
+
+sim-crash: $(READY) ## Disturb every write of every fixed play in every way
+	$(PY) -m pytest tests/sim/test_crash_points.py --all-modes -n $(TEST_JOBS) --durations=5 -q
+
+sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it
+	$(PY) -m tools.sim_bite
+
 e2e: prepare ## End-to-end tests on the full cluster
 	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --dist worksteal --durations=15 -q
 
