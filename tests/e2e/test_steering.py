@@ -34,7 +34,9 @@ def test_without_traffic_a_step_holds_and_says_why(scene: Scene) -> None:
     assert named.phase == "Progressing"
     assert named.intended_percent == 20.0
     assert named.waiting_for["message"]
-    assert "NoData" in model.events()
+    scene.history.wait_for(  # Events come after the status that they tell of
+        lambda: "NoData" in model.events(), seconds=10, explain=model.tell
+    )
     assert all(look.intended_percent <= 20 for look in model.looks(since=applied_at))
 
 
