@@ -230,7 +230,7 @@ BUGS = (
         old="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
         new="        return Done()",
         plays=("rollback", "aborted"),
-        modes=(Mode.REPLY_LOST,),
+        modes=(Mode.REFUSED,),
     ),
     Bug(
         name="roles: Deployment before Service (found by the simulator)",
@@ -265,14 +265,7 @@ BUGS = (
         file="evidence/model.py",
         old="STALE_SCRAPES = 3",
         new="STALE_SCRAPES = 300",
-    ),
-    Bug(
-        name="the marker survives a retry",
-        file="rollout/readiness.py",
-        old="        or old_marker_present(turn)\n",
-        new="",
-        plays=("retried",),
-        modes=(Mode.CRASH_AFTER,),
+        plays=("turns_bad_unseen",),
     ),
     Bug(
         name="leadership is timed by the wall clock",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.sim.cluster import RefusedError
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.run import Result, Scenario, play
 
@@ -29,6 +30,7 @@ class Mode(enum.StrEnum):
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
     REPLY_LOST = "reply lost"
+    REFUSED = "refused with 503"
     LATE = "late, past a leader change"
     SLOW_LIST = "replaced, and the lists of the next are slow"
     CLOCK_BACK = "late, and the clock an hour back"
@@ -39,6 +41,7 @@ EVERY_MODE = (
     Mode.CRASH_BEFORE,
     Mode.CRASH_AFTER,
     Mode.REPLY_LOST,
+    Mode.REFUSED,
     Mode.LATE,
     Mode.SLOW_LIST,
 )
@@ -73,6 +76,9 @@ class AtWrite(Calm):
                 return CallPlan(die_after=True)
             case Mode.REPLY_LOST:
                 return CallPlan(lose_reply=True)
+            case Mode.REFUSED:
+                refused = RefusedError(503, "ServiceUnavailable", "simulated refusal")
+                return CallPlan(answer=refused.reply)
             case Mode.SLOW_LIST:
                 process.ask_to_end()
                 self._slow = True

@@ -16,7 +16,7 @@ from tests.sim.drawn import scenario
 from tests.sim.run import Result, Scenario, play
 from tests.sim.scenarios import BY_NAME
 
-MOST_SEEDS = 80
+MOST_SEEDS = 90
 MOST_WRITES = 60
 
 

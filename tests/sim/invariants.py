@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tests.sim import facts
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
+from tests.sim.nemesis import Calm
 from tests.sim.people import MD, NAME, NAMESPACE
 
 from tidegate import ports
@@ -259,6 +260,26 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
     require(facts.selected(entry) != revision, "S5", f"{revision} is selected and loses its pods")
 
 
+def capacity_stays(memory: Memory, change: Change) -> None:
+    """I4: where pods make the split, shrinking leaves as many ready pods as there are replicas."""
+    if not by_operator(change) or change.kind is not ports.DEPLOYMENT or change.new is None:
+        return
+    body, nemesis = memory.body, memory.run.nemesis
+    if body is None or change.old is None or type(nemesis) is not Calm:
+        return
+    if change.new["spec"]["replicas"] >= change.old["spec"]["replicas"]:
+        return
+    chosen = facts.selected(memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME))
+    serving = [
+        min(it["spec"]["replicas"], facts.status(it).get("readyReplicas", 0))
+        for it in memory.run.cluster.all(ports.DEPLOYMENT)
+        if chosen in {"", facts.revision_label(it)}
+    ]
+    wanted = body["spec"]["workload"]["replicas"]
+    if _provider(memory) == "ReplicaRatio":
+        require(sum(serving) >= wanted, "I4", f"{sum(serving)} of {wanted} pods are left to serve")
+
+
 def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
     """I4: between the last traffic of a revision and the end of its pods lies the drain delay."""
     if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
@@ -444,6 +465,7 @@ CHECKS: tuple[Check, ...] = (
     status_moves_forward,
     rejected_stay_rejected,
     finalizer_goes_last,
+    capacity_stays,
     pods_drain_before_they_go,
     target_goes_first,
     weights_are_seen_before_they_count,

@@ -54,6 +54,7 @@ class Calm:
     view_lag_seconds = 3.0
     clock_skew_seconds = 0.0
     may_reject_good = False
+    frozen_at: float | None = None  # since when Prometheus has seen nothing new
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
@@ -67,6 +68,8 @@ class Calm:
 
     def on_query(self, process: Process) -> QueryPlan:
         """What becomes of this metric query."""
+        if self.frozen_at is not None:
+            return QueryPlan(stale_seconds=process.run.loop.time() - self.frozen_at)
         return HONEST
 
     def on_event(self, process: Process, change: Change) -> str:

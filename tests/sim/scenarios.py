@@ -59,7 +59,7 @@ async def rollback(run: Run) -> None:
 
 
 async def promotion_by_pods(run: Run) -> None:
-    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    await _serve_first(run, provider="ReplicaRatio", replicas=4)
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
@@ -144,6 +144,20 @@ async def superseded_at_breach(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def turns_bad_unseen(run: Run) -> None:
+    """A good version turns bad at the moment at which Prometheus stops to see anything new."""
+    run.people.create(manifest("v1", steps=((20, 30), (50, 5))))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    await _walk_to(run, 0)
+    await asyncio.sleep(9.0)
+    run.nemesis.frozen_at = run.loop.time()
+    run.world.truths["v2"] = BAD
+    await asyncio.sleep(45.0)
+    run.nemesis.frozen_at = None
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def aborted(run: Run) -> None:
     await _serve_first(run)
     run.people.deploy("v2")
@@ -196,5 +210,5 @@ FIXED = [
 ]
 BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
     play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
-    for play in (three_steps, many_requests, superseded_at_breach)
+    for play in (three_steps, many_requests, superseded_at_breach, turns_bad_unseen)
 }

@@ -16,6 +16,7 @@ IN_CORPUS = {
     Mode.CRASH_BEFORE: {"deleted"},
     Mode.CRASH_AFTER: {"promotion", "rollback", "promotion_by_pods"},
     Mode.REPLY_LOST: {"aborted"},
+    Mode.REFUSED: {"rollback"},
     Mode.SLOW_LIST: {"superseded"},
     Mode.LATE: {"superseded_early", "back_early", "back_early_by_pods", "deleted_early"},
 }
