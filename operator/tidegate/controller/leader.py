@@ -165,11 +165,10 @@ class Elector:
         self._recorder.leading(leads=False)
         while True:
             led = self._election.epoch > 0
+            # Also before: a renewal that comes after its deadline does not bring leadership back.
+            self._give_up_if_lost()
             await self._step()
-            reason = self._election.lost(now=self._clock.monotonic())
-            if reason:
-                self._recorder.leading(leads=False)
-                raise LeadershipLostError(reason)
+            self._give_up_if_lost()
             if self.leading() and not led:
                 self._recorder.leading(leads=True)
                 on_acquired()
@@ -179,6 +178,12 @@ class Elector:
             await self._clock.sleep(
                 self._election.next_look_seconds(now=now, retry_seconds=retry_seconds)
             )
+
+    def _give_up_if_lost(self) -> None:
+        reason = self._election.lost(now=self._clock.monotonic())
+        if reason:
+            self._recorder.leading(leads=False)
+            raise LeadershipLostError(reason)
 
     async def release(self) -> None:
         """Give the Lease up, so that another replica takes over at once. Best effort.
