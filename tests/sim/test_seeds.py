@@ -20,6 +20,7 @@ REGRESSIONS = {
     94: "the verdict on a replaced candidate rejected the one that replaced it",
     211: "a first revision lost its pods while the entry Service still selected it",
     439: "status was rewritten for ever for a retired revision that goes on serving",
+    675: "a leader whose late renewal succeeded led on, but had never begun to work",
     212: "a drain was over before it began, for the same reason as 85",
 }
 
