@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_client import NAMESPACE, Client, Object, proxy
+from cluster_client import NAMESPACE, Client, Object, Refused, proxy
 from cluster_history import History
 from cluster_others import pause, resume, serving_everything
 from cluster_scene import Scene
@@ -115,14 +115,18 @@ def scene(request: pytest.FixtureRequest, cluster: Cluster, client: Client) -> I
 
 def _delete_models(client: Client, *, namespace: str) -> None:
     """While the operator is there to end what it owes: without it their finalizers would stay."""
-    stuck: set[str] = set()
-    deadline = time.monotonic() + 20
-    while models := client.list(ports.MODEL_DEPLOYMENT, namespace=namespace):
-        for name in (body["metadata"]["name"] for body in models):
-            client.delete(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name)
-            if time.monotonic() > deadline:
-                stuck.add(name)
-                body: Object = {"metadata": {"finalizers": []}}
-                client.merge(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name, body=body)
+    for name in _model_names(client, namespace=namespace):
+        client.delete(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name)
+    deadline = time.monotonic() + 60
+    while (stuck := _model_names(client, namespace=namespace)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not stuck, f"deletion did not end: {sorted(stuck)}"
+    for name in stuck:
+        with contextlib.suppress(Refused):  # it may go at this very moment
+            body: Object = {"metadata": {"finalizers": []}}
+            client.merge(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name, body=body)
+    assert not stuck, f"deletion did not end: {stuck}"
+
+
+def _model_names(client: Client, *, namespace: str) -> list[str]:
+    models = client.list(ports.MODEL_DEPLOYMENT, namespace=namespace)
+    return sorted(body["metadata"]["name"] for body in models)
