@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import socket
 import ssl
@@ -222,8 +223,13 @@ def _apiserver_extra(*, with_controllers: bool) -> tuple[str, ...]:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
+    """Free ports below those of outgoing connections: one of these may take a port in a restart."""
+    found: list[int] = []
+    first = 20_000 + os.getpid() * 37 % 10_000
+    for port in range(first, first + 2_000):
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
