@@ -17,6 +17,9 @@ from tidegate.rollout import actions, model, objects, workloads
 from tidegate.rollout.upkeep import FINALIZER
 from tidegate.traffic import provider
 
+# A version that no object has: an apply that is meant to create must not overwrite what another
+# leader has created meanwhile. ("0" would mean: whatever is there.)
+NEVER = "1"
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
 
@@ -189,6 +192,7 @@ class Actuator:
             return None
         if wanted.mechanism is provider.Mechanism.APPLY:
             body = plain(wanted.body)
+            body["metadata"]["resourceVersion"] = NEVER
             if seen is not None:
                 body["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"]
                 # A version alone would create the object anew once it is gone.

@@ -288,6 +288,19 @@ def test_only_the_uid_keeps_apply_from_creating_anew(connect: Connect, namespace
     play(connect, scenario)
 
 
+def test_a_version_that_nothing_has_makes_apply_create_only(
+    connect: Connect, namespace: str
+) -> None:
+    async def scenario(api: kube.Kube) -> None:
+        for kind, plain in ((ports.SERVICE, service(namespace)), (MD, object_in(namespace))):
+            body = plain | {"metadata": plain["metadata"] | {"resourceVersion": "1"}}
+            value(await api.apply(kind, namespace=namespace, body=body, force=True))
+            again = await api.apply(kind, namespace=namespace, body=body, force=True)
+            assert isinstance(again, ports.Conflict)
+
+    play(connect, scenario)
+
+
 def test_lists_select_by_label_and_show_only_what_is_asked(
     connect: Connect, namespace: str
 ) -> None:
