@@ -40,8 +40,8 @@ BUGS = (
     Bug(
         name="the route is written without the version it was seen at",
         file="controller/actuator.py",
-        old="            if seen is not None:\n                body[",
-        new="            if seen is not None and not body:\n                body[",
+        old='body["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"]',
+        new='del body["metadata"]["resourceVersion"]',
         plays=("superseded", "aborted"),
         modes=(Mode.LATE,),
     ),
@@ -286,9 +286,9 @@ BUGS = (
     ),
     Bug(
         name="lowering without a fence (found by the simulator)",
-        file="traffic/writes.py",
-        old='or _fence(body) not in {"", _fence(live)}:',
-        new="or body is live:",
+        file="rollout/ending.py",
+        old='fence=turn.status.rollout.id if turn.status.rollout is not None else "",',
+        new='fence="",',
         plays=("back_early",),
         modes=(Mode.LATE,),
     ),
@@ -312,5 +312,13 @@ BUGS = (
         old="        seen = replace(seen, now=self._clock.now())\n",
         new="",
         plays=("promotion",),
+    ),
+    Bug(
+        name="the first apply overwrites (found by the simulator)",
+        file="controller/actuator.py",
+        old='            body["metadata"]["resourceVersion"] = NEVER\n',
+        new="",
+        plays=("first_replaced",),
+        modes=(Mode.LATE,),
     ),
 )

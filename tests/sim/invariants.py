@@ -210,8 +210,8 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     stable, running = facts.stable(body), facts.rollout(body)
     if revision == stable or body is None or "spec" not in body:
         return
-    first = not stable and running.get("stage") == "Initializing"
-    if change.urgent or (first and running.get("revision") == revision):
+    first = not stable  # nobody else could serve; a late write of its predecessor does no harm
+    if change.urgent or first:
         require(revision not in memory.quarantined or first, "S4", f"{what} after its rejection")
         return
     require(running.get("revision") == revision, "S2", f"{what} without a rollout of it")

@@ -18,7 +18,13 @@ IN_CORPUS = {
     Mode.REPLY_LOST: {"aborted"},
     Mode.REFUSED: {"rollback"},
     Mode.SLOW_LIST: {"superseded"},
-    Mode.LATE: {"superseded_early", "back_early", "back_early_by_pods", "deleted_early"},
+    Mode.LATE: {
+        "superseded_early",
+        "back_early",
+        "back_early_by_pods",
+        "deleted_early",
+        "first_replaced",
+    },
 }
 
 
