@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/e2e/test_idle_fleet.py", "-q", *arguments],
+        [sys.executable, "-m", "pytest", "tests/e2e/test_idle.py", "-q", *arguments],
         cwd=ROOT,
         env={**os.environ, "TIDEGATE_CLUSTER": "none", "CI": "", **environment},
         capture_output=True,
