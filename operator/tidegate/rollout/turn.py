@@ -81,8 +81,10 @@ class Turn:
         return replace(self, requeue_after_seconds=soonest)
 
     def look_at(self, instant: datetime | None) -> Turn:
-        """Ask for a look at `instant`, if there is one."""
-        return self if instant is None else self.look_again((instant - self.now).total_seconds())
+        """Ask for a look at `instant`, if there is one; one that has passed asks for nothing."""
+        if instant is None or instant <= self.now:
+            return self
+        return self.look_again((instant - self.now).total_seconds())
 
     def after(self, seconds: float) -> datetime:
         """The instant `seconds` from now."""

@@ -129,6 +129,18 @@ def test_no_evidence_never_promotes() -> None:
     assert world.traffic.weights[V2.hash] == 10.0
 
 
+def test_a_step_whose_hold_is_over_is_looked_at_once_per_interval() -> None:
+    """An instant in the past must not ask for a look: twenty passes a second, until the deadline."""
+    world = serving()
+    world.deploy(V2)
+    world.analysis = HOLD
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.settle()
+    decision = world.tick()
+    assert world.spec is not None
+    assert decision.requeue_after_seconds == world.spec.analysis.interval_seconds
+
+
 def test_deadline_without_proof_rolls_back_when_asked_to() -> None:
     world = serving(on_inconclusive=model.OnInconclusive.ROLLBACK)
     world.analysis = HOLD
