@@ -101,5 +101,5 @@ def _judged(metric: dict[str, Any]) -> Judged:
         outcome=metric["outcome"],
         reason=metric.get("message") or metric.get("reason", ""),
         value=metric.get("value"),
-        samples=metric.get("samples", {}).get("candidate", 0.0),
+        samples=metric.get("candidate", {}).get("total", 0.0),
     )

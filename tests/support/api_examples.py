@@ -88,7 +88,7 @@ FULL: Object = {
                 "hostnames": ["fraud.example.com", "*.example.org"],
                 "matches": [{"path": {"type": "PathPrefix", "value": "/v2"}}],
             },
-            "verify": {"timeout": "1m"},
+            "verify": {"timeout": "1m", "share": "Report", "tolerance": 0.5},
         },
         "strategy": {
             "type": "Canary",
@@ -115,15 +115,27 @@ FULL: Object = {
             "minRequests": 500,
             "window": "2m",
             "breachAfter": {"failures": 2, "outOf": 4},
+            "risk": {"falseRollback": 0.02, "falsePromotion": 0.1},
             "errorLimit": 7,
             "noDataTimeout": "5m",
             "onInconclusive": "Rollback",
             "metrics": [
-                {"name": "errors", "preset": "error-ratio", "critical": True},
+                {
+                    "name": "errors",
+                    "preset": "error-ratio",
+                    "threshold": {"max": 0.02},
+                    "critical": True,
+                },
                 {
                     "name": "p95",
                     "preset": "latency-p95",
                     "threshold": {"max": 0.5},
+                    "compare": {
+                        "to": "Stable",
+                        "tolerance": 0.2,
+                        "margin": 0.5,
+                        "toleranceAbsolute": 0.01,
+                    },
                     "window": "5m",
                     "minSamples": 50,
                 },
@@ -213,6 +225,7 @@ _METRIC = "spec.analysis.metrics[0]"
 _GATEWAY = {"parentRefs": [{"name": "g"}]}
 _LABELS = "spec.workload.template.metadata.labels"
 _METRICS = place(SMALLEST, "spec.analysis.metrics", [{}])
+_REFERENCE = {"kind": "MetricTemplate", "name": "t"}
 
 
 def _steps(*weights: float) -> list[Object]:
@@ -299,15 +312,14 @@ RULES = (
         rule="V15",
         body=_METRICS,
         at=_METRIC,
-        good=(_metric(preset="latency-p95", threshold={"max": 1}), _metric(preset="error-ratio")),
-        bad=(
-            _metric(preset="latency-p50"),
+        good=(
             _metric(preset="latency-p95"),
-            _metric(preset="latency-p99"),
-            _metric(query="up"),
+            _metric(templateRef=_REFERENCE, threshold={"max": 1}),
+            _metric(templateRef=_REFERENCE, compare={"margin": 0.5}),
         ),
+        bad=(_metric(query="up"), _metric(templateRef=_REFERENCE)),
         blames=f"{_METRIC}.threshold",
-        says="threshold is required unless preset is error-ratio",
+        says="threshold or compare is required unless a preset is used",
     ),
     Case(
         rule="V16",
@@ -374,6 +386,15 @@ RULES = (
         bad=(_metric(preset="error-ratio", variables={"a": "b"}),),
         blames=f"{_METRIC}.variables",
         says="variables have no meaning for a preset",
+    ),
+    Case(
+        rule="V33",
+        body=place(_METRICS, _METRIC, _metric(preset="error-ratio")),
+        at=f"{_METRIC}.compare",
+        good=({"to": "Stable"}, {"margin": 0.001}),
+        bad=({"margin": 0},),
+        blames=f"{_METRIC}.compare.margin",
+        says="margin must be above 0",
     ),
 )
 
@@ -509,7 +530,13 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.analysis.source", ("http://prometheus:9090", "")),
     ("spec.analysis.minRequests", (0, 10**9 + 1)),
     ("spec.analysis.errorLimit", (0, 101)),
-    ("spec.analysis.onInconclusive", ("Promote", "")),
+    ("spec.analysis.onInconclusive", ("Go", "")),
+    ("spec.analysis.risk.falseRollback", (0, 0.5, "1 %")),
+    ("spec.analysis.metrics[1].compare.to", ("TrainingReference",)),
+    ("spec.analysis.metrics[1].compare.tolerance", (-0.1, 11)),
+    ("spec.analysis.metrics[1].compare.toleranceAbsolute", (0, 1)),
+    ("spec.traffic.verify.share", ("Rollback",)),
+    ("spec.traffic.verify.tolerance", (0, 1.5)),
     ("spec.analysis.metrics", ([], "error-ratio")),
     ("spec.analysis.metrics[0].preset", ("latency-p90", "")),
     ("spec.analysis.metrics[3].query", ("", "x" * 4097)),
@@ -539,6 +566,7 @@ UNKNOWN_FIELDS = (
     "spec.traffic.stickiness",
     "spec.traffic.gatewayAPI.parentRefs[0].group",
     "spec.strategy.canary.steps[0].approval",
-    "spec.analysis.metrics[0].compare",
+    "spec.analysis.metrics[0].drift",
+    "spec.analysis.metrics[1].compare.ratio",
     "spec.analysis.metrics[1].threshold.maximum",
 )

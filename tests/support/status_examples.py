@@ -16,6 +16,33 @@ def _role(revision: str) -> model.RevisionStatus:
     )
 
 
+_RESULT = model.MetricResult(
+    name="latency-p95",
+    outcome=model.Outcome.FAIL,
+    reason="Breached",
+    message="0.6 > 0.5",
+    value=0.6,
+    value_bounds=model.Bounds(lower=0.5, upper=1.0),
+    baseline_value=0.4,
+    threshold=model.Threshold(min=0.001, max=0.5),
+    edge=0.5,
+    ratio=1.7,
+    ratio_bounds=model.Bounds(lower=1.1, upper=2.6),
+    evidence=6.25,
+    evidence_limit=5.3,
+    proof=-4.5,
+    proof_limit=3.0,
+    dispersion=1.4,
+    dispersion_source="Measured",
+    intervals=12,
+    candidate=model.ArmCounts(total=8123.0, bad=12.0),
+    baseline=model.ArmCounts(total=73010.5, bad=70.0),
+    failures=2,
+    dry_run=True,
+    critical=True,
+    evaluated_at=NOON,
+)
+
 FULL_STATUS = model.Status(
     observed_generation=7,
     phase=model.Phase.PAUSED,
@@ -43,6 +70,10 @@ FULL_STATUS = model.Status(
                 deadline_seconds=7200.0,
                 min_requests=500,
                 state=model.StepState.ACTIVE,
+                started_at=NOON,
+                confirmed_at=NOON + timedelta(seconds=1.5),
+                ended_at=NOON + timedelta(minutes=3),
+                evidence=(_RESULT,),
             ),
             model.PlanStep(
                 name="p50",
@@ -60,11 +91,14 @@ FULL_STATUS = model.Status(
             confirmed_at=NOON + timedelta(seconds=1.5),
             hold_until=NOON + timedelta(seconds=91.75),
             deadline_at=NOON + timedelta(hours=2),
+            estimate="detects a doubling of errors in about 40 min",
         ),
         split=model.Split(candidate_percent=12.5),
         observed_candidate_percent=12.25,
         first_traffic_at=NOON,
         judged_since=NOON + timedelta(seconds=2),
+        evidence_since=NOON + timedelta(seconds=1.5),
+        evidence_digest="9f" * 32,
         waiting_for=model.WaitingFor(
             reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
         ),
@@ -73,24 +107,7 @@ FULL_STATUS = model.Status(
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",
     ),
-    analysis=(
-        model.MetricResult(
-            name="latency-p95",
-            outcome=model.Outcome.FAIL,
-            reason="Breached",
-            message="0.6 > 0.5",
-            value=0.6,
-            baseline_value=0.4,
-            threshold=model.Threshold(min=0.001, max=0.5),
-            edge=0.5,
-            candidate_samples=8123.0,
-            baseline_samples=73010.5,
-            failures=2,
-            dry_run=True,
-            critical=True,
-            evaluated_at=NOON,
-        ),
-    ),
+    analysis=(_RESULT,),
     last_handled_request=model.HandledRequest(
         request="resume",
         revision=B,

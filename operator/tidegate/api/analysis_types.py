@@ -10,7 +10,6 @@ from tidegate.api import schema
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.rollout import model
 
-ERROR_RATIO_LIMIT = 0.01
 DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
 
 OnInconclusive = Annotated[model.OnInconclusive, schema.LAX]
@@ -53,6 +52,49 @@ class Threshold(Part):
     )
 
 
+Tolerated = Annotated[float, Field(ge=0, le=10)]
+
+
+class Compare(Part):
+    """The candidate held against stable at the same time."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    to: Literal["Stable"] = Field(default="Stable", description="What it is held against.")
+    tolerance: Tolerated | None = Field(
+        default=None,
+        description="Rolls back only if worse than stable by more than this ratio.",
+        json_schema_extra=built_in("0.1; 0.25 where the candidate has a single pod"),
+    )
+    margin: Tolerated = Field(
+        default=0.25,
+        description="Passes only if worse than stable by more than this ratio is ruled out.",
+    )
+    tolerance_absolute: Annotated[float, Field(ge=0.0001, le=0.5)] = Field(
+        default=0.005,
+        description="Passes also if a rate of bad requests above this is ruled out.",
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V33",
+            cel="self.?margin.orValue(0.25) > 0.0",
+            message="margin must be above 0: no amount of traffic proves an exact equality",
+            field="margin",
+            holds=lambda it: it.margin > 0,
+        ),
+    )
+
+
+class Risk(Part):
+    """How often a rollout may be judged wrongly."""
+
+    false_rollback: Annotated[float, Field(ge=0.0001, le=0.2)] = Field(
+        default=0.01, description="Chance of rolling back an equal candidate, per rollout."
+    )
+    false_promotion: Annotated[float, Field(ge=0.0001, le=0.2)] = Field(
+        default=0.05, description="Chance of passing a candidate at the margin, per proof."
+    )
+
+
 class Metric(Part):
     """One judged number: a preset, a template or a query."""
 
@@ -72,8 +114,13 @@ class Metric(Part):
     )
     threshold: Threshold | None = Field(
         default=None,
-        description="Limits of the candidate.",
-        json_schema_extra=built_in(f"error-ratio: max {ERROR_RATIO_LIMIT}; others: required"),
+        description="Absolute limits of the candidate.",
+        json_schema_extra=built_in("none where the metric is compared with stable"),
+    )
+    compare: Compare | None = Field(
+        default=None,
+        description="Comparison with stable, for ratios and latencies.",
+        json_schema_extra=built_in("presets of ratios and latencies are compared"),
     )
     window: Annotated[str, DurationBetween("30s", "1h")] | None = Field(
         default=None,
@@ -82,10 +129,13 @@ class Metric(Part):
     )
     min_samples: schema.Count | None = Field(
         default=None,
-        description="Fewest candidate samples in the window for a judgement.",
+        description="Fewest candidate requests in the evidence for a proof.",
         json_schema_extra=built_in("the smaller of 20 and analysis.minRequests"),
     )
-    critical: bool = Field(default=False, description="One failing evaluation rolls back.")
+    critical: bool = Field(
+        default=False,
+        description="Its limit acts without waiting for the counting interval to close.",
+    )
     dry_run: bool = Field(default=False, description="Reported, but never acts.")
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -97,13 +147,10 @@ class Metric(Part):
         ),
         Rule(
             id="V15",
-            cel="has(self.threshold) || self.?preset.orValue('') == 'error-ratio'",
-            message=(
-                "threshold is required unless preset is error-ratio "
-                f"(default there: max {ERROR_RATIO_LIMIT}): set threshold.max or threshold.min"
-            ),
+            cel="has(self.preset) || has(self.threshold) || has(self.compare)",
+            message="threshold or compare is required unless a preset is used: set one of them",
             field="threshold",
-            holds=lambda it: it.threshold is not None or it.preset == "error-ratio",
+            holds=lambda it: [it.preset, it.threshold, it.compare].count(None) < 3,
         ),
         Rule(
             id="V16",
@@ -176,6 +223,7 @@ class Analysis(Part):
     breach_after: BreachAfter = Field(
         default=BreachAfter(), description="How many failing evaluations make a breach."
     )
+    risk: Risk = Field(default=Risk(), description="How often it may be judged wrongly.")
     error_limit: schema.UpToHundred = Field(
         default=5, description="Errors of the metric source in a row, then the rollout pauses."
     )
@@ -187,7 +235,10 @@ class Analysis(Part):
         default=model.OnInconclusive.PAUSE, description="At the deadline of a step without proof."
     )
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=32), Keyed("name")] = Field(
-        default=[Metric(name="error-ratio", preset="error-ratio")],
+        default=[
+            Metric(name="error-ratio", preset="error-ratio"),
+            Metric(name="latency-p95", preset="latency-p95"),
+        ],
         description="The judged numbers.",
-        json_schema_extra=built_in(f"error-ratio with a limit of {ERROR_RATIO_LIMIT}"),
+        json_schema_extra=built_in("error-ratio and latency-p95, compared with stable"),
     )

@@ -29,6 +29,11 @@ _MIN_SAMPLES = 20
 _PORT = 8080
 _METRICS_PORTS = {"MLServer": 8082}
 _READY_PATHS = {"MLServer": "/v2/health/ready"}
+# Connections that live on make pods' shares differ from their number.
+_SHARE_CHECKS = {
+    model.Provider.REPLICA_RATIO: model.ShareCheck.REPORT,
+    model.Provider.GATEWAY_API: model.ShareCheck.HOLD,
+}
 _SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API: 100.0}
 
 
@@ -157,6 +162,8 @@ def _traffic(given: types.Traffic) -> model.Traffic:
         provider=given.provider,
         gateway=_gateway(given.gateway_api) if given.gateway_api else None,
         verify_timeout_seconds=seconds_of(given.verify.timeout),
+        share_check=given.verify.share or _SHARE_CHECKS[given.provider],
+        share_tolerance=given.verify.tolerance,
     )
 
 
@@ -216,6 +223,8 @@ def _analysis(given: analysis_types.Analysis, *, scrape_seconds: float) -> model
         error_limit=given.error_limit,
         no_data_timeout_seconds=seconds_of(given.no_data_timeout),
         on_inconclusive=given.on_inconclusive,
+        false_rollback=given.risk.false_rollback,
+        false_promotion=given.risk.false_promotion,
         metrics=tuple(
             _metric(it, window_seconds=window, min_requests=given.min_requests)
             for it in given.metrics
@@ -236,12 +245,23 @@ def _metric(
         variables=tuple(sorted(given.variables.items())),
         window_seconds=seconds_of(given.window) if given.window else window_seconds,
         min_samples=given.min_samples or min(_MIN_SAMPLES, min_requests),
+        compare=_compare(given),
         critical=given.critical,
         dry_run=given.dry_run,
     )
 
 
 def _threshold(given: analysis_types.Threshold | None) -> model.Threshold:
-    if given is None:  # only error-ratio may leave it out (V15)
-        return model.Threshold(max=analysis_types.ERROR_RATIO_LIMIT)
-    return model.Threshold(min=given.min, max=given.max)
+    return model.Threshold(min=given.min, max=given.max) if given else model.NO_THRESHOLD
+
+
+def _compare(given: analysis_types.Metric) -> model.Compare | None:
+    """What was asked for; presets are compared with stable unless they are told otherwise."""
+    compare = given.compare
+    if compare is None:
+        return model.Compare() if given.preset else None
+    return model.Compare(
+        tolerance=compare.tolerance,
+        margin=compare.margin,
+        tolerance_absolute=compare.tolerance_absolute,
+    )

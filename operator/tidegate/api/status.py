@@ -113,6 +113,8 @@ def _rollout(it: model.Rollout) -> doc.Rollout:
         ),
         first_traffic_at=it.first_traffic_at,
         judged_since=it.judged_since,
+        evidence_since=it.evidence_since,
+        evidence_digest=it.evidence_digest,
         waiting_for=_waiting_for(it.waiting_for) if it.waiting_for else None,
         skip_analysis=it.skip_analysis,
         analysis_key=it.analysis_key,
@@ -130,6 +132,10 @@ def _plan_step(it: model.PlanStep) -> doc.PlanStep:
         deadline=it.deadline_seconds,
         min_requests=it.min_requests,
         state=it.state,
+        started_at=it.started_at,
+        confirmed_at=it.confirmed_at,
+        ended_at=it.ended_at,
+        evidence=[_metric(one) for one in it.evidence[: doc.METRICS_MAX_ITEMS]],
     )
 
 
@@ -141,6 +147,7 @@ def _active_step(it: model.ActiveStep) -> doc.ActiveStep:
         confirmed_at=it.confirmed_at,
         hold_until=it.hold_until,
         deadline_at=it.deadline_at,
+        estimate=it.estimate,
     )
 
 
@@ -155,10 +162,21 @@ def _metric(it: model.MetricResult) -> doc.MetricResult:
         reason=it.reason,
         message=it.message,
         value=_finite(it.value),
+        value_bounds=_bounds(it.value_bounds),
         baseline_value=_finite(it.baseline_value),
         threshold=_threshold(it.threshold),
         edge=_finite(it.edge),
-        samples=doc.Samples(candidate=it.candidate_samples, baseline=it.baseline_samples),
+        ratio=_finite(it.ratio),
+        ratio_bounds=_bounds(it.ratio_bounds),
+        evidence=_finite(it.evidence),
+        evidence_limit=_finite(it.evidence_limit),
+        proof=_finite(it.proof),
+        proof_limit=_finite(it.proof_limit),
+        dispersion=_finite(it.dispersion),
+        dispersion_source=it.dispersion_source,
+        candidate=doc.ArmCounts(total=it.candidate.total, bad=it.candidate.bad),
+        baseline=doc.ArmCounts(total=it.baseline.total, bad=it.baseline.bad),
+        intervals=it.intervals,
         failures=it.failures,
         dry_run=it.dry_run,
         critical=it.critical,
@@ -169,6 +187,11 @@ def _metric(it: model.MetricResult) -> doc.MetricResult:
 def _threshold(it: model.Threshold) -> doc.Threshold | None:
     # An empty object that had members before is refused by the API server (api.md, 2.4).
     return None if it == model.NO_THRESHOLD else doc.Threshold(min=it.min, max=it.max)
+
+
+def _bounds(it: model.Bounds) -> doc.Bounds | None:
+    lower, upper = _finite(it.lower), _finite(it.upper)
+    return None if lower is None and upper is None else doc.Bounds(lower=lower, upper=upper)
 
 
 def _finite(value: float | None) -> float | None:
@@ -274,6 +297,8 @@ def _model_rollout(it: doc.Rollout) -> model.Rollout:
         observed_candidate_percent=it.traffic.observed_candidate,
         first_traffic_at=it.first_traffic_at,
         judged_since=it.judged_since,
+        evidence_since=it.evidence_since,
+        evidence_digest=it.evidence_digest,
         waiting_for=_model_waiting_for(it.waiting_for) if it.waiting_for else None,
         stage=it.stage,
         skip_analysis=it.skip_analysis,
@@ -292,6 +317,10 @@ def _model_plan_step(it: doc.PlanStep) -> model.PlanStep:
         deadline_seconds=it.deadline,
         min_requests=it.min_requests,
         state=it.state,
+        started_at=it.started_at,
+        confirmed_at=it.confirmed_at,
+        ended_at=it.ended_at,
+        evidence=tuple(_model_metric(one) for one in it.evidence),
     )
 
 
@@ -303,6 +332,7 @@ def _model_active_step(it: doc.ActiveStep) -> model.ActiveStep:
         confirmed_at=it.confirmed_at,
         hold_until=it.hold_until,
         deadline_at=it.deadline_at,
+        estimate=it.estimate,
     )
 
 
@@ -318,18 +348,32 @@ def _model_metric(it: doc.MetricResult) -> model.MetricResult:
         reason=it.reason,
         message=it.message,
         value=it.value,
+        value_bounds=_model_bounds(it.value_bounds),
         baseline_value=it.baseline_value,
         threshold=(
             model.Threshold(min=limits.min, max=limits.max) if limits else model.NO_THRESHOLD
         ),
         edge=it.edge,
-        candidate_samples=it.samples.candidate,
-        baseline_samples=it.samples.baseline,
+        ratio=it.ratio,
+        ratio_bounds=_model_bounds(it.ratio_bounds),
+        evidence=it.evidence,
+        evidence_limit=it.evidence_limit,
+        proof=it.proof,
+        proof_limit=it.proof_limit,
+        dispersion=it.dispersion,
+        dispersion_source=it.dispersion_source,
+        candidate=model.ArmCounts(total=it.candidate.total, bad=it.candidate.bad),
+        baseline=model.ArmCounts(total=it.baseline.total, bad=it.baseline.bad),
+        intervals=it.intervals,
         failures=it.failures,
         dry_run=it.dry_run,
         critical=it.critical,
         evaluated_at=it.evaluated_at,
     )
+
+
+def _model_bounds(it: doc.Bounds | None) -> model.Bounds:
+    return model.Bounds(lower=it.lower, upper=it.upper) if it else model.OPEN_BOUNDS
 
 
 def _model_request(it: doc.HandledRequest | None) -> model.HandledRequest | None:

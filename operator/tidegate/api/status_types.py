@@ -118,6 +118,76 @@ class RevisionInRole(StatusPart):
     since: Time | None = Field(default=None, description="In this role since.")
 
 
+class Threshold(StatusPart):
+    """Limits that were applied."""
+
+    extensions = schema.ATOMIC_MAP
+    min: Number | None = Field(default=None, description="Values below fail.")
+    max: Number | None = Field(default=None, description="Values above fail.")
+
+
+class Bounds(StatusPart):
+    """A 95 % confidence interval that holds at every look; an absent end is open."""
+
+    extensions = schema.ATOMIC_MAP
+    lower: Number | None = Field(default=None, description="Lower end.")
+    upper: Number | None = Field(default=None, description="Upper end.")
+
+
+class ArmCounts(StatusPart):
+    """Requests of one revision within the evidence."""
+
+    total: Number = Field(default=0.0, description="All requests.")
+    bad: Number = Field(default=0.0, description="Those that speak against it.")
+
+
+class MetricResult(StatusPart):
+    """Last judgement of a metric."""
+
+    name: Line = Field(description="Name of the metric.")
+    outcome: Outcome = Field(description="Pass, Fail, Inconclusive, NoData or Error.")
+    reason: Line = Field(default="", description="Why, as one word.")
+    message: Text = Field(default="", description="Why, in words.")
+    value: Number | None = Field(default=None, description="Value of the candidate.")
+    value_bounds: Bounds | None = Field(
+        default=None, description="Confidence interval of the candidate's value."
+    )
+    baseline_value: Number | None = Field(default=None, description="Value of stable.")
+    threshold: Threshold | None = Field(default=None, description="Limits that were applied.")
+    edge: Number | None = Field(
+        default=None, description="Bucket bound that the counts speak of, in seconds."
+    )
+    ratio: Number | None = Field(
+        default=None, description="Rate of bad requests of the candidate over that of stable."
+    )
+    ratio_bounds: Bounds | None = Field(
+        default=None, description="Confidence interval of the ratio."
+    )
+    evidence: Number | None = Field(
+        default=None, description="Evidence of harm: logarithm of an e-value."
+    )
+    evidence_limit: Number | None = Field(
+        default=None, description="Evidence of harm that rolls back."
+    )
+    proof: Number | None = Field(
+        default=None, description="Evidence that nothing is worse: logarithm of an e-value."
+    )
+    proof_limit: Number | None = Field(default=None, description="Proof that a step needs.")
+    dispersion: Number | None = Field(
+        default=None, description="How much bad requests come in clumps; 1 is not at all."
+    )
+    dispersion_source: Line = Field(
+        default="", description="Measured on stable's pods, Given, or Assumed."
+    )
+    candidate: ArmCounts = Field(default=ArmCounts(), description="Counts of the candidate.")
+    baseline: ArmCounts = Field(default=ArmCounts(), description="Counts of stable.")
+    intervals: int = Field(default=0, description="Closed counting intervals behind it.")
+    failures: int = Field(default=0, description="Failing evaluations among the last ones.")
+    dry_run: bool = Field(default=False, description="Reported, but never acts.")
+    critical: bool = Field(default=False, description="Rolls back without waiting.")
+    evaluated_at: Time | None = Field(default=None, description="When it was judged.")
+
+
 class PlanStep(StatusPart):
     """A step as fixed when the rollout began."""
 
@@ -130,6 +200,17 @@ class PlanStep(StatusPart):
     state: StepState = Field(
         default=model.StepState.PENDING,
         description="Pending, Active, Passed, Failed or Skipped.",
+    )
+    started_at: Time | None = Field(default=None, description="When its weight was decided.")
+    confirmed_at: Time | None = Field(
+        default=None, description="When its weight was seen in the data plane."
+    )
+    ended_at: Time | None = Field(default=None, description="When it ended.")
+    evidence: list[MetricResult] = Field(
+        default=[],
+        max_length=METRICS_MAX_ITEMS,
+        description="Judgements with which it ended.",
+        json_schema_extra=schema.ATOMIC_LIST,
     )
 
 
@@ -144,6 +225,7 @@ class ActiveStep(StatusPart):
     )
     hold_until: Time | None = Field(default=None, description="End of its hold.")
     deadline_at: Time | None = Field(default=None, description="End of the wait for proof.")
+    estimate: Text = Field(default="", description="What it can find out in its time.")
 
 
 class Traffic(StatusPart):
@@ -191,6 +273,12 @@ class Rollout(StatusPart):
     judged_since: Time | None = Field(
         default=None, description="Evidence counts from here: the last confirmation of a weight."
     )
+    evidence_since: Time | None = Field(
+        default=None, description="Evidence of steps confirmed from here on counts together."
+    )
+    evidence_digest: Line = Field(
+        default="", description="SHA-256 of the counting intervals behind the last decision."
+    )
     waiting_for: WaitingFor | None = Field(
         default=None, description="Absent while only time and evidence are needed."
     )
@@ -200,41 +288,6 @@ class Rollout(StatusPart):
     )
     rollback_reason: Text = Field(default="", description="Why it is rolled back.")
     rollback_by: Line = Field(default="", description="Who or what rolled it back.")
-
-
-class Threshold(StatusPart):
-    """Limits that were applied."""
-
-    extensions = schema.ATOMIC_MAP
-    min: Number | None = Field(default=None, description="Values below fail.")
-    max: Number | None = Field(default=None, description="Values above fail.")
-
-
-class Samples(StatusPart):
-    """Numbers of samples."""
-
-    candidate: Number = Field(default=0.0, description="Of the candidate.")
-    baseline: Number = Field(default=0.0, description="Of stable.")
-
-
-class MetricResult(StatusPart):
-    """Last judgement of a metric."""
-
-    name: Line = Field(description="Name of the metric.")
-    outcome: Outcome = Field(description="Pass, Fail, Inconclusive, NoData or Error.")
-    reason: Line = Field(default="", description="Why, as one word.")
-    message: Text = Field(default="", description="Why, in words.")
-    value: Number | None = Field(default=None, description="Value of the candidate.")
-    baseline_value: Number | None = Field(default=None, description="Value of stable.")
-    threshold: Threshold | None = Field(default=None, description="Limits that were applied.")
-    edge: Number | None = Field(
-        default=None, description="Bucket bound at which a latency was judged, in seconds."
-    )
-    samples: Samples = Field(default=Samples(), description="Numbers of samples.")
-    failures: int = Field(default=0, description="Failing evaluations among the last ones.")
-    dry_run: bool = Field(default=False, description="Reported, but never acts.")
-    critical: bool = Field(default=False, description="One failing evaluation rolls back.")
-    evaluated_at: Time | None = Field(default=None, description="When it was judged.")
 
 
 class HandledRequest(StatusPart):

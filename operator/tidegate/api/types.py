@@ -229,12 +229,23 @@ class GatewayAPI(Part):
     )
 
 
+ShareCheck = Annotated[model.ShareCheck, schema.LAX]
+
+
 class Verify(Part):
-    """Waiting for the data plane."""
+    """Waiting for the data plane, and the share that it really gives."""
 
     timeout: Annotated[str, DurationBetween("5s", "30m")] = Field(
         default="2m",
         description="Longest wait for the route to be accepted; the step does not start before.",
+    )
+    share: ShareCheck | None = Field(
+        default=None,
+        description="What a measured share that differs from the weight does; never a rollback.",
+        json_schema_extra=built_in("Hold; under ReplicaRatio Report"),
+    )
+    tolerance: Annotated[float, Field(ge=0.05, le=1)] = Field(
+        default=0.25, description="Relative band around the weight that is no difference."
     )
 
 

@@ -237,7 +237,7 @@ def _metric(it: model.MetricResult) -> list[str]:
         number(it.value),
         _limit(it),
         number(it.baseline_value),
-        f"{number(it.candidate_samples)} / {number(it.baseline_samples)}",
+        f"{number(it.candidate.total)} / {number(it.baseline.total)}",
         str(it.failures),
         instant(it.evaluated_at),
         ": ".join(part for part in (it.reason, it.message) if part),

@@ -28,16 +28,11 @@ def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
     )
     others = tuple(r for r in turn.status.rejected if r.revision != rejected.revision)
     turn = turn.with_status(replace(turn.status, rejected=(rejected, *others)[:KEPT_REJECTIONS]))
-    failed_plan = (
-        plan.mark(rollout, rollout.step.index, model.StepState.FAILED)
-        if rollout.step is not None
-        else rollout.plan
-    )
+    turn = plan.end_step(turn, model.StepState.FAILED)
     turn = turn.with_rollout(
         replace(
-            rollout,
+            turn.rollout,
             stage=model.Phase.ROLLING_BACK,
-            plan=failed_plan,
             split=model.NO_TRAFFIC,
             waiting_for=None,
             progress_at=turn.now,

@@ -71,7 +71,16 @@ class OnInconclusive(enum.StrEnum):
     """What a step does at its deadline without proof."""
 
     PAUSE = "Pause"
+    PROMOTE = "Promote"
     ROLLBACK = "Rollback"
+
+
+class ShareCheck(enum.StrEnum):
+    """What a measured share that differs from the weight does (api.md, 5.2)."""
+
+    HOLD = "Hold"
+    REPORT = "Report"
+    OFF = "Off"
 
 
 class RequestKind(enum.StrEnum):
@@ -156,6 +165,8 @@ class Traffic:
     provider: Provider
     gateway: GatewayRoute | None = None
     verify_timeout_seconds: float = 120.0
+    share_check: ShareCheck = ShareCheck.HOLD
+    share_tolerance: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +208,19 @@ NO_THRESHOLD = Threshold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Held against stable (api.md, 5.4): rates of bad events as ratios above 1.
+
+    `tolerance` may be exceeded before it is harm, None leaves it to the number of pods; `margin`
+    must be ruled out for a step to pass, or an excess of `tolerance_absolute` (a rate).
+    """
+
+    tolerance: float | None = None
+    margin: float = 0.25
+    tolerance_absolute: float = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateRef:
     """Reference to a MetricTemplate of the same namespace or to a ClusterMetricTemplate."""
 
@@ -209,7 +233,8 @@ class Metric:
     """One judged number. Exactly one of `preset`, `template`, `query` is set."""
 
     name: str
-    threshold: Threshold
+    threshold: Threshold = NO_THRESHOLD
+    compare: Compare | None = None
     preset: str = ""
     template: TemplateRef | None = None
     query: str = ""
@@ -235,6 +260,8 @@ class Analysis:
     no_data_timeout_seconds: float
     on_inconclusive: OnInconclusive
     metrics: tuple[Metric, ...]
+    false_rollback: float = 0.01
+    false_promotion: float = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,8 +335,70 @@ class StepState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A confidence interval; None is an open end."""
+
+    lower: float | None = None
+    upper: float | None = None
+
+
+OPEN_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCounts:
+    """Requests of a revision, and those of them that speak against it."""
+
+    total: float = 0.0
+    bad: float = 0.0
+
+
+NO_COUNTS = ArmCounts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricResult:
+    """Judgement of one metric with the numbers behind it.
+
+    `value_bounds` belong to the candidate's value, `ratio_bounds` to its ratio to stable; neither
+    decides. `evidence` is the logarithm of an e-value against the candidate and acts at
+    `evidence_limit`, `proof` that of the proof that it does no harm, needed is `proof_limit`.
+    `edge` is the bucket bound (seconds) of a latency that the counts speak of.
+    """
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    message: str = ""
+    value: float | None = None
+    value_bounds: Bounds = OPEN_BOUNDS
+    baseline_value: float | None = None
+    threshold: Threshold = NO_THRESHOLD
+    edge: float | None = None
+    ratio: float | None = None
+    ratio_bounds: Bounds = OPEN_BOUNDS
+    evidence: float | None = None
+    evidence_limit: float | None = None
+    proof: float | None = None
+    proof_limit: float | None = None
+    dispersion: float | None = None
+    dispersion_source: str = ""
+    candidate: ArmCounts = NO_COUNTS
+    baseline: ArmCounts = NO_COUNTS
+    intervals: int = 0
+    failures: int = 0
+    dry_run: bool = False
+    critical: bool = False
+    evaluated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """A step as frozen when the rollout began. `effective_weight_percent` is after rounding."""
+    """A step as frozen when the rollout began. `effective_weight_percent` is after rounding.
+
+    The instants and the evidence, the judgements with which the step ended, are filled in as it is
+    walked.
+    """
 
     name: str
     weight_percent: float
@@ -318,11 +407,18 @@ class PlanStep:
     deadline_seconds: float
     min_requests: int
     state: StepState = StepState.PENDING
+    started_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    ended_at: datetime | None = None
+    evidence: tuple[MetricResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveStep:
-    """The step being walked. `confirmed_at` is when the wanted weight was seen in the data plane."""
+    """The step being walked. `confirmed_at` is when the wanted weight was seen in the data plane.
+
+    `estimate` says in words what the step can find out in its time.
+    """
 
     index: int
     name: str
@@ -330,6 +426,7 @@ class ActiveStep:
     confirmed_at: datetime | None = None
     hold_until: datetime | None = None
     deadline_at: datetime | None = None
+    estimate: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,8 +473,9 @@ class Rollout:
 
     `stage` is the phase the rollout works in; the status phase differs from it while paused.
     `split` is the intent, written before the data plane is; `observed_candidate_percent` the
-    measured share. `progress_at` restarts the progress deadline; evidence counts from
-    `judged_since`, the last confirmation of a weight.
+    measured share. `progress_at` restarts the progress deadline. `judged_since` is the last
+    confirmation of a weight; evidence of earlier steps counts from `evidence_since` on, and
+    `evidence_digest` is the SHA-256 of the rows that it came from.
     """
 
     id: str
@@ -392,6 +490,8 @@ class Rollout:
     observed_candidate_percent: float | None = None
     first_traffic_at: datetime | None = None
     judged_since: datetime | None = None
+    evidence_since: datetime | None = None
+    evidence_digest: str = ""
     waiting_for: WaitingFor | None = None
     stage: Phase = Phase.PENDING
     skip_analysis: bool = False
@@ -440,26 +540,6 @@ class LastRollout:
     result: RolloutResult
     finished_at: datetime
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricResult:
-    """Last judgement of one metric. `edge` is the bucket bound at which a latency was judged."""
-
-    name: str
-    outcome: Outcome
-    reason: str = ""
-    message: str = ""
-    value: float | None = None
-    baseline_value: float | None = None
-    threshold: Threshold = NO_THRESHOLD
-    edge: float | None = None
-    candidate_samples: float = 0.0
-    baseline_samples: float = 0.0
-    failures: int = 0
-    dry_run: bool = False
-    critical: bool = False
-    evaluated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,11 +647,20 @@ class TrafficState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a planned step can find out, said before it starts; a warning if that is too little."""
+
+    text: str
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisState:
     """Judgement of the running step by the evidence engine, or why there is none yet.
 
     `judged` is False while nothing was evaluated for this (revision, step) since it was
-    confirmed. `requests` counts candidate requests in this step.
+    confirmed. `requests` counts candidate requests in this step. `estimates` has one entry per step
+    of the plan once the stable history is known; `digest` is the SHA-256 of the interval table.
     """
 
     judged: bool = False
@@ -583,6 +672,8 @@ class AnalysisState:
     consecutive_errors: int = 0
     without_data_since: datetime | None = None
     observed_candidate_percent: float | None = None
+    estimates: tuple[Estimate, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,17 +46,47 @@ def rounded(plan: Iterable[model.PlanStep]) -> tuple[model.PlanStep, ...]:
     return tuple(s for s in plan if abs(s.effective_weight_percent - s.weight_percent) > 1e-6)
 
 
+KEPT_RESULTS = 8  # of 32 metrics in each of 32 steps
+_RANKS = (
+    model.Outcome.FAIL,
+    model.Outcome.ERROR,
+    model.Outcome.NO_DATA,
+    model.Outcome.INCONCLUSIVE,
+    model.Outcome.PASS,
+)
+
+
 def analysis_key(spec: model.Spec) -> str:
     """Changes exactly when the way of judging changes; evidence then starts again."""
     return hashlib.sha256(repr(spec.analysis).encode()).hexdigest()[:10]
 
 
-def mark(rollout: model.Rollout, index: int, state: model.StepState) -> tuple[model.PlanStep, ...]:
-    """The plan with another state for one step."""
-    return tuple(
-        replace(step, state=state) if number == index else step
-        for number, step in enumerate(rollout.plan)
+def with_step(
+    rollout: model.Rollout, index: int, step: model.PlanStep
+) -> tuple[model.PlanStep, ...]:
+    """The plan with another step at one place."""
+    return (*rollout.plan[:index], step, *rollout.plan[index + 1 :])
+
+
+def end_step(turn: Turn, state: model.StepState) -> Turn:
+    """End the active step, if there is one, and keep the judgements with which it ended."""
+    rollout = turn.rollout
+    if rollout.step is None:
+        return turn
+    index = rollout.step.index
+    ended = replace(
+        rollout.plan[index],
+        state=state,
+        ended_at=turn.now,
+        evidence=_kept(turn.seen.analysis.results),
     )
+    return turn.with_rollout(replace(rollout, plan=with_step(rollout, index, ended)))
+
+
+def _kept(results: Iterable[model.MetricResult]) -> tuple[model.MetricResult, ...]:
+    """What a record needs, the worst first; texts stay out, as status has a size."""
+    ranked = sorted(results, key=lambda one: (one.dry_run, _RANKS.index(one.outcome), one.name))
+    return tuple(replace(one, message="") for one in ranked[:KEPT_RESULTS])
 
 
 def enter(turn: Turn, index: int) -> Turn:
@@ -64,10 +94,11 @@ def enter(turn: Turn, index: int) -> Turn:
     rollout = turn.rollout
     step = rollout.plan[index]
     active = model.ActiveStep(index=index, name=step.name, started_at=turn.now)
+    entered = replace(step, state=model.StepState.ACTIVE, started_at=turn.now)
     changed = replace(
         rollout,
         step=active,
-        plan=mark(rollout, index, model.StepState.ACTIVE),
+        plan=with_step(rollout, index, entered),
         progress_at=turn.now,
     )
     return turn.with_rollout(changed)
@@ -88,9 +119,11 @@ def confirm(turn: Turn) -> Turn:
     changed = replace(
         rollout,
         step=confirmed,
+        plan=with_step(rollout, step.index, replace(planned, confirmed_at=turn.now)),
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
+        evidence_since=rollout.evidence_since or turn.now,
     )
     return turn.with_rollout(changed)
 

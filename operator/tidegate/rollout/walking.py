@@ -7,6 +7,7 @@ confirmation. The step's clock starts at confirmation, never before.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from tidegate.rollout import actions, ending, model, plan, readiness, waiting
 from tidegate.rollout.turn import Turn, weight_text
@@ -107,10 +108,23 @@ def reach(turn: Turn, weight: float) -> Turn:
         stage=rollout.stage if promoting else model.Phase.PROGRESSING,
         progress_at=turn.now,
     )
-    turn = turn.with_rollout(changed).say(
+    turn = _state_estimate(turn.with_rollout(changed)).say(
         "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
     )
     return _write_split(turn).look_again(CONFIRM_LOOK_SECONDS)
+
+
+def _state_estimate(turn: Turn) -> Turn:
+    """Say before the traffic moves what the step can find out, and whether that is enough."""
+    step, estimates = turn.rollout.step, turn.seen.analysis.estimates
+    if step is None or step.index >= len(estimates):
+        return turn
+    estimate = estimates[step.index]
+    changed = replace(turn.rollout, step=replace(step, estimate=estimate.text))
+    turn = turn.with_rollout(changed).say("StepPlanned", f"step {step.name}: {estimate.text}")
+    if not estimate.warning:
+        return turn
+    return turn.warn("StepTooShort", f"step {step.name}: {estimate.warning}")
 
 
 def _write_split(turn: Turn) -> Turn:
@@ -211,8 +225,9 @@ def _hold(turn: Turn) -> Turn:
 
 
 def _judge_anew(turn: Turn, key: str) -> Turn:
-    """The way of judging was edited: hold and evidence of this step start again."""
-    return plan.confirm(turn.with_rollout(replace(turn.rollout, analysis_key=key)))
+    """The way of judging was edited: hold and evidence start again, with this step."""
+    changed = replace(turn.rollout, analysis_key=key, evidence_since=None)
+    return plan.confirm(turn.with_rollout(changed))
 
 
 def _target_agrees(turn: Turn) -> bool:
@@ -243,25 +258,33 @@ def _evidence_waits(turn: Turn) -> Turn:
 
 
 def _deadline(turn: Turn) -> Turn:
-    """The step's deadline came without proof (api.md, 5.5): pause, or roll back if asked to."""
+    """The step's deadline came without proof (api.md, 5.5): pause, or what was asked for.
+
+    Time alone is enough for a promotion only while there are data; without them it pauses, too.
+    """
     seen = turn.seen.analysis
     message = f"no proof until the step's deadline: {seen.message or 'nothing was measured'}"
     no_data = seen.consecutive_errors > 0 or seen.without_data_since is not None or not seen.judged
-    if turn.spec.analysis.on_inconclusive is model.OnInconclusive.ROLLBACK and not no_data:
-        return ending.roll_back(turn, reason=message, by="Deadline")
-    return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
+    asked = model.OnInconclusive.PAUSE if no_data else turn.spec.analysis.on_inconclusive
+    match asked:
+        case model.OnInconclusive.PAUSE:
+            return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
+        case model.OnInconclusive.PROMOTE:
+            turn = pass_step(turn, why=f", as onInconclusive asks: {message}")
+            return reach(turn, plan.current_weight(turn.rollout))
+        case model.OnInconclusive.ROLLBACK:
+            return ending.roll_back(turn, reason=message, by="Deadline")
+        case _ as never:
+            assert_never(never)
 
 
-def pass_step(turn: Turn) -> Turn:
+def pass_step(turn: Turn, *, why: str = "") -> Turn:
     """End the active step as passed; the next one, or promotion, is what is worked on now."""
     step = turn.rollout.step
     assert step is not None
-    rollout = replace(
-        turn.rollout,
-        plan=plan.mark(turn.rollout, step.index, model.StepState.PASSED),
-        waiting_for=None,
-    )
-    turn = turn.with_rollout(rollout).say("StepPassed", f"step {step.name} passed")
+    turn = plan.end_step(turn, model.StepState.PASSED)
+    turn = turn.with_rollout(replace(turn.rollout, waiting_for=None))
+    turn = turn.say("StepPassed", f"step {step.name} passed{why}")
     return _go_on(turn, after=step.index)
 
 

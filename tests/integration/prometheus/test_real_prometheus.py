@@ -123,8 +123,8 @@ def test_presets_measure_exactly_what_was_served(
     assert state.requests == 250
     assert state.observed_candidate_percent == pytest.approx(100 * 250 / 1050, abs=0.01)
     results = {it.name: it for it in state.results}
-    assert {it.candidate_samples for it in results.values()} == {250}
-    assert {it.baseline_samples for it in results.values()} == {800}
+    assert {it.candidate.total for it in results.values()} == {250}
+    assert {it.baseline.total for it in results.values()} == {800}
     errors = results["error-ratio"]
     assert (errors.value, errors.baseline_value) == (20 / 250, 0)
     assert errors.outcome is Outcome.FAIL

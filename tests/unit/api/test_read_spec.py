@@ -66,7 +66,11 @@ def test_smallest_object_gets_all_defaults() -> None:
         replicas=1,
         template=SMALLEST["spec"]["workload"]["template"],
         service=model.EntryService(name="iris", port=80, target_port=8080),
-        traffic=model.Traffic(provider=model.Provider.REPLICA_RATIO, verify_timeout_seconds=120.0),
+        traffic=model.Traffic(
+            provider=model.Provider.REPLICA_RATIO,
+            verify_timeout_seconds=120.0,
+            share_check=model.ShareCheck.REPORT,
+        ),
         steps=(
             _default_step(10),
             _default_step(25),
@@ -85,10 +89,9 @@ def test_smallest_object_gets_all_defaults() -> None:
             error_limit=5,
             no_data_timeout_seconds=600.0,
             on_inconclusive=model.OnInconclusive.PAUSE,
-            metrics=(
-                model.Metric(
-                    name="error-ratio", preset="error-ratio", threshold=model.Threshold(max=0.01)
-                ),
+            metrics=tuple(
+                model.Metric(name=name, preset=name, compare=model.Compare())
+                for name in ("error-ratio", "latency-p95")
             ),
         ),
         rollback=model.Rollback(),
@@ -127,6 +130,8 @@ def test_every_given_value_is_taken_over() -> None:
             path_prefixes=("/v2",),
         ),
         verify_timeout_seconds=60.0,
+        share_check=model.ShareCheck.REPORT,
+        share_tolerance=0.5,
     )
     assert spec.scaling == model.Scaling(
         match_traffic=False,
@@ -170,11 +175,13 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
     assert analysis.interval_seconds == 10.0
     assert (analysis.breach_failures, analysis.breach_out_of) == (2, 4)
     assert analysis.on_inconclusive is model.OnInconclusive.ROLLBACK
+    assert (analysis.false_rollback, analysis.false_promotion) == (0.02, 0.1)
     assert analysis.metrics == (
         model.Metric(
             name="errors",
             preset="error-ratio",
-            threshold=model.Threshold(max=0.01),
+            threshold=model.Threshold(max=0.02),
+            compare=model.Compare(),
             window_seconds=120.0,
             critical=True,
         ),
@@ -182,6 +189,7 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
             name="p95",
             preset="latency-p95",
             threshold=model.Threshold(max=0.5),
+            compare=model.Compare(tolerance=0.2, margin=0.5, tolerance_absolute=0.01),
             window_seconds=300.0,
             min_samples=50,
         ),

@@ -96,6 +96,10 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "deadline": "2h",
         "minRequests": 500,
         "state": "Active",
+        "startedAt": "2026-11-20T12:00:00Z",
+        "confirmedAt": "2026-11-20T12:00:01.500000Z",
+        "endedAt": "2026-11-20T12:03:00Z",
+        "evidence": rollout["plan"][0]["evidence"],
     }
     assert rollout["plan"][1]["hold"] == "0s"
     assert rollout["traffic"] == {"stable": 87.5, "candidate": 12.5, "observedCandidate": 12.25}

@@ -53,7 +53,7 @@ STATUS = model.Status(
             name="error-ratio",
             outcome=model.Outcome.PASS,
             value=0.0,
-            candidate_samples=58.0,
+            candidate=model.ArmCounts(total=58.0),
             evaluated_at=NOW,
         ),
         model.MetricResult(name="latency-p95", outcome=model.Outcome.NO_DATA, reason="NoData"),
