@@ -177,7 +177,8 @@ class MetricResult(StatusPart):
         default=None, description="How much bad requests come in clumps; 1 is not at all."
     )
     dispersion_source: Line = Field(
-        default="", description="Measured on stable's pods, Given, or Assumed."
+        default="",
+        description="Measured on stable's pods, or Unmeasured: then the value is assumed.",
     )
     candidate: ArmCounts = Field(default=ArmCounts(), description="Counts of the candidate.")
     baseline: ArmCounts = Field(default=ArmCounts(), description="Counts of stable.")

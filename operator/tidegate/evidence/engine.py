@@ -131,7 +131,7 @@ def _holds(guards: Sequence[Finding], *, base: Judgement, config: EvidenceConfig
         for one in guards
         if one.reason is not Reason.NON_INFERIOR
     ]
-    if base.log_split >= config.log_side:
+    if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
         found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
     if base.step_requests < config.min_candidate_requests:
@@ -165,7 +165,7 @@ def _finding(
     if problem is not None and reason not in _HARM:
         reason, message = problem.reason, f"{rule.name}: {problem.message}"
     else:
-        message = _message(numbers, reason=reason)
+        message = _message(numbers, reason=reason, rule=rule)
     outcome = _OUTCOMES.get(reason, Outcome.INCONCLUSIVE)
     return replace(numbers, reason=reason, outcome=outcome, message=message)
 
@@ -187,7 +187,8 @@ def _reason(
     if rule.compare is not None and _crossed_on_few_events(account, rule=rule, config=config):
         return Reason.INSUFFICIENT
     if _log_proof(account) >= config.log_promote:
-        return Reason.NON_INFERIOR
+        enough = account.totals[rule.decisive].n_c >= rule.min_samples
+        return Reason.NON_INFERIOR if enough else Reason.INSUFFICIENT
     if rule.compare is not None and not context.has_stable:
         return Reason.NO_BASELINE
     return Reason.UNDECIDED
@@ -242,7 +243,7 @@ def _numbers(rule: MetricRule, *, account: Account, config: EvidenceConfig) -> F
     )
 
 
-def _message(found: Finding, *, reason: Reason) -> str:
+def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
     """Such as `error-ratio 0.031 against 0.010 (n=5210, evidence 6.1 of 5.3)`."""
     if found.n_c <= 0:
         return f"{found.metric}: no requests in a closed interval yet"
@@ -253,6 +254,8 @@ def _message(found: Finding, *, reason: Reason) -> str:
     match reason:
         case Reason.SHARED_INCIDENT:
             return f"{text}, and stable breaks the limit too"
+        case Reason.INSUFFICIENT if found.n_c < rule.min_samples:
+            return f"{text}, {rule.min_samples:.0f} requests are needed"
         case Reason.INSUFFICIENT:
             return f"{text}, on {found.x_c:.0f} bad events only"
         case Reason.NO_BASELINE:
@@ -268,7 +271,8 @@ def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Fi
     checks = context.checks.get(rule.name, ())[-config.breach_out_of :]
     failures = sum(not one.kept for one in checks)
     problem = context.problems.get(rule.name)
-    reason, message = _scalar_reason(checks, failures=failures, config=config)
+    least = 1 if rule.critical else config.breach_failures
+    reason, message = _scalar_reason(checks, failures=failures, least=least, config=config)
     if problem is not None and reason is not Reason.LIMIT:
         reason, message = problem.reason, problem.message
     return Finding(
@@ -281,12 +285,12 @@ def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Fi
 
 
 def _scalar_reason(
-    checks: Sequence[Check], *, failures: int, config: EvidenceConfig
+    checks: Sequence[Check], *, failures: int, least: int, config: EvidenceConfig
 ) -> tuple[Reason, str]:
     if not checks:
         return Reason.NO_DATA, "no value yet"
     text = f"{checks[-1].value:g}, {failures} of the last {len(checks)} checks failed"
-    if failures >= config.breach_failures:
+    if failures >= least:
         return Reason.LIMIT, text
     if len(checks) < config.breach_out_of:
         return Reason.INSUFFICIENT, f"{text}; {config.breach_out_of} are needed"

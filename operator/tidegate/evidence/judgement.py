@@ -38,7 +38,9 @@ class MetricRule:
     `edges` (seconds) make it a latency with one stream per edge; `decisive` is the stream whose
     limit and proof count. `limit` is the tolerated rate of bad events of that stream. A metric
     that is no `guard` is computed and shown, and changes nothing. `common` says that bad events
-    are the rule (more than half in stable's history), so that good ones are counted.
+    are the rule (more than half in stable's history), so that good ones are counted. Below
+    `min_samples` candidate requests nothing is proven. One failing check of a `critical` scalar is
+    enough.
     """
 
     name: str
@@ -49,6 +51,8 @@ class MetricRule:
     guard: bool = True
     common: bool = False
     scalar: bool = False
+    critical: bool = False
+    min_samples: float = 0
 
     def __post_init__(self) -> None:
         assert self.limit is None or 0 < self.limit < 1, self
@@ -71,6 +75,7 @@ class EvidenceConfig:
     """Settings of the engine for one rollout, fixed when it starts (evidence.md, 1).
 
     `requests_from` names the metric whose n counts the requests, for the split and the minimums;
+    without `split_holds` a wrong share is only reported;
     `expected_requests` of the candidate in a step tune the displayed interval of its rate.
     """
 
@@ -85,6 +90,7 @@ class EvidenceConfig:
     min_intervals: int = 3
     min_candidate_events: float = 5
     split_tolerance: float = 0.25
+    split_holds: bool = True
     breach_failures: int = 3
     breach_out_of: int = 5
     phi_min_df: int = dispersion.MIN_DF
