@@ -8,9 +8,9 @@ Source: evidence.md, 14.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
+from tidegate.evidence import codec
 from tidegate.evidence.dispersion import Phi, PhiSource
 from tidegate.evidence.intervals import Counts, Flag, PodCounts, Row
 from tidegate.evidence.model import Problem, Reason
@@ -31,7 +31,7 @@ def document(row: Row) -> Document:
 
 def digest(rows: Sequence[Row]) -> str:
     """SHA-256 over the rows in their order, as 64 hex digits."""
-    lines = [json.dumps(document(row), sort_keys=True, separators=(",", ":")) for row in rows]
+    lines = [codec.canonical(document(row)) for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -40,7 +40,7 @@ def read(documents: Sequence[Json]) -> tuple[Row, ...] | Problem:
     rows: list[Row] = []
     for number, one in enumerate(documents):
         try:
-            rows.append(_row(_mapping(one)))
+            rows.append(_row(codec.mapping(one)))
         except (KeyError, TypeError, ValueError) as error:
             message = f"row {number} is no row of an interval table: {error}"
             return Problem(reason=Reason.ERROR, message=message)
@@ -61,56 +61,41 @@ def _counts_document(counts: Counts) -> Document:
 
 def _row(value: Mapping[str, Json]) -> Row:
     return Row(
-        t0=_number(value["t0"]),
-        t1=_number(value["t1"]),
-        step=int(_number(value["step"])),
-        weight=_number(value["weight"]),
-        flags=tuple(Flag(str(one)) for one in _list(value["flags"])),
-        counts={name: _counts(_mapping(one)) for name, one in _mapping(value["counts"]).items()},
+        t0=codec.number(value["t0"]),
+        t1=codec.number(value["t1"]),
+        step=int(codec.number(value["step"])),
+        weight=codec.number(value["weight"]),
+        flags=tuple(Flag(str(one)) for one in codec.listed(value["flags"])),
+        counts={
+            name: _counts(codec.mapping(one))
+            for name, one in codec.mapping(value["counts"]).items()
+        },
     )
 
 
 def _counts(value: Mapping[str, Json]) -> Counts:
     return Counts(
-        n_c=_number(value["nC"]),
-        n_s=_number(value["nS"]),
+        n_c=codec.number(value["nC"]),
+        n_s=codec.number(value["nS"]),
         x_c=_numbers(value["xC"]),
         x_s=_numbers(value["xS"]),
-        phi=tuple(_phi(_mapping(one)) for one in _list(value["phi"])),
-        pods_s=tuple(_pod(_mapping(one)) for one in _list(value["podsS"])),
+        phi=tuple(_phi(codec.mapping(one)) for one in codec.listed(value["phi"])),
+        pods_s=tuple(_pod(codec.mapping(one)) for one in codec.listed(value["podsS"])),
         complete=value["complete"] is True,
     )
 
 
 def _phi(value: Mapping[str, Json]) -> Phi:
     return Phi(
-        value=_number(value["value"]),
-        df=int(_number(value["df"])),
+        value=codec.number(value["value"]),
+        df=int(codec.number(value["df"])),
         source=PhiSource(str(value["source"])),
     )
 
 
 def _pod(value: Mapping[str, Json]) -> PodCounts:
-    return PodCounts(n=_number(value["n"]), x=_numbers(value["x"]))
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r} is no object")
-    return value
-
-
-def _list(value: Json) -> Sequence[Json]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"{value!r} is no list")
-    return value
+    return PodCounts(n=codec.number(value["n"]), x=_numbers(value["x"]))
 
 
 def _numbers(value: Json) -> tuple[float, ...]:
-    return tuple(_number(one) for one in _list(value))
-
-
-def _number(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
-    return value
+    return tuple(codec.number(one) for one in codec.listed(value))
