@@ -56,6 +56,25 @@ class Latency:
     unit_seconds: float = 1.0
 
 
+class Aggregate(enum.StrEnum):
+    """How the pods of one revision become one number (api.md, 8.1)."""
+
+    AVG = "Avg"
+    MAX = "Max"
+    MIN = "Min"
+    SUM = "Sum"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One number per revision: a gauge, or the rate of a counter per second, times `scale`."""
+
+    series: Selector
+    aggregate: Aggregate = Aggregate.AVG
+    counter: bool = False
+    scale: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Free PromQL that returns one number. Runs alone, never grouped."""
@@ -81,7 +100,7 @@ class Template:
     """
 
     name: str
-    measure: Ratio | Latency | Query
+    measure: Ratio | Latency | Value | Query
     source: str = ""
     variables: tuple[Variable, ...] = ()
     cluster: bool = False

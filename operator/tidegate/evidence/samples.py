@@ -1,4 +1,4 @@
-"""Raw answers of a metric source to series or one number, or the reason why not.
+"""Raw answers of a metric source to series or numbers, or the reason why not.
 
 Source: evidence.md, 2.2; api.md, 5.5; architecture.md, 7.
 """
@@ -7,12 +7,91 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from tidegate.evidence.model import Problem, Reason, Series
+from tidegate.evidence.model import Identity, Problem, Reason, Series
 from tidegate.rollout.model import Json
 
+_IDENTITY_LABELS = ("namespace", "model_deployment", "revision")
 # Labels that tell two scrapes of one target apart, but not two targets.
 _SCRAPER_LABELS = frozenset({"job", "prometheus", "prometheus_replica", "replica"})
+
+
+def shared_out(
+    result_type: str,
+    *,
+    expected: str,
+    result: Json,
+    warnings: Sequence[str],
+    members: Sequence[Identity],
+) -> Mapping[Identity, tuple[Json, ...]] | Problem:
+    """The rows of a grouped answer by the rollout that asked for them, not yet looked into.
+
+    Rows that nobody asked for are dropped: the query names every combination of namespaces, names
+    and revisions. Errors: a warning (the answer may be partial), another type than `expected`, or
+    a row without labels, of which nobody knows whose it is, make the whole answer unusable.
+    """
+    if warnings:
+        return _partial(warnings)
+    if result_type != expected or not _is_list(result):
+        return _error(f"expected a {expected}, got {result_type or 'nothing'}")
+    owners: dict[tuple[Json, ...], list[Identity]] = {}
+    for one in members:
+        for revision in {one.candidate, one.stable} - {""}:
+            owners.setdefault((one.namespace, one.name, revision), []).append(one)
+    rows: dict[Identity, list[Json]] = {one: [] for one in members}
+    for item in _items(result):
+        labels = item.get("metric") if isinstance(item, Mapping) else None
+        if not isinstance(labels, Mapping):
+            return _error("malformed series")
+        key = tuple(str(labels.get(name, "")) for name in _IDENTITY_LABELS)
+        for owner in owners.get(key, ()):
+            rows[owner].append(item)
+    return {owner: tuple(found) for owner, found in rows.items()}
+
+
+def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
+    """Series of one rollout; samples that are no finite number are left out.
+
+    Errors: a malformed row, or a target that was scraped twice.
+    """
+    parsed: list[Series] = []
+    for item in rows:
+        series = _series(item)
+        if isinstance(series, Problem):
+            return series
+        parsed.append(series)
+    return _scraped_twice(parsed) or tuple(parsed)
+
+
+def numbers_of(rows: Sequence[Json]) -> Mapping[str, float] | Problem:
+    """One number per revision of one rollout; a revision whose number is not finite is left out.
+
+    Errors: a malformed row, or two numbers for one revision.
+    """
+    numbers: dict[str, float] = {}
+    seen: set[str] = set()
+    for item in rows:
+        labels = item.get("metric") if isinstance(item, Mapping) else None
+        sample = _sample(item.get("value")) if isinstance(item, Mapping) else None
+        if not isinstance(labels, Mapping) or sample is None:
+            return _error("malformed sample")
+        revision = str(labels.get("revision", ""))
+        if revision in seen:
+            return _error(f"revision {revision!r} has more than one number")
+        seen.add(revision)
+        if math.isfinite(sample[1]):
+            numbers[revision] = sample[1]
+    return numbers
+
+
+def within(series: Sequence[Series], *, after: float, until: float) -> tuple[Series, ...]:
+    """The samples in (after, until] unix seconds; series without any are left out."""
+    cut = (
+        replace(one, samples=tuple(it for it in one.samples if after < it[0] <= until))
+        for one in series
+    )
+    return tuple(one for one in cut if one.samples)
 
 
 def parse_series(
@@ -27,13 +106,7 @@ def parse_series(
         return _partial(warnings)
     if result_type != "matrix" or not _is_list(result):
         return _error(f"expected raw samples (a matrix), got {result_type or 'nothing'}")
-    parsed: list[Series] = []
-    for item in _items(result):
-        series = _series(item)
-        if isinstance(series, Problem):
-            return series
-        parsed.append(series)
-    return _scraped_twice(parsed) or tuple(parsed)
+    return series_of(_items(result))
 
 
 def parse_number(

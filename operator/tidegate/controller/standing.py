@@ -1,0 +1,124 @@
+"""Who asks what at which tick: the memory behind grouped metric queries.
+
+Reconciles come one by one, so the first that asks at a tick must know for whom else to ask. What a
+rollout asked at its last tick it will most likely ask again; so members stand until they let two
+answers lie. Rollouts with other intervals meet in one group: each is due in its own rhythm.
+Source: performance.md, 4.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tidegate.evidence.model import Identity, Problem
+from tidegate.rollout.model import Json
+
+MISSED_LOOKS = 2
+KEPT_TICKS = 2  # the newest, and one that late askers or a rollout that catches up still need
+EARLY_SECONDS = 0.001  # rounding of instants
+
+Rows = tuple[Json, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """A rollout that asked this. `alone`: its last answer was no good, so it is asked by itself."""
+
+    last_at: float
+    period_seconds: float | None = None
+    missed: int = 0
+    alone: bool = False
+
+    def due(self, at: float) -> bool:
+        """True if the member will want an answer for this instant, as far as one can tell."""
+        if self.alone or at <= self.last_at:
+            return False
+        period = self.period_seconds or 0.0
+        return at - self.last_at >= period * (self.missed + 1) - EARLY_SECONDS
+
+    def asked(self, at: float) -> None:
+        """The member came by itself; an instant before its last one says nothing of its rhythm."""
+        self.missed = 0
+        if at > self.last_at:
+            self.period_seconds = at - self.last_at
+        self.last_at = at
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Members that share a query at one tick; others may join until it is on its way."""
+
+    members: list[Identity]
+    open: bool = True
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True, kw_only=True)
+class Tick:
+    """The answers for one instant. Whoever was asked for alone stands in `alone`."""
+
+    at: float
+    rows: dict[Identity, Rows | Problem] = field(default_factory=dict)
+    alone: set[Identity] = field(default_factory=set)
+    batches: dict[Identity, Batch] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """How many samples its rows hold; a row counts at least as one."""
+        rows = (row for it in self.rows.values() if not isinstance(it, Problem) for row in it)
+        return sum(_samples(row) for row in rows)
+
+    def joinable(self, *, limit: int) -> Batch | None:
+        """A batch that one more may join."""
+        found = (one for one in self.batches.values() if one.open and len(one.members) < limit)
+        return next(found, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """The members and the newest ticks of one group."""
+
+    used_at: float = 0.0
+    members: dict[Identity, Member] = field(default_factory=dict)
+    ticks: dict[float, Tick] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """How many samples its answers hold."""
+        return sum(tick.samples for tick in self.ticks.values())
+
+    def tick(self, at: float) -> Tick:
+        """The tick of this instant; a new one replaces the oldest."""
+        found = self.ticks.get(at)
+        if found is None:
+            found = self.ticks[at] = Tick(at=at)
+            while len(self.ticks) > KEPT_TICKS:
+                del self.ticks[next(iter(self.ticks))]
+        return found
+
+    def stand(self, identity: Identity, *, at: float) -> Member:
+        """Take note that this member asks, as the newest of all."""
+        member = self.members.pop(identity, None)
+        if member is None:
+            member = Member(last_at=at)
+        else:
+            member.asked(at)
+        self.members[identity] = member
+        return member
+
+    def due(self, tick: Tick) -> Iterator[Identity]:
+        """Whom to ask for as well; those that let too many answers lie are dropped."""
+        for identity, member in list(self.members.items()):
+            if identity in tick.rows or identity in tick.batches or not member.due(tick.at):
+                continue
+            if member.missed >= MISSED_LOOKS:
+                del self.members[identity]
+            else:
+                yield identity
+
+
+def _samples(row: Json) -> int:
+    values = row.get("values") if isinstance(row, Mapping) else None
+    return 1 + (len(values) if isinstance(values, Sequence) else 0)
