@@ -116,7 +116,8 @@ class Sweeper:
         """Return once every kind is synced: a list taken now is contained in the store."""
         for item in self._watched:
             attempt = 0
-            while not await self._synced(item):
+            missing_since: dict[stores.Ref, float] = {}
+            while not await self._synced(item, missing_since):
                 await self._clock.sleep(_SYNC_POLL_SECONDS[attempt])
                 attempt = min(attempt + 1, len(_SYNC_POLL_SECONDS) - 1)
             self._unsynced.discard(item.kind)
@@ -145,11 +146,25 @@ class Sweeper:
         late = await self._late(unseen) if unseen else []
         self._late_in_a_row = self._late_in_a_row + 1 if late else 0
 
-    async def _synced(self, item: Watched) -> bool:
+    async def _synced(self, item: Watched, missing_since: dict[stores.Ref, float]) -> bool:
+        """Whether a list is contained in the store; what a watch has lost is read live in time.
+
+        `missing_since` remembers since when (monotonic seconds) the store lacks an object.
+        """
         difference = await self._difference(item)
         if difference is None:
             return False
         self._forget(item.kind, difference.gone)
+        now = self._clock.monotonic()
+        known = {ref: missing_since.get(ref, now) for ref in difference.unseen}
+        missing_since.clear()
+        missing_since.update(known)
+        late = {
+            ref: version
+            for ref, version in difference.unseen.items()
+            if now - known[ref] >= LATE_AFTER_SECONDS
+        }
+        await self._read_late(late)
         return not difference.unseen
 
     async def _difference(self, item: Watched) -> Difference | None:
@@ -185,8 +200,12 @@ class Sweeper:
             self._sink.deleted(kind, entry.snapshot)
 
     async def _late(self, unseen: Mapping[stores.Ref, str]) -> list[stores.Ref]:
-        """Of these versions, those that the feeder still has not delivered; they are read live."""
+        """Of these versions, those that the feeder still has not delivered a minute later."""
         await self._clock.sleep(LATE_AFTER_SECONDS)
+        return await self._read_late(unseen)
+
+    async def _read_late(self, unseen: Mapping[stores.Ref, str]) -> list[stores.Ref]:
+        """Read live, one by one, what the store still lacks; returns what was found."""
         late = []
         for ref, version in unseen.items():
             if _has_seen(self._store.entry(ref), version=version):

@@ -127,6 +127,24 @@ def test_sync_waits_through_failing_lists_and_reports_each_failure_once() -> Non
     asyncio.run(scenario())
 
 
+def test_sync_reads_live_what_a_watch_has_lost_for_a_minute() -> None:
+    """Without it one lost event at the start keeps a leader idle for ever."""
+
+    async def scenario() -> None:
+        world = World()
+        world.api.objects = [obj("a", version=3)]
+        syncing = asyncio.create_task(world.sweeper.sync())
+        await world.clock.advance(55)
+        assert world.sweeper.unsynced == ["ModelDeployment"]
+        assert world.events == [], "it may just be slow"
+        await world.clock.advance(10)
+        await syncing
+        assert world.names() == ["a"]
+        assert world.events == ["feeder_late"]
+
+    asyncio.run(scenario())
+
+
 def test_missed_deletion_is_found_by_uid_and_enqueued() -> None:
     async def scenario() -> None:
         world = World()
