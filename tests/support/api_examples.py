@@ -403,6 +403,7 @@ _LATENCY: Object = {
     "type": "Latency",
     "latency": {"histogram": {"metric": "seconds"}, "quantile": 0.95},
 }
+_VALUE: Object = {"type": "Value", "value": {"series": {"metric": "queue_depth"}}}
 _BAD = "spec.ratio.bad"
 _RESERVED = ("namespace", "model_deployment", "revision", "pod", "le")
 
@@ -463,6 +464,15 @@ TEMPLATE_RULES = (
         bad=({"type": "Latency"}, _LATENCY | {"type": "Query"}),
         blames="spec.latency",
         says="must be set exactly when type is Latency",
+    ),
+    Case(
+        rule="T5-value",
+        body=TEMPLATE,
+        at="spec",
+        good=(_VALUE,),
+        bad=({"type": "Value"}, _VALUE | {"type": "Query"}, _LATENCY | {"value": _VALUE["value"]}),
+        blames="spec.value",
+        says="must be set exactly when type is Value",
     ),
     Case(
         rule="T5-query",

@@ -9,7 +9,7 @@ from pydantic import Field
 from tidegate.api import schema
 from tidegate.api.analysis_types import VariableName, VariableValue
 from tidegate.api.schema import Keyed, Part, Rule, built_in
-from tidegate.evidence.model import Operator
+from tidegate.evidence.model import Aggregate, Operator
 
 # The operator adds these to every selector; a template that had them could leave its namespace.
 RESERVED_LABELS = ("namespace", "model_deployment", "revision", "pod", "le")
@@ -103,6 +103,22 @@ class Latency(Part):
     )
 
 
+class Value(Part):
+    """One number per revision."""
+
+    series: Selector = Field(description="A gauge, or a counter.")
+    aggregate: Annotated[Aggregate, schema.LAX] = Field(
+        default=Aggregate.AVG, description="How the pods of a revision become one number."
+    )
+    counter: bool = Field(
+        default=False,
+        description="The series count: their rate per second over the metric's window is judged.",
+    )
+    scale: Annotated[float, Field(gt=0, le=1e12)] = Field(
+        default=1.0, description="Factor from the unit of the series to that of the threshold."
+    )
+
+
 class Query(Part):
     """Free PromQL that returns one number."""
 
@@ -159,8 +175,8 @@ def _block_rule(block: str) -> Rule:
 class Spec(Part):
     """How a number is read from a metric source."""
 
-    type: Literal["Ratio", "Latency", "Query"] = Field(
-        description="Which block is set: ratio, latency or query."
+    type: Literal["Ratio", "Latency", "Value", "Query"] = Field(
+        description="Which block is set: ratio, latency, value or query."
     )
     provider: Provider = Field(default=Provider(), description="Where the numbers come from.")
     variables: Annotated[list[Variable], Field(max_length=16), Keyed("name")] = Field(
@@ -168,9 +184,11 @@ class Spec(Part):
     )
     ratio: Ratio | None = Field(default=None, description="For type Ratio.")
     latency: Latency | None = Field(default=None, description="For type Latency.")
+    value: Value | None = Field(default=None, description="For type Value.")
     query: Query | None = Field(default=None, description="For type Query.")
     rules: ClassVar[tuple[Rule, ...]] = (
         _block_rule("ratio"),
         _block_rule("latency"),
+        _block_rule("value"),
         _block_rule("query"),
     )

@@ -39,9 +39,11 @@ def _template(spec: template_types.Spec, *, name: str, cluster: bool) -> evidenc
     )
 
 
-def _measure(spec: template_types.Spec) -> evidence.Ratio | evidence.Latency | evidence.Query:
+def _measure(
+    spec: template_types.Spec,
+) -> evidence.Ratio | evidence.Latency | evidence.Value | evidence.Query:
     # The rules of the type have made sure that exactly the named block is set.
-    match spec.ratio or spec.latency or spec.query:
+    match spec.ratio or spec.latency or spec.value or spec.query:
         case template_types.Ratio() as it:
             return evidence.Ratio(bad=_selector(it.bad), total=_selector(it.total))
         case template_types.Latency() as it:
@@ -49,6 +51,13 @@ def _measure(spec: template_types.Spec) -> evidence.Ratio | evidence.Latency | e
                 histogram=_selector(it.histogram),
                 quantile=it.quantile,
                 unit_seconds=it.unit_seconds,
+            )
+        case template_types.Value() as it:
+            return evidence.Value(
+                series=_selector(it.series),
+                aggregate=it.aggregate,
+                counter=it.counter,
+                scale=it.scale,
             )
         case template_types.Query() as it:
             return evidence.Query(promql=it.promql)

@@ -58,6 +58,27 @@ def test_ratio_is_read_with_its_selectors_and_variables() -> None:
             ),
         ),
         (
+            {"type": "Value", "value": {"series": {"metric": "queue_depth"}}},
+            evidence.Value(series=evidence.Selector(metric="queue_depth")),
+        ),
+        (
+            {
+                "type": "Value",
+                "value": {
+                    "series": {"metric": "tokens_total"},
+                    "aggregate": "Sum",
+                    "counter": True,
+                    "scale": 60,
+                },
+            },
+            evidence.Value(
+                series=evidence.Selector(metric="tokens_total"),
+                aggregate=evidence.Aggregate.SUM,
+                counter=True,
+                scale=60.0,
+            ),
+        ),
+        (
             {"type": "Query", "query": {"promql": "sum(up)"}},
             evidence.Query(promql="sum(up)"),
         ),
@@ -89,7 +110,7 @@ def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        ("spec.type", ("Value", "", None)),
+        ("spec.type", ("Distribution", "", None)),
         ("spec.provider.source", ("http://prometheus:9090",)),
         ("spec.provider.type", ("Graphite",)),
         ("spec.provider.address", ("http://prometheus:9090",)),
