@@ -31,7 +31,11 @@ def document(row: Row) -> Document:
 
 def digest(rows: Sequence[Row]) -> str:
     """SHA-256 over the rows in their order, as 64 hex digits."""
-    lines = [codec.canonical(document(row)) for row in rows]
+    return digest_of([codec.canonical(document(row)) for row in rows])
+
+
+def digest_of(lines: Sequence[str]) -> str:
+    """The same for rows as canonical texts."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
