@@ -173,3 +173,19 @@ def test_lowering_comes_before_status_and_everything_else_after_it() -> None:
     wanted = (scale, lower, raising)
     assert actions.lowering(wanted) == (lower,)
     assert actions.after_status(wanted) == (scale, raising)
+
+
+def test_each_new_batch_of_pods_has_the_whole_progress_deadline() -> None:
+    """Pods that take long to start come in batches; together they may take longer than that."""
+    world = serving(progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    world.broken = frozenset({V2.hash})
+    world.tick()
+    state = world.revisions[V2.hash]
+    world.revisions[V2.hash] = replace(state, wanted=state.wanted - 1)
+    decision = world.tick(40.0)
+    assert any(isinstance(action, actions.Scale) for action in decision.actions)
+    world.tick(40.0)
+    assert world.status.phase is P.PENDING
+    world.tick(40.0)
+    assert world.status.rejected[0].by == "Deadline"
