@@ -107,7 +107,8 @@ def at(document: model.Json, *path: str) -> model.Json:
     """The value under nested keys, or None where the path ends early."""
     value = document
     for key in path:
-        if not isinstance(value, Mapping):
+        # Documents come from JSON; asking for the abstract Mapping cost a tenth of every pass.
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value

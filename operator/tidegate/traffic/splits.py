@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from tidegate.rollout import model
 
@@ -23,6 +24,7 @@ class PlaneWeights:
     candidate: int
 
 
+@lru_cache(maxsize=1024)  # the same few weights at every pass, and parsing a fraction is slow
 def exact(number: float) -> Fraction:
     """The decimal number that a person wrote, not its nearest binary one."""
     return Fraction(str(number))
