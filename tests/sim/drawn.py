@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.sim import facts
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
-from tests.sim.run import Run, Scenario
+from tests.sim.run import REST_SECONDS, Run, Scenario
 from tests.sim.storm import Storm
 from tests.sim.world import Truth
 
@@ -251,7 +251,8 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
         tend=tend,
         acts=tuple(act for _, act, _ in plan.acts),
         faults=faults,
-        idle_seconds=700.0 if dice.random() < 0.1 else 0.0,
+        rest_seconds=75.0 if dice.random() < 0.2 else REST_SECONDS,
+        idle_seconds=700.0 if dice.random() < 0.04 else 0.0,
     )
 
 

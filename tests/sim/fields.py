@@ -47,7 +47,7 @@ def leaves(body: Mapping[str, Any], *, within: Iterable[str]) -> dict[Path, Any]
 
 
 def _walk(value: Any, path: Path, found: dict[Path, Any]) -> None:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             if path == ("metadata",) and key in _SERVER_FIELDS:
                 continue
@@ -113,7 +113,7 @@ def _touched(paths: frozenset[Path], wanted: Mapping[Path, Any]) -> list[Path]:
 
 def after_update(old: Object, new: Object, *, managed: Managed, owner: Owner) -> Managed:
     """Who owns what after a plain write: its author owns every field that it changed."""
-    members = [m for m in new.keys() | old.keys() if m not in {"apiVersion", "kind"}]
+    members = [m for m in dict.fromkeys((*new, *old)) if old.get(m) is not new.get(m)]
     before, after = leaves(old, within=members), leaves(new, within=members)
     changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value}
     gone = before.keys() - after.keys()

@@ -350,7 +350,7 @@ def steps_pass_on_evidence(memory: Memory, change: Change) -> None:
     if step.get("confirmedAt"):
         key = (f"{new['id']} {step['confirmedAt']}", step["index"])
         memory.served_at_confirmation.setdefault(key, memory.run.world.served.get(revision, 0.0))
-    if old.get("id") != new.get("id") or memory.waved_through:
+    if not old or old["id"] != new.get("id") or memory.waved_through:
         return
     for index, (before, after) in enumerate(zip(old["plan"], new["plan"], strict=False)):
         if after["state"] == "Passed" and before["state"] != "Passed":

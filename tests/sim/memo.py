@@ -1,7 +1,7 @@
 """Remembers what pure functions of an unchanged document said, so that a pass costs less.
 
 Documents of the simulated cluster are immutable and shared, so identity means equality. Only the
-translation of spec and status is remembered; nothing that reads a clock or the world.
+reading and writing of documents is remembered; nothing that reads a clock or the world.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from typing import Any
 
 from tidegate.api import convert, revision, status
 from tidegate.controller import observer
+from tidegate.rollout import model, workloads
 
-_known: dict[tuple[str, int], tuple[Any, Any]] = {}
+_known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+_written: dict[model.Status, dict[str, Any]] = {}
 
 
 def clear() -> None:
     """Forget the documents of the run before."""
     _known.clear()
+    _written.clear()
 
 
 def _by_identity(name: str, plain: Callable[..., Any], part: Callable[[Any], Any]) -> Any:
@@ -51,11 +54,41 @@ def _unless_referred(plain: Callable[..., Any]) -> Any:
     return resolved
 
 
+def _by_value(plain: Callable[[model.Status], dict[str, Any]]) -> Any:
+    """A status that was written is read back as an equal one, and often compared."""
+
+    def remembered(status_: model.Status) -> dict[str, Any]:
+        found = _written.get(status_)
+        if found is None:
+            found = _written[status_] = plain(status_)
+        return found
+
+    return remembered
+
+
+def _by_documents(plain: Callable[..., Any]) -> Any:
+    """The state of a revision; every document that it is read from counts."""
+
+    def remembered(
+        deployment: Any, *, service: Any, endpoint_slices: list[Any], pods: list[Any]
+    ) -> Any:
+        read = (deployment, service, *endpoint_slices, None, *pods)
+        key = ("revision", *map(id, read))
+        found = _known.get(key)
+        if found is None:
+            state = plain(deployment, service=service, endpoint_slices=endpoint_slices, pods=pods)
+            found = _known[key] = (read, state)
+        return found[1]
+
+    return remembered
+
+
 def install() -> None:
     """Put the memory in front of the functions, once per process."""
     convert.read_spec = _by_identity("spec", convert.read_spec, _spec)
     revision.revision_of = _by_identity("revision", revision.revision_of, _spec)
-    status.write_status = _by_identity("document", status.write_status, _itself)
+    status.write_status = _by_value(status.write_status)
+    workloads.revision_state = _by_documents(workloads.revision_state)
     observer.resolve_templates = _unless_referred(observer.resolve_templates)  # type: ignore[attr-defined]
     status.read_status = _by_identity("status", status.read_status, _itself)
 

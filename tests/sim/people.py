@@ -58,14 +58,14 @@ def manifest(
             "strategy": {
                 "canary": {
                     "steps": [
-                        {"name": f"s{i}", "weight": weight, "hold": f"{hold}s", "deadline": "5m"}
+                        {"name": f"s{i}", "weight": weight, "hold": f"{hold}s", "deadline": "75s"}
                         for i, (weight, hold) in enumerate(steps)
                     ]
                 },
                 "scaleDownDelay": "3s",
             },
             "analysis": analysis,
-            "progressDeadline": "2m",
+            "progressDeadline": "1m",
             "revisionHistoryLimit": 1,
             **more,
         },

@@ -26,7 +26,7 @@ from tests.sim.world import START, Truth, World
 from tidegate import ports
 
 SWEPT_LATER = frozenset({"drop", "silent_watch"})
-REST_SECONDS = 75.0  # longer than the longest look of a running rollout
+REST_SECONDS = 25.0  # longer than any drain; some seeds rest for minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ class Scenario:
     may_reject_good: bool = False
     without_conflicts: bool = False
     liveness_seconds: float = 1500.0
+    rest_seconds: float = REST_SECONDS
     idle_seconds: float = 0.0
     acts: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
@@ -155,10 +156,10 @@ class Run:
     async def _come_to_rest(self) -> None:
         deadline = self.loop.time() + self.scenario.liveness_seconds
         while True:
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(2.5)
             if self.scenario.tend is not None:
                 await self.scenario.tend(self)
-            quiet = self.loop.time() - self.last_write >= REST_SECONDS
+            quiet = self.loop.time() - self.last_write >= self.scenario.rest_seconds
             late = self.loop.time() > deadline
             if quiet and not self.judge.unfinished():
                 try:

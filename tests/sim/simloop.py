@@ -1,14 +1,18 @@
 """An asyncio event loop whose time is a number: it jumps to the next timer, nobody waits.
 
 One seed decides a run, so nothing may depend on addresses: tasks get running numbers as hashes,
-since asyncio keeps them in sets.
+since asyncio keeps them in sets. Timers that are due at the same time fire in the order in which
+they were set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from asyncio import base_events
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,20 +20,6 @@ T = TypeVar("T")
 
 class Deadlock(RuntimeError):  # noqa: N818  (it names a state, as asyncio's own do)
     """Every task waits for something that no timer brings."""
-
-
-class _Time:
-    """What the loop takes for its selector: waiting means moving the time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def select(self, timeout: float | None) -> list[object]:
-        if timeout is None:
-            raise Deadlock
-        if timeout > 0:
-            self.now += timeout
-        return []
 
 
 class _Task(asyncio.Task[T]):
@@ -45,28 +35,63 @@ class _Task(asyncio.Task[T]):
 
 
 class SimLoop(base_events.BaseEventLoop):
-    """A loop for one run; `close` it afterwards."""
+    """A loop for one run; `close` it afterwards. No selector, no threads, no debug mode."""
+
+    _ready: deque[asyncio.Handle]
 
     def __init__(self) -> None:
         super().__init__()
-        self._virtual = _Time()
-        self._selector = self._virtual
-        self._clock_resolution = 1e-9
+        self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_set = 0
         self._tasks_made = 0
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         """Virtual seconds since the run began."""
-        return self._virtual.now
+        return self._now
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back at this virtual time."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_set += 1
+        heapq.heappush(self._timers, (when, self._timers_set, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It stays in the heap until its time comes, and does nothing then."""
+
+    def _run_once(self) -> None:
+        """All that is ready now; time moves only when nothing is."""
+        ready = self._ready
+        if not ready:
+            self._move_time()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _move_time(self) -> None:
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            raise Deadlock
+        self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            self._ready.append(heapq.heappop(timers)[2])
 
     def _make_task(
         self, _: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, T], **options: Any
     ) -> _Task[T]:
         self._tasks_made += 1
         return _Task(coro, number=self._tasks_made, loop=self, **options)
-
-    def _process_events(self, event_list: list[object]) -> None:
-        assert not event_list
 
     def _write_to_self(self) -> None:
         """No other thread exists that could need to wake us."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ SPOILS_GOOD = frozenset(
 BLINDS = frozenset(
     {"deposed", "drop", "silent_watch", "stale_list", "lag", "late_write", "slow_call", "pause"}
 )
-LAST_SECONDS = 150.0
+LAST_SECONDS = 100.0
 _CHANCE = {
     "crash_at_call": 0.03,
     "deposed": 0.1,
@@ -112,8 +113,8 @@ class Storm(Calm):
         super().__init__(dice)
         share = dice.choice((0.1, 0.2, 0.4))
         salt = dice.random()  # each kind has dice of its own: a new kind moves no other
-        own = {kind: random.Random(f"{salt}/{kind}") for kind in KINDS}
-        drawn = {kind: _window(own[kind]) for kind in KINDS if own[kind].random() < share}
+        own = {kind: _number(f"{salt}/{kind}") for kind in KINDS}
+        drawn = {kind: _window(random.Random(own[kind])) for kind in KINDS if own[kind] < share}
         self.windows = {k: w for k, w in drawn.items() if only is None or k in only}
         self.struck: set[str] = set()
         self._run: Run | None = None
@@ -338,6 +339,12 @@ def hash_of(kind: ports.Kind) -> int:
 
 def _back(set_ready: Callable[..., None], uid: str, pod: object) -> None:
     set_ready(uid, pod, ready=True)
+
+
+def _number(text: str) -> float:
+    """A number from 0 to 1 that the text alone decides."""
+    digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big") / 2**48
 
 
 def _window(dice: random.Random) -> Window:

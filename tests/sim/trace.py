@@ -65,6 +65,9 @@ class Recorder:
     def leading(self, *, leads: bool) -> None:
         self._trace.add(f"leading {leads}")
 
+    def evidence(self, document: model.Document) -> None:
+        self.counts[str(document["event"])] += 1
+
     def problem(self, event: str, **problem: str) -> None:
         self.counts[f"problem {event}"] += 1
         self._trace.add(f"problem {event} {problem}")
