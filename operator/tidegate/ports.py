@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from tidegate.rollout import model
+
 Object = dict[str, Any]  # a Kubernetes object as decoded JSON
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -275,6 +277,10 @@ class Recorder(Protocol):
 
     def leading(self, *, leads: bool) -> None:
         """Leadership changed."""
+        ...
+
+    def evidence(self, document: model.Document) -> None:
+        """A document of `evidence.replay`, from which a verdict can be worked out again."""
         ...
 
     def problem(self, event: str, **fields: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
+from tidegate.rollout import model
 
 
 class Trace:

@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from tidegate import ports
+from tidegate.rollout import model
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -79,6 +80,7 @@ class MemoryRecorder:
         self.rollbacks: list[str] = []
         self.results: list[str] = []
         self.queries: list[str] = []
+        self.evidence_documents: list[model.Document] = []
         self.depth = 0
 
     def transition(self, transition: ports.Transition) -> None:
@@ -106,6 +108,9 @@ class MemoryRecorder:
 
     def leading(self, *, leads: bool) -> None:
         self.leads.append(leads)
+
+    def evidence(self, document: model.Document) -> None:
+        self.evidence_documents.append(document)
 
     def problem(self, event: str, **fields: str) -> None:
         self.problems.append((event, fields))

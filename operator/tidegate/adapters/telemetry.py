@@ -128,6 +128,11 @@ class Telemetry:
         self._leader.set(int(leads))
         _log(logging.INFO, "leadership", leads=leads)
 
+    def evidence(self, document: model.Document) -> None:
+        """A document of `evidence.replay`, from which a verdict can be worked out again."""
+        fields = {name: value for name, value in document.items() if name != "event"}
+        _log(logging.INFO, str(document["event"]), **fields)
+
     def problem(self, event: str, **fields: str) -> None:
         """Something unexpected that a person may want to read."""
         self._problems.labels(event=event).inc()

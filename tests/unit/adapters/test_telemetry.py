@@ -4,10 +4,13 @@ import json
 import logging
 import sys
 
+import pytest
 from prometheus_client import generate_latest
 
 from tidegate import ports
 from tidegate.adapters.telemetry import JsonFormatter, Telemetry
+from tidegate.evidence import engine, replay
+from tidegate.evidence.judgement import Context, EvidenceConfig
 
 
 def metrics(telemetry: Telemetry) -> list[str]:
@@ -92,6 +95,21 @@ def test_log_line_of_a_library_is_json_too() -> None:
 def test_field_cannot_forge_the_level_or_the_event() -> None:
     decoded = line(record("real", level="debug", event="forged"))
     assert (decoded["level"], decoded["event"]) == ("info", "real")
+
+
+def test_evidence_is_logged_so_that_it_can_be_replayed(caplog: pytest.LogCaptureFixture) -> None:
+    config = EvidenceConfig(metrics=(), requests_from="")
+    context = Context(now=1.0, step=0, judged_from=0.0, has_stable=True)
+    judgement = engine.judge([], context=context, config=config)
+    written = Telemetry()
+    with caplog.at_level(logging.INFO, logger="tidegate"):
+        written.evidence(replay.opened(rollout="ml/a-1", namespace="ml", name="a", config=config))
+        written.evidence(
+            replay.judged(rollout="ml/a-1", rows=[], context=context, judgement=judgement)
+        )
+    lines = [JsonFormatter().format(made) for made in caplog.records]
+    report = replay.replay(lines)
+    assert (len(report.looks), report.difference) == (1, "")
 
 
 def test_text_with_line_breaks_stays_on_one_line() -> None:
