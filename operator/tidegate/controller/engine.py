@@ -89,7 +89,12 @@ def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
     observer = Observer(
         api=parts.api,
         store=parts.store,
-        analyst=Analyst(source=metrics, clock=parts.clock, sources=parts.settings.sources),
+        analyst=Analyst(
+            source=metrics,
+            clock=parts.clock,
+            sources=parts.settings.sources,
+            recorder=parts.recorder,
+        ),
         probe=parts.probe,
         clock=parts.clock,
         settings=parts.settings,

@@ -287,30 +287,26 @@ class Observer:
     async def _analysis(
         self, seen: model.Observation, found: Mapping[str, Template]
     ) -> model.AnalysisState:
-        """The verdict on the weight that was confirmed last; it stands while the next is reached."""
+        """The verdict on the weights that were confirmed; before them, what the steps can find."""
         rollout, spec = _active(seen.status), seen.spec
-        if rollout is None or spec is None or rollout.judged_since is None:
+        if rollout is None or spec is None or rollout.skip_analysis:
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
-        if rollout.split.candidate_percent == 0 or rollout.skip_analysis:
-            return model.AnalysisState()
-        return await self._analyst.state(
-            AnalysisRequest(
-                namespace=seen.meta.namespace,
-                name=seen.meta.name,
-                uid=seen.meta.uid,
-                rollout_id=rollout.id,
-                stable=seen.status.stable.revision if seen.status.stable else "",
-                candidate=rollout.revision.hash,
-                spec=_judged_spec(spec, rollout, found),
-                templates=found,
-                step_index=_judged_index(rollout),
-                confirmed_at=rollout.judged_since,
-                first_traffic_at=rollout.first_traffic_at,
-                split_percent=rollout.split.candidate_percent,
-                analysis_key=rollout.analysis_key,
-            )
+        request = AnalysisRequest(
+            namespace=seen.meta.namespace,
+            name=seen.meta.name,
+            uid=seen.meta.uid,
+            rollout=rollout,
+            stable=seen.status.stable.revision if seen.status.stable else "",
+            spec=_judged_spec(spec, found),
+            templates=found,
+            one_pod=_starts_with_one_pod(spec, rollout),
         )
+        if rollout.stage in BEFORE_TRAFFIC:
+            return await self._analyst.outlook(request)
+        if rollout.split.candidate_percent == 0 or not request.events:
+            return model.AnalysisState()
+        return await self._analyst.state(request)
 
 
 def _active(status_: model.Status) -> model.Rollout | None:
@@ -341,29 +337,20 @@ def _collision(
     )
 
 
-def _judged_index(rollout: model.Rollout) -> int:
-    """The step whose evidence counts: the one before, while the next weight is being reached."""
-    if rollout.step is None:
-        return len(rollout.plan)
-    return rollout.step.index if rollout.step.confirmed_at else rollout.step.index - 1
-
-
-def _judged_spec(
-    spec: model.Spec, rollout: model.Rollout, found: Mapping[str, Template]
-) -> model.Spec:
-    """The spec with the plan's steps (edits wait for the next rollout) and the readable metrics."""
-    steps = tuple(
-        model.Step(
-            name=step.name,
-            weight_percent=step.weight_percent,
-            hold_seconds=step.hold_seconds,
-            deadline_seconds=step.deadline_seconds,
-            min_requests=step.min_requests,
-        )
-        for step in rollout.plan
-    )
+def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
+    """The spec with the metrics that can be read."""
     metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
-    return replace(spec, steps=steps, analysis=replace(spec.analysis, metrics=metrics))
+    return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
+
+
+def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
+    """True when all of the candidate's first evidence comes from one pod, as from one node."""
+    if not rollout.plan:
+        return False
+    pods = provider_for(spec.traffic.provider).candidate_needed(
+        rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
+    )
+    return pods <= 1
 
 
 def _all_ready(deployment: ports.Object) -> bool:

@@ -97,7 +97,7 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
         until = datetime.fromtimestamp(context.judged_from, tz=UTC)
         message = f"nothing is judged before {until:%H:%M:%S} UTC"
         return replace(base, reason=Reason.WARMUP, message=message)
-    holds = _holds(guards, base=base, config=config)
+    holds = _holds(guards, base=base, context=context, config=config)
     if not holds:
         message = "; ".join(one.message for one in guards)
         return replace(base, verdict=Verdict.ADVANCE, reason=Reason.NON_INFERIOR, message=message)
@@ -124,8 +124,13 @@ class _Hold:
     metric: str = ""
 
 
-def _holds(guards: Sequence[Finding], *, base: Judgement, config: EvidenceConfig) -> list[_Hold]:
+def _holds(
+    guards: Sequence[Finding], *, base: Judgement, context: Context, config: EvidenceConfig
+) -> list[_Hold]:
     """All reasons not to advance, the first in rule order first."""
+    needed = context.min_requests
+    if needed is None:
+        needed = config.min_candidate_requests
     found = [
         _Hold(reason=one.reason, message=one.message, metric=one.metric)
         for one in guards
@@ -134,8 +139,8 @@ def _holds(guards: Sequence[Finding], *, base: Judgement, config: EvidenceConfig
     if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
         found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
-    if base.step_requests < config.min_candidate_requests:
-        seen = f"{base.step_requests:.0f} of {config.min_candidate_requests:.0f} requests"
+    if base.step_requests < needed:
+        seen = f"{base.step_requests:.0f} of {needed:.0f} requests"
         found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
     elif base.step_intervals < config.min_intervals:
         seen = f"{base.step_intervals} of {config.min_intervals} intervals"
@@ -252,6 +257,8 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
     text = f"{what} {found.x_c / found.n_c:.3g}{against} (n={found.n_c:.0f}"
     text += f", evidence {found.log_e:.1f} of {found.log_limit:.1f})"
     match reason:
+        case Reason.SLO_BREACH:
+            return f"{text}, above its limit of {rule.limit:.3g}"
         case Reason.SHARED_INCIDENT:
             return f"{text}, and stable breaks the limit too"
         case Reason.INSUFFICIENT if found.n_c < rule.min_samples:

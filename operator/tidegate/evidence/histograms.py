@@ -60,7 +60,7 @@ def collect(
     """
     groups: dict[Group, dict[float, float]] = {}
     for one in series:
-        edge = _edge(one.labels.get("le", ""))
+        edge = edge_of(one)
         counted = counters.delta(one.samples, window=window, from_zero=births.from_zero(one))
         if edge is not None and counted is not None:
             key = tuple(sorted(kv for kv in one.labels.items() if kv[0] != "le"))
@@ -118,10 +118,10 @@ def _sum(groups: Sequence[dict[float, float]]) -> Histogram:
     )
 
 
-def _edge(text: str) -> float | None:
-    """A bucket bound: "1" and "1.0" are one edge."""
+def edge_of(series: Series) -> float | None:
+    """The bound of a bucket series in the histogram's unit: "1" and "1.0" are one edge."""
     try:
-        edge = float(text)
+        edge = float(series.labels.get("le", ""))
     except ValueError:
         return None
     return None if math.isnan(edge) else edge

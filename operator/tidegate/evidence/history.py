@@ -1,58 +1,97 @@
-"""The memory of a step: which looks count, and how long nothing usable was seen."""
+"""Stable before the rollout: what its pods say of dispersion, its usual rates, its buckets.
+
+Source: evidence.md, 2.1 and 3.3.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from tidegate.evidence.model import Measurement, Reason, StepEvidence, Track
+from tidegate.evidence import counters, histograms, intervals, readings
+from tidegate.evidence.dispersion import Spread
+from tidegate.evidence.histograms import Histogram
+from tidegate.evidence.intervals import LATE_SECONDS, Grid, MetricSeries, Table, WeightChange
+from tidegate.evidence.model import Identity, Latency, Problem, Template, Window
+from tidegate.evidence.readings import Shape
+from tidegate.rollout import model
 
-_ERRORS = frozenset({Reason.ERROR, Reason.METRICS_UNAVAILABLE})
+COMMON = 0.5
+_BEFORE = -1  # no step of the plan
 
 
-def record(
-    evidence: StepEvidence,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Raw series of one metric of stable. Units: unix seconds; `grid` is that of the rollout."""
+
+    metric: str
+    series: MetricSeries
+    identity: Identity
+    grid: Grid
+    start: float
+    end: float
+
+    def table(self, shape: Shape, *, unit_seconds: float = 1.0) -> Table:
+        """Its closed intervals, in the streams of a shape."""
+        scrape = self.grid.scrape_interval_seconds
+        return intervals.close_intervals(
+            Table(),
+            series={
+                self.metric: replace(self.series, edges=shape.edges, unit_seconds=unit_seconds)
+            },
+            grid=replace(
+                self.grid, settle_seconds=0.0, cold_start_seconds=0.0, first_traffic_at=self.start
+            ),
+            events=(WeightChange(at=self.start, step=_BEFORE, weight=0.0),),
+            identity=replace(self.identity, candidate=""),
+            now=self.end + scrape + LATE_SECONDS,
+        )
+
+    def histogram(self, *, unit_seconds: float) -> Histogram | None:
+        """All of its requests by latency; None without any."""
+        window = Window(
+            start=self.start,
+            end=self.end,
+            scrape_interval_seconds=self.grid.scrape_interval_seconds,
+        )
+        stable = [
+            one for one in self.series.buckets if one.labels.get("revision") == self.identity.stable
+        ]
+        births = counters.Births(stable, window=window)
+        return histograms.collect(stable, births=births, window=window, unit_seconds=unit_seconds)
+
+
+def shape_of(
+    metric: model.Metric,
     *,
-    measurements: Mapping[str, Measurement],
-    required: frozenset[str],
-    keep: int,
-    at: float,
-) -> StepEvidence:
-    """Evidence with one more look at every metric; tracks of other metrics are dropped.
+    template: Template,
+    series: MetricSeries,
+    identity: Identity,
+    past: Past | None,
+) -> Shape | Problem:
+    """How a counted metric is cut into streams, from the series of both arms and the history.
 
-    Only a usable look with a sample newer than the one before enters the history, so that looking
-    more often than the source scrapes proves nothing. Errors and missing data are counted for the
-    `required` metrics; the others never act.
+    Errors: as `readings.latency_shape`.
     """
-    tracks = {
-        name: _tracked(evidence.tracks.get(name), measurement=measurement, keep=keep)
-        for name, measurement in measurements.items()
-    }
-    problems = [
-        track.latest.candidate.problem.reason
-        for name, track in tracks.items()
-        if name in required and track.latest.candidate.problem is not None
-    ]
-    errors = evidence.consecutive_errors + 1 if _ERRORS.intersection(problems) else 0
-    since = evidence.without_data_since
-    return replace(
-        evidence,
-        tracks=tracks,
-        consecutive_errors=errors,
-        without_data_since=(at if since is None else since) if problems else None,
-    )
+    measure = template.measure
+    if isinstance(measure, Latency):
+        return readings.latency_shape(
+            measure,
+            threshold=metric.threshold,
+            buckets=series.buckets,
+            identity=identity,
+            history=past.histogram(unit_seconds=measure.unit_seconds) if past else None,
+        )
+    if past is None:
+        return Shape()
+    counted = [row.counts[past.metric] for row in past.table(Shape()).rows if row.counts]
+    requests = sum(counts.n_s for counts in counted)
+    bad = sum(counts.x_s[0] for counts in counted)
+    return Shape(common=bad > COMMON * requests)
 
 
-def _tracked(track: Track | None, *, measurement: Measurement, keep: int) -> Track:
-    history = () if track is None else track.history
-    if _brings_news(measurement, history=history):
-        history = (*history, measurement)[-keep:]
-    return Track(latest=measurement, history=history)
-
-
-def _brings_news(measurement: Measurement, *, history: tuple[Measurement, ...]) -> bool:
-    arm = measurement.candidate
-    if arm.problem is not None or arm.newest is None:
-        return False
-    last = history[-1].candidate.newest if history else None
-    return last is None or arm.newest > last
+def spreads_of(past: Past | None, *, shape: Shape, unit_seconds: float = 1.0) -> tuple[Spread, ...]:
+    """What stable's pods have shown of each stream before the rollout."""
+    nothing = (Spread(),) * (len(shape.edges) or 1)
+    if past is None:
+        return nothing
+    return past.table(shape, unit_seconds=unit_seconds).spreads.get(past.metric, nothing)

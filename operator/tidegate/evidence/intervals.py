@@ -19,6 +19,7 @@ from tidegate.evidence.dispersion import Phi, Spread
 from tidegate.evidence.model import Identity, Series, Window
 
 LATE_SECONDS = 5.0
+LEAST_SCRAPES, MOST_SCRAPES = 2, 120
 _BOUNDARY = 1e-6
 CHURN_SHARE = 1 / 3
 
@@ -126,8 +127,9 @@ class Grid:
 
     @property
     def length_seconds(self) -> float:
-        """Length of an interval: at least two scrapes, or it could close empty."""
-        return max(self.interval_seconds, 2 * self.scrape_interval_seconds)
+        """Length of an interval: two scrapes, or it could close empty, to what one query holds."""
+        scrapes = self.interval_seconds / self.scrape_interval_seconds
+        return min(max(scrapes, LEAST_SCRAPES), MOST_SCRAPES) * self.scrape_interval_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,18 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
     return found
 
 
+def next_start(grid: Grid, *, events: Sequence[WeightChange], after: float) -> float:
+    """Where the first interval begins that lies after an instant; the instant itself if unknown."""
+    warm_at = after if grid.first_traffic_at is None else grid.first_traffic_at
+    warm_at += grid.cold_start_seconds
+    for event, following in itertools.pairwise((*events, None)):
+        assert event is not None
+        start = max(event.at + grid.settle_seconds, warm_at, after)
+        if following is None or start < following.at:
+            return start
+    return after
+
+
 # --- counting ------------------------------------------------------------------------------------
 
 
@@ -175,13 +189,15 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
 class MetricSeries:
     """Raw series of one metric, of both revisions.
 
-    A ratio has `total` and `bad`; a latency has `buckets` and the edges (seconds) that were fixed
+    A ratio has `total` and `bad`, and with `complement` the events that are not `bad` are the ones
+    that speak against a revision; a latency has `buckets` and the edges (seconds) that were fixed
     when the rollout began.
     """
 
     total: tuple[Series, ...] = ()
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
+    complement: bool = False
     unit_seconds: float = 1.0
     edges: tuple[float, ...] = ()
 
@@ -213,51 +229,110 @@ def close_intervals(
     table whose `spreads` hold the stable history, if there is one.
     Units: now in unix seconds; given_phi replaces the measured dispersion.
     """
-    sorted_names = sorted(series)
-    births = {
-        name: counters.Births(
-            (*series[name].total, *series[name].bad, *series[name].buckets),
-            window=_window(Slot(t0=0, t1=now, step=0, weight=0), grid=grid),
-        )
-        for name in sorted_names
-    }
+    count = _Counting(
+        series=series,
+        grid=grid,
+        identity=identity,
+        now=now,
+        given_phi=given_phi,
+        min_df=min_df,
+        assumed=assumed,
+    )
     spreads = dict(table.spreads)
     rows = list(table.rows)
     until = table.closed_until
     for slot in slots(grid, events=events, after=table.closed_until, now=now):
+        row = count.row(slot, spreads=spreads)
+        for name, counts in row.counts.items():
+            known = spreads.get(name, (Spread(),) * len(counts.x_c))
+            spreads[name] = widened(known, pods=counts.pods_s)
+        rows.append(row)
+        until = slot.t1
+    return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
+
+
+def open_row(
+    table: Table,
+    *,
+    series: Mapping[str, MetricSeries],
+    grid: Grid,
+    events: Sequence[WeightChange],
+    identity: Identity,
+    now: float,
+) -> Row | None:
+    """The interval that still runs, up to now; None before it began or without any data.
+
+    For what must not wait until the interval closes. A row that has led to a verdict is kept as
+    the last one of the table, so that the verdict can be worked out again.
+    """
+    if grid.first_traffic_at is None or not events:
+        return None
+    last = events[-1]
+    warm_at = grid.first_traffic_at + grid.cold_start_seconds
+    began = max(table.closed_until, last.at + grid.settle_seconds, warm_at)
+    if began >= now:
+        return None
+    count = _Counting(series=series, grid=grid, identity=identity, now=now)
+    slot = Slot(t0=began, t1=now, step=last.step, weight=last.weight)
+    row = count.row(slot, spreads=table.spreads)
+    return row if row.counts else None
+
+
+class _Counting:
+    """Counts slots of time in series that were fetched together."""
+
+    def __init__(
+        self,
+        *,
+        series: Mapping[str, MetricSeries],
+        grid: Grid,
+        identity: Identity,
+        now: float,
+        given_phi: float | None = None,
+        min_df: int = dispersion.MIN_DF,
+        assumed: float = dispersion.ASSUMED,
+    ) -> None:
+        self._series = {name: series[name] for name in sorted(series)}
+        self._grid = grid
+        self._identity = identity
+        self._given_phi = given_phi
+        self._min_df = min_df
+        self._assumed = assumed
+        everything = _window(Slot(t0=0, t1=now, step=0, weight=0), grid=grid)
+        self._births = {
+            name: counters.Births((*one.total, *one.bad, *one.buckets), window=everything)
+            for name, one in self._series.items()
+        }
+
+    def row(self, slot: Slot, *, spreads: Mapping[str, tuple[Spread, ...]]) -> Row:
+        """What both arms did in a slot, with the dispersion as it was known before."""
         counted: dict[str, Counts] = {}
         flags: set[Flag] = set()
-        for name in sorted_names:
+        for name, series in self._series.items():
             raw = _raw(
-                series[name],
-                births=births[name],
-                window=_window(slot, grid=grid),
-                identity=identity,
+                series,
+                births=self._births[name],
+                window=_window(slot, grid=self._grid),
+                identity=self._identity,
             )
             if raw is None:
                 continue
             flags.update(raw.flags)
             known = spreads.get(name, (Spread(),) * len(raw.counts.x_c))
-            phi = tuple(
-                dispersion.given(given_phi)
-                if given_phi is not None
-                else one.phi(min_df=min_df, assumed=assumed)
-                for one in known
-            )
-            counted[name] = replace(raw.counts, phi=phi)
-            spreads[name] = widened(known, pods=raw.counts.pods_s)
-        rows.append(
-            Row(
-                t0=slot.t0,
-                t1=slot.t1,
-                step=slot.step,
-                weight=slot.weight,
-                counts=counted,
-                flags=tuple(sorted(flags)),
-            )
+            counted[name] = replace(raw.counts, phi=tuple(self._phi(one) for one in known))
+        return Row(
+            t0=slot.t0,
+            t1=slot.t1,
+            step=slot.step,
+            weight=slot.weight,
+            counts=counted,
+            flags=tuple(sorted(flags)),
         )
-        until = slot.t1
-    return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
+
+    def _phi(self, spread: Spread) -> Phi:
+        if self._given_phi is not None:
+            return dispersion.given(self._given_phi)
+        return spread.phi(min_df=self._min_df, assumed=self._assumed)
 
 
 def widened(spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts]) -> tuple[Spread, ...]:
@@ -328,12 +403,17 @@ def _arm(series: MetricSeries, *, births: counters.Births, window: Window, revis
     all_events = counters.by_target(total, births=births, window=window)
     bad_events = counters.by_target(of(series.bad), births=births, window=window)
     pods = tuple(
-        PodCounts(n=n, x=(min(n, bad_events.get(key, 0.0)),))
+        PodCounts(n=n, x=(_against(series, n=n, bad=bad_events.get(key, 0.0)),))
         for key, n in sorted(all_events.items())
     )
     clamped = any(bad_events.get(key, 0.0) > n for key, n in all_events.items())
     flags = _churn(total, pods=len(pods))
     return _Arm(pods=pods, flags=(*flags, Flag.CLAMPED) if clamped else flags)
+
+
+def _against(series: MetricSeries, *, n: float, bad: float) -> float:
+    clamped = min(n, bad)  # scrape skew may show more bad events than events
+    return n - clamped if series.complement else clamped
 
 
 def _latency_pods(

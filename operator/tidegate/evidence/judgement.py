@@ -137,6 +137,7 @@ class Context:
 
     `problems` are those of the current look, by metric; `checks` are the valid looks at scalar
     metrics, oldest first. `at_deadline` is what the policy does without proof, None before then.
+    `min_requests` are those that the step asks for, None leaves them to the config.
     """
 
     now: float
@@ -146,6 +147,7 @@ class Context:
     problems: Mapping[str, Problem] = field(default_factory=dict)
     checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     at_deadline: Verdict | None = None
+    min_requests: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from tidegate.evidence import presets, queries
+from tidegate.evidence import presets, queries, rules
 from tidegate.evidence.model import Identity, Query, Template, Variable
 from tidegate.evidence.substitution import Unsafe
 from tidegate.rollout import model
@@ -98,6 +98,7 @@ def _checked(
         message = f"metric source {template.source!r} is not in the operator's settings"
         yield model.Violation(path=where, message=message, reason=NOT_FOUND)
         return
+    yield from rules.violations(metric, template=template, path=path)
     free = isinstance(template.measure, Query) and not template.cluster
     if free and not sources[template.source]:
         message = (

@@ -1,7 +1,8 @@
 """The closed set of things a decision can ask the shell to do, and their order.
 
 Every action is idempotent: the actuator compares with what it saw and sends nothing when equal.
-Lowering actions run before the status write, all others after it (architecture.md, 1).
+Lowering actions run before the status write, all others after it (architecture.md, 1), and what
+keeps the books last.
 """
 
 from __future__ import annotations
@@ -70,6 +71,21 @@ class DeleteRevision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRecord:
+    """Write down how a rollout went. `rollout` is None where only its result is still known."""
+
+    last: model.LastRollout
+    rollout: model.Rollout | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRecord:
+    """Delete a record beyond the history limit."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddFinalizer:
     """Hold deletion back while traffic is owed."""
 
@@ -79,8 +95,16 @@ class RemoveFinalizer:
     """Nothing is owed any more."""
 
 
+Bookkeeping = CreateRecord | DeleteRecord
 Action = (
-    CreateRevision | Scale | SetRole | SetTraffic | DeleteRevision | AddFinalizer | RemoveFinalizer
+    CreateRevision
+    | Scale
+    | SetRole
+    | SetTraffic
+    | DeleteRevision
+    | AddFinalizer
+    | RemoveFinalizer
+    | Bookkeeping
 )
 
 
@@ -110,5 +134,10 @@ def lowering(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 def after_status(actions: Sequence[Action]) -> tuple[Action, ...]:
     """All other actions in their given order; they run once the intent is written."""
-    first = lowering(actions)
-    return tuple(action for action in actions if action not in first)
+    others = {*lowering(actions), *bookkeeping(actions)}
+    return tuple(action for action in actions if action not in others)
+
+
+def bookkeeping(actions: Sequence[Action]) -> tuple[Bookkeeping, ...]:
+    """Records of ended rollouts. They come last, and no rollout ever waits for them."""
+    return tuple(action for action in actions if isinstance(action, CreateRecord | DeleteRecord))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, model, plan, waiting
+from tidegate.rollout import actions, model, plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
@@ -91,7 +91,7 @@ def _finish_rollback(turn: Turn) -> Turn:
         delay_seconds=turn.spec.scale_down_delay_seconds
         + turn.spec.rollback.keep_candidate_seconds,
     )
-    turn = close(turn, result=result, reason=rollout.rollback_reason)
+    turn = close(turn, result=result, reason=rollout.rollback_reason, by=rollout.rollback_by)
     text = f"{rollout.revision.model_version} rejected: {rollout.rollback_reason}"
     turn = turn.warn("Aborted", text) if aborted else turn
     return turn.warn("RolledBack" if turn.stable else "RevisionRejected", text)
@@ -100,10 +100,11 @@ def _finish_rollback(turn: Turn) -> Turn:
 def cancel(turn: Turn, *, result: model.RolloutResult, reason: str) -> Turn:
     """End the running rollout without rejecting its revision: superseded, or back to stable."""
     revision = turn.rollout.revision.hash
+    turn = plan.end_step(turn, model.StepState.SKIPPED)
     if turn.rollout.split.candidate_percent > 0 or not only_stable_serves(turn):
         turn = lower(turn)
     turn = retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    return close(turn, result=result, reason=reason).look_again(LOWERING_LOOK_SECONDS)
+    return close(turn, result=result, reason=reason, by="Spec").look_again(LOWERING_LOOK_SECONDS)
 
 
 def work_promoting(turn: Turn) -> Turn:
@@ -120,7 +121,11 @@ def work_promoting(turn: Turn) -> Turn:
     if old is not None:
         turn = turn.with_status(replace(turn.status, previous=old))
         turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    turn = close(turn, result=result, reason="promoted by request" if fast else "all steps passed")
+    turn = (
+        close(turn, result=result, reason="promoted by request", by="User")
+        if fast
+        else close(turn, result=result, reason="all steps passed", by="Analysis")
+    )
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
 
 
@@ -152,13 +157,23 @@ def retire(turn: Turn, revision: str, *, delay_seconds: float) -> Turn:
     return turn.with_status(replace(turn.status, retiring=(*others, entry)))
 
 
-def close(turn: Turn, *, result: model.RolloutResult, reason: str) -> Turn:
+def close(turn: Turn, *, result: model.RolloutResult, reason: str, by: str) -> Turn:
     """Write the result of the running rollout; it is not active any more."""
     rollout = turn.rollout
-    last = model.LastRollout(id=rollout.id, result=result, finished_at=turn.now, reason=reason)
+    last = model.LastRollout(
+        id=rollout.id,
+        result=result,
+        finished_at=turn.now,
+        reason=reason,
+        by=by,
+        revision=rollout.revision.hash,
+        attempt=rollout.attempt,
+        record=record.name_of(turn, rollout),
+    )
     ended = replace(rollout, active=False, step=None, waiting_for=None, split=model.NO_TRAFFIC)
     status = replace(turn.status, rollout=ended, last_rollout=last, candidate=None)
-    return turn.with_status(status).look_again(RUNNING_SECONDS)
+    turn = record.ended(turn.with_status(status), ended, last=last)
+    return turn.look_again(RUNNING_SECONDS)
 
 
 def terminate(turn: Turn, *, finalizer: str) -> Turn:

@@ -289,6 +289,7 @@ class Spec:
     rollback: Rollback
     progress_deadline_seconds: float
     revision_history_limit: int
+    rollout_history_limit: int = 5
     paused: bool = False
 
 
@@ -475,7 +476,8 @@ class Rollout:
     `split` is the intent, written before the data plane is; `observed_candidate_percent` the
     measured share. `progress_at` restarts the progress deadline. `judged_since` is the last
     confirmation of a weight; evidence of earlier steps counts from `evidence_since` on, and
-    `evidence_digest` is the SHA-256 of the rows that it came from.
+    `evidence_digest` is the SHA-256 of the rows that it came from. The `from_` fields name what
+    served when it began, empty for the first revision.
     """
 
     id: str
@@ -498,6 +500,10 @@ class Rollout:
     analysis_key: str = ""
     rollback_reason: str = ""
     rollback_by: str = ""
+    model_name: str = ""
+    model_uri: str = ""
+    from_revision: str = ""
+    from_model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,12 +540,16 @@ class HandledRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRollout:
-    """How the rollout before ended."""
+    """How the rollout before ended. `record` names its RolloutRecord, empty where none is kept."""
 
     id: str
     result: RolloutResult
     finished_at: datetime
     reason: str = ""
+    by: str = ""
+    revision: str = ""
+    attempt: int = 1
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -626,6 +636,16 @@ class RevisionState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRecord:
+    """What is asked of a RolloutRecord that exists: whose it is, and how old."""
+
+    name: str
+    revision: str
+    attempt: int
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficState:
     """What the data plane says: who gets which share, and whether it accepted the newest write.
 
@@ -659,7 +679,8 @@ class AnalysisState:
     """Judgement of the running step by the evidence engine, or why there is none yet.
 
     `judged` is False while nothing was evaluated for this (revision, step) since it was
-    confirmed. `requests` counts candidate requests in this step. `estimates` has one entry per step
+    confirmed. `requests` counts candidate requests in this step. `only_proof_is_missing` says that
+    a hold has no other reason, so that time alone may be enough. `estimates` has one entry per step
     of the plan once the stable history is known; `digest` is the SHA-256 of the interval table.
     """
 
@@ -671,6 +692,7 @@ class AnalysisState:
     requests: float = 0.0
     consecutive_errors: int = 0
     without_data_since: datetime | None = None
+    only_proof_is_missing: bool = False
     observed_candidate_percent: float | None = None
     estimates: tuple[Estimate, ...] = ()
     digest: str = ""
@@ -693,6 +715,7 @@ class Observation:
     blocked: Violation | None = None
     request: Request | None = None
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
+    records: tuple[KeptRecord, ...] = ()
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)
     ready_url_failure: str = ""

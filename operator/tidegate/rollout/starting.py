@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, ending, model, plan, readiness, waiting
+from tidegate.rollout import actions, ending, model, plan, readiness, record, waiting
 from tidegate.rollout.turn import Turn, weight_text
 
 CONFIRM_LOOK_SECONDS = 1.0
@@ -45,9 +45,9 @@ def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
 
 def start(turn: Turn, desired: model.Revision) -> Turn:
     """Begin an attempt for `desired`: freeze the plan; pods and traffic follow."""
-    last = turn.status.rollout
-    attempt = last.attempt + 1 if last is not None and last.revision.hash == desired.hash else 1
+    attempt = record.next_attempt(turn, desired.hash)
     first = not turn.stable
+    stable = turn.status.stable
     steps = () if first else plan.freeze(turn.spec)
     rollout = model.Rollout(
         id=f"{turn.seen.meta.name}-{desired.hash}-{attempt}",
@@ -59,6 +59,10 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         plan=steps,
         stage=model.Phase.INITIALIZING if first else model.Phase.PENDING,
         analysis_key=plan.analysis_key(turn.spec),
+        model_name=turn.spec.model.name,
+        model_uri=turn.spec.model.uri,
+        from_revision=stable.revision if stable is not None else "",
+        from_model_version=stable.model_version if stable is not None else "",
     )
     candidate = model.RevisionStatus(
         revision=desired.hash, model_version=desired.model_version, since=turn.now
@@ -107,7 +111,9 @@ def work_initializing(turn: Turn) -> Turn:
             turn, readiness.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
         )
     turn = ending.become_stable(turn)
-    turn = ending.close(turn, result=model.RolloutResult.PROMOTED, reason="first revision is ready")
+    turn = ending.close(
+        turn, result=model.RolloutResult.PROMOTED, reason="first revision is ready", by="Readiness"
+    )
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
 
 

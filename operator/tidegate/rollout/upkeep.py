@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, ending, model, plan
+from tidegate.rollout import actions, ending, model, plan, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount
 from tidegate.traffic.provider import provider_for
@@ -25,7 +25,7 @@ def tidy(turn: Turn) -> Turn:
     turn = _label_roles(turn)
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
-    return _trim_history(turn)
+    return record.keep(_trim_history(turn))
 
 
 def _hold_finalizer(turn: Turn) -> Turn:

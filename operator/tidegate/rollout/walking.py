@@ -265,7 +265,9 @@ def _deadline(turn: Turn) -> Turn:
     seen = turn.seen.analysis
     message = f"no proof until the step's deadline: {seen.message or 'nothing was measured'}"
     no_data = seen.consecutive_errors > 0 or seen.without_data_since is not None or not seen.judged
-    asked = model.OnInconclusive.PAUSE if no_data else turn.spec.analysis.on_inconclusive
+    asked = turn.spec.analysis.on_inconclusive
+    if no_data or (asked is model.OnInconclusive.PROMOTE and not seen.only_proof_is_missing):
+        asked = model.OnInconclusive.PAUSE
     match asked:
         case model.OnInconclusive.PAUSE:
             return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)

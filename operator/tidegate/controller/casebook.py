@@ -1,0 +1,480 @@
+"""What is known of a rollout that is judged: its interval table, the ledger of its tests, checks.
+
+A case is worked out from series that were handed in; it asks nothing and reads no clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tidegate.controller.gathering import Pieces
+from tidegate.evidence import (
+    engine,
+    intervals,
+    ledger,
+    outlook,
+    presets,
+    readings,
+    records,
+    replay,
+    report,
+    rules,
+)
+from tidegate.evidence.history import Past, shape_of, spreads_of
+from tidegate.evidence.intervals import Grid, MetricSeries, Row, Table, WeightChange
+from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement
+from tidegate.evidence.model import Identity, Latency, Problem, Ratio, Reason, Template, Window
+from tidegate.evidence.readings import Shape
+from tidegate.ports import Recorder
+from tidegate.rollout import model
+
+ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
+WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What stays the same as long as a rollout is judged in one way.
+
+    `metrics` are those of the spec, and one that only counts requests where none of them does.
+    """
+
+    rollout: str
+    namespace: str
+    name: str
+    analysis: model.Analysis
+    traffic: model.Traffic
+    templates: Mapping[str, Template]
+    metrics: tuple[model.Metric, ...]
+    plan: tuple[model.PlanStep, ...]
+    one_pod: bool
+    identity: Identity
+    scrape_seconds: float
+
+    @property
+    def counted(self) -> tuple[model.Metric, ...]:
+        """The metrics that are events out of n."""
+        return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
+
+
+def setting_of(
+    *,
+    namespace: str,
+    name: str,
+    rollout: model.Rollout,
+    spec: model.Spec,
+    templates: Mapping[str, Template],
+    one_pod: bool,
+    identity: Identity,
+    scrape_seconds: float,
+) -> Setting:
+    """The setting of a rollout whose templates are resolved."""
+    analysis, found = spec.analysis, dict(templates)
+    metrics = analysis.metrics
+    counter = presets.REQUESTS.get(spec.server.preset)
+    if counter and rules.requests_from(analysis, templates=templates) == rules.REQUESTS:
+        found[rules.REQUESTS] = Template(
+            name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source
+        )
+        metrics = (*metrics, model.Metric(name=rules.REQUESTS, dry_run=True))
+    return Setting(
+        rollout=f"{namespace}/{rollout.id}",
+        namespace=namespace,
+        name=name,
+        analysis=analysis,
+        traffic=spec.traffic,
+        templates=found,
+        metrics=metrics,
+        plan=tuple(_as_planned(step) for step in rollout.plan),
+        one_pod=one_pod,
+        identity=identity,
+        scrape_seconds=scrape_seconds,
+    )
+
+
+def _as_planned(step: model.PlanStep) -> model.PlanStep:
+    """The step without what happens to it as it is walked."""
+    return replace(
+        step,
+        state=model.StepState.PENDING,
+        started_at=None,
+        confirmed_at=None,
+        ended_at=None,
+        evidence=(),
+    )
+
+
+class Case:
+    """One rollout that is judged. `since` is the rollout's `evidence_since`."""
+
+    def __init__(self, setting: Setting, *, recorder: Recorder) -> None:
+        self.setting = setting
+        self.lock = asyncio.Lock()
+        self.since: datetime | None = None
+        self.looked_at: float | None = None
+        self._recorder = recorder
+        self._pasts: Mapping[str, Past] | None = None
+        self._estimates: tuple[model.Estimate, ...] = ()
+        self._begin(first_traffic_at=None)
+
+    def begin_evidence(self, rollout: model.Rollout) -> None:
+        """Forget what was counted: the evidence begins at another instant."""
+        self.since = rollout.evidence_since
+        first = rollout.first_traffic_at
+        self._begin(first_traffic_at=None if first is None else first.timestamp())
+
+    def _begin(self, *, first_traffic_at: float | None) -> None:
+        analysis = self.setting.analysis
+        self.grid = Grid(
+            interval_seconds=analysis.interval_seconds,
+            scrape_interval_seconds=self.setting.scrape_seconds,
+            settle_seconds=analysis.settle_seconds,
+            cold_start_seconds=analysis.warmup_seconds,
+            first_traffic_at=first_traffic_at,
+        )
+        self.looked_at = None
+        self._tables: dict[str, Table] = {}
+        self._shapes: dict[str, Shape] = {}
+        self._taken: dict[str, int] = {}
+        self._running: dict[str, Row] = {}
+        self._rows: list[Row] = []
+        self._config = self._new_config()
+        self._ledger = ledger.begin(self._config)
+        self._ended = False
+        self._problems: Mapping[str, Problem] = {}
+        self._checks: dict[str, tuple[Check, ...]] = {}
+        self._checked: dict[str, int] = {}
+        self._errors = 0
+        self._without_data_since: float | None = None
+        self._shown: tuple[object, tuple[model.MetricResult, ...]] = (None, ())
+        self._logged: object = None
+        self._digest: tuple[int, str] = (0, "")
+
+    # --- stable before the rollout ---------------------------------------------------------------
+
+    @property
+    def knows_past(self) -> bool:
+        """True when stable's history was learned, even if there was none."""
+        return self._pasts is not None
+
+    def learn(self, pasts: Mapping[str, Past]) -> None:
+        """Take in stable's history and work out what the steps can find."""
+        self._pasts = pasts
+        shapes: dict[str, Shape] = {}
+        for metric in self.setting.analysis.metrics:
+            past = pasts.get(metric.name)
+            template = self.setting.templates[metric.name]
+            if past is None:
+                continue
+            shape = shape_of(
+                metric,
+                template=template,
+                series=past.series,
+                identity=replace(past.identity, candidate=""),
+                past=past,
+            )
+            if isinstance(shape, Shape):
+                shapes[metric.name] = shape
+        config = self._new_config(shapes)
+        found = {
+            rule.name: seen
+            for rule in config.metrics
+            if rule.name in shapes
+            and (seen := outlook.past_of(self._past_table(rule.name, shapes), rule=rule))
+        }
+        self._estimates = outlook.estimates(
+            self.setting.plan,
+            pasts=found,
+            config=config,
+            interval_seconds=self.grid.length_seconds,
+            scrape_seconds=self.grid.scrape_interval_seconds,
+        )
+
+    def _past_table(self, metric: str, shapes: Mapping[str, Shape]) -> Table:
+        assert self._pasts is not None
+        return self._pasts[metric].table(shapes[metric], unit_seconds=self._unit(metric))
+
+    def _unit(self, metric: str) -> float:
+        measure = self.setting.templates[metric].measure
+        return measure.unit_seconds if isinstance(measure, Latency) else 1.0
+
+    @property
+    def estimates(self) -> tuple[model.Estimate, ...]:
+        """What each planned step can find out; empty before the past was learned."""
+        return self._estimates
+
+    # --- counting --------------------------------------------------------------------------------
+
+    def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
+        """Unix seconds at which the next interval of a metric begins."""
+        table = self._tables.get(metric)
+        after = table.closed_until if table is not None and table.rows else events[0].at
+        return intervals.next_start(self.grid, events=events, after=after)
+
+    def count(
+        self,
+        metric: model.Metric,
+        *,
+        pieces: Pieces,
+        events: Sequence[WeightChange],
+        now: float,
+    ) -> Problem | None:
+        """Close the intervals that are over at `now`; why nothing can be counted, if so."""
+        if self._ended:
+            return None
+        name, template = metric.name, self.setting.templates[metric.name]
+        series = pieces.series(metric)
+        shape = self._shape(metric, template=template, series=series)
+        if isinstance(shape, Problem):
+            return shape
+        unit = self._unit(name)
+        series = replace(series, edges=shape.edges, unit_seconds=unit)
+        table = self._tables.get(name)
+        if table is None:
+            past = (self._pasts or {}).get(name)
+            known = spreads_of(past, shape=shape, unit_seconds=unit)
+            table = Table(spreads={name: known})
+        self._tables[name] = intervals.close_intervals(
+            table,
+            series={name: series},
+            grid=self.grid,
+            events=events,
+            identity=self.setting.identity,
+            now=now,
+        )
+        if metric.critical:
+            self._run_on(metric, series=series, events=events, now=now)
+        return None
+
+    def _shape(
+        self, metric: model.Metric, *, template: Template, series: MetricSeries
+    ) -> Shape | Problem:
+        known = self._shapes.get(metric.name)
+        if known is not None:
+            return known
+        past = (self._pasts or {}).get(metric.name)
+        found = shape_of(
+            metric,
+            template=template,
+            series=series,
+            identity=self.setting.identity,
+            past=past,
+        )
+        if isinstance(found, Shape):
+            self._shapes[metric.name] = found
+        return found
+
+    def _run_on(
+        self,
+        metric: model.Metric,
+        *,
+        series: MetricSeries,
+        events: Sequence[WeightChange],
+        now: float,
+    ) -> None:
+        """Count the interval that still runs, for a metric that must not wait for its end."""
+        row = intervals.open_row(
+            self._tables[metric.name],
+            series={metric.name: series},
+            grid=self.grid,
+            events=events,
+            identity=self.setting.identity,
+            now=now,
+        )
+        self._running.pop(metric.name, None)
+        if row is not None:
+            self._running[metric.name] = row
+
+    def state_of_data(
+        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
+    ) -> Problem | None:
+        """Why a metric says nothing about the present, although it was answered."""
+        identity = self.setting.identity
+        if metric.compare is None:
+            identity = replace(identity, stable="")
+        window = Window(start=at, end=at, scrape_interval_seconds=self.setting.scrape_seconds)
+        absent = readings.presence(pieces.all, identity=identity, window=window)
+        if absent is not None:
+            return absent
+        table = self._tables.get(metric.name)
+        return readings.silence(
+            table.rows if table is not None else (),
+            metric=metric.name,
+            step=step,
+            since=at - metric.window_seconds,
+            seconds=metric.window_seconds,
+        )
+
+    def check(self, metric: model.Metric, *, value: float, at: float) -> None:
+        """One more check of a plain value; one per scrape interval, as others show nothing new."""
+        scrape = int(at // self.setting.scrape_seconds)
+        if self._checked.get(metric.name) == scrape:
+            return
+        self._checked[metric.name] = scrape
+        check = Check(value=value, kept=not metric.threshold.broken_by(value))
+        kept = (*self._checks.get(metric.name, ()), check)
+        self._checks[metric.name] = kept[-self.setting.analysis.breach_out_of :]
+
+    def note(self, problems: Mapping[str, Problem], *, at: float) -> None:
+        """What was wrong with the data of this look."""
+        self._problems = problems
+        guards = {one.name for one in self.setting.analysis.metrics if not one.dry_run}
+        reasons = {problem.reason for name, problem in problems.items() if name in guards}
+        self._errors = self._errors + 1 if reasons & ERRORS else 0
+        if not reasons:
+            self._without_data_since = None
+        elif self._without_data_since is None:
+            self._without_data_since = at
+
+    # --- judging ---------------------------------------------------------------------------------
+
+    def settle_rows(self, context: Context) -> None:
+        """Put new rows into the ledger; begin it anew where an old row was completed later."""
+        config = self._new_config()
+        fresh = {
+            name: table.rows[self._taken.get(name, 0) :] for name, table in self._tables.items()
+        }
+        self._taken = {name: len(table.rows) for name, table in self._tables.items()}
+        until = self._rows[-1].t1 if self._rows else 0.0
+        late = any(row.t0 < until for rows in fresh.values() for row in rows)
+        if late or config != self._config or not self._logged:
+            self._open(config)
+            fresh = {name: table.rows for name, table in self._tables.items()}
+        for row in readings.merged(fresh):
+            self._record(row)
+        self._end_early(context)
+
+    def _open(self, config: EvidenceConfig) -> None:
+        self._config = config
+        self._rows, self._ledger = [], ledger.begin(config)
+        setting = self.setting
+        self._logged = (setting.rollout,)
+        self._recorder.evidence(
+            replay.opened(
+                rollout=setting.rollout,
+                namespace=setting.namespace,
+                name=setting.name,
+                config=config,
+            )
+        )
+
+    def _record(self, row: Row) -> None:
+        self._rows.append(row)
+        self._ledger = ledger.record(self._ledger, row=row, config=self._config)
+        self._recorder.evidence(replay.row(rollout=self.setting.rollout, row=row))
+
+    def _end_early(self, context: Context) -> None:
+        """A critical metric may roll back on the interval that still runs; it is then the last."""
+        rows = readings.merged({name: (row,) for name, row in self._running.items()})
+        if not rows or self._ended:
+            return
+        state = self._ledger
+        for row in rows:
+            state = ledger.record(state, row=row, config=self._config)
+        found = engine.decide(state, context=context, config=self._config)
+        if found.verdict is model.Verdict.ROLL_BACK:
+            self._ended = True
+            for row in rows:
+                self._record(row)
+
+    def context(self, *, now: float, step: int, judged_from: float, min_requests: float) -> Context:
+        """What the engine must know besides the rows."""
+        return Context(
+            now=now,
+            step=step,
+            judged_from=judged_from,
+            has_stable=bool(self.setting.identity.stable),
+            problems=dict(self._problems),
+            checks=dict(self._checks),
+            min_requests=min_requests,
+        )
+
+    def judge(self, context: Context) -> model.AnalysisState:
+        """The verdict after the last look, with the numbers behind it."""
+        judgement = engine.decide(self._ledger, context=context, config=self._config)
+        self._log(judgement, context=context)
+        return model.AnalysisState(
+            judged=self.looked_at is not None,
+            verdict=judgement.verdict,
+            reason=judgement.reason.value,
+            message=judgement.message,
+            results=self._results(judgement) if self.looked_at is not None else (),
+            requests=judgement.step_requests,
+            consecutive_errors=self._errors,
+            without_data_since=_instant(self._without_data_since),
+            only_proof_is_missing=judgement.reason in WITHOUT_PROOF,
+            observed_candidate_percent=self._observed_percent(context.step),
+            estimates=self._estimates,
+            digest=self._digest_of(judgement),
+        )
+
+    def _log(self, judgement: Judgement, *, context: Context) -> None:
+        """One line per look that brought a row or another verdict."""
+        seen = (len(self._rows), judgement.verdict, judgement.reason)
+        if not self._logged or self._logged == seen:
+            return
+        self._logged = seen
+        self._recorder.evidence(
+            replay.judged(
+                rollout=self.setting.rollout,
+                rows=self._rows,
+                context=context,
+                judgement=judgement,
+            )
+        )
+
+    def _results(self, judgement: Judgement) -> tuple[model.MetricResult, ...]:
+        """Results with intervals, which cost time: made when there is a new row or outcome."""
+        outcomes = [(one.metric, one.outcome, one.reason) for one in judgement.findings]
+        seen = (outcomes, len(self._rows))
+        if self._shown[0] == seen:
+            return self._shown[1]
+        described = engine.with_intervals(judgement, rows=self._rows, config=self._config)
+        assert self.looked_at is not None
+        results = report.results(
+            described,
+            ledger=self._ledger,
+            rows=self._rows,
+            analysis=self.setting.analysis,
+            templates=self.setting.templates,
+            checks=self._checks,
+            config=self._config,
+            at=datetime.fromtimestamp(self.looked_at, tz=UTC),
+        )
+        self._shown = (seen, results)
+        return results
+
+    def _digest_of(self, judgement: Judgement) -> str:
+        if judgement.verdict is model.Verdict.HOLD:
+            return ""
+        if self._digest[0] != len(self._rows):
+            self._digest = (len(self._rows), records.digest(self._rows))
+        return self._digest[1]
+
+    def _observed_percent(self, step: int) -> float | None:
+        counted = self._config.requests_from
+        counts = [
+            row.counts[counted] for row in self._rows if row.step == step and counted in row.counts
+        ]
+        candidate = sum(one.n_c for one in counts)
+        total = candidate + sum(one.n_s for one in counts)
+        return round(100 * candidate / total, 2) if total > 0 else None
+
+    def _new_config(self, shapes: Mapping[str, Shape] | None = None) -> EvidenceConfig:
+        setting = self.setting
+        return rules.config_of(
+            setting.analysis,
+            templates=setting.templates,
+            shapes=self._shapes if shapes is None else shapes,
+            traffic=setting.traffic,
+            one_pod=setting.one_pod,
+            plan=setting.plan,
+            interval_seconds=self.grid.length_seconds,
+        )
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)

@@ -1,0 +1,104 @@
+"""What a metric asks of its source, and what came back: pieces by role, or why there are none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidegate.controller.desk import Desk
+from tidegate.evidence import queries
+from tidegate.evidence.intervals import MetricSeries
+from tidegate.evidence.model import Identity, Problem, Reason, Series, Template
+from tidegate.evidence.narrowing import Narrowing
+from tidegate.evidence.queries import Free, Wanted
+from tidegate.evidence.readings import counts_complement
+from tidegate.evidence.substitution import Unsafe
+from tidegate.rollout import model
+
+Asked = Mapping[str, Wanted | Narrowing | Free] | Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """Raw series of one metric: all and bad events of a ratio, or the buckets of a latency."""
+
+    total: tuple[Series, ...] = ()
+    bad: tuple[Series, ...] = ()
+    buckets: tuple[Series, ...] = ()
+
+    def series(self, metric: model.Metric) -> MetricSeries:
+        """The pieces as they are counted; with only a lower limit it is the others that count."""
+        return MetricSeries(
+            total=self.total,
+            bad=self.bad,
+            buckets=self.buckets,
+            complement=counts_complement(metric.threshold),
+        )
+
+    @property
+    def all(self) -> tuple[Series, ...]:
+        """The series that say whether there are data at all."""
+        return self.buckets or self.total
+
+
+class Gatherer:
+    """Asks the desk for metrics, in whatever roles they have."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def pieces(self, asked: Asked, *, since: float, at: float) -> Pieces | Problem:
+        """Series of a counted metric in (since, at], with what lies a little before."""
+        if isinstance(asked, Problem):
+            return asked
+        wanted = {role: one for role, one in asked.items() if isinstance(one, Wanted)}
+        answers = await asyncio.gather(
+            *(self._desk.series(one, since=since, at=at) for one in wanted.values())
+        )
+        found: dict[str, tuple[Series, ...]] = {}
+        for role, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, Problem):
+                return answer
+            found[role] = answer
+        return _pieces(asked, found=found)
+
+    async def number(self, asked: Asked, *, identity: Identity, at: float) -> float | Problem:
+        """The candidate's number of a plain value."""
+        if isinstance(asked, Problem):
+            return asked
+        wanted = asked.get(queries.NUMBER)
+        if isinstance(wanted, Wanted):
+            numbers = await self._desk.numbers(wanted, at=at)
+            if isinstance(numbers, Problem):
+                return numbers
+            if identity.candidate in numbers:
+                return numbers[identity.candidate]
+            return Problem(reason=Reason.NO_DATA, message="no value of the candidate revision")
+        free = asked[queries.CANDIDATE]
+        assert isinstance(free, Free), free
+        return await self._desk.number(free.source, promql=free.promql, at=at)
+
+
+def asked_by(metric: model.Metric, *, template: Template, identity: Identity) -> Asked:
+    """What a metric wants, or why its template cannot be rendered."""
+    found = queries.wanted(
+        template,
+        given=dict(metric.variables),
+        identity=identity,
+        window_seconds=max(1, int(metric.window_seconds)),
+    )
+    if isinstance(found, Unsafe):
+        return Problem(reason=Reason.ERROR, message=found.message)
+    return found
+
+
+def _pieces(
+    asked: Mapping[str, Wanted | Narrowing | Free], *, found: Mapping[str, tuple[Series, ...]]
+) -> Pieces | Problem:
+    total = found.get(queries.TOTAL, ())
+    narrowing = asked.get(queries.BAD)
+    bad = narrowing.pick(total) if isinstance(narrowing, Narrowing) else found.get(queries.BAD, ())
+    if isinstance(bad, Problem):
+        return bad
+    return Pieces(total=total, bad=bad, buckets=found.get(queries.BUCKETS, ()))
