@@ -63,7 +63,7 @@ class _Round:
     def settle(self, members: Sequence[Identity], problem: Problem) -> None:
         """The same problem for all of them."""
         for identity in members:
-            self.tick.rows[identity] = problem
+            self.tick.put(identity, problem)
 
     def isolate(self, identity: Identity) -> None:
         """Keep a member that spoils its group's query out of the group."""
@@ -171,7 +171,7 @@ class Desk:
                     member.alone = not good
                     return found
                 member.alone = True
-                del tick.rows[identity]
+                tick.drop(identity)
             await self._fetch(key, standing=standing, tick=tick, identity=identity, member=member)
 
     async def _fetch(
@@ -196,9 +196,9 @@ class Desk:
         if batch is not None:
             await batch.done.wait()
             return
-        others = [] if member.alone else list(standing.due(tick))[: MAX_MEMBERS_PER_QUERY - 1]
-        for other in others:
-            standing.members[other].missed += 1
+        others = [] if member.alone else standing.due(tick, limit=MAX_MEMBERS_PER_QUERY - 1)
+        # Before and not after: what the sender gets must still be there when it reads it.
+        self._shed()
         batch = Batch(members=[identity, *others], open=not member.alone)
         tick.batches.update(dict.fromkeys(batch.members, batch))
         try:
@@ -207,7 +207,6 @@ class Desk:
             for one in batch.members:
                 del tick.batches[one]
             batch.done.set()
-        self._shed(key)
 
     async def _run(self, batch: Batch, turn: _Round) -> None:
         """Send what the batch needs, all within one deadline."""
@@ -275,14 +274,15 @@ class Desk:
         for _ in range(over):
             del newest.members[next(iter(newest.members))]
 
-    def _shed(self, used: _Key) -> None:
-        """Drop the answers of the groups that rested longest while there are too many samples."""
-        total = sum(one.samples for one in self._groups.values())
-        for key, standing in self._groups.items():
-            if total <= MAX_SAMPLES or key == used:
+    def _shed(self) -> None:
+        """Drop answers while there are too many samples, of groups that rested longest first."""
+        over = sum(one.samples for one in self._groups.values()) - MAX_SAMPLES
+        for standing in self._groups.values():
+            if over <= 0:
                 return
-            total -= standing.samples
-            standing.ticks.clear()
+            before = standing.samples
+            standing.trim(max_samples=max(0, before - over))
+            over -= before - standing.samples
 
 
 def _share_out(answer: RawAnswer, *, part: Sequence[Identity], turn: _Round) -> None:
@@ -296,7 +296,8 @@ def _share_out(answer: RawAnswer, *, part: Sequence[Identity], turn: _Round) -> 
     if isinstance(rows, Problem):
         turn.settle(part, rows)
     else:
-        turn.tick.rows.update(rows)
+        for identity, found in rows.items():
+            turn.tick.put(identity, found)
 
 
 def _shared_scrapes(wanted_scrapes: float) -> int:

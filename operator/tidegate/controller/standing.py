@@ -1,15 +1,17 @@
 """Who asks what at which tick: the memory behind grouped metric queries.
 
 Reconciles come one by one, so the first that asks at a tick must know for whom else to ask. What a
-rollout asked at its last tick it will most likely ask again; so members stand until they let two
-answers lie. Rollouts with other intervals meet in one group: each is due in its own rhythm.
+rollout asked at its last tick it will most likely ask again; so it is asked for until it lets two
+answers lie. Rollouts with other intervals meet in one group: each is due in its own rhythm, which
+shows at the second time that it asks.
 Source: performance.md, 4.1.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.evidence.model import Identity, Problem
@@ -17,6 +19,7 @@ from tidegate.rollout.model import Json
 
 MISSED_LOOKS = 2
 KEPT_TICKS = 2  # the newest, and one that late askers or a rollout that catches up still need
+REMEMBERED_SECONDS = 2 * 3600.0  # twice the longest interval
 EARLY_SECONDS = 0.001  # rounding of instants
 
 Rows = tuple[Json, ...]
@@ -33,7 +36,7 @@ class Member:
 
     def due(self, at: float) -> bool:
         """True if the member will want an answer for this instant, as far as one can tell."""
-        if self.alone or at <= self.last_at:
+        if self.alone or at <= self.last_at or self.missed >= MISSED_LOOKS:
             return False
         period = self.period_seconds or 0.0
         return at - self.last_at >= period * (self.missed + 1) - EARLY_SECONDS
@@ -63,12 +66,16 @@ class Tick:
     rows: dict[Identity, Rows | Problem] = field(default_factory=dict)
     alone: set[Identity] = field(default_factory=set)
     batches: dict[Identity, Batch] = field(default_factory=dict)
+    samples: int = 0  # that the rows hold
 
-    @property
-    def samples(self) -> int:
-        """How many samples its rows hold; a row counts at least as one."""
-        rows = (row for it in self.rows.values() if not isinstance(it, Problem) for row in it)
-        return sum(_samples(row) for row in rows)
+    def put(self, identity: Identity, rows: Rows | Problem) -> None:
+        """The answer for a member that has none."""
+        self.rows[identity] = rows
+        self.samples += _samples(rows)
+
+    def drop(self, identity: Identity) -> None:
+        """Forget an answer; whoever wants it is asked for again."""
+        self.samples -= _samples(self.rows.pop(identity))
 
     def joinable(self, *, limit: int) -> Batch | None:
         """A batch that one more may join."""
@@ -108,17 +115,33 @@ class Standing:
         self.members[identity] = member
         return member
 
-    def due(self, tick: Tick) -> Iterator[Identity]:
-        """Whom to ask for as well; those that let too many answers lie are dropped."""
+    def due(self, tick: Tick, *, limit: int) -> list[Identity]:
+        """Whom to ask for as well, from now on missing until they come for it."""
         for identity, member in list(self.members.items()):
-            if identity in tick.rows or identity in tick.batches or not member.due(tick.at):
-                continue
-            if member.missed >= MISSED_LOOKS:
+            if tick.at - member.last_at > REMEMBERED_SECONDS:
                 del self.members[identity]
-            else:
-                yield identity
+        waiting = (
+            (identity, member)
+            for identity, member in self.members.items()
+            if identity not in tick.rows and identity not in tick.batches and member.due(tick.at)
+        )
+        found = dict(itertools.islice(waiting, limit))
+        for member in found.values():
+            member.missed += 1
+        return list(found)
+
+    def trim(self, *, max_samples: int) -> None:
+        """Drop answers, those of other ticks than the newest first, then the oldest."""
+        for tick in self.ticks.values():
+            for identity in list(tick.rows):
+                if self.samples <= max_samples:
+                    return
+                tick.drop(identity)
 
 
-def _samples(row: Json) -> int:
-    values = row.get("values") if isinstance(row, Mapping) else None
-    return 1 + (len(values) if isinstance(values, Sequence) else 0)
+def _samples(rows: Rows | Problem) -> int:
+    """Samples in the rows, of which each counts for one more itself."""
+    if isinstance(rows, Problem):
+        return 0
+    values = [row.get("values") for row in rows if isinstance(row, Mapping)]
+    return len(rows) + sum(len(it) for it in values if isinstance(it, Sequence))
