@@ -139,7 +139,7 @@ class Case:
         self._tables: dict[str, Table] = {}
         self._shapes: dict[str, Shape] = {}
         self._taken: dict[str, int] = {}
-        self._running: dict[str, Row] = {}
+        self._early: dict[str, tuple[Row, ...]] = {}
         self._rows: list[Row] = []
         self._config = self._new_config()
         self._ledger = ledger.begin(self._config)
@@ -246,7 +246,14 @@ class Case:
             now=now,
         )
         if metric.critical:
-            self._run_on(metric, series=series, events=events, now=now)
+            self._early[name] = intervals.early_rows(
+                self._tables[name],
+                series={name: series},
+                grid=self.grid,
+                events=events,
+                identity=self.setting.identity,
+                now=now,
+            )
         return None
 
     def _shape(
@@ -266,27 +273,6 @@ class Case:
         if isinstance(found, Shape):
             self._shapes[metric.name] = found
         return found
-
-    def _run_on(
-        self,
-        metric: model.Metric,
-        *,
-        series: MetricSeries,
-        events: Sequence[WeightChange],
-        now: float,
-    ) -> None:
-        """Count the interval that still runs, for a metric that must not wait for its end."""
-        row = intervals.open_row(
-            self._tables[metric.name],
-            series={metric.name: series},
-            grid=self.grid,
-            events=events,
-            identity=self.setting.identity,
-            now=now,
-        )
-        self._running.pop(metric.name, None)
-        if row is not None:
-            self._running[metric.name] = row
 
     def state_of_data(
         self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
@@ -367,8 +353,8 @@ class Case:
         self._recorder.evidence(replay.row(rollout=self.setting.rollout, row=row))
 
     def _end_early(self, context: Context) -> None:
-        """A critical metric may roll back on the interval that still runs; it is then the last."""
-        rows = readings.merged({name: (row,) for name, row in self._running.items()})
+        """A critical metric may roll back before its interval closes; that is then the last one."""
+        rows = readings.merged(self._early)
         if not rows or self._ended:
             return
         state = self._ledger

@@ -251,7 +251,7 @@ def close_intervals(
     return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
 
 
-def open_row(
+def early_rows(
     table: Table,
     *,
     series: Mapping[str, MetricSeries],
@@ -259,23 +259,27 @@ def open_row(
     events: Sequence[WeightChange],
     identity: Identity,
     now: float,
-) -> Row | None:
-    """The interval that still runs, up to now; None before it began or without any data.
+) -> tuple[Row, ...]:
+    """What has happened since the last closed row, up to now and without waiting for late samples.
 
-    For what must not wait until the interval closes. A row that has led to a verdict is kept as
-    the last one of the table, so that the verdict can be worked out again.
+    For what must not wait. Rows that have led to a verdict are kept as the last ones, so that the
+    verdict can be worked out again; all others are counted anew when they close.
     """
     if grid.first_traffic_at is None or not events:
-        return None
-    last = events[-1]
-    warm_at = grid.first_traffic_at + grid.cold_start_seconds
-    began = max(table.closed_until, last.at + grid.settle_seconds, warm_at)
+        return ()
+    soon = now + grid.scrape_interval_seconds + LATE_SECONDS
+    ahead = close_intervals(
+        table, series=series, grid=grid, events=events, identity=identity, now=soon
+    )
+    rows = ahead.rows[len(table.rows) :]
+    after = ahead.closed_until if ahead.rows else events[0].at
+    began = next_start(grid, events=events, after=after)
     if began >= now:
-        return None
+        return rows
     count = _Counting(series=series, grid=grid, identity=identity, now=now)
-    slot = Slot(t0=began, t1=now, step=last.step, weight=last.weight)
-    row = count.row(slot, spreads=table.spreads)
-    return row if row.counts else None
+    slot = Slot(t0=began, t1=now, step=events[-1].step, weight=events[-1].weight)
+    running = count.row(slot, spreads=ahead.spreads)
+    return (*rows, running) if running.counts else rows
 
 
 class _Counting:
