@@ -150,18 +150,9 @@ def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
         return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
     if state.wanted == replicas:
         return turn
-    turn = turn.act(
+    return turn.act(
         actions.Scale(revision=revision.hash, replicas=replicas, seen_replicas=state.wanted)
     )
-    return _progress(turn, revision) if replicas > state.wanted else turn
-
-
-def _progress(turn: Turn, revision: model.Revision) -> Turn:
-    """Pods of the candidate come in batches; each new batch has the whole progress deadline."""
-    rollout = turn.active_rollout
-    if rollout is None or rollout.revision.hash != revision.hash:
-        return turn
-    return turn.with_rollout(replace(rollout, progress_at=turn.now))
 
 
 def _rest_traffic(turn: Turn) -> Turn:

@@ -28,7 +28,7 @@ REACHED = frozenset(
 
 def work(turn: Turn) -> Turn:
     """One pass over a rollout in its stages Pending, Progressing and Promoting."""
-    turn = safety_watch(turn)
+    turn = safety_watch(_note_new_batch(turn))
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return turn
     if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
@@ -39,6 +39,17 @@ def work(turn: Turn) -> Turn:
     if step is None or step.confirmed_at is None:
         return reach(turn, plan.current_weight(turn.rollout))
     return _hold(turn)
+
+
+def _note_new_batch(turn: Turn) -> Turn:
+    """Pods of the candidate come in batches; each new batch has the whole progress deadline.
+
+    Only what was seen counts: a write that is refused again and again is no progress.
+    """
+    known, state = turn.status.candidate, turn.state_of(turn.rollout.revision.hash)
+    if known is None or state is None or state.wanted <= known.replicas:
+        return turn
+    return turn.with_rollout(replace(turn.rollout, progress_at=turn.now))
 
 
 def safety_watch(turn: Turn) -> Turn:

@@ -186,6 +186,7 @@ def test_each_new_batch_of_pods_has_the_whole_progress_deadline() -> None:
     decision = world.tick(40.0)
     assert any(isinstance(action, actions.Scale) for action in decision.actions)
     world.tick(40.0)
-    assert world.status.phase is P.PENDING
+    world.tick(40.0)
+    assert world.status.phase is P.PENDING, "40 s after the second batch was seen"
     world.tick(40.0)
     assert world.status.rejected[0].by == "Deadline"
