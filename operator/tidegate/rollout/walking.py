@@ -248,7 +248,13 @@ def _target_agrees(turn: Turn) -> bool:
 
 
 def _evidence_waits(turn: Turn) -> Turn:
-    """Name the missing evidence once it has been missing for too long; data ends the wait."""
+    """Name the missing evidence once it has been missing for too long; data ends the wait.
+
+    After the deadline a person decides, whatever is missing: two waits must not alternate.
+    """
+    waits = turn.rollout.waiting_for
+    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:
+        return turn
     seen = turn.seen.analysis
     spec = turn.spec.analysis
     missing_for = (
@@ -260,8 +266,7 @@ def _evidence_waits(turn: Turn) -> Turn:
         return waiting.wait_for(turn, model.Waiting.METRICS_UNAVAILABLE, seen.message)
     if too_long:
         return waiting.wait_for(turn, model.Waiting.NO_DATA, seen.message)
-    waits = turn.rollout.waiting_for
-    if waits is None or waits.reason is model.Waiting.INCONCLUSIVE or not seen.judged:
+    if waits is None or not seen.judged:
         return turn
     if unavailable or seen.without_data_since:
         return turn

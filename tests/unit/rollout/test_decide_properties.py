@@ -7,12 +7,15 @@ from dataclasses import replace
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, make_spec, serving
+from rollout_world import ADVANCE, BREACH, HOLD, START, V1, V2, V3, make_spec, serving
 
 from tidegate.rollout import model
 
+MOST_PASSES_TO_REST = 12
 REVISIONS = {it.hash: it for it in (V1, V2, V3)}
-NO_DATA = model.AnalysisState(judged=True, reason="NoData", message="no requests")
+NO_DATA = model.AnalysisState(
+    judged=True, reason="NoData", message="no requests", without_data_since=START
+)
 LOST = model.AnalysisState(judged=True, reason="MetricsUnavailable", consecutive_errors=9)
 
 
@@ -76,6 +79,17 @@ class Rollouts(RuleBasedStateMachine):
         for _ in range(times):
             self.world.tick(seconds)
             self.watch()
+
+    @rule()
+    def time_stands_still(self) -> None:
+        """Without any change a few passes reach a state in which nothing is written."""
+        for _ in range(MOST_PASSES_TO_REST):
+            before = (len(self.world.writes), self.world.status_writes)
+            self.world.tick(0.0)
+            self.watch()
+            if (len(self.world.writes), self.world.status_writes) == before:
+                return
+        raise AssertionError(f"writes without end: {self.world.status.message}")
 
     def watch(self) -> None:
         """Judge every write of weights since the last look."""

@@ -157,6 +157,21 @@ def test_deadline_with_missing_data_pauses_even_if_rollback_is_asked_for() -> No
     assert world.status.rejected == ()
 
 
+def test_missing_data_and_the_deadline_do_not_take_turns_as_the_reason_to_wait() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.analysis = model.AnalysisState(
+        judged=True, reason="NoData", message="no requests", without_data_since=world.now
+    )
+    world.run_until(P.PAUSED)
+    assert world.condition("Paused").reason == "Inconclusive"
+    world.status_writes = 0
+    for _ in range(5):
+        world.tick(5.0)
+    assert world.status_writes == 0
+
+
 # --- rollback ------------------------------------------------------------------------------------
 
 
