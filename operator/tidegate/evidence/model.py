@@ -33,10 +33,14 @@ class LabelMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """Series by metric name and labels. Identity, `le` and windows are added by the operator."""
+    """Series by metric name and labels. Identity, `le` and windows are added by the operator.
+
+    `also` names further metrics that are counted together with it, where no counter has it all.
+    """
 
     metric: str
     matches: tuple[LabelMatch, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

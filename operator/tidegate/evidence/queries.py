@@ -47,7 +47,7 @@ _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 class Wanted:
     """Raw samples, or one number per revision, that a rollout wants.
 
-    Equal `group`s are one query. `matchers` are rendered (`label=~"..."`) and sorted; identity,
+    Equal `group`s are one query. `metric` is empty if `matchers` name several. `matchers` are rendered (`label=~"..."`) and sorted; identity,
     `le` and windows are not among them. `aggregate` is empty for raw samples, else Avg, Max, Min
     or Sum: then a gauge is read at the instant, and a `counter` as its rate per second over the
     last `window_seconds`. `scale` multiplies the number after the answer.
@@ -161,8 +161,17 @@ def raw(
     matchers = _matchers(series, values=values)
     if isinstance(matchers, Unsafe):
         return matchers
+    return _raw(matchers, source=source, identity=identity)
+
+
+def _raw(matchers: Sequence[Matcher], *, source: str, identity: Identity) -> Wanted:
+    name, *rest = matchers
+    single = _METRIC_NAME.fullmatch(name.pattern) is not None
     return Wanted(
-        source=source, metric=series.metric, matchers=_rendered(matchers), identity=identity
+        source=source,
+        metric=name.pattern if single else "",
+        matchers=tuple(sorted({_text(one) for one in (rest if single else matchers)})),
+        identity=identity,
     )
 
 
@@ -175,16 +184,18 @@ def _ratio(
     bad = _matchers(ratio.bad, values=values)
     if isinstance(bad, Unsafe):
         return bad
-    everything = Wanted(
-        source=source, metric=ratio.total.metric, matchers=_rendered(total), identity=identity
-    )
-    picked = narrowing(total, bad=bad) if ratio.bad.metric == ratio.total.metric else None
+    everything = _raw(total, source=source, identity=identity)
+    names, bad_names = _names(ratio.total), _names(ratio.bad)
+    # Fewer names are a condition on a label like any other.
+    common = total if bad_names == names else total[1:]
+    picked = narrowing(common, bad=bad) if bad_names <= names else None
     if picked is not None:
         return {TOTAL: everything, BAD: picked}
-    return {
-        TOTAL: everything,
-        BAD: replace(everything, metric=ratio.bad.metric, matchers=_rendered(bad)),
-    }
+    return {TOTAL: everything, BAD: _raw(bad, source=source, identity=identity)}
+
+
+def _names(series: Selector) -> frozenset[str]:
+    return frozenset({series.metric, *series.also})
 
 
 def _number(value: Value, *, series: Wanted, window_seconds: int) -> Wanted:
@@ -199,19 +210,18 @@ def _number(value: Value, *, series: Wanted, window_seconds: int) -> Wanted:
 
 
 def _matchers(series: Selector, *, values: Mapping[str, str]) -> tuple[Matcher, ...] | Unsafe:
-    if not _METRIC_NAME.fullmatch(series.metric):
-        return Unsafe(f"{series.metric!r} is no metric name")
-    found: list[Matcher] = []
+    """The conditions of a selector, the one on the metric's name first."""
+    names = sorted(_names(series))
+    for name in names:
+        if not _METRIC_NAME.fullmatch(name):
+            return Unsafe(f"{name!r} is no metric name")
+    found = [Matcher(label="__name__", positive=True, pattern="|".join(names))]
     for match in series.matches:
         matcher = _matcher(match, values=values)
         if isinstance(matcher, Unsafe):
             return matcher
         found.append(matcher)
     return tuple(found)
-
-
-def _rendered(matchers: Sequence[Matcher]) -> tuple[str, ...]:
-    return tuple(sorted({_text(one) for one in matchers}))
 
 
 def _text(matcher: Matcher) -> str:
@@ -223,66 +233,6 @@ def _one_of(label: str, names: Sequence[str]) -> str:
     """A matcher for any of the names; a name is text, never a pattern."""
     pattern = "|".join(map(substitution.regex_quoted, sorted(set(names))))
     return f"{label}=~{substitution.quoted(pattern)}"
-
-
-def plan(
-    template: Template,
-    *,
-    given: Mapping[str, str],
-    identity: Identity,
-    range_seconds: int,
-    window_seconds: int,
-) -> Mapping[str, str] | Unsafe:
-    """The queries of a metric by role: TOTAL and BAD, BUCKETS, or CANDIDATE and STABLE.
-
-    A free query is asked for STABLE too if it distinguishes revisions. `range_seconds` is what
-    raw samples are fetched for, `window_seconds` what ${window} says, `given` holds the values of
-    the template's variables.
-    """
-    variables = substitution.bound(template.variables, given=given)
-    if not isinstance(variables, dict):
-        return variables[0]
-    match template.measure:
-        case Ratio(bad=bad, total=total):
-            selectors = {TOTAL: total, BAD: bad}
-        case Latency(histogram=histogram):
-            selectors = {BUCKETS: replace(histogram, metric=f"{histogram.metric}_bucket")}
-        case Value(series=series):
-            selectors = {NUMBER: series}
-        case Query(promql=promql):
-            return _free(
-                promql, variables=variables, identity=identity, window_seconds=window_seconds
-            )
-        case _ as never:
-            assert_never(never)
-    texts: dict[str, str] = {}
-    for role, one in selectors.items():
-        text = selector(one, variables=variables, identity=identity, range_seconds=range_seconds)
-        if isinstance(text, Unsafe):
-            return text
-        texts[role] = text
-    return texts
-
-
-def selector(
-    series: Selector, *, variables: Mapping[str, str], identity: Identity, range_seconds: int
-) -> str | Unsafe:
-    """Raw samples of both revisions: `metric{namespace=...,revision=~"A|B",...}[Rs]`."""
-    values = {
-        **variables,
-        **substitution.built_ins(identity, revision=identity.candidate, window_seconds=1),
-    }
-    revisions = [one for one in (identity.stable, identity.candidate) if one]
-    matchers = [
-        f"namespace={substitution.quoted(identity.namespace)}",
-        f"model_deployment={substitution.quoted(identity.name)}",
-        f"revision=~{substitution.quoted('|'.join(map(substitution.regex_quoted, revisions)))}",
-    ]
-    own = _matchers(series, values=values)
-    if isinstance(own, Unsafe):
-        return own
-    matchers += map(_text, own)
-    return f"{series.metric}{{{','.join(matchers)}}}[{range_seconds}s]"
 
 
 def _matcher(match: LabelMatch, *, values: Mapping[str, str]) -> Matcher | Unsafe:

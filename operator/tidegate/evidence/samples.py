@@ -94,21 +94,6 @@ def within(series: Sequence[Series], *, after: float, until: float) -> tuple[Ser
     return tuple(one for one in cut if one.samples)
 
 
-def parse_series(
-    result_type: str, *, result: Json, warnings: Sequence[str] = ()
-) -> tuple[Series, ...] | Problem:
-    """Series of a range selector; samples that are no finite number are left out.
-
-    Errors: a warning (the answer may be partial), another type, or a target that was scraped
-    twice makes the whole answer unusable. An empty answer is an empty tuple.
-    """
-    if warnings:
-        return _partial(warnings)
-    if result_type != "matrix" or not _is_list(result):
-        return _error(f"expected raw samples (a matrix), got {result_type or 'nothing'}")
-    return series_of(_items(result))
-
-
 def parse_number(
     result_type: str, *, result: Json, warnings: Sequence[str] = ()
 ) -> float | Problem:

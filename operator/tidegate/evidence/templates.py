@@ -46,12 +46,10 @@ def violations_of(
     template: Template, *, given: Mapping[str, str], path: str
 ) -> tuple[model.Violation, ...]:
     """What is wrong with a template's text or with the values given to its variables."""
-    planned = queries.plan(
-        template, given=given, identity=_ANYBODY, range_seconds=1, window_seconds=1
-    )
-    if not isinstance(planned, Unsafe):
+    wanted = queries.wanted(template, given=given, identity=_ANYBODY, window_seconds=1)
+    if not isinstance(wanted, Unsafe):
         return ()
-    return (model.Violation(path=path, message=planned.message, reason="UnsafeSubstitution"),)
+    return (model.Violation(path=path, message=wanted.message, reason="UnsafeSubstitution"),)
 
 
 def _lookup(

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from evidence_build import IDENTITY
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidegate.evidence import presets, queries
 from tidegate.evidence.model import (
+    Aggregate,
+    Identity,
     LabelMatch,
     Latency,
     Operator,
@@ -15,67 +20,133 @@ from tidegate.evidence.model import (
     Ratio,
     Selector,
     Template,
+    Value,
     Variable,
 )
+from tidegate.evidence.narrowing import Matcher, Narrowing
+from tidegate.evidence.queries import Free, Wanted
 from tidegate.evidence.substitution import Unsafe
 
-ID = 'namespace="ml",model_deployment="iris",revision=~"5ab1e00001|c0ffee0001"'
+ID = 'namespace=~"ml",model_deployment=~"iris",revision=~"5ab1e00001|c0ffee0001"'
 
 
-def _plan(template: Template, **given: str) -> Mapping[str, str] | Unsafe:
-    return queries.plan(
-        template, given=given, identity=IDENTITY, range_seconds=360, window_seconds=60
+def _asked(template: Template, **given: str) -> Mapping[str, Wanted | Narrowing | Free]:
+    found = queries.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
+    assert not isinstance(found, Unsafe), found
+    return found
+
+
+def _text(template: Template, role: str, **given: str) -> str:
+    found = _asked(template, **given)[role]
+    assert isinstance(found, Wanted)
+    return found.group.text([found.identity], range_seconds=360)
+
+
+def _matching(operator: Operator, *values: str, label: str = "code") -> LabelMatch:
+    return LabelMatch(label=label, operator=operator, values=values)
+
+
+def _ratio(bad: Selector, total: Selector) -> Template:
+    return Template(name="t", measure=Ratio(bad=bad, total=total), source="default")
+
+
+def _buckets(*matches: LabelMatch, **defaults: str) -> Template:
+    return Template(
+        name="t",
+        measure=Latency(histogram=Selector(metric="m", matches=matches), quantile=0.5),
+        variables=tuple(Variable(name=key, default=it) for key, it in defaults.items()),
     )
 
 
-def _matching(operator: Operator, *values: str, label: str = "code") -> Selector:
-    return Selector(
-        metric="m_total", matches=(LabelMatch(label=label, operator=operator, values=values),)
+def test_a_ratio_is_one_query_whose_bad_series_are_picked_here() -> None:
+    template = presets.TEMPLATES["MLServer", "error-ratio"]
+    bad = _asked(template)["bad"]
+
+    assert _text(template, "total") == (
+        f'rest_server_requests_total{{{ID},path=~".*/infer"}}[360s]'
     )
-
-
-def test_a_ratio_asks_for_raw_samples_of_both_revisions() -> None:
-    assert _plan(presets.TEMPLATES["MLServer", "error-ratio"]) == {
-        "total": f'rest_server_requests_total{{{ID},path=~".*/infer"}}[360s]',
-        "bad": f'rest_server_requests_total{{{ID},path=~".*/infer",status_code=~"5.."}}[360s]',
-    }
+    assert isinstance(bad, Narrowing)
+    assert bad.matchers == (Matcher(label="status_code", positive=True, pattern="5.."),)
 
 
 def test_a_latency_asks_for_its_buckets() -> None:
-    assert _plan(presets.TEMPLATES["MLServer", "latency-p95"]) == {
-        "buckets": f'rest_server_request_duration_seconds_bucket{{{ID},path=~".*/infer"}}[360s]',
-    }
+    text = _text(presets.TEMPLATES["MLServer", "latency-p95"], "buckets")
+
+    assert text == f'rest_server_request_duration_seconds_bucket{{{ID},path=~".*/infer"}}[360s]'
 
 
-def test_probes_of_a_generic_server_are_left_out() -> None:
-    planned = _plan(presets.TEMPLATES["HTTP", "error-ratio"])
-
-    assert isinstance(planned, Mapping)
-    assert planned["bad"].startswith(f'http_requests_total{{{ID},path!~"')
-    assert planned["bad"].endswith(',code=~"5.."}[360s]')
+_TOTAL = Selector(metric="m", matches=(_matching(Operator.NOT_MATCHES, "/health", label="path"),))
 
 
-def test_every_server_has_every_preset() -> None:
-    wanted = {(server, metric) for server in presets.SERVERS for metric in presets.METRICS}
+@pytest.mark.parametrize(
+    ("case", "bad"),
+    [
+        ("another metric", replace(_TOTAL, metric="n")),
+        ("more metrics", replace(_TOTAL, also=("n",))),
+        ("not a condition of the total", replace(_TOTAL, matches=())),
+        (
+            "a pattern that Python may read otherwise",
+            replace(_TOTAL, matches=(*_TOTAL.matches, _matching(Operator.MATCHES, r"\pN"))),
+        ),
+    ],
+)
+def test_where_only_the_source_can_tell_the_bad_series_are_asked_for(
+    case: str, bad: Selector
+) -> None:
+    found = _asked(_ratio(bad, _TOTAL))
 
-    assert presets.TEMPLATES.keys() == wanted
-    quantiles = {
-        template.name: template.measure.quantile
-        for template in presets.TEMPLATES.values()
-        if isinstance(template.measure, Latency)
-    }
-    assert quantiles == {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
+    assert isinstance(found["bad"], Wanted), case
+
+
+def test_metrics_that_are_counted_together_are_one_query() -> None:
+    total = Selector(metric="success", also=("failure",))
+    template = _ratio(Selector(metric="failure"), total)
+    bad = _asked(template)["bad"]
+
+    assert _text(template, "total") == f'{{{ID},__name__=~"failure|success"}}[360s]'
+    assert isinstance(bad, Narrowing)
+    assert bad.matchers == (Matcher(label="__name__", positive=True, pattern="failure"),)
 
 
 def test_without_a_stable_revision_only_the_candidate_is_asked_for() -> None:
-    text = queries.selector(
-        Selector(metric="m"),
-        variables={},
-        identity=replace(IDENTITY, stable=""),
-        range_seconds=60,
+    alone = replace(IDENTITY, stable="")
+    found = queries.wanted(_buckets(), given={}, identity=alone, window_seconds=60)
+
+    assert isinstance(found, Mapping)
+    wanted = found["buckets"]
+    assert isinstance(wanted, Wanted)
+    assert 'revision=~"c0ffee0001"}' in wanted.group.text([alone], range_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Value(series=Selector(metric="m")), "avg by ({by}) (m{{{id}}})"),
+        (
+            Value(series=Selector(metric="m"), aggregate=Aggregate.MAX, counter=True),
+            "max by ({by}) (rate(m{{{id}}}[60s]))",
+        ),
+    ],
+)
+def test_a_value_is_a_number_per_revision(value: Value, text: str) -> None:
+    template = Template(name="t", measure=value)
+
+    assert _text(template, "number") == text.format(
+        id=ID, by="namespace, model_deployment, revision"
     )
 
-    assert text == 'm{namespace="ml",model_deployment="iris",revision=~"c0ffee0001"}[60s]'
+
+def test_the_scale_and_a_gauge_s_window_do_not_split_a_group() -> None:
+    def group(seconds: int, scale: float) -> object:
+        template = Template(name="t", measure=Value(series=Selector(metric="m"), scale=scale))
+        found = queries.wanted(template, given={}, identity=IDENTITY, window_seconds=seconds)
+        assert isinstance(found, Mapping)
+        wanted = found["number"]
+        assert isinstance(wanted, Wanted)
+        assert wanted.scale == scale
+        return wanted.group
+
+    assert group(60, 1.0) == group(300, 100.0)
 
 
 @pytest.mark.parametrize(
@@ -90,17 +161,54 @@ def test_without_a_stable_revision_only_the_candidate_is_asked_for() -> None:
     ],
 )
 def test_matchers_are_escaped(operator: Operator, values: tuple[str, ...], matcher: str) -> None:
-    text = queries.selector(
-        _matching(operator, *values), variables={"v": "1.5"}, identity=IDENTITY, range_seconds=1
-    )
+    template = _buckets(_matching(operator, *values), v="1.5")
 
-    assert text == f"m_total{{{ID},{matcher}}}[1s]"
+    assert _text(template, "buckets") == f"m_bucket{{{ID},{matcher}}}[360s]"
+
+
+def test_the_order_of_conditions_does_not_split_a_group() -> None:
+    one, two = _matching(Operator.IN, "1"), _matching(Operator.IN, "2", label="path")
+
+    assert _asked(_buckets(one, two)) == _asked(_buckets(two, one))
+
+
+_STRING = r'"(?:[^"\\\n]|\\.)*"'
+_WHOLE = re.compile(
+    rf"[A-Za-z_:][A-Za-z0-9_:]*\{{[a-z_]+=~{_STRING}(?:,[a-z_]+[=!]~{_STRING})*\}}\[\d+s\]"
+)
+
+
+@given(
+    value=st.text(max_size=40) | st.sampled_from(['"}', '\\"} or up{a="', "\\", "\n", "a|.*"]),
+    names=st.lists(st.text(min_size=1, max_size=10), min_size=4, max_size=4),
+)
+def test_no_value_and_no_name_breaks_out_of_the_query(value: str, names: list[str]) -> None:
+    namespace, name, candidate, stable = names
+    who = Identity(namespace=namespace, name=name, candidate=candidate, stable=stable)
+    template = replace(
+        _buckets(_matching(Operator.IN, "${v}")), variables=(Variable(name="v", pattern=r"[^\0]*"),)
+    )
+    found = queries.wanted(template, given={"v": value}, identity=who, window_seconds=60)
+
+    if isinstance(found, Unsafe):
+        return
+    wanted = found["buckets"]
+    assert isinstance(wanted, Wanted)
+    text = wanted.group.text([who, IDENTITY], range_seconds=60)
+    assert _WHOLE.fullmatch(text), text
+    assert set(re.findall(rf"([a-z_]+)[=!]~{_STRING}", text)) == {
+        "namespace",
+        "model_deployment",
+        "revision",
+        "code",
+    }
 
 
 @pytest.mark.parametrize(
-    ("case", "wanted", "message"),
+    ("case", "bad", "message"),
     [
         ("metric name", Selector(metric='m{a="'), "no metric name"),
+        ("another metric name", Selector(metric="m", also=("a|b",)), "no metric name"),
         ("label name", _matching(Operator.IN, "a", label="a-b"), "no label name"),
         ("identity", _matching(Operator.IN, "x", label="namespace"), "set by the operator"),
         ("le", _matching(Operator.IN, "0.5", label="le"), "set by the operator"),
@@ -109,23 +217,38 @@ def test_matchers_are_escaped(operator: Operator, values: tuple[str, ...], match
     ],
 )
 def test_a_selector_that_cannot_be_asked_says_why(
-    case: str, wanted: Selector, message: str
+    case: str, bad: Selector | LabelMatch, message: str
 ) -> None:
-    planned = _plan(Template(name="t", measure=Ratio(bad=wanted, total=Selector(metric="m"))))
+    selector = bad if isinstance(bad, Selector) else Selector(metric="m", matches=(bad,))
+    good = Selector(metric="m")
+    measures = (
+        Ratio(bad=selector, total=good),
+        Ratio(bad=good, total=selector),
+        Latency(histogram=selector, quantile=0.5),
+        Value(series=selector),
+    )
+    for measure in measures:
+        found = queries.wanted(
+            Template(name="t", measure=measure), given={}, identity=IDENTITY, window_seconds=60
+        )
+        assert isinstance(found, Unsafe), case
+        assert message in found.message
 
-    assert isinstance(planned, Unsafe), case
-    assert message in planned.message
 
-
-def _free(promql: str, **given: str) -> Mapping[str, str] | Unsafe:
-    variables = tuple(Variable(name=name) for name in given)
-    return _plan(Template(name="t", measure=Query(promql=promql), variables=variables), **given)
+def _free(promql: str, **given: str) -> Mapping[str, object] | Unsafe:
+    template = Template(
+        name="t",
+        measure=Query(promql=promql),
+        source="default",
+        variables=tuple(Variable(name=name) for name in given),
+    )
+    return queries.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
 
 
 def test_a_query_that_tells_revisions_apart_is_asked_for_both() -> None:
     assert _free('avg(up{revision="${revision}",a="${a}"}[${window}])', a="x") == {
-        "candidate": 'avg(up{revision="c0ffee0001",a="x"}[60s])',
-        "stable": 'avg(up{revision="5ab1e00001",a="x"}[60s])',
+        "candidate": Free(source="default", promql='avg(up{revision="c0ffee0001",a="x"}[60s])'),
+        "stable": Free(source="default", promql='avg(up{revision="5ab1e00001",a="x"}[60s])'),
     }
 
 
@@ -133,10 +256,10 @@ def test_a_query_that_tells_revisions_apart_is_asked_for_both() -> None:
     "promql", ["avg(up)", 'up{r="${revision}"} / up{r="${stableRevision}"}', 'up{a="${name}"}']
 )
 def test_another_query_is_asked_once(promql: str) -> None:
-    planned = _free(promql)
+    found = _free(promql)
 
-    assert isinstance(planned, Mapping)
-    assert planned.keys() == {"candidate"}
+    assert isinstance(found, Mapping)
+    assert found.keys() == {"candidate"}
 
 
 @pytest.mark.parametrize(
