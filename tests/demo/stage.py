@@ -21,7 +21,7 @@ RELEASE_NAMESPACE = "tidegate-system"
 MODEL_IMAGE = "localhost/tidegate/digits:demo"
 TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
 ROWS = "digits-rows"
-SCRAPE_INTERVAL_SECONDS = 2
+SCRAPE_INTERVAL_SECONDS = 1
 
 _DELETE = ("delete", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
 

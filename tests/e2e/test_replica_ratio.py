@@ -8,7 +8,7 @@ import pytest
 from cluster_checks import assert_nobody_failed, assert_shares, held_steps
 from cluster_client import Object
 from cluster_history import Look
-from cluster_scene import Model, Scene
+from cluster_scene import Model, Scene, metric
 from cluster_users import serve_first
 
 from tidegate import ports
@@ -20,7 +20,7 @@ SURGE = 1
 # 30 % is not to be had with four or five pods: 1 of 4 is the nearest.
 STEPS = [(30.0, "8s"), (50.0, "8s")]
 SLOW = {"SLOW_RATIO": "1", "SLOW_SECONDS": "0.3"}
-LATENCY = {"name": "latency-p95", "preset": "latency-p95", "threshold": {"max": 0.1}}
+LATENCY = metric("latency-p95", max=0.1)
 
 
 def test_promotion_by_numbers_of_pods(scene: Scene) -> None:

@@ -7,12 +7,12 @@ import time
 import pytest
 from cluster_checks import assert_nobody_failed, assert_only_failed_by
 from cluster_history import weight_of
-from cluster_scene import Scene
+from cluster_scene import Scene, metric
 from cluster_users import Load, serve_first
 
 pytestmark = pytest.mark.cluster
 
-LATENCY = {"name": "latency-p95", "preset": "latency-p95", "threshold": {"max": 0.1}}
+LATENCY = metric("latency-p95", max=0.1)
 
 
 def assert_calm_after(load: Load, rolled_back_at: float) -> None:

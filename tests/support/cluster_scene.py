@@ -67,6 +67,16 @@ def model_server(**env: str) -> Object:
     }
 
 
+def metric(preset: str, **threshold: float) -> Object:
+    """A metric whose limits some hundred requests prove, so that a step takes seconds."""
+    return {
+        "name": preset,
+        "preset": preset,
+        "threshold": threshold,
+        "compare": {"toleranceAbsolute": 0.2},
+    }
+
+
 def host_of(name: str, *, namespace: str) -> str:
     """The host name of a model behind the Gateway."""
     return f"{name}.{namespace}.test"
@@ -110,7 +120,7 @@ def model_deployment(
                 "settle": "2s",
                 "window": "30s",
                 "minRequests": 50,
-                "breachAfter": {"failures": 2, "outOf": 3},
+                "metrics": [metric("error-ratio", max=0.2)],
                 **(analysis or {}),
             },
             "progressDeadline": "1m",

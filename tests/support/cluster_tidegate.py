@@ -161,7 +161,7 @@ def installed(
             {
                 "name": "default",
                 "url": cluster.prometheus_url,
-                "scrapeIntervalSeconds": 2,
+                "scrapeIntervalSeconds": 1,
                 "enforcesNamespace": True,
             }
         ],

@@ -53,7 +53,7 @@ def test_prometheus_labels_pods_by_revision() -> None:
     config = documents("prometheus.yaml", kind_name="ConfigMap")[0]["data"]["prometheus.yml"]
     parsed = yaml.safe_load(config)
     job = parsed["scrape_configs"][0]
-    assert parsed["global"]["scrape_interval"] == "2s"
+    assert parsed["global"]["scrape_interval"] == "1s"
     assert job["honor_labels"] is False
     labels = {rule.get("target_label") for rule in job["relabel_configs"]}
     assert {"revision", "model_deployment", "namespace", "pod"} <= labels
