@@ -56,6 +56,16 @@ class Pod:
             registry=self.registry,
         )
 
+        self._odd = prometheus_client.Counter(
+            "odd", "Odd labels.", ["text"], registry=self.registry
+        )
+        self.queue = prometheus_client.Gauge("queue", "Waiting.", registry=self.registry)
+
+    def speak(self, *texts: str) -> None:
+        """Count one event under each of these label values."""
+        for text in texts:
+            self._odd.labels(text).inc()
+
     def serve(self, requests: int, *, code: int = 200, seconds: float = 0.02) -> None:
         """Answer that many inference requests, and as many probes."""
         for path in ("/v2/models/iris/infer", "/v2/health/ready"):
@@ -231,3 +241,9 @@ def names() -> Iterator[str]:
 def deployment(prometheus: Prometheus, names: Iterator[str]) -> Deployment:
     """A ModelDeployment of its own, without pods yet."""
     return Deployment(next(names), prometheus=prometheus)
+
+
+@pytest.fixture(scope="module")
+def deployments(prometheus: Prometheus) -> list[Deployment]:
+    """Three ModelDeployments, of which one's name begins like another's; not for use with `names`."""
+    return [Deployment(name, prometheus=prometheus) for name in ("iris-1", "iris-2", "iris-12")]
