@@ -25,6 +25,7 @@ from tidegate.settings import MetricSourceSettings
 
 DEADLINE_FACTOR = 3.0  # the adapter gives up earlier; this holds for any MetricSource
 STANDARD_SCRAPES = 4
+EAGER_SCRAPES = 16  # a longer span is that of a rollout that catches up, or looks rarely
 MAX_SCRAPES = 240  # per query: an hour at 15 s (evidence.md, 2.1)
 MAX_MEMBERS_PER_QUERY = 200
 MAX_QUERIES_PER_BATCH = 40
@@ -47,7 +48,8 @@ class _Key:
     """What is asked, without for whom and for when; `range_seconds` is 0 for numbers."""
 
     group: Group
-    range_seconds: int
+    range_seconds: int = 0
+    eager: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,8 +109,12 @@ class Desk:
             return Problem(reason=Reason.ERROR, message=message)
         scrape_seconds = settings.scrape_interval_seconds
         lookback_seconds = LOOKBACK_SCRAPES * scrape_seconds
-        shared_seconds = scrape_seconds * _shared_scrapes(span_seconds / scrape_seconds)
-        key = _Key(group=wanted.group, range_seconds=math.ceil(shared_seconds + lookback_seconds))
+        scrapes = _shared_scrapes(span_seconds / scrape_seconds)
+        key = _Key(
+            group=wanted.group,
+            range_seconds=math.ceil(scrapes * scrape_seconds + lookback_seconds),
+            eager=scrapes <= EAGER_SCRAPES,
+        )
         found = await self._answer(key, identity=wanted.identity, at=at, parse=samples.series_of)
         if isinstance(found, Problem):
             return found
@@ -119,7 +125,7 @@ class Desk:
         """The number of each revision that has one, scaled; `at` in unix seconds."""
         if wanted.source not in self._sources:
             return _unknown(wanted.source)
-        key = _Key(group=wanted.group, range_seconds=0)
+        key = _Key(group=wanted.group)
         found = await self._answer(key, identity=wanted.identity, at=at, parse=samples.numbers_of)
         if isinstance(found, Problem):
             return found
@@ -255,7 +261,7 @@ class Desk:
 
     def _standing(self, key: _Key) -> Standing:
         """The group, as the newest of all."""
-        found = self._groups.pop(key, None) or Standing()
+        found = self._groups.pop(key, None) or Standing(eager=key.eager)
         found.used_at = self._clock.monotonic()
         self._groups[key] = found
         return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from tidegate.rollout.model import Json
 MISSED_LOOKS = 2
 KEPT_TICKS = 2  # the newest, and one that late askers or a rollout that catches up still need
 REMEMBERED_SECONDS = 2 * 3600.0  # twice the longest interval
-EARLY_SECONDS = 0.001  # rounding of instants
+TOLERANCE_SECONDS = 0.001  # rounding of instants
 
 Rows = tuple[Json, ...]
 
@@ -34,12 +35,17 @@ class Member:
     missed: int = 0
     alone: bool = False
 
-    def due(self, at: float) -> bool:
-        """True if the member will want an answer for this instant, as far as one can tell."""
-        if self.alone or at <= self.last_at or self.missed >= MISSED_LOOKS:
+    def due(self, at: float, *, eager: bool) -> bool:
+        """True if the member will want an answer for this instant, as far as one can tell.
+
+        Who asked only once has no rhythm yet: it is taken along at once if `eager`.
+        """
+        passed = at - self.last_at
+        if self.alone or passed <= 0 or self.missed >= MISSED_LOOKS:
             return False
-        period = self.period_seconds or 0.0
-        return at - self.last_at >= period * (self.missed + 1) - EARLY_SECONDS
+        if self.period_seconds is None:
+            return eager
+        return abs(math.remainder(passed, self.period_seconds)) < TOLERANCE_SECONDS
 
     def asked(self, at: float) -> None:
         """The member came by itself; an instant before its last one says nothing of its rhythm."""
@@ -85,8 +91,13 @@ class Tick:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """The members and the newest ticks of one group."""
+    """The members and the newest ticks of one group.
 
+    `eager` groups are those of rollouts that are up to date. Long ranges are often asked for only
+    once, as when a rollout begins or after a restart; taking others along would cost for nothing.
+    """
+
+    eager: bool
     used_at: float = 0.0
     members: dict[Identity, Member] = field(default_factory=dict)
     ticks: dict[float, Tick] = field(default_factory=dict)
@@ -123,7 +134,9 @@ class Standing:
         waiting = (
             (identity, member)
             for identity, member in self.members.items()
-            if identity not in tick.rows and identity not in tick.batches and member.due(tick.at)
+            if identity not in tick.rows
+            and identity not in tick.batches
+            and member.due(tick.at, eager=self.eager)
         )
         found = dict(itertools.islice(waiting, limit))
         for member in found.values():

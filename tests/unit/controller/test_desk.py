@@ -199,6 +199,31 @@ def test_rollouts_with_other_intervals_share_the_ticks_they_have_in_common() -> 
     _run(play)
 
 
+def test_whoever_asks_for_a_long_range_once_is_not_taken_along() -> None:
+    """As every rollout does when it begins: each at its own time, and never again."""
+
+    async def play() -> None:
+        world = World(10)
+        for index, one in enumerate(world.wanted):
+            at = START + 7.0 * index
+            await world.desk.series(one, since=at - 1800, at=at)
+        assert [_names(text) for text in world.sent()] == [1] * 10
+
+    _run(play)
+
+
+def test_rollouts_that_look_once_an_hour_share_as_soon_as_that_shows() -> None:
+    async def play() -> None:
+        world = World(10)
+        counts = []
+        for tick in range(4):
+            await world.one_by_one(START + 3600.0 * tick, since=START + 3600.0 * (tick - 1))
+            counts.append(len(world.sent()))
+        assert counts == [10, 10, 1, 1]
+
+    _run(play)
+
+
 def test_an_asker_that_comes_late_still_finds_the_tick_before() -> None:
     async def play() -> None:
         world = World(3)
