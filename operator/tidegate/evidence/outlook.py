@@ -5,6 +5,7 @@ Source: evidence.md, 12. Numbers come from stable's history; nothing here decide
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,9 @@ class Past:
 
 def past_of(table: Table, *, rule: MetricRule) -> Past | None:
     """Stable's history of a metric; None without requests in it."""
-    rows = [(row, row.counts[rule.name]) for row in table.rows if rule.name in row.counts]
+    counted = [(row, row.counts[rule.name]) for row in table.rows if rule.name in row.counts]
+    # Before its first request stable says nothing about the traffic that is to come.
+    rows = list(itertools.dropwhile(lambda one: one[1].n_s <= 0, counted))
     seconds = math.fsum(row.t1 - row.t0 for row, _ in rows)
     requests = math.fsum(counts.n_s for _, counts in rows)
     if requests <= 0:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.rollout import model
-from tidegate.rollout.turn import Turn
+from tidegate.rollout.turn import Turn, weight_text
 from tidegate.traffic.provider import provider_for
 
 
@@ -31,6 +31,44 @@ def freeze(spec: model.Spec) -> tuple[model.PlanStep, ...]:
         )
         for step in spec.steps
     )
+
+
+def fit_to_pods(turn: Turn) -> Turn:
+    """Where pods are the weight, steps that are not reached yet follow a changed number of pods.
+
+    A step that is being held keeps its weight: a restart at each change might never end.
+    """
+    rollout, spec = turn.rollout, turn.spec
+    provider = provider_for(spec.traffic.provider)
+    if not provider.capabilities.weight_by_pods:
+        return turn
+    reached = rollout.step.index if rollout.step and rollout.step.confirmed_at else -1
+    fitted = tuple(
+        replace(
+            step,
+            effective_weight_percent=provider.effective_weight(
+                step.weight_percent, replicas=spec.replicas, scaling=spec.scaling
+            ),
+        )
+        if index != reached and step.state in {model.StepState.PENDING, model.StepState.ACTIVE}
+        else step
+        for index, step in enumerate(rollout.plan)
+    )
+    if fitted == rollout.plan:
+        return turn
+    return name_rounding(turn.with_rollout(replace(rollout, plan=fitted)))
+
+
+def name_rounding(turn: Turn) -> Turn:
+    """Rounding is never silent (features.md, R2; api.md, 5.2)."""
+    rounded_steps = rounded(turn.rollout.plan)
+    if not rounded_steps:
+        return turn
+    parts = ", ".join(
+        f"{s.name}: {weight_text(s.weight_percent)} -> {weight_text(s.effective_weight_percent)}"
+        for s in rounded_steps
+    )
+    return turn.say("WeightRounded", f"{turn.spec.replicas} pods cannot give every weight: {parts}")
 
 
 def next_index(rollout: model.Rollout, *, after: int = -1) -> int | None:
@@ -80,7 +118,12 @@ def end_step(turn: Turn, state: model.StepState) -> Turn:
         ended_at=turn.now,
         evidence=_kept(turn.seen.analysis.results),
     )
-    return turn.with_rollout(replace(rollout, plan=with_step(rollout, index, ended)))
+    changed = replace(
+        rollout,
+        plan=with_step(rollout, index, ended),
+        evidence_digest=turn.seen.analysis.digest or rollout.evidence_digest,
+    )
+    return turn.with_rollout(changed)
 
 
 def _kept(results: Iterable[model.MetricResult]) -> tuple[model.MetricResult, ...]:

@@ -33,12 +33,23 @@ def work(turn: Turn) -> Turn:
         return turn
     if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
         turn = _go_on(turn, after=-1)
+    turn = _skip_without_weight(plan.fit_to_pods(turn))
     step = turn.rollout.step
     if turn.rollout.stage is model.Phase.PROMOTING:
         return ending.work_promoting(reach(turn, 100.0))
     if step is None or step.confirmed_at is None:
         return reach(turn, plan.current_weight(turn.rollout))
     return _hold(turn)
+
+
+def _skip_without_weight(turn: Turn) -> Turn:
+    """Too few pods are left for the step that is being reached."""
+    step = turn.rollout.step
+    if step is None or step.confirmed_at is not None:
+        return turn
+    if turn.rollout.plan[step.index].effective_weight_percent > 0:
+        return turn
+    return _go_on(plan.end_step(turn, model.StepState.SKIPPED), after=step.index)
 
 
 def _note_new_batch(turn: Turn) -> Turn:
@@ -128,7 +139,8 @@ def reach(turn: Turn, weight: float) -> Turn:
 def _state_estimate(turn: Turn) -> Turn:
     """Say before the traffic moves what the step can find out, and whether that is enough."""
     step, estimates = turn.rollout.step, turn.seen.analysis.estimates
-    if step is None or step.index >= len(estimates):
+    promoting = turn.rollout.stage is model.Phase.PROMOTING
+    if promoting or step is None or step.index >= len(estimates):
         return turn
     estimate = estimates[step.index]
     changed = replace(turn.rollout, step=replace(step, estimate=estimate.text))
@@ -163,7 +175,8 @@ def _confirm(turn: Turn, weight: float) -> Turn:
         return _route_pending(turn)
     if not _pods_carry(turn, weight):
         return turn
-    turn = waiting.stop_waiting(turn, only=REACHED)
+    if not waiting.asked_to_pause(turn):
+        turn = waiting.stop_waiting(turn, only=REACHED)
     if turn.rollout.stage is model.Phase.PROMOTING:
         return turn
     step = turn.rollout.step
