@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate.rollout import actions, ending, model, plan, readiness, record, waiting
-from tidegate.rollout.turn import Turn, weight_text
+from tidegate.rollout.turn import Turn
 
 CONFIRM_LOOK_SECONDS = 1.0
 
@@ -77,19 +77,7 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
     turn = turn.with_status(status).say(
         "RolloutStarted", f"{desired.model_version} (revision {desired.hash}), attempt {attempt}"
     )
-    return _name_rounding(turn)
-
-
-def _name_rounding(turn: Turn) -> Turn:
-    """Rounding is never silent (features.md, R2; api.md, 5.2)."""
-    rounded = plan.rounded(turn.rollout.plan)
-    if not rounded:
-        return turn
-    parts = ", ".join(
-        f"{s.name}: {weight_text(s.weight_percent)} -> {weight_text(s.effective_weight_percent)}"
-        for s in rounded
-    )
-    return turn.say("WeightRounded", f"{turn.spec.replicas} pods cannot give every weight: {parts}")
+    return plan.name_rounding(turn)
 
 
 def work_initializing(turn: Turn) -> Turn:
