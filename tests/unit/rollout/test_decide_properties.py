@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from rollout_world import ADVANCE, BREACH, HOLD, START, V1, V2, V3, make_spec, serving
 
+from tidegate.api import status
 from tidegate.rollout import model
 
 MOST_PASSES_TO_REST = 12
+WEIGHTS = ((10.0, 50.0), (50.0,), (100.0,), (1.0, 25.0, 75.0))
 REVISIONS = {it.hash: it for it in (V1, V2, V3)}
 NO_DATA = model.AnalysisState(
     judged=True, reason="NoData", message="no requests", without_data_since=START
@@ -25,8 +28,22 @@ class Rollouts(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = serving()
-        self.told = len(self.world.weights_seen)
+        self.told = 0
         self.rejected: set[str] = set()
+        self.valid = self.world.spec
+
+    @initialize(
+        weights=st.sampled_from(WEIGHTS),
+        on_inconclusive=st.sampled_from(list(model.OnInconclusive)),
+        provider=st.sampled_from(list(model.Provider)),
+    )
+    def begin(
+        self,
+        weights: tuple[float, ...],
+        on_inconclusive: model.OnInconclusive,
+        provider: model.Provider,
+    ) -> None:
+        self.world = serving(weights=weights, on_inconclusive=on_inconclusive, provider=provider)
         self.valid = self.world.spec
 
     @rule(wanted=st.sampled_from([V1, V2, V3]))
@@ -77,30 +94,71 @@ class Rollouts(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.5, 5.0, 61.0, 700.0, -3600.0]), times=st.integers(1, 12))
     def pass_time(self, seconds: float, times: int) -> None:
         for _ in range(times):
-            self.world.tick(seconds)
-            self.watch()
+            self.pass_once(seconds)
+
+    @rule(looks=st.integers(1, 40))
+    def walk(self, looks: int) -> None:
+        """Nothing stands in the way for a while."""
+        self.world.analysis = ADVANCE
+        self.pass_time(5.0, looks)
 
     @rule()
     def time_stands_still(self) -> None:
         """Without any change a few passes reach a state in which nothing is written."""
         for _ in range(MOST_PASSES_TO_REST):
             before = (len(self.world.writes), self.world.status_writes)
-            self.world.tick(0.0)
-            self.watch()
+            self.pass_once(0.0)
             if (len(self.world.writes), self.world.status_writes) == before:
                 return
         raise AssertionError(f"writes without end: {self.world.status.message}")
 
-    def watch(self) -> None:
-        """Judge every write of weights since the last look."""
+    # --- the judge -------------------------------------------------------------------------------
+
+    def pass_once(self, seconds: float) -> None:
+        """One pass; every change of status and every weight is judged."""
+        before = self.world.status
+        self.world.tick(seconds)
+        self.judge_steps(before.rollout, self.world.status.rollout)
+        self.judge_ends(before, self.world.status)
+        self.judge_weights()
+        self.rejected = {r.revision for r in self.world.status.rejected}
+
+    def judge_steps(self, before: model.Rollout | None, after: model.Rollout | None) -> None:
+        """No step passes without evidence, but for a person or the spec that asks for it."""
+        if before is None or after is None or before.id != after.id:
+            return
+        for old, new in zip(before.plan, after.plan, strict=True):
+            if old.state is new.state or new.state is not model.StepState.PASSED:
+                continue
+            handled = self.world.status.last_handled_request
+            asked = handled is not None and handled.request == model.RequestKind.PROMOTE
+            spec = self.world.spec
+            by_spec = spec and spec.analysis.on_inconclusive is model.OnInconclusive.PROMOTE
+            proven = self.world.analysis.verdict is model.Verdict.ADVANCE
+            assert asked or by_spec or proven, f"{new.name} passed on {self.world.analysis.reason}"
+
+    def judge_ends(self, before: model.Status, after: model.Status) -> None:
+        """What has ended stays ended."""
+        old, new = before.rollout, after.rollout
+        if old is not None and new is not None and old.id == new.id and not old.active:
+            assert not new.active, f"{new.id} is active again"
+
+    def judge_weights(self) -> None:
+        """Every weight that was written is one of the plan, and none is for a rejected revision."""
+        rollout = self.world.status.rollout
+        legal = {100.0} | {s.effective_weight_percent for s in (rollout.plan if rollout else ())}
         for weights in self.world.weights_seen[self.told :]:
             for hash_, share in weights.items():
                 stable = self.world.status.stable
                 if share > 0 and (stable is None or stable.revision != hash_):
-                    assert share in {10.0, 50.0, 100.0}
+                    assert share in legal, f"{share} is no weight of {legal}"
                     assert hash_ not in self.rejected, "weight for a rejected revision"
         self.told = len(self.world.weights_seen)
-        self.rejected = {r.revision for r in self.world.status.rejected}
+
+    @invariant()
+    def status_can_be_written_and_read(self) -> None:
+        document = status.write_status(self.world.status)
+        assert status.read_status(json.loads(json.dumps(document))) == self.world.status
 
     @invariant()
     def observed_generation_never_runs_ahead(self) -> None:
@@ -141,4 +199,4 @@ class Rollouts(RuleBasedStateMachine):
 
 
 TestRollouts = Rollouts.TestCase
-TestRollouts.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestRollouts.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
