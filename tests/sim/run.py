@@ -78,6 +78,7 @@ class Run:
         self.cluster = Cluster(now=self.wall)
         self.log: list[Change] = []
         self.last_write = 0.0
+        self.last_unled = 0.0
         self.people_touched_traffic = False
         self.cluster.listeners.append(self._log)
         self.world = World(self.cluster, truths=dict(scenario.truths))
@@ -159,7 +160,10 @@ class Run:
             await asyncio.sleep(2.5)
             if self.scenario.tend is not None:
                 await self.scenario.tend(self)
-            quiet = self.loop.time() - self.last_write >= self.scenario.rest_seconds
+            if not any(it.process and it.process.leading for it in self.replicas):
+                self.last_unled = self.loop.time()
+            since = max(self.last_write, self.last_unled)
+            quiet = self.loop.time() - since >= self.scenario.rest_seconds
             late = self.loop.time() > deadline
             if quiet and not self.judge.unfinished():
                 try:
