@@ -1,0 +1,286 @@
+"""A real Analyst before a metric source that scrapes made-up pods, with time in the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import evidence_build as build
+import port_fakes
+from metric_source import FakeSeries, FakeSource, Row
+
+from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.evidence.model import Template
+from tidegate.evidence.templates import resolve_templates
+from tidegate.ports import Ok, RawAnswer, Result, Retryable
+from tidegate.rollout import model
+from tidegate.settings import MetricSourceSettings
+
+SCRAPE = build.SCRAPE
+START = port_fakes.EPOCH.timestamp()
+WARM = START + 60.0  # where the first interval of the default analysis begins
+SOURCES = {
+    name: MetricSourceSettings(name=name, url="", enforces_namespace=True, timeout_seconds=0.02)
+    for name in ("default", "other")
+}
+COMPARE = model.Compare()
+EDGES = ("0.1", "0.25", "0.5", "1", "2.5")
+_AT_MOST = {"0.1": 0.5, "0.25": 0.9, "0.5": 1.0, "1": 1.0, "2.5": 1.0}
+
+
+@dataclass(kw_only=True)
+class Pod:
+    """Counters that grow evenly; what is bad or slow begins at `bad_from`."""
+
+    revision: str
+    name: str = "a"
+    per_second: float = 5.0
+    error_share: float = 0.0
+    slow_share: float = 0.0
+    born_at: float = START - 7200
+    bad_from: float = START - 7200
+    dies_at: float = START + 1e9
+    edges: tuple[str, ...] = EDGES
+    prefix: str = "rest_server"
+
+    def series(self, *, start: float, end: float) -> list[FakeSeries]:
+        """What a scrape at every multiple of 15 s in (start, end] has seen."""
+        first = max(start, self.born_at)
+        last = min(end, self.dies_at)
+        times = [
+            START + SCRAPE * index
+            for index in range(int((first - START) // SCRAPE), int((last - START) // SCRAPE) + 1)
+            if first <= START + SCRAPE * index <= last
+        ]
+        requests = f"{self.prefix}_requests_total"
+        found = [
+            self._counter(requests, times, self._served, status_code="200"),
+            self._counter(requests, times, self._errors, status_code="500"),
+        ]
+        buckets = f"{self.prefix}_request_duration_seconds_bucket"
+        for le in (*self.edges, "+Inf"):
+            at_most = 1.0 if le == "+Inf" else _AT_MOST.get(le, 1.0)
+            slow = 0.0 if le == "+Inf" or float(le) > 1 else 1.0
+            found.append(self._counter(buckets, times, self._below(at_most, slow=slow), le=le))
+        return found
+
+    def _served(self, at: float) -> float:
+        return self.per_second * (at - self.born_at) - self._errors(at)
+
+    def _errors(self, at: float) -> float:
+        return self.per_second * self.error_share * max(0.0, at - self.bad_from)
+
+    def _below(self, at_most: float, *, slow: float) -> Callable[[float], float]:
+        def count(at: float) -> float:
+            slow_ones = self.per_second * self.slow_share * max(0.0, at - self.bad_from)
+            return (self.per_second * (at - self.born_at) - slow_ones * slow) * at_most
+
+        return count
+
+    def _counter(
+        self, metric: str, times: list[float], count: Callable[[float], float], **labels: str
+    ) -> FakeSeries:
+        names = {
+            "namespace": "ml",
+            "model_deployment": "iris",
+            "revision": self.revision,
+            "pod": f"iris-{self.revision}-{self.name}",
+            "instance": f"{self.revision}-{self.name}:8082",
+            "path": "/v2/models/iris/infer",
+            **labels,
+        }
+        values = [(at, f"{round(count(at))}") for at in times]
+        return FakeSeries(metric=metric, labels=names, values=values)
+
+
+@dataclass
+class Tsdb(FakeSource):
+    """A metric source over pods; whole sources may be down or hang, samples may come late."""
+
+    pods: list[Pod] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
+    hanging: set[str] = field(default_factory=set)
+    late_seconds: float = 0.0
+    numbers: dict[str, str] = field(default_factory=dict)
+    answer: Callable[[str], Result[RawAnswer] | None] = lambda _: None
+
+    def pod(self, revision: str, name: str = "a") -> Pod:
+        return next(it for it in self.pods if (it.revision, it.name) == (revision, name))
+
+    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+        self.asked.append((source, promql))
+        if source in self.hanging:
+            await asyncio.Event().wait()
+        if source in self.down:
+            return Retryable(message="down")
+        given = self.answer(promql)
+        if given is not None:
+            return given
+        if promql in self.numbers:
+            value = [at.timestamp(), self.numbers[promql]]
+            return Ok(RawAnswer(result_type="scalar", result=value))
+        return await super().query(source, promql=promql, at=at)
+
+    def _raw(self, promql: str, *, at: float) -> list[Row]:
+        seconds = float(promql.rsplit("[", 1)[1].removesuffix("s]"))
+        visible = at - self.late_seconds
+        self.series = [
+            one for pod in self.pods for one in pod.series(start=at - seconds, end=visible)
+        ]
+        return super()._raw(promql, at=at)
+
+
+def metric(name: str = "error-ratio", **more: object) -> model.Metric:
+    """Compared with stable and limited to 5 % bad requests, unless said otherwise."""
+    fields: dict[str, object] = {
+        "preset": name,
+        "compare": COMPARE,
+        "threshold": model.Threshold(max=0.05),
+    }
+    return build.metric(name, **{**fields, **more})
+
+
+class Bench:
+    """One rollout whose first step is confirmed when the clock starts.
+
+    The candidate has one pod with a tenth of the traffic, stable two pods with the rest.
+    """
+
+    def __init__(
+        self,
+        *metrics: model.Metric,
+        templates: Mapping[str, Template] | None = None,
+        candidate: Pod | None = None,
+        stable_error_share: float = 0.0,
+        analysis: Mapping[str, object] | None = None,
+    ) -> None:
+        self.clock = port_fakes.ManualClock()
+        self.recorder = port_fakes.MemoryRecorder()
+        self.tsdb = Tsdb(
+            pods=[
+                candidate or Pod(revision=build.CANDIDATE, born_at=START - 300, bad_from=START),
+                Pod(
+                    revision=build.STABLE,
+                    name="a",
+                    per_second=22.5,
+                    error_share=stable_error_share,
+                ),
+                Pod(
+                    revision=build.STABLE,
+                    name="b",
+                    per_second=22.5,
+                    error_share=stable_error_share,
+                ),
+            ]
+        )
+        self.templates = templates or {}
+        self.request = self._request(metrics or (metric(),), analysis=analysis or {})
+        self.restart()
+
+    def _request(
+        self, metrics: tuple[model.Metric, ...], *, analysis: Mapping[str, object]
+    ) -> AnalysisRequest:
+        spec = build.spec(build.analysis(*metrics, **analysis))
+        resolved = resolve_templates(
+            spec,
+            find=lambda reference: self.templates.get(reference.name),
+            sources=dict.fromkeys(SOURCES, True),
+        )
+        assert isinstance(resolved, Mapping), resolved
+        return AnalysisRequest(
+            namespace="ml",
+            name="iris",
+            uid="uid-1",
+            rollout=_rollout(self.clock.now()),
+            stable=build.STABLE,
+            spec=spec,
+            templates=resolved,
+        )
+
+    @property
+    def candidate(self) -> Pod:
+        return self.tsdb.pod(build.CANDIDATE)
+
+    @property
+    def rollout(self) -> model.Rollout:
+        return self.request.rollout
+
+    def edit(self, **changes: Any) -> None:
+        """Change the request, as a user or another pass of the operator does."""
+        self.request = replace(self.request, **changes)
+
+    def edit_rollout(self, **changes: Any) -> None:
+        self.edit(rollout=replace(self.rollout, **changes))
+
+    def restart(self) -> None:
+        """Another process: nothing of the old one is left but the log."""
+        self.recorder = port_fakes.MemoryRecorder()
+        self.analyst = Analyst(
+            source=self.tsdb, clock=self.clock, sources=SOURCES, recorder=self.recorder
+        )
+
+    def next_step(self, weight_percent: float) -> None:
+        """Confirm another step now."""
+        step = _step(weight_percent, confirmed_at=self.clock.now())
+        self.edit_rollout(plan=(*self.rollout.plan, step))
+
+    async def state(self, **changes: Any) -> model.AnalysisState:
+        return await self.analyst.state(replace(self.request, **changes))
+
+    async def states(self, *, seconds: float, every: float = 5.0) -> list[model.AnalysisState]:
+        """What a reconciler sees that looks every few seconds."""
+        found = []
+        for _ in range(round(seconds / every)):
+            await self.clock.advance(every)
+            found.append(await self.state())
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The interval table as it was logged last."""
+        documents = self.recorder.evidence_documents
+        opened = [i for i, one in enumerate(documents) if one["event"] == "evidence-opened"]
+        later = documents[opened[-1] :] if opened else []
+        return [one["row"] for one in later if one["event"] == "evidence-row"]
+
+    def log(self) -> list[str]:
+        """The evidence documents as lines of the log."""
+        return [json.dumps(one) for one in self.recorder.evidence_documents]
+
+
+def _step(weight_percent: float, *, confirmed_at: datetime) -> model.PlanStep:
+    return model.PlanStep(
+        name=f"p{weight_percent:g}",
+        weight_percent=weight_percent,
+        effective_weight_percent=weight_percent,
+        hold_seconds=300.0,
+        deadline_seconds=3600.0,
+        min_requests=100,
+        confirmed_at=confirmed_at,
+    )
+
+
+def _rollout(now: datetime) -> model.Rollout:
+    digest = build.CANDIDATE.ljust(64, "0")
+    return model.Rollout(
+        id="iris-c0ffee0001-1",
+        revision=model.Revision(hash=build.CANDIDATE, digest=digest, model_version="2"),
+        attempt=1,
+        active=True,
+        started_at=now - timedelta(seconds=20),
+        progress_at=now,
+        plan=(_step(10.0, confirmed_at=now),),
+        first_traffic_at=now,
+        evidence_since=now,
+    )
+
+
+def run(
+    scenario: Callable[[Bench], Coroutine[Any, Any, None]], bench: Bench | None = None
+) -> None:
+    asyncio.run(scenario(bench or Bench()))
+
