@@ -7,8 +7,7 @@ its whole start-up. So series are differenced here, one by one, and summed over 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tidegate.evidence.model import Series, Window
 
@@ -46,31 +45,27 @@ def target(series: Series) -> Target:
 
 
 class Births:
-    """Tells series that were born inside the window from series that were only not seen.
+    """Tells label sets that were born inside the window from pods that were only not seen before.
 
-    A series that appears on a target already known is a new label set: it counts from zero. A new
-    target counts from zero only if the source saw another one well before, since after an outage
-    of the source every old pod looks new.
+    A series that appears on a target already known is a new label set, such as the first error: it
+    counts from zero. What a target had counted when it was seen for the first time may be older
+    than the window, even where the source looked for it long before: discovery takes a while. So a
+    new target counts from its second sample on, in both arms alike.
     """
 
-    __slots__ = ("_targets", "_watched_since")
+    __slots__ = ("_first",)
 
-    def __init__(self, series: Iterable[Series], *, window: Window) -> None:
-        known = [(target(one), one.samples[0][0]) for one in series if one.samples]
-        first: dict[Target, float] = {}
-        for key, at in known:
-            first[key] = min(at, first.get(key, at))
-        self._targets: Mapping[Target, float] = first
-        earliest = min(first.values(), default=math.inf)
-        # After an outage old pods come back one by one within about one scrape interval.
-        self._watched_since = earliest + 2 * window.scrape_interval_seconds
+    def __init__(self, series: Iterable[Series]) -> None:
+        self._first: dict[Target, float] = {}
+        for one in series:
+            if one.samples:
+                key, at = target(one), one.samples[0][0]
+                self._first[key] = min(at, self._first.get(key, at))
 
     def from_zero(self, series: Series) -> bool:
         """True if the first sample of the series counts in full."""
-        first = self._targets.get(target(series))
-        if first is None or not series.samples:
-            return False
-        return series.samples[0][0] > first or first >= self._watched_since
+        first = self._first.get(target(series))
+        return first is not None and bool(series.samples) and series.samples[0][0] > first
 
 
 def by_target(series: Iterable[Series], *, births: Births, window: Window) -> dict[Target, float]:

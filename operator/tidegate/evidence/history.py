@@ -56,7 +56,7 @@ class Past:
         stable = [
             one for one in self.series.buckets if one.labels.get("revision") == self.identity.stable
         ]
-        births = counters.Births(stable, window=window)
+        births = counters.Births(stable)
         return histograms.collect(stable, births=births, window=window, unit_seconds=unit_seconds)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence import counters, dispersion, histograms
 from tidegate.evidence.dispersion import Phi, Spread
-from tidegate.evidence.model import Identity, Series, Window
+from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Series, Window
 
 LATE_SECONDS = 5.0
 LEAST_SCRAPES, MOST_SCRAPES = 2, 120
@@ -117,19 +117,25 @@ class WeightChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """How time is cut. Units: seconds; `first_traffic_at` in unix seconds, None before it."""
+    """How time is cut. Units: seconds; `first_traffic_at` in unix seconds, None before it.
+
+    `scrape_interval_seconds` is the longest of all sources; `shortest_scrape_seconds` that of the
+    one that can be asked for the shortest span at once, None where all are alike.
+    """
 
     interval_seconds: float
     scrape_interval_seconds: float
     settle_seconds: float
     cold_start_seconds: float
     first_traffic_at: float | None
+    shortest_scrape_seconds: float | None = None
 
     @property
     def length_seconds(self) -> float:
         """Length of an interval: two scrapes, or it could close empty, to what one query holds."""
-        scrapes = self.interval_seconds / self.scrape_interval_seconds
-        return min(max(scrapes, LEAST_SCRAPES), MOST_SCRAPES) * self.scrape_interval_seconds
+        shortest = self.shortest_scrape_seconds or self.scrape_interval_seconds
+        least = LEAST_SCRAPES * self.scrape_interval_seconds
+        return min(max(self.interval_seconds, least), MOST_SCRAPES * shortest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +197,8 @@ class MetricSeries:
 
     A ratio has `total` and `bad`, and with `complement` the events that are not `bad` are the ones
     that speak against a revision; a latency has `buckets` and the edges (seconds) that were fixed
-    when the rollout began.
+    when the rollout began. `scrape_seconds` is how often their source scrapes; None is as often as
+    the grid says.
     """
 
     total: tuple[Series, ...] = ()
@@ -200,6 +207,12 @@ class MetricSeries:
     complement: bool = False
     unit_seconds: float = 1.0
     edges: tuple[float, ...] = ()
+    scrape_seconds: float | None = None
+
+    @property
+    def all(self) -> tuple[Series, ...]:
+        """Every series of the metric."""
+        return (*self.total, *self.bad, *self.buckets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +246,6 @@ def close_intervals(
         series=series,
         grid=grid,
         identity=identity,
-        now=now,
         given_phi=given_phi,
         min_df=min_df,
         assumed=assumed,
@@ -276,7 +288,7 @@ def early_rows(
     began = next_start(grid, events=events, after=after)
     if began >= now:
         return rows
-    count = _Counting(series=series, grid=grid, identity=identity, now=now)
+    count = _Counting(series=series, grid=grid, identity=identity)
     slot = Slot(t0=began, t1=now, step=events[-1].step, weight=events[-1].weight)
     running = count.row(slot, spreads=ahead.spreads)
     return (*rows, running) if running.counts else rows
@@ -291,7 +303,6 @@ class _Counting:
         series: Mapping[str, MetricSeries],
         grid: Grid,
         identity: Identity,
-        now: float,
         given_phi: float | None = None,
         min_df: int = dispersion.MIN_DF,
         assumed: float = dispersion.ASSUMED,
@@ -302,23 +313,16 @@ class _Counting:
         self._given_phi = given_phi
         self._min_df = min_df
         self._assumed = assumed
-        everything = _window(Slot(t0=0, t1=now, step=0, weight=0), grid=grid)
-        self._births = {
-            name: counters.Births((*one.total, *one.bad, *one.buckets), window=everything)
-            for name, one in self._series.items()
-        }
 
     def row(self, slot: Slot, *, spreads: Mapping[str, tuple[Spread, ...]]) -> Row:
         """What both arms did in a slot, with the dispersion as it was known before."""
         counted: dict[str, Counts] = {}
         flags: set[Flag] = set()
-        for name, series in self._series.items():
-            raw = _raw(
-                series,
-                births=self._births[name],
-                window=_window(slot, grid=self._grid),
-                identity=self._identity,
-            )
+        for name, everything in self._series.items():
+            series = near(everything, slot=slot, grid=self._grid)
+            window = _window(slot, series=series, grid=self._grid)
+            births = counters.Births(series.all, window=window)
+            raw = _raw(series, births=births, window=window, identity=self._identity)
             if raw is None:
                 continue
             flags.update(raw.flags)
@@ -360,8 +364,36 @@ class _Arm:
     flags: tuple[Flag, ...]
 
 
-def _window(slot: Slot, *, grid: Grid) -> Window:
-    return Window(start=slot.t0, end=slot.t1, scrape_interval_seconds=grid.scrape_interval_seconds)
+def _window(slot: Slot, *, series: MetricSeries, grid: Grid) -> Window:
+    scrape = series.scrape_seconds or grid.scrape_interval_seconds
+    return Window(start=slot.t0, end=slot.t1, scrape_interval_seconds=scrape)
+
+
+def near(series: MetricSeries, *, slot: Slot, grid: Grid) -> MetricSeries:
+    """What may say something about a slot: its samples and those of a fixed time before it.
+
+    Counts must not depend on how much else an answer holds, which is more after a restart.
+    """
+    window = _window(slot, series=series, grid=grid)
+    after = slot.t0 - LOOKBACK_SCRAPES * window.scrape_interval_seconds
+
+    def cut(all_series: tuple[Series, ...]) -> tuple[Series, ...]:
+        found = (_between(one, after=after, until=slot.t1) for one in all_series)
+        return tuple(one for one in found if one.samples)
+
+    return replace(
+        series, total=cut(series.total), bad=cut(series.bad), buckets=cut(series.buckets)
+    )
+
+
+def _between(series: Series, *, after: float, until: float) -> Series:
+    first = bisect_right(series.samples, after, key=_instant)
+    last = bisect_right(series.samples, until, key=_instant)
+    return replace(series, samples=series.samples[first:last])
+
+
+def _instant(sample: tuple[float, float]) -> float:
+    return sample[0]
 
 
 def _raw(
@@ -450,6 +482,5 @@ def _falls(series: Series) -> bool:
 
 def _cut(series: Series, *, window: Window) -> Series:
     """The samples that matter to a window: its own and the last one before it."""
-    times = [at for at, _ in series.samples]
-    first = max(0, bisect_right(times, window.start) - 1)
-    return replace(series, samples=series.samples[first : bisect_right(times, window.end)])
+    first = max(0, bisect_right(series.samples, window.start, key=_instant) - 1)
+    return replace(series, samples=series.samples[first:])

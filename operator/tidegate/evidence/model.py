@@ -113,7 +113,7 @@ class Template:
 # --- what was read -------------------------------------------------------------------------------
 
 STALE_SCRAPES = 3
-LOOKBACK_SCRAPES = 20
+LOOKBACK_SCRAPES = 5
 
 
 class Reason(enum.StrEnum):

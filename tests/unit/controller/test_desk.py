@@ -323,7 +323,7 @@ def test_samples_reach_from_the_look_back_to_the_instant() -> None:
         found = await world.desk.series(world.wanted[0], since=START - TICK, at=START)
         assert not isinstance(found, Problem)
         times = [at for at, _ in found[0].samples]
-        assert (times[0], times[-1]) == (START - TICK - 20 * 15 + 15, START)
+        assert (times[0], times[-1]) == (START - TICK - 5 * 15 + 15, START)
 
     _run(play)
 
@@ -340,7 +340,7 @@ def test_a_longer_span_than_an_hour_of_scrapes_is_refused() -> None:
         found = await world.desk.series(wanted, since=START - longest - 1, at=START)
         assert isinstance(found, Problem)
         assert "too much for one query" in found.message
-        assert all("[3900s]" in promql for promql in world.sent())
+        assert all("[3675s]" in promql for promql in world.sent())
 
     _run(play)
 

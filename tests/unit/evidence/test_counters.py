@@ -38,16 +38,18 @@ def test_delta(
 
 
 def _by_target(all_series: list[Series]) -> dict[str, float]:
-    births = counters.Births(all_series, window=WINDOW)
+    births = counters.Births(all_series)
     found = counters.by_target(all_series, births=births, window=WINDOW)
     return {pod[-1]: value for (_, pod, _), value in found.items()}
 
 
-def test_a_new_pod_counts_in_full_while_the_source_was_watching() -> None:
+def test_a_new_pod_counts_from_its_second_sample_since_the_first_may_tell_of_earlier_times() -> (
+    None
+):
     old = series(STABLE, grows(by=10))
     new = series(CANDIDATE, [50, 60, 70], first=START + SCRAPE, pod="b")
 
-    assert _by_target([old, new]) == {"a": 40, "b": 70}
+    assert _by_target([old, new]) == {"a": 40, "b": 20}
 
 
 def test_after_an_outage_of_the_source_nothing_counts_in_full() -> None:
@@ -73,7 +75,7 @@ def test_a_pod_that_comes_back_after_a_gap_does_not_count_in_full() -> None:
 
 
 def test_an_unknown_or_empty_series_never_counts_from_zero() -> None:
-    births = counters.Births([series(STABLE, grows(by=1))], window=WINDOW)
+    births = counters.Births([series(STABLE, grows(by=1))])
 
     assert not births.from_zero(series(CANDIDATE, [1, 2], pod="z"))
     assert not births.from_zero(series(STABLE, []))

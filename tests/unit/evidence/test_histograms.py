@@ -17,7 +17,7 @@ def _collect(buckets: list[tuple[str, float]], *, pod: str = "a") -> list[Series
 
 
 def _histogram(all_series: list[Series], *, unit_seconds: float = 1.0) -> Histogram | None:
-    births = counters.Births(all_series, window=WINDOW)
+    births = counters.Births(all_series)
     return histograms.collect(all_series, births=births, window=WINDOW, unit_seconds=unit_seconds)
 
 
