@@ -19,7 +19,7 @@ from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.evidence.templates import resolve_templates
 from tidegate.ports import Fatal, Ok, RawAnswer, Result, Retryable
 from tidegate.rollout import model
-from tidegate.rollout.model import Outcome, Verdict
+from tidegate.rollout.model import Verdict
 from tidegate.settings import MetricSourceSettings
 
 LIMITS = {
@@ -28,6 +28,7 @@ LIMITS = {
     "latency-p95": model.Threshold(max=0.25),
     "latency-p99": model.Threshold(max=5),
 }
+SLOW = {"latency-p50": 20, "latency-p95": 20, "latency-p99": 0}  # of what the test serves
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,19 @@ Judge = Callable[..., model.AnalysisState]
 
 @pytest.fixture
 def judge(sources: PrometheusSources, settings: MetricSourceSettings, deployment: Any) -> Judge:
-    """Judges the deployment's candidate by these metrics since this time."""
+    """Judges the deployment's candidate by these metrics since this time, once it was counted."""
 
-    def judged(since: float, *metrics: model.Metric, preset: str) -> model.AnalysisState:
+    def judged(
+        since: float, *metrics: model.Metric, preset: str, requests: float
+    ) -> model.AnalysisState:
         request = _request(deployment.name, since, *metrics, preset=preset)
-        analyst = Analyst(source=sources, clock=SystemClock(), sources={"default": settings})
-        return asyncio.run(_first_judgement(analyst, request))
+        analyst = Analyst(
+            source=sources,
+            clock=SystemClock(),
+            sources={"default": settings},
+            recorder=port_fakes.MemoryRecorder(),
+        )
+        return asyncio.run(_judgement(analyst, request, requests=requests))
 
     return judged
 
@@ -65,31 +73,55 @@ def judge(sources: PrometheusSources, settings: MetricSourceSettings, deployment
 def _request(
     name: str, confirmed_at: float, *metrics: model.Metric, preset: str
 ) -> AnalysisRequest:
-    analysis = build.analysis(*metrics, settle_seconds=0.0, warmup_seconds=0.0)
+    analysis = build.analysis(
+        *metrics, interval_seconds=1.0, settle_seconds=0.0, warmup_seconds=0.0
+    )
     spec = build.spec(analysis, preset=preset)
     templates = resolve_templates(spec, find=lambda _: None, sources={"default": True})
     assert not isinstance(templates, tuple), templates
+    confirmed = datetime.fromtimestamp(confirmed_at, tz=UTC)
+    step = model.PlanStep(
+        name="p20",
+        weight_percent=20.0,
+        effective_weight_percent=20.0,
+        hold_seconds=60.0,
+        deadline_seconds=600.0,
+        min_requests=100,
+        state=model.StepState.ACTIVE,
+        started_at=confirmed,
+        confirmed_at=confirmed,
+    )
+    rollout = model.Rollout(
+        id="r",
+        revision=model.Revision(hash=build.CANDIDATE, digest="", model_version="2"),
+        attempt=1,
+        active=True,
+        started_at=confirmed,
+        progress_at=confirmed,
+        plan=(step,),
+        first_traffic_at=confirmed,
+        judged_since=confirmed,
+        evidence_since=confirmed,
+    )
     return AnalysisRequest(
         namespace="ml",
         name=name,
         uid="uid",
-        rollout_id="r",
+        rollout=rollout,
         stable=build.STABLE,
-        candidate=build.CANDIDATE,
         spec=spec,
         templates=templates,
-        step_index=0,
-        confirmed_at=datetime.fromtimestamp(confirmed_at, tz=UTC),
-        first_traffic_at=None,
-        split_percent=20.0,
-        analysis_key="",
     )
 
 
-async def _first_judgement(analyst: Analyst, request: AnalysisRequest) -> model.AnalysisState:
-    for _ in range(100):
+async def _judgement(
+    analyst: Analyst, request: AnalysisRequest, *, requests: float
+) -> model.AnalysisState:
+    """Intervals close some seconds after their end, when late samples have come in."""
+    state = model.AnalysisState()
+    for _ in range(250):
         state = await analyst.state(request)
-        if state.judged:
+        if state.judged and state.requests >= requests:
             return state
         await asyncio.sleep(0.1)
     raise AssertionError(state)
@@ -116,24 +148,18 @@ def test_presets_measure_exactly_what_was_served(
     candidate.serve(20, code=503, seconds=2.0)  # the first of this status code
     stable.serve(800, seconds=0.02)
     deployment.start(build.CANDIDATE, "b").serve(50, seconds=0.02)  # born with requests
-    deployment.scraped()
 
-    state = judge(before, *_metrics(), preset=preset)
+    state = judge(before, *_metrics(), preset=preset, requests=250)
 
     assert state.requests == 250
     assert state.observed_candidate_percent == pytest.approx(100 * 250 / 1050, abs=0.01)
     results = {it.name: it for it in state.results}
     assert {it.candidate.total for it in results.values()} == {250}
     assert {it.baseline.total for it in results.values()} == {800}
-    errors = results["error-ratio"]
+    errors = results.pop("error-ratio")
     assert (errors.value, errors.baseline_value) == (20 / 250, 0)
-    assert errors.outcome is Outcome.FAIL
-    assert results["latency-p50"].outcome is Outcome.PASS
-    assert results["latency-p95"].outcome is Outcome.FAIL
+    assert {name: it.candidate.bad for name, it in results.items()} == SLOW
     assert results["latency-p95"].edge == 0.25
-    assert results["latency-p99"].outcome is Outcome.PASS
-    assert state.verdict is Verdict.ROLL_BACK
-    assert "error-ratio 0.08 > 0.05 (n=250)" in state.message
 
 
 def test_a_restarted_pod_loses_no_request_that_was_scraped(deployment: Any, judge: Judge) -> None:
@@ -145,14 +171,14 @@ def test_a_restarted_pod_loses_no_request_that_was_scraped(deployment: Any, judg
     deployment.start(build.CANDIDATE).serve(40)
     deployment.scraped()
 
-    assert judge(before, build.metric(), preset="MLServer").requests == 70
+    assert judge(before, build.metric(), preset="MLServer", requests=70).requests == 70
 
 
 def test_without_traffic_the_step_holds(deployment: Any, judge: Judge) -> None:
     deployment.start(build.CANDIDATE)
     before = deployment.scraped()
 
-    state = judge(before, build.metric(), preset="MLServer")
+    state = judge(before, build.metric(), preset="MLServer", requests=0)
 
     assert (state.verdict, state.reason) == (Verdict.HOLD, "NoData")
 
@@ -164,22 +190,21 @@ def test_free_queries(deployment: Any, judge: Judge) -> None:
     candidate.serve(79)
     deployment.scraped()
     table = {
-        "kept": (SERVED, 90, "Passed"),
-        "broken": (SERVED, 70, "Breach"),
-        "absent": ("sum(no_such_metric)", 1, "NoData"),
-        "nan": ("vector(0) / 0", 1, "NoData"),
-        "several": ("up", 1, "Error"),
-        "malformed": ("sum(", 1, "MetricsUnavailable"),
+        "served": (SERVED, "Insufficient", 80),  # one look of five
+        "absent": ("sum(no_such_metric)", "NoData", None),
+        "nan": ("vector(0) / 0", "NoData", None),
+        "several": ("up", "Error", None),
+        "malformed": ("sum(", "MetricsUnavailable", None),
     }
     metrics = [
-        build.metric(name, preset="", query=query, threshold=model.Threshold(max=limit))
-        for name, (query, limit, _) in table.items()
+        build.metric(name, preset="", query=query, threshold=model.Threshold(max=90))
+        for name, (query, _, _) in table.items()
     ]
 
-    state = judge(before, *metrics, preset="HTTP")
+    state = judge(before, *metrics, preset="HTTP", requests=0)
 
-    found = {result.name: result.reason for result in state.results}
-    assert found == {name: reason for name, (_, _, reason) in table.items()}
+    found = {result.name: (result.reason, result.value) for result in state.results}
+    assert found == {name: (reason, value) for name, (_, reason, value) in table.items()}
 
 
 def test_a_prometheus_that_hangs_holds_the_step(
