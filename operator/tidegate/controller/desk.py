@@ -32,6 +32,7 @@ MAX_QUERIES_PER_BATCH = 40
 MAX_MEMBERS = 10_000
 MAX_SAMPLES = 500_000  # some 75 MB as decoded JSON
 MAX_PARALLEL = 4  # grouped queries per source; the rest wait, and may be joined meanwhile
+RETRY_SECONDS = 1.0  # some instants of the past are asked for until they are answered
 KEPT_SECONDS = 2 * 3600.0
 
 # The answer or the query is too large for the source, the adapter or a proxy between them; 422 is
@@ -166,6 +167,8 @@ class Desk:
         member = standing.stand(identity, at=at)
         self._forget()
         tick = standing.tick(at)
+        if self._may_retry(tick, identity):
+            tick.drop(identity)
         while True:
             rows = tick.rows.get(identity)
             if isinstance(rows, Problem):
@@ -179,6 +182,13 @@ class Desk:
                 member.alone = True
                 tick.drop(identity)
             await self._fetch(key, standing=standing, tick=tick, identity=identity, member=member)
+
+    def _may_retry(self, tick: Tick, identity: Identity) -> bool:
+        """True when the source had no answer a while ago: it may have one now."""
+        known = tick.rows.get(identity)
+        if not isinstance(known, Problem) or known.reason is not Reason.METRICS_UNAVAILABLE:
+            return False
+        return self._clock.monotonic() - tick.answered_at >= RETRY_SECONDS
 
     async def _fetch(
         self,
@@ -210,6 +220,7 @@ class Desk:
         try:
             await self._run(batch, _Round(key=key, tick=tick, standing=standing))
         finally:
+            tick.answered_at = self._clock.monotonic()
             for one in batch.members:
                 del tick.batches[one]
             batch.done.set()

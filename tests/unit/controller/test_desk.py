@@ -15,7 +15,7 @@ from port_fakes import ManualClock
 
 from tidegate.controller import desk as desks
 from tidegate.controller.desk import Desk
-from tidegate.evidence.model import Identity, Problem, Reason, Series
+from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
 from tidegate.evidence.queries import Wanted
 from tidegate.ports import Failure, Fatal, Retryable
 from tidegate.settings import MetricSourceSettings
@@ -744,5 +744,20 @@ def test_a_query_names_two_hundred_rollouts_at_most() -> None:
             sent = world.sent()
             assert len(sent) == 3
             assert max(map(_names, sent)) <= 200
+
+    _run(play)
+
+
+def test_an_instant_that_the_source_had_no_answer_for_is_asked_for_again_later() -> None:
+    async def play() -> None:
+        world = World(2)
+        world.source.fail = lambda _: Retryable(message="refused")
+        assert all(isinstance(one, Problem) for one in await world.one_by_one(START))
+        world.sent()
+        assert all(isinstance(one, Problem) for one in await world.one_by_one(START))
+        assert world.sent() == []
+        world.source.fail = lambda _: None
+        await world.clock.advance(2.0)
+        assert all(world.complete(await world.one_by_one(START)))
 
     _run(play)
