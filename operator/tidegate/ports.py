@@ -82,6 +82,9 @@ CLUSTER_METRIC_TEMPLATE = Kind(
     kind="ClusterMetricTemplate",
     namespaced=False,
 )
+ROLLOUT_RECORD = Kind(
+    group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutrecords", kind="RolloutRecord"
+)
 DEPLOYMENT = Kind(group="apps", version="v1", plural="deployments", kind="Deployment")
 SERVICE = Kind(group="", version="v1", plural="services", kind="Service")
 POD = Kind(group="", version="v1", plural="pods", kind="Pod")

@@ -19,6 +19,7 @@ ALLOWED = {
     ("tidegate.dev", "modeldeployments"): READ | {"patch"},
     ("tidegate.dev", "modeldeployments/status"): {"patch"},
     ("tidegate.dev", "metrictemplates"): READ,
+    ("tidegate.dev", "rolloutrecords"): READ | {"create", "delete"},
     ("tidegate.dev", "clustermetrictemplates"): READ,
     ("apps", "deployments"): READ | WRITE,
     ("", "services"): READ | WRITE,
@@ -66,6 +67,14 @@ def test_people_get_our_kinds_only(render: Render) -> None:
     for role in people:
         assert {group for group, _ in grants(role)} == {"tidegate.dev"}
         assert not any("/" in resource for _, resource in grants(role)), "status is ours alone"
+
+
+def test_people_read_records_and_only_the_operator_writes_them(render: Render) -> None:
+    for role in roles(render()):
+        name, granted = role["metadata"]["name"], grants(role)
+        verbs = granted.get(("tidegate.dev", "rolloutrecords"), set())
+        assert verbs <= READ or name == "tidegate-writer", name
+        assert name != "tidegate-view" or verbs == READ
 
 
 def test_lease_rights_stop_at_the_own_lease(render: Render) -> None:

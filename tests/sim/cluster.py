@@ -22,7 +22,7 @@ from tidegate.adapters import kube_http as http
 Key = tuple[str, str]
 PLAIN_KINDS = (ports.SERVICE, ports.ENDPOINT_SLICE, ports.LEASE, ports.POD, ports.EVENT)
 SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE)
-TEMPLATE_KINDS = (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
+OTHER_KINDS = (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE, ports.ROLLOUT_RECORD)
 NAMESPACES = ("models", "tidegate-system", "elsewhere")
 
 
@@ -101,7 +101,7 @@ class Cluster:
 
     def __init__(self, *, now: Callable[[], datetime], kinds: Sequence[ports.Kind] = ()) -> None:
         self._now = now
-        served = (*SPEC_KINDS, *TEMPLATE_KINDS, *PLAIN_KINDS, *kinds)
+        served = (*SPEC_KINDS, *OTHER_KINDS, *PLAIN_KINDS, *kinds)
         self.kinds = {(http.root(kind), kind.plural): kind for kind in served}
         self._by_plural = {kind.plural: kind for kind in served}
         self._with_status = {kind.plural for kind in (*SPEC_KINDS, *kinds)}

@@ -23,7 +23,15 @@ from tidegate.rollout import objects
 if TYPE_CHECKING:
     from tests.sim.run import Run
 
-WRITABLE = {MD, ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE, ports.EVENT, ports.LEASE}
+WRITABLE = {
+    MD,
+    ports.DEPLOYMENT,
+    ports.SERVICE,
+    ports.HTTP_ROUTE,
+    ports.EVENT,
+    ports.LEASE,
+    ports.ROLLOUT_RECORD,
+}
 STORM_WRITES, STORM_SECONDS = 150, 60.0
 CLOSE = 1e-3
 STALE_SECONDS = 60.0
@@ -49,6 +57,7 @@ class Memory:
     recent_writes: list[float] = field(default_factory=list)
     ready_seen: dict[str, float] = field(default_factory=dict)
     had_traffic: dict[str, float] = field(default_factory=dict)
+    recorded: set[tuple[str, str, str]] = field(default_factory=set)
 
     @property
     def body(self) -> Object | None:
@@ -159,6 +168,19 @@ def templates_never_change(_: Memory, change: Change) -> None:
     if by_operator(change) and change.kind is ports.DEPLOYMENT and change.old and change.new:
         same = change.old["spec"]["template"] == change.new["spec"]["template"]
         require(same, "I4", "the pod template of a revision changed")
+
+
+def records_are_made_once(memory: Memory, change: Change) -> None:
+    """S12: one record per ended rollout, never changed, and none of a rollout that goes on."""
+    if change.kind is not ports.ROLLOUT_RECORD or change.new is None:
+        return
+    name, spec = change.new["metadata"]["name"], change.new["spec"]
+    require(change.old is None, "S12", f"record {name} was changed")
+    running = facts.rollout(memory.body)
+    require(running.get("id") != name, "S12", f"record {name} of a rollout that goes on")
+    told = (change.body["metadata"]["ownerReferences"][0]["uid"], name, spec["finishedAt"])
+    require(told not in memory.recorded, "S12", f"record {name} was made twice")
+    memory.recorded.add(told)
 
 
 # --- traffic -------------------------------------------------------------------------------------
@@ -465,6 +487,7 @@ CHECKS: tuple[Check, ...] = (
     status_moves_forward,
     rejected_stay_rejected,
     finalizer_goes_last,
+    records_are_made_once,
     capacity_stays,
     pods_drain_before_they_go,
     target_goes_first,

@@ -108,6 +108,7 @@ class Judge:
         require(not facts.rollout(body), "I3", "a rollout is active at rest")
         if facts.status(body)["phase"] == "Invalid":
             return
+        self._recorded(body)
         self._right_result(body)
         self._no_quarrel_with_itself()
         stable = facts.stable(body)
@@ -121,6 +122,20 @@ class Judge:
         conflicts = [name for name in counts if name.endswith(" Conflict") and "lease" not in name]
         quiet = type(self._run.nemesis) is Calm and self._run.scenario.without_conflicts
         require(not quiet or not conflicts, "S8", f"conflicts with itself: {conflicts}")
+
+    def _recorded(self, body: Object) -> None:
+        """The last rollout has its record, unless it was refused; what fails is tried again."""
+        last = facts.status(body).get("lastRollout") or {}
+        name = last.get("record", "")
+        record = self._run.cluster.get(ports.ROLLOUT_RECORD, NAMESPACE, name)
+        if record is None:
+            refused = self._run.recorder.counts["problem record_refused"]
+            require(refused or not name, "S12", f"there is no record {name}")
+            return
+        same = {key: record["spec"].get(key) for key in ("result", "finishedAt")}
+        wanted = {key: last[key] for key in same}
+        require(same == wanted, "S12", f"record {name} says {same}, status {wanted}")
+        self.covered["reduced record" if record["spec"].get("omitted") else "record"] += 1
 
     def _right_result(self, body: Object) -> None:
         """A good revision is served, a bad one is not; in doubt the old one serves."""

@@ -10,6 +10,7 @@ from tidegate.api.durations import seconds_of
 from tidegate.api.revision import canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
+from tidegate.evidence import presets
 from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
@@ -26,9 +27,6 @@ _LEAST_WINDOW_SECONDS = 60.0
 _LEAST_DEADLINE_SECONDS = 3600.0
 _INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
 _MIN_SAMPLES = 20
-_PORT = 8080
-_METRICS_PORTS = {"MLServer": 8082}
-_READY_PATHS = {"MLServer": "/v2/health/ready"}
 # Connections that live on make pods' shares differ from their number.
 _SHARE_CHECKS = {
     model.Provider.REPLICA_RATIO: model.ShareCheck.REPORT,
@@ -122,6 +120,7 @@ def _spec(
         ),
         progress_deadline_seconds=seconds_of(spec.progress_deadline),
         revision_history_limit=spec.revision_history_limit,
+        rollout_history_limit=spec.rollout_history_limit,
         paused=spec.paused,
     )
 
@@ -136,13 +135,14 @@ def _model(given: types.Model, *, default_name: str) -> model.Model:
 
 
 def _server(given: types.Server) -> model.Server:
-    port = given.port or _PORT
+    preset = presets.PRESETS[given.preset]
+    port = given.port or preset.port
     return model.Server(
         preset=given.preset,
         port=port,
-        metrics_port=given.metrics_port or _METRICS_PORTS.get(given.preset, port),
-        metrics_path=given.metrics_path,
-        ready_path=given.ready_path or _READY_PATHS.get(given.preset, ""),
+        metrics_port=given.metrics_port or preset.metrics_port or port,
+        metrics_path=given.metrics_path or preset.metrics_path,
+        ready_path=given.ready_path or preset.ready_path,
     )
 
 
@@ -225,6 +225,7 @@ def _analysis(given: analysis_types.Analysis, *, scrape_seconds: float) -> model
         on_inconclusive=given.on_inconclusive,
         false_rollback=given.risk.false_rollback,
         false_promotion=given.risk.false_promotion,
+        data_plane=given.data_plane or "",
         metrics=tuple(
             _metric(it, window_seconds=window, min_requests=given.min_requests)
             for it in given.metrics

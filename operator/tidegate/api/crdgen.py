@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 
 from tidegate import ports
-from tidegate.api import documents, schema, status_types, template_types, types
+from tidegate.api import documents, record_types, schema, status_types, template_types, types
 
 Schema = dict[str, Any]
 
@@ -77,6 +77,24 @@ DEFINITIONS = (
             _column("Message", ".status.message", wide=True),
         ),
         selectable_fields=(".spec.model.name", ".spec.traffic.provider"),
+    ),
+    Definition(
+        resource=ports.ROLLOUT_RECORD,
+        short_name="rrec",
+        purpose="How one rollout went; written once by the operator, owned by its ModelDeployment.",
+        spec=record_types.Spec,
+        columns=(
+            _column("Model", ".spec.modelDeployment.name"),
+            _column("Revision", ".spec.revision"),
+            _column("Result", ".spec.result"),
+            _column("By", ".spec.by"),
+            _column("Reason", ".spec.reason"),
+            _column("Finished", ".spec.finishedAt", kind="date"),
+            _column("Version", ".spec.model.version", wide=True),
+            _column("Attempt", ".spec.attempt", kind="integer", wide=True),
+            _column("Started", ".spec.startedAt", kind="date", wide=True),
+        ),
+        selectable_fields=(".spec.result", ".spec.revision"),
     ),
     *(
         Definition(

@@ -32,7 +32,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
         candidate=_in_role(status.candidate) if status.candidate else None,
         previous=_in_role(status.previous) if status.previous else None,
         rollout=_rollout(status.rollout) if status.rollout else None,
-        analysis=[_metric(it) for it in status.analysis[: doc.METRICS_MAX_ITEMS]],
+        analysis=[write_metric(it) for it in status.analysis[: doc.METRICS_MAX_ITEMS]],
         last_handled_request=_request(status.last_handled_request),
         last_rollout=_last_rollout(status.last_rollout),
         rejected_revisions=[_rejected(it) for it in status.rejected[: doc.REJECTED_MAX_ITEMS]],
@@ -120,6 +120,10 @@ def _rollout(it: model.Rollout) -> doc.Rollout:
         analysis_key=it.analysis_key,
         rollback_reason=it.rollback_reason,
         rollback_by=it.rollback_by,
+        model_name=it.model_name,
+        model_uri=it.model_uri,
+        from_revision=it.from_revision,
+        from_model_version=it.from_model_version,
     )
 
 
@@ -135,7 +139,7 @@ def _plan_step(it: model.PlanStep) -> doc.PlanStep:
         started_at=it.started_at,
         confirmed_at=it.confirmed_at,
         ended_at=it.ended_at,
-        evidence=[_metric(one) for one in it.evidence[: doc.METRICS_MAX_ITEMS]],
+        evidence=[write_metric(one) for one in it.evidence[: doc.METRICS_MAX_ITEMS]],
     )
 
 
@@ -155,7 +159,8 @@ def _waiting_for(it: model.WaitingFor) -> doc.WaitingFor:
     return doc.WaitingFor(reason=it.reason, since=it.since, message=it.message)
 
 
-def _metric(it: model.MetricResult) -> doc.MetricResult:
+def write_metric(it: model.MetricResult) -> doc.MetricResult:
+    """One judgement as it stands in documents; what JSON cannot say is left out."""
     return doc.MetricResult(
         name=it.name,
         outcome=it.outcome,
@@ -215,7 +220,16 @@ def _request(it: model.HandledRequest | None) -> doc.HandledRequest | None:
 def _last_rollout(it: model.LastRollout | None) -> doc.LastRollout | None:
     if it is None:
         return None
-    return doc.LastRollout(id=it.id, result=it.result, finished_at=it.finished_at, reason=it.reason)
+    return doc.LastRollout(
+        id=it.id,
+        result=it.result,
+        finished_at=it.finished_at,
+        reason=it.reason,
+        by=it.by,
+        revision=it.revision,
+        attempt=it.attempt,
+        record=it.record,
+    )
 
 
 def _rejected(it: model.RejectedRevision) -> doc.RejectedRevision:
@@ -305,6 +319,10 @@ def _model_rollout(it: doc.Rollout) -> model.Rollout:
         analysis_key=it.analysis_key,
         rollback_reason=it.rollback_reason,
         rollback_by=it.rollback_by,
+        model_name=it.model_name,
+        model_uri=it.model_uri,
+        from_revision=it.from_revision,
+        from_model_version=it.from_model_version,
     )
 
 
@@ -393,7 +411,14 @@ def _model_last_rollout(it: doc.LastRollout | None) -> model.LastRollout | None:
     if it is None:
         return None
     return model.LastRollout(
-        id=it.id, result=it.result, finished_at=it.finished_at, reason=it.reason
+        id=it.id,
+        result=it.result,
+        finished_at=it.finished_at,
+        reason=it.reason,
+        by=it.by,
+        revision=it.revision,
+        attempt=it.attempt,
+        record=it.record,
     )
 
 

@@ -47,6 +47,7 @@ def _rfc3339(value: dt.datetime) -> str:
 
 Line = Annotated[str, _clip(253), Field(max_length=253)]
 Text = Annotated[str, _clip(1024), Field(max_length=1024)]
+Uri = Annotated[str, _clip(2048), Field(max_length=2048)]
 Time = Annotated[
     AwareDatetime,
     schema.LAX,
@@ -289,6 +290,10 @@ class Rollout(StatusPart):
     )
     rollback_reason: Text = Field(default="", description="Why it is rolled back.")
     rollback_by: Line = Field(default="", description="Who or what rolled it back.")
+    model_name: Line = Field(default="", description="Name of its model.")
+    model_uri: Uri = Field(default="", description="Place of its model.")
+    from_revision: Line = Field(default="", description="Revision that served when it began.")
+    from_model_version: Line = Field(default="", description="Version of that revision's model.")
 
 
 class HandledRequest(StatusPart):
@@ -309,6 +314,10 @@ class LastRollout(StatusPart):
     result: Result = Field(description="How it ended.")
     finished_at: Time = Field(description="When it ended.")
     reason: Text = Field(default="", description="Why.")
+    by: Line = Field(default="", description="Who or what ended it.")
+    revision: Line = Field(default="", description="Short hash of the revision.")
+    attempt: int = Field(default=1, description="From 1; rises with every try of the revision.")
+    record: Line = Field(default="", description="Name of its RolloutRecord; empty: none is kept.")
 
 
 class RejectedRevision(StatusPart):

@@ -15,6 +15,7 @@ from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
+from tidegate.evidence import presets
 from tidegate.rollout import model
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
@@ -58,30 +59,54 @@ class Model(Part):
     )
 
 
+def _of_preset(field: str, *, otherwise: str = "") -> dict[str, Any]:
+    """What the server presets say: the servers of each value, the commonest value last."""
+    servers: dict[str, list[str]] = {}
+    for name in presets.SERVERS:
+        value = getattr(presets.PRESETS[name], field)
+        servers.setdefault(str(value or otherwise), []).append(name)
+    *named, (rest, _) = sorted(servers.items(), key=lambda it: len(it[1]))
+    return built_in(
+        "; ".join([*(f"{', '.join(who)}: {what}" for what, who in named), f"else {rest}"])
+    )
+
+
 class Server(Part):
     """How the model server speaks."""
 
-    preset: Literal["HTTP", "MLServer"] = Field(
+    preset: Literal[
+        "HTTP",
+        "MLServer",
+        "KServe",
+        "Triton",
+        "TFServing",
+        "BentoML",
+        "RayServe",
+        "VLLM",
+        "OpenVINO",
+    ] = Field(
         default="HTTP",
         description="Kind of model server; chooses ports, paths and the metrics that presets read.",
     )
     port: schema.Port | None = Field(
         default=None,
         description="Port of the pod that answers requests.",
-        json_schema_extra=built_in("8080"),
+        json_schema_extra=_of_preset("port"),
     )
     metrics_port: schema.Port | None = Field(
         default=None,
         description="Port of the pod that serves metrics.",
-        json_schema_extra=built_in("HTTP: port; MLServer: 8082"),
+        json_schema_extra=_of_preset("metrics_port", otherwise="port"),
     )
-    metrics_path: schema.UrlPath = Field(
-        default="/metrics", description="Path of the metrics on that port."
+    metrics_path: schema.UrlPath | None = Field(
+        default=None,
+        description="Path of the metrics on that port.",
+        json_schema_extra=_of_preset("metrics_path"),
     )
     ready_path: schema.UrlPath | None = Field(
         default=None,
         description="Path asked on every pod before it gets traffic; judged by its status code.",
-        json_schema_extra=built_in("HTTP: not asked; MLServer: /v2/health/ready"),
+        json_schema_extra=_of_preset("ready_path", otherwise="not asked"),
     )
 
 
@@ -417,6 +442,12 @@ class Spec(Part):
     )
     revision_history_limit: Annotated[int, Field(ge=0, le=50)] = Field(
         default=5, description="Revisions kept without pods."
+    )
+    rollout_history_limit: Annotated[int, Field(ge=0, le=50)] = Field(
+        default=5,
+        description=(
+            "RolloutRecords kept; those of revisions that are still rejected are kept beyond it."
+        ),
     )
     paused: bool = Field(
         default=False,

@@ -18,7 +18,8 @@ from tidegate.settings import Settings
 
 OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 LABELLED_KINDS = (ports.DEPLOYMENT, ports.SERVICE, ports.ENDPOINT_SLICE)
-OPTIONAL_KINDS = (ports.HTTP_ROUTE,)  # served where the Gateway API is installed
+# Served where the Gateway API is installed; and records, which no rollout depends on.
+OPTIONAL_KINDS = (ports.HTTP_ROUTE, ports.ROLLOUT_RECORD)
 
 
 class StartError(RuntimeError):

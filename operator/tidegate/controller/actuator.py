@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from tidegate import ports
+from tidegate.api import record
 from tidegate.controller.store import Store
 from tidegate.rollout import actions, model, objects, workloads
 from tidegate.rollout.upkeep import FINALIZER
@@ -63,6 +64,11 @@ class Actuator:
                 return await self._set_traffic(action, around)
             case actions.DeleteRevision():
                 return await self._delete_revision(action, around)
+            case actions.CreateRecord(last=last, rollout=rollout):
+                body = record.write_record(around.meta, last=last, rollout=rollout)
+                return await self._create(ports.ROLLOUT_RECORD, body, around)
+            case actions.DeleteRecord():
+                return await self._delete_record(action, around)
             case actions.AddFinalizer():
                 return await self._add_finalizer(around)
             case actions.RemoveFinalizer():
@@ -153,6 +159,18 @@ class Actuator:
             if not isinstance(result, ports.Ok):
                 return result
         return None
+
+    async def _delete_record(
+        self, action: actions.DeleteRecord, around: Surroundings
+    ) -> ports.Failure | None:
+        kind, namespace = ports.ROLLOUT_RECORD, around.meta.namespace
+        body = self._store.get(kind, namespace=namespace, name=action.name)
+        if body is None:
+            return None
+        result = await self._api.delete(
+            kind, namespace=namespace, name=action.name, uid=body["metadata"]["uid"]
+        )
+        return None if isinstance(result, ports.Ok) else result
 
     # --- traffic ---------------------------------------------------------------------------------
 

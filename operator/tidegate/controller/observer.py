@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import ports
-from tidegate.api import convert, revision, status, templates
+from tidegate.api import convert, record, revision, status, templates
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.store import Store
@@ -88,7 +88,7 @@ class Observer:
         children = self._children(seen.meta)
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
-        seen = self._with_traffic(seen, targets)
+        seen = replace(self._with_traffic(seen, targets), records=self._records(seen.meta))
         seen = replace(
             seen,
             ready_url_failure=await self._ready_url_failure(seen, children),
@@ -197,6 +197,12 @@ class Observer:
             if hash_ and body["metadata"]["name"] == name:
                 found[hash_] = body
         return found
+
+    def _records(self, meta: model.ObjectMeta) -> tuple[model.KeptRecord, ...]:
+        bodies = self._store.owned(
+            ports.ROLLOUT_RECORD, namespace=meta.namespace, owner_uid=meta.uid
+        )
+        return tuple(kept for kept in map(record.read_kept, bodies) if kept is not None)
 
     async def _with_children(
         self, seen: model.Observation, children: _Children

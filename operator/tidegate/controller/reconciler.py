@@ -21,6 +21,7 @@ LOWERING_RETRY_SECONDS = 0.3
 BLOCKED_RETRY_SECONDS = 300.0
 BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
+BOOKS_RETRY_SECONDS = 10.0
 
 
 class Reconciler:
@@ -47,6 +48,7 @@ class Reconciler:
         self._leading = leading
         self._stale: set[Key] = set()
         self._blocked: dict[Key, model.Violation] = {}
+        self._refused_books: dict[Key, set[str]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. The outcome says when to look again; failures are retried with back-off."""
@@ -70,10 +72,11 @@ class Reconciler:
         if written is not None:
             return self._failed(key, written, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
+        kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
         await self._record(look, decision)
         if failure is not None:
             return self._failed(key, failure, exposed=exposed)
-        return self._done(key, decision)
+        return self._done(key, decision, books_kept=kept)
 
     async def _perform(self, wanted: Sequence[actions.Action], look: Look) -> ports.Failure | None:
         """Carry out actions in order; the first failure ends the pass, the intent stays."""
@@ -84,6 +87,33 @@ class Reconciler:
             if failure is not None:
                 return failure
         return None
+
+    async def _keep_books(
+        self, key: Key, look: Look, wanted: Sequence[actions.Bookkeeping]
+    ) -> bool:
+        """Create and delete records as far as possible; False when it is worth another try soon.
+
+        What the API server refuses is reported once and left alone: a rollout never hangs on it.
+        """
+        refused = self._refused_books.setdefault(key, set())
+        kept = True
+        for action in wanted:
+            name = _record_name(action)
+            if name in refused:
+                continue
+            failure = await self._perform([action], look)
+            if isinstance(failure, ports.Retryable):
+                kept = False
+            elif failure is not None:
+                refused.add(name)
+                self._recorder.problem(
+                    "record_refused",
+                    namespace=key.namespace,
+                    name=key.name,
+                    record=name,
+                    message=failure.message,
+                )
+        return kept
 
     async def _lower(self, key: Key, look: Look, action: actions.Action) -> ports.Failure | None:
         """Take traffic from the candidate: one write; on a conflict look once and write again."""
@@ -139,10 +169,11 @@ class Reconciler:
 
     # --- outcomes --------------------------------------------------------------------------------
 
-    def _done(self, key: Key, decision: actions.Decision) -> Outcome:
+    def _done(self, key: Key, decision: actions.Decision, *, books_kept: bool) -> Outcome:
         if self._blocked.pop(key, None) is not None:
             return Done(requeue_after_seconds=SOON_SECONDS)
-        return Done(requeue_after_seconds=decision.requeue_after_seconds)
+        longest = decision.requeue_after_seconds if books_kept else BOOKS_RETRY_SECONDS
+        return Done(requeue_after_seconds=min(decision.requeue_after_seconds, longest))
 
     def _failed(self, key: Key, failure: ports.Failure, *, exposed: bool) -> Outcome:
         match failure:
@@ -182,12 +213,17 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._stale.discard(key)
         self._blocked.pop(key, None)
+        self._refused_books.pop(key, None)
         self._observer.forget(key)
 
 
 def _candidate(look: Look) -> str:
     rollout = look.observation.status.rollout
     return rollout.revision.hash if rollout is not None and rollout.active else ""
+
+
+def _record_name(action: actions.Bookkeeping) -> str:
+    return action.last.record if isinstance(action, actions.CreateRecord) else action.name
 
 
 def _exposed(status: model.Status) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate import ports
+from tidegate.api import record
 from tidegate.controller.workqueue import Key
 from tidegate.rollout import model
 
@@ -171,7 +172,7 @@ class Store:
 
     def _entry_for(self, kind: ports.Kind, body: ports.Object) -> Entry:
         return Entry(
-            snapshot=slim(body),
+            snapshot=slim(kind, body),
             uid=_uid(body),
             resource_version=_version(body),
             sequence=self._sequence + 1,
@@ -236,12 +237,17 @@ class Intake:
             self._recorder.problem("event_unreadable", kind=kind.kind, error=repr(error))
 
 
-def slim(body: ports.Object) -> ports.Object:
-    """The object without `managedFields` and without kubectl's copy of it; the input is kept."""
+def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
+    """The object without `managedFields` and without kubectl's copy of it; the input is kept.
+
+    Of a record, which may have 10 kB, only what is asked of it stays.
+    """
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     annotations = metadata.get("annotations")
     if annotations and _LAST_APPLIED in annotations:
         metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
+    if kind == ports.ROLLOUT_RECORD:
+        return {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
     return {**body, "metadata": metadata}
 
 
