@@ -141,13 +141,15 @@ def test_presets_measure_exactly_what_was_served(
     candidate, stable = deployment.start(build.CANDIDATE), deployment.start(build.STABLE)
     for pod in (candidate, stable):  # history from before the step must not count
         pod.serve(500, code=500, seconds=9.0)
-    for _ in range(3):  # known long enough to prove that Prometheus would have seen a third pod
-        before = deployment.scraped()
+    before = deployment.scraped()
 
     candidate.serve(180, seconds=0.02)
     candidate.serve(20, code=503, seconds=2.0)  # the first of this status code
     stable.serve(800, seconds=0.02)
-    deployment.start(build.CANDIDATE, "b").serve(50, seconds=0.02)  # born with requests
+    newcomer = deployment.start(build.CANDIDATE, "b")
+    newcomer.serve(7, seconds=0.02)  # before its first scrape: nobody can tell when
+    deployment.scraped()
+    newcomer.serve(50, seconds=0.02)
 
     state = judge(before, *_metrics(), preset=preset, requests=250)
 
