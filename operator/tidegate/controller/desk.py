@@ -188,7 +188,7 @@ class Desk:
         known = tick.rows.get(identity)
         if not isinstance(known, Problem) or known.reason is not Reason.METRICS_UNAVAILABLE:
             return False
-        return self._clock.monotonic() - tick.answered_at >= RETRY_SECONDS
+        return self._clock.monotonic() - tick.failed_at >= RETRY_SECONDS
 
     async def _fetch(
         self,
@@ -220,7 +220,8 @@ class Desk:
         try:
             await self._run(batch, _Round(key=key, tick=tick, standing=standing))
         finally:
-            tick.answered_at = self._clock.monotonic()
+            if any(isinstance(tick.rows.get(one), Problem) for one in batch.members):
+                tick.failed_at = self._clock.monotonic()
             for one in batch.members:
                 del tick.batches[one]
             batch.done.set()

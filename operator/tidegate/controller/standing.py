@@ -72,7 +72,7 @@ class Tick:
     rows: dict[Identity, Rows | Problem] = field(default_factory=dict)
     alone: set[Identity] = field(default_factory=set)
     batches: dict[Identity, Batch] = field(default_factory=dict)
-    answered_at: float = -math.inf  # monotonic seconds of the newest answer or failure
+    failed_at: float = -math.inf  # monotonic seconds of the newest problem
     samples: int = 0  # that the rows hold
 
     def put(self, identity: Identity, rows: Rows | Problem) -> None:

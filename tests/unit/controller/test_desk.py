@@ -15,7 +15,7 @@ from port_fakes import ManualClock
 
 from tidegate.controller import desk as desks
 from tidegate.controller.desk import Desk
-from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
+from tidegate.evidence.model import Identity, Problem, Reason, Series
 from tidegate.evidence.queries import Wanted
 from tidegate.ports import Failure, Fatal, Retryable
 from tidegate.settings import MetricSourceSettings
