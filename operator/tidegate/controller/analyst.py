@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tidegate.controller import casebook, gathering
 from tidegate.controller.casebook import Case, Setting
 from tidegate.controller.desk import Desk
-from tidegate.controller.gathering import Asked, Gatherer, Pieces
+from tidegate.controller.gathering import Asked, Gatherer
 from tidegate.evidence.history import Past
 from tidegate.evidence.intervals import LATE_SECONDS, WeightChange
 from tidegate.evidence.judgement import Context
@@ -108,8 +108,7 @@ class Analyst:
         """What the planned steps can find out; asks for stable's history once."""
         case = self._case(request)
         async with case.lock:
-            if not case.knows_past and request.stable:
-                await self._learn_past(request, case)
+            await self._learn_past(request, case)
             return model.AnalysisState(estimates=case.estimates)
 
     async def state(self, request: AnalysisRequest) -> model.AnalysisState:
@@ -153,15 +152,15 @@ class Analyst:
 
     def _judged_from(self, request: AnalysisRequest) -> float:
         """One scrape after the data begin to count; before that there is nothing to see."""
-        return request.data_from + self._scrape_seconds(request)
+        return request.data_from + max(self._scrapes(request).values())
 
-    def _scrape_seconds(self, request: AnalysisRequest) -> float:
-        """The longest of all sources that are asked: one grid holds for all metrics."""
+    def _scrapes(self, request: AnalysisRequest) -> Mapping[str, float]:
+        """How often each source that is asked scrapes, in seconds."""
         names = {template.source for template in request.templates.values()}
-        names.add(request.spec.analysis.source)
-        return max(
-            self._sources.get(name, _UNKNOWN_SOURCE).scrape_interval_seconds for name in names
-        )
+        return {
+            name: self._sources.get(name, _UNKNOWN_SOURCE).scrape_interval_seconds
+            for name in sorted(names | {request.spec.analysis.source})
+        }
 
     # --- cases -----------------------------------------------------------------------------------
 
@@ -175,7 +174,7 @@ class Analyst:
             templates=request.templates,
             one_pod=request.one_pod,
             identity=request.identity,
-            scrape_seconds=self._scrape_seconds(request),
+            scrapes=self._scrapes(request),
         )
         case = self._cases.pop(request.uid, None)
         if case is None or case.setting != setting:
@@ -198,51 +197,48 @@ class Analyst:
 
     # --- asking ----------------------------------------------------------------------------------
 
-    async def _learn_past(self, request: AnalysisRequest, case: Case) -> Problem | None:
-        """Ask for stable before the rollout.
+    async def _learn_past(self, request: AnalysisRequest, case: Case) -> dict[str, Problem]:
+        """Ask for stable before the rollout; by metric, why it is not known yet.
 
         While its source is down this is tried again: no verdict may depend on one bad moment.
         """
-        grid = case.grid
+        metrics = case.without_past
+        found = await asyncio.gather(
+            *(self._past(metric, request=request, case=case) for metric in metrics)
+        )
+        answers = dict(zip((metric.name for metric in metrics), found, strict=True))
+        problems = {name: one for name, one in answers.items() if isinstance(one, Problem)}
+        case.learn({name: one for name, one in answers.items() if not isinstance(one, Problem)})
+        return problems
+
+    async def _past(
+        self, metric: model.Metric, *, request: AnalysisRequest, case: Case
+    ) -> Past | Problem | None:
+        """Stable's history of one metric; None when it has none that can be read."""
+        setting, grid = case.setting, case.grid
+        scrape_seconds = setting.scrape_of(metric)
         end = request.rollout.started_at.timestamp()
-        seconds = min(
-            HISTORY_INTERVALS * grid.length_seconds, CHUNK_SCRAPES * grid.scrape_interval_seconds
+        start = end - min(HISTORY_INTERVALS * grid.length_seconds, CHUNK_SCRAPES * scrape_seconds)
+        found = await self._gatherer.pieces(_asked(metric, setting), since=start, at=end)
+        if isinstance(found, Problem):
+            return found if found.reason is Reason.METRICS_UNAVAILABLE else None
+        return Past(
+            metric=metric.name,
+            series=found.series(metric, scrape_seconds=scrape_seconds),
+            identity=request.identity,
+            grid=grid,
+            start=start,
+            end=end,
         )
-        metrics = case.setting.counted
-        answers = await asyncio.gather(
-            *(
-                self._gatherer.pieces(_asked(metric, case.setting), since=end - seconds, at=end)
-                for metric in metrics
-            )
-        )
-        pasts: dict[str, Past] = {}
-        for metric, found in zip(metrics, answers, strict=True):
-            if isinstance(found, Pieces):
-                pasts[metric.name] = Past(
-                    metric=metric.name,
-                    series=found.series(metric),
-                    identity=request.identity,
-                    grid=grid,
-                    start=end - seconds,
-                    end=end,
-                )
-            elif found.reason is Reason.METRICS_UNAVAILABLE:
-                return found
-        case.learn(pasts)
-        return None
 
     async def _look(self, request: AnalysisRequest, case: Case, *, at: float) -> None:
         """Ask everything at one instant, then remember what it showed."""
-        metrics = case.setting.metrics
-        if request.stable and not case.knows_past:
-            problem = await self._learn_past(request, case)
-            if problem is not None:
-                case.note({metric.name: problem for metric in metrics}, at=at)
-                return
+        problems = await self._learn_past(request, case)
+        metrics = [one for one in case.setting.metrics if one.name not in problems]
         found = await asyncio.gather(
             *(self._look_at(metric, request=request, case=case, at=at) for metric in metrics)
         )
-        problems = {
+        problems |= {
             metric.name: problem
             for metric, problem in zip(metrics, found, strict=True)
             if problem is not None
@@ -267,21 +263,19 @@ class Analyst:
         self, metric: model.Metric, asked: Asked, *, request: AnalysisRequest, case: Case, at: float
     ) -> Problem | None:
         """Count a metric up to now, in pieces where much time has passed, as after a restart."""
-        scrape = case.setting.scrape_seconds
+        setting, events = case.setting, request.events
         for _ in range(MAX_CHUNKS):
-            since = min(at, case.counted_until(metric.name, events=request.events))
-            piece_end = min(at, since + CHUNK_SCRAPES * scrape)
+            since = min(at, case.counted_until(metric.name, events=events))
+            piece_end = min(at, since + CHUNK_SCRAPES * setting.scrape_of(metric))
             pieces = await self._gatherer.pieces(asked, since=since, at=piece_end)
             if isinstance(pieces, Problem):
                 return pieces
             # What came long ago is final; only the last piece has to wait for late samples.
-            now = min(at, piece_end + scrape + LATE_SECONDS)
-            problem = case.count(metric, pieces=pieces, events=request.events, now=now)
+            now = min(at, piece_end + setting.scrape_seconds + LATE_SECONDS)
+            problem = case.count(metric, pieces=pieces, events=events, now=now)
             if piece_end == at:
-                step = request.events[-1].step
+                step = events[-1].step
                 return problem or case.state_of_data(metric, pieces=pieces, step=step, at=at)
-            if problem is not None:
-                return problem
         message = "the requests of a long rollout are still being counted"
         return Problem(reason=Reason.INSUFFICIENT, message=message)
 

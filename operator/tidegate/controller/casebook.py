@@ -25,7 +25,7 @@ from tidegate.evidence import (
 )
 from tidegate.evidence.history import Past, shape_of, spreads_of
 from tidegate.evidence.intervals import Grid, MetricSeries, Row, Table, WeightChange
-from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement
+from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement, MetricRule
 from tidegate.evidence.model import Identity, Latency, Problem, Ratio, Reason, Template, Window
 from tidegate.evidence.readings import Shape
 from tidegate.ports import Recorder
@@ -52,7 +52,16 @@ class Setting:
     plan: tuple[model.PlanStep, ...]
     one_pod: bool
     identity: Identity
-    scrape_seconds: float
+    scrapes: Mapping[str, float]
+
+    @property
+    def scrape_seconds(self) -> float:
+        """The longest scrape interval of the sources that are asked: one grid holds for all."""
+        return max(self.scrapes.values())
+
+    def scrape_of(self, metric: model.Metric) -> float:
+        """How often the source of a metric scrapes."""
+        return self.scrapes[self.templates[metric.name].source]
 
     @property
     def counted(self) -> tuple[model.Metric, ...]:
@@ -69,9 +78,9 @@ def setting_of(
     templates: Mapping[str, Template],
     one_pod: bool,
     identity: Identity,
-    scrape_seconds: float,
+    scrapes: Mapping[str, float],
 ) -> Setting:
-    """The setting of a rollout whose templates are resolved."""
+    """The setting of a rollout whose templates are resolved; `scrapes` in seconds, by source."""
     analysis, found = spec.analysis, dict(templates)
     metrics = analysis.metrics
     counter = presets.REQUESTS.get(spec.server.preset)
@@ -91,7 +100,7 @@ def setting_of(
         plan=tuple(_as_planned(step) for step in rollout.plan),
         one_pod=one_pod,
         identity=identity,
-        scrape_seconds=scrape_seconds,
+        scrapes=scrapes,
     )
 
 
@@ -116,7 +125,7 @@ class Case:
         self.since: datetime | None = None
         self.looked_at: float | None = None
         self._recorder = recorder
-        self._pasts: Mapping[str, Past] | None = None
+        self._pasts: dict[str, Past | None] = {}
         self._estimates: tuple[model.Estimate, ...] = ()
         self._begin(first_traffic_at=None)
 
@@ -134,10 +143,12 @@ class Case:
             settle_seconds=analysis.settle_seconds,
             cold_start_seconds=analysis.warmup_seconds,
             first_traffic_at=first_traffic_at,
+            shortest_scrape_seconds=min(self.setting.scrapes.values()),
         )
         self.looked_at = None
         self._tables: dict[str, Table] = {}
         self._shapes: dict[str, Shape] = {}
+        self._unshaped: dict[str, Problem] = {}
         self._taken: dict[str, int] = {}
         self._early: dict[str, tuple[Row, ...]] = {}
         self._rows: list[Row] = []
@@ -156,16 +167,23 @@ class Case:
     # --- stable before the rollout ---------------------------------------------------------------
 
     @property
-    def knows_past(self) -> bool:
-        """True when stable's history was learned, even if there was none."""
-        return self._pasts is not None
+    def without_past(self) -> tuple[model.Metric, ...]:
+        """Metrics whose history with stable is still to be learned."""
+        if not self.setting.identity.stable:
+            return ()
+        return tuple(one for one in self.setting.counted if one.name not in self._pasts)
 
-    def learn(self, pasts: Mapping[str, Past]) -> None:
-        """Take in stable's history and work out what the steps can find."""
-        self._pasts = pasts
+    def learn(self, pasts: Mapping[str, Past | None]) -> None:
+        """Take in stable's history, None where there is none; with the last of it the outlook."""
+        self._pasts |= pasts
+        if not self.without_past:
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Work out what the steps can find."""
         shapes: dict[str, Shape] = {}
         for metric in self.setting.analysis.metrics:
-            past = pasts.get(metric.name)
+            past = self._pasts.get(metric.name)
             template = self.setting.templates[metric.name]
             if past is None:
                 continue
@@ -182,8 +200,7 @@ class Case:
         found = {
             rule.name: seen
             for rule in config.metrics
-            if rule.name in shapes
-            and (seen := outlook.past_of(self._past_table(rule.name, shapes), rule=rule))
+            if rule.name in shapes and (seen := self._seen(rule, shape=shapes[rule.name]))
         }
         self._estimates = outlook.estimates(
             self.setting.plan,
@@ -193,9 +210,10 @@ class Case:
             scrape_seconds=self.grid.scrape_interval_seconds,
         )
 
-    def _past_table(self, metric: str, shapes: Mapping[str, Shape]) -> Table:
-        assert self._pasts is not None
-        return self._pasts[metric].table(shapes[metric], unit_seconds=self._unit(metric))
+    def _seen(self, rule: MetricRule, *, shape: Shape) -> outlook.Past | None:
+        past = self._pasts[rule.name]
+        assert past is not None, rule
+        return outlook.past_of(past.table(shape, unit_seconds=self._unit(rule.name)), rule=rule)
 
     def _unit(self, metric: str) -> float:
         measure = self.setting.templates[metric].measure
@@ -211,7 +229,7 @@ class Case:
     def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
         """Unix seconds at which the next interval of a metric begins."""
         table = self._tables.get(metric)
-        after = table.closed_until if table is not None and table.rows else events[0].at
+        after = max(events[0].at, table.closed_until if table is not None else 0.0)
         return intervals.next_start(self.grid, events=events, after=after)
 
     def count(
@@ -225,20 +243,14 @@ class Case:
         """Close the intervals that are over at `now`; why nothing can be counted, if so."""
         if self._ended:
             return None
-        name, template = metric.name, self.setting.templates[metric.name]
-        series = pieces.series(metric)
-        shape = self._shape(metric, template=template, series=series)
-        if isinstance(shape, Problem):
-            return shape
-        unit = self._unit(name)
-        series = replace(series, edges=shape.edges, unit_seconds=unit)
-        table = self._tables.get(name)
-        if table is None:
-            past = (self._pasts or {}).get(name)
-            known = spreads_of(past, shape=shape, unit_seconds=unit)
-            table = Table(spreads={name: known})
+        name = metric.name
+        series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
+        shape = self._shape(metric, series=series, events=events, now=now)
+        if shape is None:
+            return self._unshaped.get(name)
+        series = replace(series, edges=shape.edges, unit_seconds=self._unit(name))
         self._tables[name] = intervals.close_intervals(
-            table,
+            self._tables[name],
             series={name: series},
             grid=self.grid,
             events=events,
@@ -257,22 +269,38 @@ class Case:
         return None
 
     def _shape(
-        self, metric: model.Metric, *, template: Template, series: MetricSeries
-    ) -> Shape | Problem:
-        known = self._shapes.get(metric.name)
-        if known is not None:
-            return known
-        past = (self._pasts or {}).get(metric.name)
-        found = shape_of(
-            metric,
-            template=template,
-            series=series,
-            identity=self.setting.identity,
-            past=past,
-        )
-        if isinstance(found, Shape):
-            self._shapes[metric.name] = found
-        return found
+        self,
+        metric: model.Metric,
+        *,
+        series: MetricSeries,
+        events: Sequence[WeightChange],
+        now: float,
+    ) -> Shape | None:
+        """How the metric is cut; it comes from the first interval that shows it.
+
+        Intervals before that one are not counted. So it does not depend on when anybody looked.
+        """
+        name = metric.name
+        if name in self._shapes:
+            return self._shapes[name]
+        after = self._tables.get(name, Table()).closed_until
+        past = self._pasts.get(name)
+        for slot in intervals.slots(self.grid, events=events, after=after, now=now):
+            found = shape_of(
+                metric,
+                template=self.setting.templates[name],
+                series=intervals.near(series, slot=slot, grid=self.grid),
+                identity=self.setting.identity,
+                past=past,
+            )
+            if isinstance(found, Shape):
+                known = spreads_of(past, shape=found, unit_seconds=self._unit(name))
+                self._tables[name] = Table(spreads={name: known}, closed_until=slot.t0)
+                self._shapes[name] = found
+                return found
+            self._unshaped[name] = found
+            self._tables[name] = Table(closed_until=slot.t1)
+        return None
 
     def state_of_data(
         self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
@@ -281,7 +309,8 @@ class Case:
         identity = self.setting.identity
         if metric.compare is None:
             identity = replace(identity, stable="")
-        window = Window(start=at, end=at, scrape_interval_seconds=self.setting.scrape_seconds)
+        scrape = self.setting.scrape_of(metric)
+        window = Window(start=at, end=at, scrape_interval_seconds=scrape)
         absent = readings.presence(pieces.all, identity=identity, window=window)
         if absent is not None:
             return absent
@@ -296,7 +325,7 @@ class Case:
 
     def check(self, metric: model.Metric, *, value: float, at: float) -> None:
         """One more check of a plain value; one per scrape interval, as others show nothing new."""
-        scrape = int(at // self.setting.scrape_seconds)
+        scrape = int(at // self.setting.scrape_of(metric))
         if self._checked.get(metric.name) == scrape:
             return
         self._checked[metric.name] = scrape

@@ -27,13 +27,14 @@ class Pieces:
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
 
-    def series(self, metric: model.Metric) -> MetricSeries:
+    def series(self, metric: model.Metric, *, scrape_seconds: float) -> MetricSeries:
         """The pieces as they are counted; with only a lower limit it is the others that count."""
         return MetricSeries(
             total=self.total,
             bad=self.bad,
             buckets=self.buckets,
             complement=counts_complement(metric.threshold),
+            scrape_seconds=scrape_seconds,
         )
 
     @property

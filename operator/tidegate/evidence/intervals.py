@@ -321,7 +321,7 @@ class _Counting:
         for name, everything in self._series.items():
             series = near(everything, slot=slot, grid=self._grid)
             window = _window(slot, series=series, grid=self._grid)
-            births = counters.Births(series.all, window=window)
+            births = counters.Births(series.all)
             raw = _raw(series, births=births, window=window, identity=self._identity)
             if raw is None:
                 continue

@@ -80,8 +80,12 @@ def latency_shape(
 ) -> Shape | Problem:
     """The edges that both arms have, and the one that decides; at most `MAX_EDGES` of them.
 
-    Errors: IncompatibleBuckets below three common edges; Saturated when the limit lies above all.
+    Errors: NoData without buckets of the candidate; IncompatibleBuckets below three common edges;
+    Saturated when the limit lies above all.
     """
+    candidate = identity.candidate
+    if candidate and all(one.labels.get("revision") != candidate for one in buckets):
+        return Problem(reason=Reason.NO_DATA, message="no buckets of the candidate revision")
     edges = _common(buckets, identity=identity, unit_seconds=measure.unit_seconds)
     if len(edges) < MIN_COMMON_EDGES:
         message = f"{len(edges)} common bucket edges, {MIN_COMMON_EDGES} are needed"
@@ -104,7 +108,8 @@ def _common(
             by_target.setdefault(counters.target(one), set()).add(edge * unit_seconds)
     if not by_target:
         return ()
-    return tuple(sorted(edge for edge in set.intersection(*by_target.values()) if edge < math.inf))
+    shared = set.intersection(*by_target.values())
+    return tuple(sorted(edge for edge in shared if math.isfinite(edge)))
 
 
 def _decisive(

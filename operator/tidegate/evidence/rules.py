@@ -31,15 +31,20 @@ def config_of(
 ) -> EvidenceConfig:
     """The engine's settings for a rollout, by the same rules before and after a restart.
 
-    Metrics whose template cannot be read, and latencies without a shape yet, are left out.
+    Metrics whose template cannot be read are left out. A latency without a shape yet takes its
+    part of the error budget and proves nothing, so that nothing advances without it.
     Units: seconds; `one_pod` says that the candidate has a single pod in its first step.
     """
     tolerance = TOLERANCE_OF_ONE_POD if one_pod else TOLERANCE
     rules = tuple(
-        _rule(metric, template=templates[metric.name], shape=shape, tolerance=tolerance)
+        _rule(
+            metric,
+            template=templates[metric.name],
+            shape=shapes.get(metric.name, NO_SHAPE),
+            tolerance=tolerance,
+        )
         for metric in analysis.metrics
         if metric.name in templates
-        and (shape := _shape(metric, templates=templates, shapes=shapes)) is not None
     )
     hold_seconds = sum(step.hold_seconds for step in plan)
     return EvidenceConfig(
@@ -104,13 +109,6 @@ def _ratio_violations(threshold: model.Threshold, *, path: str) -> Iterator[mode
                 "requests proves an exact 0 or 1; use for example 0.001 or 0.999"
             )
             yield model.Violation(path=f"{path}.threshold.{name}", message=message)
-
-
-def _shape(
-    metric: model.Metric, *, templates: Mapping[str, Template], shapes: Mapping[str, Shape]
-) -> Shape | None:
-    needed = isinstance(templates[metric.name].measure, Latency)
-    return shapes.get(metric.name, None if needed else NO_SHAPE)
 
 
 def _rule(
