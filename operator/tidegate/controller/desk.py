@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tidegate.controller.standing import Batch, Member, Rows, Standing, Tick
+from tidegate.controller.standing import (
+    TOLERANCE_SECONDS,
+    Batch,
+    Member,
+    Rows,
+    Standing,
+    Tick,
+)
 from tidegate.evidence import samples
 from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
 from tidegate.evidence.queries import Group, Wanted
@@ -105,7 +112,7 @@ class Desk:
         if settings is None:
             return _unknown(wanted.source)
         span_seconds = at - since
-        if span_seconds > self.max_span_seconds(wanted.source):
+        if span_seconds > self.max_span_seconds(wanted.source) + TOLERANCE_SECONDS:
             message = f"{span_seconds:.0f} s of samples are too much for one query"
             return Problem(reason=Reason.ERROR, message=message)
         scrape_seconds = settings.scrape_interval_seconds

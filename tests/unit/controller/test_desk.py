@@ -15,7 +15,7 @@ from port_fakes import ManualClock
 
 from tidegate.controller import desk as desks
 from tidegate.controller.desk import Desk
-from tidegate.evidence.model import Identity, Problem, Reason, Series
+from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
 from tidegate.evidence.queries import Wanted
 from tidegate.ports import Failure, Fatal, Retryable
 from tidegate.settings import MetricSourceSettings
@@ -323,7 +323,7 @@ def test_samples_reach_from_the_look_back_to_the_instant() -> None:
         found = await world.desk.series(world.wanted[0], since=START - TICK, at=START)
         assert not isinstance(found, Problem)
         times = [at for at, _ in found[0].samples]
-        assert (times[0], times[-1]) == (START - TICK - 5 * 15 + 15, START)
+        assert (times[0], times[-1]) == (START - TICK - LOOKBACK_SCRAPES * 15 + 15, START)
 
     _run(play)
 
@@ -337,10 +337,12 @@ def test_a_longer_span_than_an_hour_of_scrapes_is_refused() -> None:
         assert not isinstance(
             await world.desk.series(wanted, since=START - longest, at=START), Problem
         )
+        rounded = await world.desk.series(wanted, since=START - longest - 1e-6, at=START)
+        assert not isinstance(rounded, Problem)
         found = await world.desk.series(wanted, since=START - longest - 1, at=START)
         assert isinstance(found, Problem)
         assert "too much for one query" in found.message
-        assert all("[3675s]" in promql for promql in world.sent())
+        assert all(f"[{3600 + LOOKBACK_SCRAPES * 15}s]" in promql for promql in world.sent())
 
     _run(play)
 
