@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidegate.api import crdgen, reference
+from tidegate.api import crdgen, preset_reference, reference
 from tidegate.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,7 @@ def wanted() -> Mapping[Path, str]:
         Path("docs/reference") / name: text for name, text in reference.reference_pages().items()
     }
     texts[Path("docs/reference/cli.md")] = cli.reference_page()
+    texts[Path("docs/reference/presets.md")] = preset_reference.page()
     return texts
 
 

@@ -279,8 +279,5 @@ def _rollout(now: datetime) -> model.Rollout:
     )
 
 
-def run(
-    scenario: Callable[[Bench], Coroutine[Any, Any, None]], bench: Bench | None = None
-) -> None:
+def run(scenario: Callable[[Bench], Coroutine[Any, Any, None]], bench: Bench | None = None) -> None:
     asyncio.run(scenario(bench or Bench()))
-

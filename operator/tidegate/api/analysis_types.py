@@ -99,8 +99,12 @@ class Metric(Part):
     """One judged number: a preset, a template or a query."""
 
     name: schema.Name = Field(description="Name of the metric in status and Events.")
-    preset: Literal["error-ratio", "latency-p50", "latency-p95", "latency-p99"] | None = Field(
-        default=None, description="A number that every model server has; ratio or seconds."
+    preset: (
+        Literal["error-ratio", "latency-p50", "latency-p95", "latency-p99", "ttft-p95", "itl-p95"]
+        | None
+    ) = Field(
+        default=None,
+        description="A number that server or data plane export by themselves; ratio or seconds.",
     )
     template_ref: TemplateRef | None = Field(
         default=None, description="A MetricTemplate or ClusterMetricTemplate."
@@ -200,6 +204,13 @@ class Analysis(Part):
 
     source: schema.Name = Field(
         default="default", description="Metric source, by the name the administrator gave it."
+    )
+    data_plane: Literal["Envoy", "Istio"] | None = Field(
+        default=None,
+        description=(
+            "Read error-ratio and latencies from this data plane instead of the model server: "
+            "Envoy is a gateway's, Istio the sidecar's of the pod."
+        ),
     )
     interval: Annotated[str, DurationBetween("1s", "1h")] | None = Field(
         default=None,

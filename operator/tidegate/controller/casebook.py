@@ -83,7 +83,7 @@ def setting_of(
     """The setting of a rollout whose templates are resolved; `scrapes` in seconds, by source."""
     analysis, found = spec.analysis, dict(templates)
     metrics = analysis.metrics
-    counter = presets.REQUESTS.get(spec.server.preset)
+    counter = presets.REQUESTS.get(analysis.data_plane or spec.server.preset)
     if counter and rules.requests_from(analysis, templates=templates) == rules.REQUESTS:
         found[rules.REQUESTS] = Template(
             name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source

@@ -11,6 +11,7 @@ from tidegate.evidence.substitution import Unsafe
 from tidegate.rollout import model
 
 NOT_FOUND = "ReferenceNotFound"
+UNSUPPORTED = "UnsupportedByProvider"
 
 _ANYBODY = Identity(namespace="namespace", name="name", candidate="candidate", stable="stable")
 
@@ -26,13 +27,14 @@ def resolve_templates(
     `find` looks a reference up in the spec's own namespace or among the cluster's; `sources` says
     of each metric source whether it enforces a namespace on every query.
     Errors: violations with the field path; `ReferenceNotFound` for a template or a source that
-    does not exist (it heals without an edit), `UnsafeSubstitution`, else `InvalidSpec`.
+    does not exist (it heals without an edit), `UnsupportedByProvider` for a preset that neither
+    server nor data plane can answer, `UnsafeSubstitution`, else `InvalidSpec`.
     """
     found: dict[str, Template] = {}
     violations: list[model.Violation] = []
     for index, metric in enumerate(spec.analysis.metrics):
         path = f"spec.analysis.metrics[{index}]"
-        template = _lookup(metric, server=spec.server.preset, find=find, path=path)
+        template = _lookup(metric, spec=spec, find=find, path=path)
         if isinstance(template, Template):
             template = replace(template, source=template.source or spec.analysis.source)
             violations += _checked(metric, template=template, sources=sources, path=path)
@@ -53,25 +55,39 @@ def violations_of(
 
 
 def _lookup(
-    metric: model.Metric, *, server: str, find: Find, path: str
+    metric: model.Metric, *, spec: model.Spec, find: Find, path: str
 ) -> Template | model.Violation:
     if metric.preset:
-        return _preset(metric.preset, server=server, path=path)
+        return _preset(metric.preset, spec=spec, path=path)
     if metric.template is not None:
         return _reference(metric.template, find=find, path=path)
     variables = tuple(Variable(name=name) for name, _ in metric.variables)
     return Template(name=metric.name, measure=Query(promql=metric.query), variables=variables)
 
 
-def _preset(preset: str, *, server: str, path: str) -> Template | model.Violation:
-    template = presets.TEMPLATES.get((server, preset))
-    if template is not None:
-        return template
-    if preset in presets.METRICS:
-        message = f"server preset {server!r} has no metrics; known are {', '.join(presets.SERVERS)}"
+def _preset(preset: str, *, spec: model.Spec, path: str) -> Template | model.Violation:
+    server, plane = spec.server.preset, spec.analysis.data_plane
+    for origin in (plane, server):  # what the data plane sees goes before what the server says
+        template = presets.TEMPLATES.get((origin, preset))
+        if template is not None:
+            return template
+    if preset not in presets.METRICS:
+        message = f"unknown preset {preset!r}; known are {', '.join(presets.METRICS)}"
+        return model.Violation(path=f"{path}.preset", message=message)
+    if server not in presets.SERVERS:
+        message = f"unknown server {server!r}; known are {', '.join(presets.SERVERS)}"
         return model.Violation(path="spec.server.preset", message=message)
-    message = f"unknown preset {preset!r}; known are {', '.join(presets.METRICS)}"
-    return model.Violation(path=f"{path}.preset", message=message)
+    return _unsupported(preset, server=server, path=path)
+
+
+def _unsupported(preset: str, *, server: str, path: str) -> model.Violation:
+    planes = [one for one in presets.DATA_PLANES if (one, preset) in presets.TEMPLATES]
+    fix = f"set spec.analysis.dataPlane ({', '.join(planes)}), or " if planes else ""
+    return model.Violation(
+        path=f"{path}.preset",
+        message=f"server {server} exports nothing that {preset} can be read from: {fix}use a templateRef",
+        reason=UNSUPPORTED,
+    )
 
 
 def _reference(

@@ -247,7 +247,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """How a step is judged (api.md, 5.4)."""
+    """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server."""
 
     source: str
     interval_seconds: float
@@ -262,6 +262,7 @@ class Analysis:
     metrics: tuple[Metric, ...]
     false_rollback: float = 0.01
     false_promotion: float = 0.05
+    data_plane: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

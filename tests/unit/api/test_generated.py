@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tidegate import ports
-from tidegate.api import convert, crdgen, documents, reference
+from tidegate.api import (
+    analysis_types,
+    convert,
+    crdgen,
+    documents,
+    preset_reference,
+    reference,
+    types,
+)
+from tidegate.evidence import presets
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -32,7 +41,13 @@ def test_files_are_written_where_they_are_wanted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE]
+    "kind",
+    [
+        ports.MODEL_DEPLOYMENT,
+        ports.METRIC_TEMPLATE,
+        ports.CLUSTER_METRIC_TEMPLATE,
+        ports.ROLLOUT_RECORD,
+    ],
 )
 def test_manifest_is_of_the_kind_the_operator_asks_for(kind: ports.Kind) -> None:
     spec = documents.load(crdgen.manifests()[f"{kind.plural}.yaml"])["spec"]
@@ -111,7 +126,28 @@ def test_reference_shows_defaults_and_limits() -> None:
     page = reference.reference_pages()["modeldeployment.md"]
     assert "| `spec.strategy.scaleDownDelay` | duration | 30s | from 0s to 168h |" in page
     assert "| `spec.model.version` | string, required |" in page
-    assert "| `spec.server.preset` | enum | HTTP | one of `HTTP`, `MLServer` |" in page
+    assert "| `spec.server.preset` | enum | HTTP | one of `HTTP`, `MLServer`, `KServe`," in page
+    assert "| MLServer: 8082; Triton: 8002; RayServe: 8080; else port |" in page
+
+
+def test_the_choices_of_servers_and_metrics_are_those_of_the_presets() -> None:
+    assert _choices(types.Server, "preset") == set(presets.SERVERS)
+    assert _choices(analysis_types.Analysis, "data_plane") == set(presets.DATA_PLANES)
+    assert _choices(analysis_types.Metric, "preset") == set(presets.METRICS)
+
+
+def _choices(part: type[Any], field: str) -> set[str]:
+    annotation = part.model_fields[field].annotation
+    parts = (annotation, *get_args(annotation))
+    return {text for one in parts for text in get_args(one) if isinstance(text, str)}
+
+
+def test_the_presets_page_shows_what_is_read() -> None:
+    page = preset_reference.page()
+    assert "| KServe | `request_predict_seconds_count` | no |" in page
+    assert "| Triton | 8000 | 8002`/metrics` | `/v2/health/ready` |" in page
+    for metric in presets.METRICS:
+        assert f"`{metric}`" in page
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

@@ -223,6 +223,8 @@ def test_template_is_passed_on_without_nulls_and_else_unchanged() -> None:
         ({"port": 9000}, (9000, 9000, "")),
         ({"preset": "MLServer"}, (8080, 8082, "/v2/health/ready")),
         ({"preset": "MLServer", "port": 9000}, (9000, 8082, "/v2/health/ready")),
+        ({"preset": "BentoML"}, (3000, 3000, "/readyz")),
+        ({"preset": "BentoML", "port": 9000}, (9000, 9000, "/readyz")),
         ({"preset": "MLServer", "readyPath": "/r"}, (8080, 8082, "/r")),
     ],
 )

@@ -119,4 +119,4 @@ def test_a_server_without_presets_says_which_have_them() -> None:
 
     assert isinstance(found, tuple)
     assert found[0].path == "spec.server.preset"
-    assert "MLServer, HTTP" in found[0].message
+    assert "HTTP, MLServer, KServe" in found[0].message

@@ -1,0 +1,85 @@
+"""The reference page of the metric presets, from the data they are made of."""
+
+from __future__ import annotations
+
+from tidegate.evidence import presets, queries
+from tidegate.evidence.model import Identity, Selector
+from tidegate.evidence.queries import Wanted
+
+_NOBODY = Identity(namespace="", name="", candidate="")
+_HEAD = """# Metric presets
+
+Which series a metric with `preset` reads, and where each kind of server listens. The operator adds `namespace`, `model_deployment` and `revision` to every
+selector; what the labels mean and where they come from stands in [Let Prometheus tell revisions apart](../how-to/prometheus.md). "No" says that the server
+exports nothing trustworthy: such a preset is refused with reason `UnsupportedByProvider`.
+
+Generated from `tidegate.evidence.presets`: change that and run `make generate`.
+"""
+
+
+def page() -> str:
+    """Markdown; equal presets give equal bytes."""
+    return "\n".join(
+        [
+            _HEAD,
+            "## Servers: `spec.server.preset`\n",
+            _table(
+                ("Server", "Port", "Metrics", "Ready path"),
+                [_listening(name, presets.PRESETS[name]) for name in presets.SERVERS],
+            ),
+            "## Data planes: `spec.analysis.dataPlane`\n",
+            "A data plane is read instead of the server for `error-ratio` and latencies:",
+            f"{', '.join(f'`{name}`' for name in presets.DATA_PLANES)}.\n",
+            "## `error-ratio`\n",
+            _table(
+                ("Preset", "All requests", "Of these, bad"),
+                [_ratio(name, preset) for name, preset in presets.PRESETS.items()],
+            ),
+            "## Latencies\n",
+            f"{', '.join(f'`{name}`' for name in presets.METRICS if name != presets.ERROR_RATIO)}\n",
+            _table(
+                ("Preset", "Metrics", "Histogram", "Unit in seconds"),
+                [row for name, preset in presets.PRESETS.items() for row in _timed(name, preset)],
+            ),
+        ]
+    )
+
+
+def _listening(name: str, preset: presets.Preset) -> tuple[str, ...]:
+    metrics = f"{preset.metrics_port or preset.port}`{preset.metrics_path}`"
+    return name, str(preset.port), metrics, _code(preset.ready_path) or "not asked"
+
+
+def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
+    return name, _selector(preset.requests), _selector(preset.bad) if preset.bad else "no"
+
+
+def _timed(name: str, preset: presets.Preset) -> list[tuple[str, ...]]:
+    kinds = (
+        ("`latency-*`", preset.latency),
+        ("`ttft-p95`", preset.first_token),
+        ("`itl-p95`", preset.inter_token),
+    )
+    found = [
+        (name, kind, _selector(it.series), f"{it.unit_seconds:g}")
+        for kind, it in kinds
+        if it is not None
+    ]
+    return found or [(name, "`latency-*`", "no", "")]
+
+
+def _selector(series: Selector) -> str:
+    wanted = queries.raw(series, source="", values={}, identity=_NOBODY)
+    assert isinstance(wanted, Wanted), wanted
+    matchers = f"{{{', '.join(wanted.matchers)}}}" if wanted.matchers else ""
+    return _code(f"{wanted.metric}{matchers}")
+
+
+def _code(text: str) -> str:
+    """As code in a table, where a bar would end the cell."""
+    return f"`{text}`".replace("|", "\\|") if text else ""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
