@@ -241,7 +241,12 @@ def test_crds_are_printed_as_one_text() -> None:
     said: list[str] = []
     assert offline.crd("", say=said.append) == outcome.DONE
     kinds = {it["spec"]["names"]["kind"] for it in documents.load_all("\n".join(said))}
-    assert kinds == {"ModelDeployment", "MetricTemplate", "ClusterMetricTemplate"}
+    assert kinds == {
+        "ModelDeployment",
+        "RolloutRecord",
+        "MetricTemplate",
+        "ClusterMetricTemplate",
+    }
 
 
 def test_crds_are_written_into_a_new_folder(tmp_path: Path) -> None:

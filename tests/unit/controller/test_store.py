@@ -56,12 +56,25 @@ def test_snapshot_is_slim_and_the_input_is_left_alone() -> None:
         "tidegate.dev/request": "promote",
     }
     body = obj(metadata={"managedFields": [{}], "annotations": annotations}, spec={"replicas": 1})
-    snapshot = slim(body)
+    snapshot = slim(ports.DEPLOYMENT, body)
     assert "managedFields" not in snapshot["metadata"]
     assert snapshot["metadata"]["annotations"] == {"tidegate.dev/request": "promote"}
     assert snapshot["spec"] == {"replicas": 1}
     assert "managedFields" in body["metadata"]
     assert len(body["metadata"]["annotations"]) == 2
+
+
+def test_of_a_record_only_what_is_asked_of_it_is_kept() -> None:
+    spec = {"revision": "77aa01b2c3", "attempt": 2, "result": "Promoted", "steps": [{}] * 30}
+    body = obj(ports.ROLLOUT_RECORD, spec={**spec, "finishedAt": "2026-10-21T09:12:00Z"})
+    snapshot = slim(ports.ROLLOUT_RECORD, body)
+    assert snapshot["spec"] == {
+        "revision": "77aa01b2c3",
+        "attempt": 2,
+        "result": "Promoted",
+        "finishedAt": "2026-10-21T09:12:00Z",
+    }
+    assert "steps" in body["spec"]
 
 
 @pytest.mark.parametrize(
