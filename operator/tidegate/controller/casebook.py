@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from tidegate.controller.display import Display
 from tidegate.controller.gathering import Pieces
 from tidegate.evidence import (
     engine,
@@ -18,9 +19,7 @@ from tidegate.evidence import (
     outlook,
     presets,
     readings,
-    records,
     replay,
-    report,
     rules,
 )
 from tidegate.evidence.history import Past, shape_of, spreads_of
@@ -28,6 +27,7 @@ from tidegate.evidence.intervals import Grid, MetricSeries, Row, Table, WeightCh
 from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement, MetricRule
 from tidegate.evidence.model import Identity, Latency, Problem, Ratio, Reason, Template, Window
 from tidegate.evidence.readings import Shape
+from tidegate.evidence.records import RunningDigest
 from tidegate.ports import Recorder
 from tidegate.rollout import model
 
@@ -160,9 +160,9 @@ class Case:
         self._checked: dict[str, int] = {}
         self._errors = 0
         self._without_data_since: float | None = None
-        self._shown: tuple[object, tuple[model.MetricResult, ...]] = (None, ())
+        self._display = Display(analysis, templates=self.setting.templates)
         self._logged: object = None
-        self._digest: tuple[int, str] = (0, "")
+        self._digest = RunningDigest()
 
     # --- stable before the rollout ---------------------------------------------------------------
 
@@ -365,6 +365,8 @@ class Case:
     def _open(self, config: EvidenceConfig) -> None:
         self._config = config
         self._rows, self._ledger = [], ledger.begin(config)
+        self._digest = RunningDigest()
+        self._display = Display(self.setting.analysis, templates=self.setting.templates)
         setting = self.setting
         self._logged = (setting.rollout,)
         self._recorder.evidence(
@@ -378,6 +380,7 @@ class Case:
 
     def _record(self, row: Row) -> None:
         self._rows.append(row)
+        self._digest.add(row)
         self._ledger = ledger.record(self._ledger, row=row, config=self._config)
         self._recorder.evidence(replay.row(rollout=self.setting.rollout, row=row))
 
@@ -416,14 +419,14 @@ class Case:
             verdict=judgement.verdict,
             reason=judgement.reason.value,
             message=judgement.message,
-            results=self._results(judgement) if self.looked_at is not None else (),
+            results=self._results(judgement),
             requests=judgement.step_requests,
             consecutive_errors=self._errors,
             without_data_since=_instant(self._without_data_since),
             only_proof_is_missing=judgement.reason in WITHOUT_PROOF,
             observed_candidate_percent=self._observed_percent(context.step),
             estimates=self._estimates,
-            digest=self._digest_of(judgement),
+            digest=self._digest.value if self._rows else "",
         )
 
     def _log(self, judgement: Judgement, *, context: Context) -> None:
@@ -435,39 +438,24 @@ class Case:
         self._recorder.evidence(
             replay.judged(
                 rollout=self.setting.rollout,
-                rows=self._rows,
+                rows=len(self._rows),
+                digest=self._digest.value,
                 context=context,
                 judgement=judgement,
             )
         )
 
     def _results(self, judgement: Judgement) -> tuple[model.MetricResult, ...]:
-        """Results with intervals, which cost time: made when there is a new row or outcome."""
-        outcomes = [(one.metric, one.outcome, one.reason) for one in judgement.findings]
-        seen = (outcomes, len(self._rows))
-        if self._shown[0] == seen:
-            return self._shown[1]
-        described = engine.with_intervals(judgement, rows=self._rows, config=self._config)
-        assert self.looked_at is not None
-        results = report.results(
-            described,
+        if self.looked_at is None:
+            return ()
+        return self._display.results(
+            judgement,
             ledger=self._ledger,
             rows=self._rows,
-            analysis=self.setting.analysis,
-            templates=self.setting.templates,
             checks=self._checks,
             config=self._config,
             at=datetime.fromtimestamp(self.looked_at, tz=UTC),
         )
-        self._shown = (seen, results)
-        return results
-
-    def _digest_of(self, judgement: Judgement) -> str:
-        if judgement.verdict is model.Verdict.HOLD:
-            return ""
-        if self._digest[0] != len(self._rows):
-            self._digest = (len(self._rows), records.digest(self._rows))
-        return self._digest[1]
 
     def _observed_percent(self, step: int) -> float | None:
         counted = self._config.requests_from

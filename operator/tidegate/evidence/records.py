@@ -34,6 +34,27 @@ def digest(rows: Sequence[Row]) -> str:
     return digest_of([codec.canonical(document(row)) for row in rows])
 
 
+class RunningDigest:
+    """The digest of a table that grows, without reading it again."""
+
+    __slots__ = ("_empty", "_hash")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._empty = True
+
+    def add(self, row: Row) -> None:
+        """One more row."""
+        between = "" if self._empty else "\n"
+        self._hash.update(f"{between}{codec.canonical(document(row))}".encode())
+        self._empty = False
+
+    @property
+    def value(self) -> str:
+        """The same as `digest` of all rows, as 64 hex digits."""
+        return self._hash.hexdigest()
+
+
 def digest_of(lines: Sequence[str]) -> str:
     """The same for rows as canonical texts."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

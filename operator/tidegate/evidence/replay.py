@@ -9,7 +9,7 @@ Source: evidence.md, 14.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -45,14 +45,14 @@ def row(*, rollout: str, row: Row) -> Document:
 
 
 def judged(
-    *, rollout: str, rows: Sequence[Row], context: Context, judgement: Judgement
+    *, rollout: str, rows: int, digest: str, context: Context, judgement: Judgement
 ) -> Document:
-    """One look: all rows it was based on, what else it knew, and what it found."""
+    """One look: how many rows it was based on, their digest, what else it knew, what it found."""
     return {
         "event": JUDGED,
         "rollout": rollout,
-        "rows": len(rows),
-        "digest": records.digest(rows),
+        "rows": rows,
+        "digest": digest,
         "context": codec.write(context),
         "judgement": codec.write(_decided(judgement)),
     }

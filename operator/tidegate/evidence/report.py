@@ -21,14 +21,17 @@ def results(
     judgement: Judgement,
     *,
     ledger: Ledger,
-    rows: Sequence[Row],
     analysis: model.Analysis,
     templates: Mapping[str, Template],
+    quantiles: Mapping[str, model.Bounds],
     checks: Mapping[str, Sequence[Check]],
     config: EvidenceConfig,
     at: datetime,
 ) -> tuple[model.MetricResult, ...]:
-    """One result per metric of the judgement, in the order of the spec."""
+    """One result per metric of the judgement, in the order of the spec.
+
+    `quantiles` are those of `quantile_bounds`, by metric.
+    """
     findings = {one.metric: one for one in judgement.findings}
     rules = {rule.name: rule for rule in config.metrics}
     found: list[model.MetricResult] = []
@@ -41,16 +44,44 @@ def results(
         if rule.scalar:
             found.append(_with_checks(result, checks=checks.get(metric.name, ()), config=config))
             continue
-        counted = [row for row in rows if metric.name in row.counts]
-        totals = ledger.accounts[metric.name].totals
-        result = replace(result, intervals=len(counted))
+        account = ledger.accounts[metric.name]
+        result = replace(result, intervals=account.rows)
         measure = templates[metric.name].measure
-        if isinstance(measure, Latency) and counted:
-            result = _with_quantile(
-                result, rule=rule, totals=totals, q=measure.quantile, last=counted[-1]
+        if isinstance(measure, Latency):
+            result = replace(
+                result,
+                value=_quantile(_candidate(rule, totals=account.totals), q=measure.quantile),
+                value_bounds=quantiles.get(metric.name, model.OPEN_BOUNDS),
+                baseline_value=_quantile(_stable(rule, totals=account.totals), q=measure.quantile),
             )
         found.append(result)
     return tuple(found)
+
+
+def quantile_bounds(
+    ledger: Ledger,
+    *,
+    rows: Sequence[Row],
+    templates: Mapping[str, Template],
+    config: EvidenceConfig,
+) -> Mapping[str, model.Bounds]:
+    """By metric between which bucket edges the candidate's quantile lies, over all rows."""
+    found: dict[str, model.Bounds] = {}
+    for rule in config.metrics:
+        measure = templates[rule.name].measure
+        counted = [row.counts[rule.name] for row in rows if rule.name in row.counts]
+        candidate = _candidate(rule, totals=ledger.accounts[rule.name].totals)
+        if isinstance(measure, Latency) and counted and candidate.total > 0:
+            interval = confidence.quantile_interval(
+                candidate.at_most,
+                edges=candidate.edges,
+                n=candidate.total,
+                q=measure.quantile,
+                phi=[one.value for one in counted[-1].phi],
+                n_opt=candidate.total,
+            )
+            found[rule.name] = _bounds(interval)
+    return found
 
 
 def _result(
@@ -120,35 +151,12 @@ def _with_checks(
     )
 
 
-def _with_quantile(
-    result: model.MetricResult,
-    *,
-    rule: MetricRule,
-    totals: Sequence[Totals],
-    q: float,
-    last: Row,
-) -> model.MetricResult:
-    """The quantile of both arms over all rows; its interval ends at bucket edges."""
-    candidate = _histogram(rule, n=totals[0].n_c, above=[one.x_c for one in totals])
-    stable = _histogram(rule, n=totals[0].n_s, above=[one.x_s for one in totals])
-    bounds = model.OPEN_BOUNDS
-    if candidate.total > 0:
-        bounds = _bounds(
-            confidence.quantile_interval(
-                candidate.at_most,
-                edges=candidate.edges,
-                n=candidate.total,
-                q=q,
-                phi=[one.value for one in last.counts[rule.name].phi],
-                n_opt=candidate.total,
-            )
-        )
-    return replace(
-        result,
-        value=_quantile(candidate, q=q),
-        value_bounds=bounds,
-        baseline_value=_quantile(stable, q=q),
-    )
+def _candidate(rule: MetricRule, *, totals: Sequence[Totals]) -> Histogram:
+    return _histogram(rule, n=totals[0].n_c, above=[one.x_c for one in totals])
+
+
+def _stable(rule: MetricRule, *, totals: Sequence[Totals]) -> Histogram:
+    return _histogram(rule, n=totals[0].n_s, above=[one.x_s for one in totals])
 
 
 def _histogram(rule: MetricRule, *, n: float, above: Sequence[float]) -> Histogram:

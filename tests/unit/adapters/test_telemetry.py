@@ -105,7 +105,13 @@ def test_evidence_is_logged_so_that_it_can_be_replayed(caplog: pytest.LogCapture
     with caplog.at_level(logging.INFO, logger="tidegate"):
         written.evidence(replay.opened(rollout="ml/a-1", namespace="ml", name="a", config=config))
         written.evidence(
-            replay.judged(rollout="ml/a-1", rows=[], context=context, judgement=judgement)
+            replay.judged(
+                rollout="ml/a-1",
+                rows=0,
+                digest=records.digest([]),
+                context=context,
+                judgement=judgement,
+            )
         )
     lines = [JsonFormatter().format(made) for made in caplog.records]
     report = replay.replay(lines)

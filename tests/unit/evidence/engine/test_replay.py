@@ -7,7 +7,7 @@ from evidence_rows import COMPARED, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.evidence import codec, engine, replay
+from tidegate.evidence import codec, engine, records, replay
 from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
@@ -72,7 +72,13 @@ def logged(
         documents.append(replay.row(rollout=rollout, row=row))
         judgement = engine.judge(rows[:number], context=look, config=CONFIG)
         documents.append(
-            replay.judged(rollout=rollout, rows=rows[:number], context=look, judgement=judgement)
+            replay.judged(
+                rollout=rollout,
+                rows=number,
+                digest=records.digest(rows[:number]),
+                context=look,
+                judgement=judgement,
+            )
         )
     return [json.dumps({"time": "now", "level": "info", **document}) for document in documents]
 
