@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidegate.evidence import presets, queries
 from tidegate.evidence.model import Identity, Selector
 from tidegate.evidence.queries import Wanted
@@ -54,7 +56,7 @@ def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
     return name, _selector(preset.requests), _selector(preset.bad) if preset.bad else "no"
 
 
-def _timed(name: str, preset: presets.Preset) -> list[tuple[str, ...]]:
+def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:
     kinds = (
         ("`latency-*`", preset.latency),
         ("`ttft-p95`", preset.first_token),
@@ -80,6 +82,6 @@ def _code(text: str) -> str:
     return f"`{text}`".replace("|", "\\|") if text else ""
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -71,18 +71,6 @@ def _of_preset(field: str, *, otherwise: str = "") -> dict[str, Any]:
     )
 
 
-def _of_preset(field: str, *, otherwise: str = "") -> dict[str, Any]:
-    """What the server presets say: the servers of each value, the commonest value last."""
-    servers: dict[str, list[str]] = {}
-    for name in presets.SERVERS:
-        value = getattr(presets.PRESETS[name], field)
-        servers.setdefault(str(value or otherwise), []).append(name)
-    *named, (rest, _) = sorted(servers.items(), key=lambda it: len(it[1]))
-    return built_in(
-        "; ".join([*(f"{', '.join(who)}: {what}" for what, who in named), f"else {rest}"])
-    )
-
-
 class Server(Part):
     """How the model server speaks."""
 
