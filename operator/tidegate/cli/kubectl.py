@@ -12,9 +12,10 @@ from typing import Any
 
 from tidegate import ports
 from tidegate.api import documents, durations
+from tidegate.api.revision import mapping
 from tidegate.cli import outcome, render, requests, views
 from tidegate.cli.outcome import CliError
-from tidegate.rollout import model
+from tidegate.rollout import model, objects
 
 WATCH_SECONDS = 2.0
 ANSWER_SECONDS = 0.5
@@ -86,6 +87,34 @@ def _shown(body: ports.Object) -> ports.Object:
 def _dump(desk: Desk, document: Any, *, output: str) -> None:
     text = documents.dump(document) if output == "yaml" else json.dumps(document, indent=2)
     desk.say(text.rstrip("\n"))
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+async def show_history(desk: Desk, target: Target, *, output: str) -> int:
+    """Print the records of ended rollouts of one ModelDeployment, the newest first."""
+    listed = await desk.api.list_objects(
+        ports.ROLLOUT_RECORD,
+        namespace=target.namespace,
+        label_selector=f"{objects.LABEL_MODEL_DEPLOYMENT}={target.name}",
+    )
+    if not isinstance(listed, ports.Ok):
+        raise outcome.trouble(listed, doing="list RolloutRecords")
+    bodies = sorted(listed.value, key=_finished, reverse=True)
+    if output != "table":
+        items = {"apiVersion": "v1", "kind": "List", "items": [_shown(it) for it in bodies]}
+        _dump(desk, items, output=output)
+    elif not bodies:
+        desk.say(f"no rollout of {target.name} has ended yet, or no record of one is kept")
+    else:
+        for line in views.history(bodies):
+            desk.say(line)
+    return outcome.DONE
+
+
+def _finished(body: ports.Object) -> tuple[str, str]:
+    return str(mapping(body.get("spec")).get("finishedAt", "")), body["metadata"]["name"]
 
 
 # --- watch ---------------------------------------------------------------------------------------

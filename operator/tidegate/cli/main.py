@@ -56,10 +56,21 @@ def _run(arguments: argparse.Namespace) -> int:
             return run.main(arguments)
         case "validate":
             return offline.validate(arguments.filename, say=_say)
+        case "evaluate" | "replay":
+            return _about_evidence(arguments)
         case "crd":
             return offline.crd(arguments.output, say=_say)
         case _:
             return asyncio.run(_in_cluster(arguments))
+
+
+def _about_evidence(arguments: argparse.Namespace) -> int:
+    # scipy takes half a second to import; no other command needs it.
+    from tidegate.cli import evidence  # noqa: PLC0415
+
+    if arguments.command == "replay":
+        return evidence.replay_log(arguments.filename, rollout=arguments.rollout, say=_say)
+    return evidence.evaluate(arguments.filename, output=arguments.output, say=_say)
 
 
 def _say(line: str) -> None:
@@ -95,6 +106,8 @@ async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespa
         case "status":
             wanted = "" if arguments.all_namespaces else namespace
             return await kubectl.show_all(desk, namespace=wanted, output=arguments.output)
+        case "history":
+            return await kubectl.show_history(desk, target, output=arguments.output)
         case "watch":
             return await kubectl.watch(desk, target, timeout_seconds=arguments.timeout)
         case name:

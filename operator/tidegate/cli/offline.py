@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidegate import ports
 from tidegate.api import convert, crdgen, documents
 from tidegate.api.revision import mapping
 from tidegate.cli import outcome
@@ -158,6 +159,9 @@ def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violati
         return found + list(refused)
     if not mapping(body.get("metadata")).get("name"):
         found.append(model.Violation(path="metadata.name", message="is required: add it"))
+    if kind == ports.ROLLOUT_RECORD.kind:
+        message = "records are written by the operator alone: take it out of your manifests"
+        return [*found, model.Violation(path="kind", message=message)]
     _, refused = convert.read_template(body)
     return found + list(refused)
 

@@ -7,6 +7,8 @@ from tidegate import ports
 DONE = 0
 NEGATIVE = 1  # the command worked and the answer is no: invalid, refused, rolled back
 TROUBLE = 2  # the answer is not known: wrong use, no cluster, no reply in time
+HOLD = 3  # of evaluate: neither harm nor its absence is proven
+ROLL_BACK = 4  # of evaluate: harm is proven
 
 
 class CliError(Exception):

@@ -15,9 +15,11 @@ from tidegate.rollout import model
 WAIT = "10s"
 WATCH_TIMEOUT = "1h"
 EXIT_CODES = (
-    (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted"),
-    (outcome.NEGATIVE, "done, and the answer is no: invalid, refused, rolled back"),
+    (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted, equal, advance"),
+    (outcome.NEGATIVE, "done, and the answer is no: invalid, refused, rolled back, different"),
     (outcome.TROUBLE, "not known: wrong use, no cluster, no answer in time"),
+    (outcome.HOLD, "of evaluate: hold, as neither harm nor its absence is proven"),
+    (outcome.ROLL_BACK, "of evaluate: roll back, as harm is proven"),
 )
 
 
@@ -56,8 +58,11 @@ def build(prog: str) -> Parser:
     _add_controller(_command(commands, "controller", "run the operator"))
     _add_validate(_command(commands, "validate", "check manifests without a cluster"))
     _add_crd(_command(commands, "crd", "print the kinds of Tidegate for kubectl apply"))
+    _add_evaluate(_command(commands, "evaluate", "judge counts from anywhere by evidence"))
+    _add_replay(_command(commands, "replay", "work out the verdicts in an operator's log again"))
     _add_status(_command(commands, "status", "show ModelDeployments and their rollouts"))
     _add_watch(_command(commands, "watch", "follow a rollout to its end"))
+    _add_history(_command(commands, "history", "show the records of ended rollouts"))
     for kind in model.RequestKind:
         _add_request(_command(commands, str(kind), requests.SUMMARIES[kind]))
     return parser
@@ -135,6 +140,53 @@ def _add_status(parser: Parser) -> None:
     )
     parser.add_argument(
         "-A", "--all-namespaces", action="store_true", help="those of all namespaces"
+    )
+    _add_place(parser)
+
+
+def _add_evaluate(parser: Parser) -> None:
+    parser.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        required=True,
+        help="counts as JSON, or - for standard input; see docs/how-to/replay.md",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FORM",
+        choices=("table", "json"),
+        default="table",
+        help="table or json (default: table)",
+    )
+
+
+def _add_replay(parser: Parser) -> None:
+    parser.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        required=True,
+        help="the operator's log, or - for standard input",
+    )
+    parser.add_argument(
+        "--rollout",
+        metavar="ID",
+        default="",
+        help="only this rollout, with or without its namespace (default: all)",
+    )
+
+
+def _add_history(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FORM",
+        choices=("table", "json", "yaml"),
+        default="table",
+        help="table, json or yaml (default: table)",
     )
     _add_place(parser)
 

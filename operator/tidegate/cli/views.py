@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.api import convert, durations
+from tidegate.api import convert, durations, record
 from tidegate.cli.render import NOTHING, age, clipped, escaped, fields, instant, number, table
 from tidegate.rollout import model
 
@@ -274,6 +274,30 @@ def _rejected(status: model.Status) -> list[str]:
         [it.revision, it.model_version, it.by, instant(it.at), it.reason] for it in status.rejected
     ]
     return table(heads, rows)
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+def history(bodies: Sequence[dict[str, Any]]) -> list[str]:
+    """One line for each RolloutRecord; one that cannot be read shows its name only."""
+    heads = ["RECORD", "VERSION", "RESULT", "BY", "STARTED", "FINISHED", "REASON"]
+    return table(heads, [_record(body) for body in bodies])
+
+
+def _record(body: dict[str, Any]) -> list[str]:
+    name, spec = str(body["metadata"]["name"]), record.read_record(body)
+    if spec is None:
+        return [name, *[""] * 6]
+    return [
+        name,
+        spec.model.version,
+        str(spec.result),
+        spec.by,
+        instant(spec.started_at),
+        instant(spec.finished_at),
+        clipped(spec.reason, limit=_MESSAGE_LIMIT),
+    ]
 
 
 # --- one line of a watch -------------------------------------------------------------------------

@@ -1,0 +1,104 @@
+"""Counts from anywhere as rows and settings of the evidence engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.api import counts_types as doc
+from tidegate.api import violations
+from tidegate.evidence import dispersion, intervals, rules
+from tidegate.evidence.dispersion import Phi, Spread
+from tidegate.evidence.intervals import PodCounts, Row
+from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.rollout import model
+
+INTERVAL_SECONDS = 60.0  # rows have no times; the engine asks for their order only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What was handed in, in the words of the engine."""
+
+    rows: tuple[Row, ...]
+    config: EvidenceConfig
+    has_stable: bool
+
+
+def read_counts(document: object) -> Given | tuple[model.Violation, ...]:
+    """Rows and settings, or everything that is wrong with the document.
+
+    The dispersion of a row is that of the pods in the rows before it, as in the operator. Shares
+    are checked where every row of the first metric names a weight.
+    """
+    found = violations.parse(doc.Counts, document, path="")
+    if isinstance(found, tuple):
+        return found
+    first = found.metrics[0]
+    config = EvidenceConfig(
+        metrics=tuple(_rule(metric) for metric in found.metrics),
+        requests_from=first.name,
+        horizon=max(rules.LEAST_HORIZON, len(first.rows)),
+        alpha_rollback=found.risk.false_rollback,
+        alpha_promote=found.risk.false_promotion,
+        min_candidate_requests=found.min_requests,
+        min_intervals=found.min_intervals,
+        split_holds=all(row.weight is not None for row in first.rows),
+    )
+    stable = any(row.stable.total > 0 for metric in found.metrics for row in metric.rows)
+    return Given(rows=_rows(found), config=config, has_stable=stable)
+
+
+def _rule(given: doc.Metric) -> MetricRule:
+    compare = None
+    if given.compare is not None:
+        tolerance = given.compare.tolerance
+        compare = Compare(
+            theta0=1 + (rules.TOLERANCE if tolerance is None else tolerance),
+            theta0_promote=1 + given.compare.margin,
+            excess_promote=given.compare.tolerance_absolute,
+        )
+    return MetricRule(name=given.name, compare=compare, limit=given.limit)
+
+
+def _rows(given: doc.Counts) -> tuple[Row, ...]:
+    counted = {metric.name: _counts(metric) for metric in given.metrics}
+    return tuple(
+        Row(
+            t0=number * INTERVAL_SECONDS,
+            t1=(number + 1) * INTERVAL_SECONDS,
+            step=0,
+            weight=_weight(row),
+            counts={name: counts[number] for name, counts in counted.items()},
+        )
+        for number, row in enumerate(given.metrics[0].rows)
+    )
+
+
+def _weight(row: doc.Row) -> float:
+    if row.weight is not None:
+        return row.weight / 100
+    both = row.candidate.total + row.stable.total
+    return row.candidate.total / both if both > 0 else 0.0
+
+
+def _counts(metric: doc.Metric) -> list[intervals.Counts]:
+    spreads: tuple[Spread, ...] = (Spread(),)
+    found: list[intervals.Counts] = []
+    for row in metric.rows:
+        pods = tuple(PodCounts(n=pod.total, x=(pod.bad,)) for pod in row.pods)
+        found.append(
+            intervals.Counts(
+                n_c=row.candidate.total,
+                n_s=row.stable.total,
+                x_c=(row.candidate.bad,),
+                x_s=(row.stable.bad,),
+                phi=tuple(_phi(metric, spread) for spread in spreads),
+                pods_s=pods,
+            )
+        )
+        spreads = intervals.widened(spreads, pods=pods)
+    return found
+
+
+def _phi(metric: doc.Metric, spread: Spread) -> Phi:
+    return spread.phi() if metric.dispersion is None else dispersion.given(metric.dispersion)
