@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 
 from tidegate import ports
 from tidegate.adapters.telemetry import JsonFormatter, Telemetry
-from tidegate.evidence import engine, replay
+from tidegate.evidence import engine, records, replay
 from tidegate.evidence.judgement import Context, EvidenceConfig
 
 
