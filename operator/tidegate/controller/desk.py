@@ -239,8 +239,8 @@ class Desk:
         deadline_seconds = DEADLINE_FACTOR * self._sources[source].timeout_seconds
         try:
             async with asyncio.timeout(deadline_seconds):
-                await asyncio.sleep(0)  # askers that are about to ask may still join
-                async with self._slots[source]:
+                # One at a time: whoever comes while a query is on its way joins the next.
+                async with turn.tick.turn, self._slots[source]:
                     batch.open = False
                     turn.parts = [list(batch.members)]
                     while turn.parts:

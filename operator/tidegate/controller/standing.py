@@ -74,6 +74,7 @@ class Tick:
     batches: dict[Identity, Batch] = field(default_factory=dict)
     failed_at: float = -math.inf  # monotonic seconds of the newest problem
     samples: int = 0  # that the rows hold
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def put(self, identity: Identity, rows: Rows | Problem) -> None:
         """The answer for a member that has none."""
