@@ -16,7 +16,7 @@ from tests.cluster.progress import Progress
 from tests.demo import report, stage
 from tests.demo.promises import Promise
 from tests.demo.story import Recording, Story
-from tests.demo.watching import NAMESPACE, Watch, reader
+from tests.demo.watching import NAMESPACE, OPERATOR_NAMESPACE, Watch, reader
 
 _WIDTH_OF_A_LOG = 160
 
@@ -68,7 +68,7 @@ def down() -> int:
         stage.remove_namespace(cluster)
     with steps.step("uninstall Tidegate"):
         cluster.helm(
-            *("uninstall", stage.RELEASE, "--namespace", stage.RELEASE_NAMESPACE),
+            *("uninstall", stage.RELEASE, "--namespace", OPERATOR_NAMESPACE),
             *("--ignore-not-found", "--wait"),
         )
     return 0
@@ -88,7 +88,7 @@ def say_goodbye(
         f"kubectl -n {NAMESPACE} describe modeldeployment digits",
         f"kubectl -n {NAMESPACE} get httproute,deployments,services",
         f"kubectl -n {cluster.gateway.namespace} get gateway {cluster.gateway.name}",
-        f"kubectl -n {stage.RELEASE_NAMESPACE} logs deployment/tidegate",
+        f"kubectl -n {OPERATOR_NAMESPACE} logs deployment/tidegate",
     ):
         console.print(f"               {command}", highlight=False)
     console.print("Clean up       make demo-down; the cluster itself: make cluster-down")

@@ -27,6 +27,7 @@ _VARIABLES = {
 _LINES = {"v1": (0, (1, 1)), "v2": "solid", "v3": "solid"}
 _BIN_SECONDS = 3
 _LETTER = 0.0115  # width of a letter as a share of the plot
+_MOST_SHARE = 1.5  # what lies above has decided long before
 _LEAST_REQUESTS = 5  # a ratio of fewer says nothing
 
 
@@ -48,16 +49,18 @@ def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
             "legend.labelcolor": _INK,
         }
     ):
-        drawing = Figure(figsize=(10.5, 8.2), layout="constrained")
-        share, errors, latency = drawing.subplots(3, 1, sharex=True, height_ratios=(1.25, 1, 1))
+        drawing = Figure(figsize=(10.5, 10.4), layout="constrained")
+        plots = drawing.subplots(4, 1, sharex=True, height_ratios=(1.25, 1, 1, 1))
+        share, errors, latency, evidence = plots
         _share(share, recording)
         _errors(errors, recording, limit=limits.get("error-ratio"))
         _latency(latency, recording, limit=limits.get("latency-p95"))
-        latency.set_xlabel("seconds since the beginning")
-        for axes in (share, errors, latency):
+        _evidence(evidence, recording)
+        evidence.set_xlabel("seconds since the beginning")
+        for axes in plots:
             axes.grid(visible=True, axis="y", linewidth=0.6)
             axes.margins(x=0.01)
-        _marks((share, errors, latency), recording)
+        _marks(tuple(plots), recording)
         drawing.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=4)
         buffer = io.StringIO()
         drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -134,6 +137,31 @@ def _latency(axes: Axes, recording: Recording, *, limit: float | None) -> None:
     _limit(axes, None if limit is None else 1000 * limit)
     axes.set_ylabel("p95 latency, ms")
     axes.set_ylim(bottom=0)
+
+
+def _evidence(axes: Axes, recording: Recording) -> None:
+    """Evidence of harm and proof of none, each as a share of what it takes to decide."""
+    for version in sorted({one.version for one in recording.weighed}):
+        known = [one for one in recording.weighed if one.version == version]
+        times = [one.at - recording.began for one in known]
+        colour = _VERSIONS.get(version, _SOFT)
+        harm = [100 * min(one.harm_share, _MOST_SHARE) for one in known]
+        proof = [100 * min(one.proof_share, _MOST_SHARE) for one in known]
+        axes.plot(times, harm, color=colour, linewidth=1.8, marker="o", markersize=2.4)
+        axes.plot(times, proof, color=colour, linewidth=1.8, linestyle="dashed")
+        for values, name in ((harm, "harm"), (proof, "proof")):
+            axes.annotate(
+                f"{version} {name}",
+                xy=(times[-1], values[-1]),
+                xytext=(5, 0),
+                textcoords="offset points",
+                fontsize=9,
+                va="center",
+                color=colour,
+            )
+    _limit(axes, 100.0)
+    axes.set_ylabel("evidence, % of what decides")
+    axes.set_ylim(-8, 100 * _MOST_SHARE + 12)
 
 
 def _versions(axes: Axes, series: Mapping[str, tuple[list[float], list[float]]]) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 import yaml
 from tests.cluster.api import Cluster, CommandError
 from tests.cluster.progress import Progress
-from tests.demo.watching import NAME, NAMESPACE
+from tests.demo.watching import NAME, NAMESPACE, OPERATOR_NAMESPACE
 from tests.images.mlserver.rows import held_out_rows
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "demo"
 IMAGES = ROOT / "tests" / "images"
 RELEASE = "tidegate"
-RELEASE_NAMESPACE = "tidegate-system"
 MODEL_IMAGE = "localhost/tidegate/digits:demo"
 TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
 ROWS = "digits-rows"
@@ -70,7 +69,7 @@ def install(cluster: Cluster, *, image: str, progress: Progress) -> None:
         ],
     }
     arguments = ["upgrade", RELEASE, str(ROOT / "charts" / "tidegate"), "--install"]
-    arguments += ["--namespace", RELEASE_NAMESPACE, "--create-namespace"]
+    arguments += ["--namespace", OPERATOR_NAMESPACE, "--create-namespace"]
     # Tests may have put our CRDs into the cluster without helm.
     arguments += ["--reset-values", "--take-ownership", "--wait", "--timeout", "120s"]
     # --set-json reaches every value without a file that would have to be removed.

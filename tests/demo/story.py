@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.cluster.api import Cluster
-from tests.demo import promises, stage, timeline
+from tests.demo import promises, stage, timeline, weighing
 from tests.demo.promises import Promise, Span
 from tests.demo.users import Sums, Users
 from tests.demo.view import View
 from tests.demo.watching import Reader, Watch
+from tests.demo.weighing import Weighed
 
 _LOOK_SECONDS = 0.25
 _WINDOW_SECONDS = 15.0
@@ -41,6 +42,7 @@ class Recording:
     acts: list[Act] = field(default_factory=list)
     views: tuple[View, ...] = ()
     users: Users = field(default_factory=Users)
+    weighed: tuple[Weighed, ...] = ()
     promises: list[Promise] = field(default_factory=list)
 
 
@@ -62,6 +64,7 @@ class Story:
         self._bad_version()
         self._bad_version_again()
         self._recording.views = self._watch.views
+        self._recording.weighed = self._watch.weighed
         self._recording.users = self._source.users()
         self._recording.promises += self._judge(self._recording.users)
         return self._recording
@@ -176,9 +179,16 @@ class Story:
             version=version,
             began=self._recording.began,
             sums=self._recent_sums(view),
+            weighed=self._newest_evidence(view, version=version),
             width=self._console.width,
         )
         self._console.print(line, overflow="ellipsis", no_wrap=True)
+
+    def _newest_evidence(self, view: View, *, version: str) -> Weighed | None:
+        """What was proven of a candidate up to now; nothing once it serves or is rejected."""
+        if view.candidate != version:
+            return None
+        return weighing.newest(self._watch.weighed, version=version, at=view.at)
 
     def _recent_sums(self, view: View) -> dict[str, Sums]:
         """What users saw lately, but not before the weight was what it is now."""

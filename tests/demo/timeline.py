@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from rich.text import Text
 from tests.demo.users import Sums, share_percent
 from tests.demo.view import View
+from tests.demo.weighing import Weighed
 
 TICK_SECONDS = 5.0
-_FIXED_WIDTH = 79  # of all columns before the reason
+_FIXED_WIDTH = 99  # of all columns before the reason
 _LEAST_REASON_WIDTH = 30
+HALF = 0.5
 _STYLES = {"Pass": "green", "Fail": "red", "Error": "yellow", "NoData": "yellow"}
 
 
 def heading(*, version: str) -> Text:
-    """The names of the columns; errors and latency are those of `version`, as users saw them."""
+    """The names of the columns; errors and latency are those of `version`, as users saw them.
+
+    Harm and proof are logarithms of evidence and what is needed of them to roll back or to pass.
+    """
     columns = (
         f"{'time':>5}",
         f"{'step':<12}",
@@ -24,6 +29,8 @@ def heading(*, version: str) -> Text:
         f"{f'{version} errors':>9}",
         f"{'p95':>7}",
         f"{'of':>5}",
+        f"{'harm':>8}",
+        f"{'proof':>8}",
         f"{'verdict':<12}",
         "reason",
     )
@@ -37,7 +44,15 @@ def is_news(view: View, *, printed: View | None) -> bool:
     return view.rolling and view.at - printed.at >= TICK_SECONDS
 
 
-def line(view: View, *, version: str, began: float, sums: Mapping[str, Sums], width: int) -> Text:
+def line(
+    view: View,
+    *,
+    version: str,
+    began: float,
+    sums: Mapping[str, Sums],
+    weighed: Weighed | None,
+    width: int,
+) -> Text:
     """One line: what the operator wants for a version and says, beside what its users saw.
 
     Units: began in unix seconds, width in characters.
@@ -51,6 +66,10 @@ def line(view: View, *, version: str, began: float, sums: Mapping[str, Sums], wi
     text.append(f"{percent(in_percent(book.error_ratio)):>9}  ")
     text.append(f"{milliseconds(book.p95_seconds):>7}  ")
     text.append(f"{book.answered or '-':>5}  ")
+    harm = "-" if weighed is None else f"{weighed.harm:.1f}/{weighed.harm_limit:.1f}"
+    proof = "-" if weighed is None else f"{weighed.proof:.1f}/{weighed.proof_limit:.1f}"
+    text.append(f"{harm:>8}  ", style="red" if weighed and weighed.harm_share > HALF else "")
+    text.append(f"{proof:>8}  ", style="green" if weighed and weighed.proof_share > HALF else "")
     text.append(f"{view.verdict:<12}  ", style=_STYLES.get(view.verdict, ""))
     text.append(reason(view, width=max(width - _FIXED_WIDTH, _LEAST_REASON_WIDTH)))
     return text

@@ -31,6 +31,7 @@ class View:
     message: str
     stable: str
     candidate: str
+    candidate_revision: str
     step: str
     steps: tuple[str, ...]
     intended_percent: float
@@ -79,6 +80,7 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
         message=status.get("message", ""),
         stable=status.get("stable", {}).get("modelVersion", ""),
         candidate=status.get("candidate", {}).get("modelVersion", ""),
+        candidate_revision=status.get("candidate", {}).get("revision", ""),
         step=step.get("name", ""),
         steps=tuple(planned["name"] for planned in rollout.get("plan", ())),
         intended_percent=rollout.get("traffic", {}).get("candidate", 0.0),

@@ -12,15 +12,19 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from tests.cluster.api import Cluster
-from tests.demo import users, view
+from tests.demo import users, view, weighing
 
 NAMESPACE = "tidegate-demo"
 NAME = "digits"
 MODEL_DEPLOYMENT = f"/apis/tidegate.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{NAME}"
 STATS = f"/api/v1/namespaces/{NAMESPACE}/pods/traffic:8080/proxy/stats"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+OPERATOR_NAMESPACE = "tidegate-system"
+OPERATORS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 
 _POLL_SECONDS = 0.5
+_LOG_LOOKS = 4  # the log is longer than a status and read once in so many looks
+_LOG_SECONDS = 240  # longer than any rollout of the demo
 _ATTEMPTS = 4
 _REQUEST_TIMEOUT_SECONDS = 10.0
 
@@ -47,6 +51,16 @@ class Reader:
         url = f"{self._base_url}{path}"
         with self._opener.open(url, timeout=_REQUEST_TIMEOUT_SECONDS) as answer:
             return json.load(answer)
+
+    def log(self) -> list[str]:
+        """What all copies of the operator logged lately, line by line."""
+        lines: list[str] = []
+        for pod in self.get(OPERATORS)["items"]:
+            path = f"{OPERATORS}/{pod['metadata']['name']}/log?sinceSeconds={_LOG_SECONDS}"
+            url = f"{self._base_url}{path}"
+            with self._opener.open(url, timeout=_REQUEST_TIMEOUT_SECONDS) as answer:
+                lines += answer.read().decode(errors="replace").splitlines()
+        return lines
 
     def look(self) -> view.View:
         """The ModelDeployment now."""
@@ -90,6 +104,7 @@ class Watch:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._views: list[view.View] = []
+        self._weighed: dict[tuple[str, float], weighing.Weighed] = {}
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -112,13 +127,29 @@ class Watch:
         with self._lock:
             return tuple(self._views)
 
+    @property
+    def weighed(self) -> tuple[weighing.Weighed, ...]:
+        """All judgements so far, oldest first."""
+        with self._lock:
+            return tuple(sorted(self._weighed.values(), key=lambda one: one.at))
+
     def _run(self) -> None:
+        looks = 0
         while not self._stop.wait(_POLL_SECONDS):
             # A missed look is no news: the API server may be busy, or nothing is applied yet.
             with contextlib.suppress(OSError, ValueError):
                 seen = self._source.look()
                 with self._lock:
                     self._views.append(seen)
+                looks += 1
+                if looks % _LOG_LOOKS == 0:
+                    self._weigh()
+
+    def _weigh(self) -> None:
+        versions = {it.candidate_revision: it.candidate for it in self.views if it.candidate}
+        found = weighing.read(self._source.log(), versions=versions)
+        with self._lock:
+            self._weighed |= {(one.version, one.at): one for one in found if one.version}
 
 
 def _version(pod: dict[str, Any]) -> str:

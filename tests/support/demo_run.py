@@ -18,6 +18,7 @@ def look(at: float, **fields: Any) -> View:
         "message": "serving v1",
         "stable": "v1",
         "candidate": "",
+        "candidate_revision": "",
         "step": "",
         "steps": (),
         "intended_percent": 0.0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import random
 import signal
 import sys
 import time
@@ -26,16 +27,21 @@ from prometheus_client import (
 )
 
 KEEP_ALIVE_SECONDS = 4000.0
+BACKEND_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What the server does wrong, read from the environment.
 
+    Failures come in bursts of `fail_burst` at random, or evenly spread if that is 1. Without an
+    open port at `backend` (host:port) every answer fails.
     Units: ratios from 0 to 1, the rest in seconds.
     """
 
     fail_ratio: float = 0.0
+    fail_burst: int = 1
+    backend: str = ""
     slow_ratio: float = 0.0
     slow_seconds: float = 0.0
     ready_delay_seconds: float = 0.0
@@ -50,6 +56,8 @@ class Behaviour:
         """Variables of the same names in capitals; the operator injects version and revision."""
         return Behaviour(
             fail_ratio=float(env.get("FAIL_RATIO", "0")),
+            fail_burst=int(env.get("FAIL_BURST", "1")),
+            backend=env.get("BACKEND", ""),
             slow_ratio=float(env.get("SLOW_RATIO", "0")),
             slow_seconds=float(env.get("SLOW_SECONDS", "0")),
             ready_delay_seconds=float(env.get("READY_DELAY_SECONDS", "0")),
@@ -79,6 +87,25 @@ class Share:
         return owed
 
 
+@dataclass(slots=True)
+class Bursts:
+    """Says yes to a share of the questions, in bursts that begin at random."""
+
+    ratio: float
+    length: int
+    left: int = 0
+
+    def hit(self) -> bool:
+        """Whether this one belongs to the share."""
+        if self.left == 0:
+            # Of 1/ratio questions one is hit: `length` in a row after so many that are not.
+            begins = self.ratio / (self.length * (1 - self.ratio) + self.ratio)
+            self.left = self.length if random.random() < begins else 0
+        hit = self.left > 0
+        self.left -= hit
+        return hit
+
+
 class Server:
     """The request handlers and what they count."""
 
@@ -87,7 +114,8 @@ class Server:
         self.started_at = time.monotonic()
         self.draining = False
         self.registry = CollectorRegistry()
-        self._fail = Share(behaviour.fail_ratio)
+        ratio, burst = behaviour.fail_ratio, behaviour.fail_burst
+        self._fail = Share(ratio) if burst == 1 else Bursts(ratio, length=burst)
         self._slow = Share(behaviour.slow_ratio)
         self._requests = Counter(
             "http_requests_total",
@@ -127,12 +155,24 @@ class Server:
         await request.read()
         if self._slow.hit():
             await asyncio.sleep(self.behaviour.slow_seconds)
-        code = 500 if self._fail.hit() else 200
+        code = 500 if self._fail.hit() or not await self._backend_is_there() else 200
         self._requests.labels(code=code, method=request.method, path=request.path).inc()
         self._duration.labels(method=request.method, path=request.path).observe(
             time.perf_counter() - began
         )
         return self._response(code)
+
+    async def _backend_is_there(self) -> bool:
+        if not self.behaviour.backend:
+            return True
+        host, _, port = self.behaviour.backend.rpartition(":")
+        try:
+            async with asyncio.timeout(BACKEND_SECONDS):
+                _, writer = await asyncio.open_connection(host, int(port))
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
 
     def _response(self, code: int) -> web.Response:
         who = {"version": self.behaviour.version, "revision": self.behaviour.revision}

@@ -40,7 +40,7 @@ def test_users_ask_for_rows_no_model_has_seen() -> None:
 
 
 def test_limits_come_from_the_example() -> None:
-    assert stage.limits() == {"error-ratio": 0.02, "latency-p95": 0.5}
+    assert stage.limits() == {"error-ratio": 0.05, "latency-p95": 0.5}
 
 
 def test_the_tag_changes_with_the_operator_only(tmp_path: Path) -> None:

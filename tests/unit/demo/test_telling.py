@@ -13,33 +13,41 @@ from tests.demo.promises import Promise
 from tests.demo.story import Act, Recording
 from tests.demo.users import Sums, read_users
 from tests.demo.view import Judged, View
+from tests.demo.weighing import Weighed
 
 FAILED = Judged(name="error-ratio", outcome="Fail", reason="", value=0.3, samples=37.0)
 
 
-def told(view: View, *, width: int = 160, **versions: Sums) -> str:
-    return timeline.line(view, version="v3", began=START, sums=versions, width=width).plain
+WEIGHED = Weighed(
+    at=START + 1.0, version="v3", harm=4.6, harm_limit=6.0, proof=-3.0, proof_limit=3.0
+)
+
+
+def told(view: View, *, width: int = 160, weighed: Weighed | None = None, **versions: Sums) -> str:
+    return timeline.line(
+        view, version="v3", began=START, sums=versions, weighed=weighed, width=width
+    ).plain
 
 
 def test_a_line_holds_what_is_wanted_and_what_users_saw() -> None:
     view = step(START + 65.0, version="v3", weight=10, metrics=(FAILED,), message="v3 at 10")
     of_v3 = Sums(answered=6, failed=3, latencies=(0.6,) * 6)
-    line = told(view, v2=Sums(answered=54), v3=of_v3)
+    line = told(view, weighed=WEIGHED, v2=Sums(answered=54), v3=of_v3)
     assert line.split() == [
         *("01:05", "p10", "10", "%", "10.0", "%"),
-        *("50.0", "%", "600", "ms", "6", "Fail", "v3", "at", "10"),
+        *("50.0", "%", "600", "ms", "6", "4.6/6.0", "-3.0/3.0", "Fail", "v3", "at", "10"),
     ]
 
 
 def test_a_line_without_requests_says_so_and_invents_nothing() -> None:
-    assert told(look(START)).split()[4:8] == ["-", "-", "-", "-"]
+    assert told(look(START)).split()[4:10] == ["-"] * 6
 
 
 @pytest.mark.parametrize("width", [100, 130, 160])
 def test_a_line_never_exceeds_the_terminal(width: int) -> None:
     view = step(START, version="v3", weight=10, message="long " * 60)
     sums = {"v2": Sums(answered=99_000), "v3": Sums(answered=10_000, failed=10_000)}
-    assert len(told(view, width=width, **sums)) <= max(width, 110)
+    assert len(told(view, width=width, weighed=WEIGHED, **sums)) <= max(width, 130)
 
 
 def test_columns_stand_below_their_names() -> None:
@@ -47,6 +55,7 @@ def test_columns_stand_below_their_names() -> None:
     line = told(step(START, version="v3", weight=10, metrics=(FAILED,), message="because"))
     assert heading.index("reason") == line.index("because")
     assert heading.index("verdict") == line.index("Fail")
+    assert heading.index("proof") + len("proof") == line.index("-  Fail") + 1
 
 
 @pytest.mark.parametrize(
