@@ -18,12 +18,15 @@ from urllib.parse import urlencode
 
 import prometheus_client
 import pytest
+import yaml
 from evidence_build import CANDIDATE, STABLE
 from tests.cluster import gobuild
 from tests.cluster.progress import Progress
 
 NAMES = tuple(f"iris-{index}" for index in range(16))
 PODS = ((CANDIDATE, "a"), (CANDIDATE, "b"), (STABLE, "a"))
+GATEWAY = "/gateway"
+ROOT = Path(__file__).parents[3]
 SCRAPE_SECONDS = 1.0
 DEADLINE_SECONDS = 30.0
 
@@ -76,6 +79,19 @@ class Pod:
                 self._rest_seconds.labels(*rest).observe(seconds)
                 self._http_seconds.labels(path, str(code)).observe(seconds)
 
+    def exposition(self) -> bytes:
+        return prometheus_client.generate_latest(self.registry)
+
+
+class Recorded:
+    """A pod that exports what another server once did."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def exposition(self) -> bytes:
+        return self._text.encode()
+
 
 class Exporter(ThreadingHTTPServer):
     """Speaks for all pods; one that was not started is a target that is down."""
@@ -84,7 +100,7 @@ class Exporter(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, Pod | Recorded] = {}
 
     @property
     def address(self) -> str:
@@ -100,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.end_headers()
         if pod:
-            self.wfile.write(prometheus_client.generate_latest(pod.registry))
+            self.wfile.write(pod.exposition())
 
     def log_message(self, *args: object) -> None:
         pass
@@ -141,6 +157,21 @@ class Prometheus:
         except (urllib.error.URLError, ConnectionError):
             return False
 
+    def replay(self, path: str, text: str) -> None:
+        """The target with this metrics path exports this from now on."""
+        self.exporter.pods[path] = Recorded(text)
+
+    def scraped(self, matchers: str, *, targets: int = 1) -> float:
+        """Wait until a scrape that began after now has reached the targets; its latest time."""
+        since = time.time()
+
+        def times() -> list[float]:
+            found = self.query(f"timestamp(up{{{matchers}}})")
+            return [at for at in (float(it["value"][1]) for it in found) if at > since]
+
+        wait_for(lambda: len(times()) == targets, what="a scrape of every target")
+        return max(times())
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=DEADLINE_SECONDS)
@@ -161,14 +192,7 @@ class Deployment:
 
     def scraped(self) -> float:
         """Wait until a scrape that began after now has reached every pod; its latest time."""
-        since = time.time()
-
-        def times() -> list[float]:
-            found = self.prometheus.query(f'timestamp(up{{model_deployment="{self.name}"}})')
-            return [at for at in (float(it["value"][1]) for it in found) if at > since]
-
-        wait_for(lambda: len(times()) == len(PODS), what="a scrape of every pod")
-        return max(times())
+        return self.prometheus.scraped(f'model_deployment="{self.name}"', targets=len(PODS))
 
 
 def wait_for(holds: Callable[[], bool], *, what: str) -> None:
@@ -204,8 +228,24 @@ def _config(exporter: str) -> dict[str, Any]:
     ]
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS:g}s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "pods", "static_configs": targets}],
+        "scrape_configs": [
+            {"job_name": "pods", "static_configs": targets},
+            {
+                "job_name": "gateway",
+                "metrics_path": GATEWAY,
+                "static_configs": [{"targets": [exporter]}],
+                **_documented("metric_relabel_configs"),
+            },
+        ],
     }
+
+
+def _documented(first: str) -> dict[str, Any]:
+    """The example of the documentation that begins with this word."""
+    page = (ROOT / "docs" / "how-to" / "prometheus.md").read_text()
+    examples = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    (wanted,) = [yaml.safe_load(it) for it in examples if it.startswith(first)]
+    return dict(wanted)
 
 
 @pytest.fixture(scope="module")

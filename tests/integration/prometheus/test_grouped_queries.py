@@ -132,6 +132,8 @@ def test_raw_samples_of_a_group_are_those_of_each_alone(
 
     async def play() -> None:
         desk = world.desk()
+        for one in wanted:  # at the tick before, so that the desk knows them
+            await desk.series(one, since=world.at - 6, at=world.at - 1)
         world.source.queries.clear()
         together = await asyncio.gather(
             *(desk.series(one, since=world.at - 5, at=world.at) for one in wanted)
@@ -165,6 +167,8 @@ def test_a_gauge_is_one_number_per_revision(
 
     async def play() -> None:
         desk = world.desk()
+        for one in wanted:
+            await desk.numbers(one, at=world.at - 1)
         world.source.queries.clear()
         found = await asyncio.gather(*(desk.numbers(one, at=world.at) for one in wanted))
         assert len(world.source.queries) == 1
