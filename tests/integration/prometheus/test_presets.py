@@ -1,0 +1,110 @@
+"""Presets against a real Prometheus that scrapes what real servers exported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+import recorded
+from evidence_build import CANDIDATE, STABLE
+
+from tidegate.evidence import counters, histograms, presets, queries, samples
+from tidegate.evidence.model import Identity, Latency, Series, Window
+from tidegate.evidence.narrowing import Narrowing
+from tidegate.evidence.queries import Wanted
+from tidegate.evidence.substitution import Unsafe
+
+Asked = dict[str, tuple[Series, ...]]
+
+
+def _asked(prometheus: Any, server: str, metric: str, identity: Identity) -> Asked:
+    """The series that the operator would find, by role."""
+    wanted = queries.wanted(
+        presets.TEMPLATES[server, metric], given={}, identity=identity, window_seconds=60
+    )
+    assert not isinstance(wanted, Unsafe), wanted
+    found: Asked = {}
+    for role, one in wanted.items():  # the total comes before what is picked from it
+        if isinstance(one, Wanted):
+            rows = prometheus.query(one.group.text([identity], range_seconds=60))
+            series = samples.series_of(rows)
+        else:
+            assert isinstance(one, Narrowing)
+            series = one.pick(found[queries.TOTAL])
+        assert isinstance(series, tuple), series
+        found[role] = series
+    return found
+
+
+def _count(series: tuple[Series, ...], among: tuple[Series, ...], window: Window) -> float:
+    births = counters.Births(among)
+    return sum(counters.by_target(series, births=births, window=window).values())
+
+
+def _replayed(prometheus: Any, path: str, *, matchers: str, servers: Iterable[str]) -> Window:
+    """The time between a scrape before the traffic of all these servers and one after it."""
+    scraped = []
+    for moment in ("before", "after"):
+        text = "".join(recorded.text(server, moment) for server in servers)
+        prometheus.replay(path, text)
+        scraped.append(prometheus.scraped(matchers))
+    return Window(start=scraped[0], end=scraped[1], scrape_interval_seconds=1.0)
+
+
+@pytest.fixture(scope="module")
+def played(prometheus: Any, names: Iterator[str]) -> tuple[Identity, Window]:
+    """One pod that speaks like all servers at once."""
+    name = next(names)
+    matchers = f'model_deployment="{name}",revision="{CANDIDATE}",pod=~".*-a"'
+    window = _replayed(
+        prometheus, f"/{name}/{CANDIDATE}/a", matchers=matchers, servers=recorded.COUNTED
+    )
+    return Identity(namespace="ml", name=name, candidate=CANDIDATE), window
+
+
+@pytest.mark.parametrize("server", [it for it in recorded.COUNTED if it != "KServe"])
+def test_errors_are_those_that_were_served(
+    prometheus: Any, played: tuple[Identity, Window], server: str
+) -> None:
+    identity, window = played
+
+    found = _asked(prometheus, server, "error-ratio", identity)
+
+    total, bad = found[queries.TOTAL], found[queries.BAD]
+    expected = recorded.COUNTED[server]
+    assert _count(total, total, window) == expected.total
+    assert _count(bad, total, window) == expected.bad
+
+
+@pytest.mark.parametrize("server", [it for it in recorded.COUNTED if it != "Triton"])
+def test_slow_requests_are_those_that_were_served(
+    prometheus: Any, played: tuple[Identity, Window], server: str
+) -> None:
+    identity, window = played
+    measure = presets.TEMPLATES[server, "latency-p95"].measure
+    assert isinstance(measure, Latency)
+
+    series = _asked(prometheus, server, "latency-p95", identity)[queries.BUCKETS]
+    histogram = histograms.collect(
+        series,
+        births=counters.Births(series),
+        window=window,
+        unit_seconds=measure.unit_seconds,
+    )
+
+    assert histogram is not None
+    assert histogram.total == recorded.COUNTED[server].timed
+    edge = histograms.edge_at_or_below(histogram.edges, limit=0.5)
+    assert edge is not None
+    assert histogram.above(edge) == recorded.COUNTED[server].slow
+
+
+def test_the_documented_relabelling_tells_the_clusters_of_a_gateway_apart(prometheus: Any) -> None:
+    window = _replayed(prometheus, "/gateway", matchers='job="gateway"', servers=["Envoy"])
+    identity = Identity(namespace="ml", name="iris", candidate=STABLE)
+
+    found = _asked(prometheus, "Envoy", "error-ratio", identity)
+
+    total, bad = found[queries.TOTAL], found[queries.BAD]
+    assert (_count(total, total, window), _count(bad, total, window)) == (17, 3)
