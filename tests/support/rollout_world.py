@@ -34,6 +34,7 @@ def make_spec(
     scaling: model.Scaling | None = None,
     min_requests: int = 10,
     revision_history_limit: int = 2,
+    rollout_history_limit: int = 5,
 ) -> model.Spec:
     steps = tuple(
         model.Step(
@@ -77,6 +78,7 @@ def make_spec(
         rollback=model.Rollback(),
         progress_deadline_seconds=progress_deadline_seconds,
         revision_history_limit=revision_history_limit,
+        rollout_history_limit=rollout_history_limit,
         paused=paused,
     )
 
@@ -115,6 +117,8 @@ class World:
     events: list[actions.Event] = field(default_factory=list)
     weights_seen: list[dict[str, float]] = field(default_factory=list)
     status_writes: int = 0
+    records: dict[str, actions.CreateRecord] = field(default_factory=dict)
+    keeps_records: bool = True
 
     # --- people ----------------------------------------------------------------------------------
 
@@ -151,6 +155,7 @@ class World:
             blocked=self.blocked,
             request=self.request,
             revisions=dict(self.revisions),
+            records=tuple(map(_kept, self.records.values())),
             traffic=self.traffic,
             analysis=self.analysis,
             ready_url_failure=self.ready_url_failure,
@@ -166,9 +171,18 @@ class World:
             self.status = decision.status
         for action in actions.after_status(decision.actions):
             self._do(action)
+        for action in actions.bookkeeping(decision.actions) if self.keeps_records else ():
+            self._keep(action)
         self.events.extend(decision.events)
         self._pods_become_ready()
         return decision
+
+    def _keep(self, action: actions.Bookkeeping) -> None:
+        if isinstance(action, actions.CreateRecord):
+            assert action.last.record not in self.records, "a record is made once"
+            self.records[action.last.record] = action
+        else:
+            del self.records[action.name]
 
     def tick(self, seconds: float = 1.0) -> actions.Decision:
         self.now += timedelta(seconds=seconds)
@@ -274,3 +288,12 @@ def serving(version: model.Revision = V1, **options: object) -> World:
     world.weights_seen.clear()
     world.status_writes = 0
     return world
+
+
+def _kept(made: actions.CreateRecord) -> model.KeptRecord:
+    return model.KeptRecord(
+        name=made.last.record,
+        revision=made.last.revision,
+        attempt=made.last.attempt,
+        finished_at=made.last.finished_at,
+    )

@@ -106,6 +106,10 @@ FULL_STATUS = model.Status(
         analysis_key="0f3a",
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",
+        model_name="fraud",
+        model_uri="s3://models/fraud/1.5.0",
+        from_revision=A,
+        from_model_version="1.4.0",
     ),
     analysis=(_RESULT,),
     last_handled_request=model.HandledRequest(
@@ -121,6 +125,10 @@ FULL_STATUS = model.Status(
         result=model.RolloutResult.PROMOTED,
         finished_at=NOON - timedelta(days=40),
         reason="all steps passed",
+        by="Analysis",
+        revision=A,
+        attempt=3,
+        record=f"fraud-{A}-3",
     ),
     rejected=(
         model.RejectedRevision(

@@ -21,6 +21,7 @@ from tidegate.rollout import model, objects
 
 # Of 10 kB; the rest is for metadata, which the API server fills.
 LIMIT_BYTES = 9_000
+_LEAST_TEXT = 256
 NO_DETAIL = "steps and evidence: the operator was interrupted while another rollout replaced it"
 
 Spec = dict[str, Any]
@@ -32,7 +33,7 @@ def write_record(
     """The object to create; `rollout` is None where only its result is still known.
 
     A record that would be too large loses the evidence of its earliest steps first, then the least
-    bad metrics of the last one, then its earliest steps; `omitted` says so.
+    bad metrics of the last one, then its earliest steps, then ends of texts; `omitted` says so.
     """
     spec = _document(_spec(meta, last=last, rollout=rollout))
     labels = objects.common_labels(meta.name, component="record")
@@ -200,6 +201,12 @@ def _smaller(spec: Spec) -> Iterator[Spec]:
         del steps[0]
         gone += 1
         yield form()
+    smallest = form()
+    smallest["reason"] = smallest.get("reason", "")[:_LEAST_TEXT]
+    smallest["model"] = {
+        name: text[:_LEAST_TEXT] for name, text in smallest.get("model", {}).items()
+    }
+    yield smallest | {"omitted": f"{smallest['omitted']}, ends of reason and model"}
 
 
 def _bytes(spec: Spec) -> int:

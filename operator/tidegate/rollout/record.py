@@ -34,7 +34,7 @@ def name_of(turn: Turn, rollout: model.Rollout) -> str:
 
 
 def next_attempt(turn: Turn, revision: str) -> int:
-    """One more than the attempts at this revision that are known; no rollout is named twice."""
+    """One more than the attempts at this revision that are known, so that no record is in its way."""
     known = [one.attempt for one in turn.seen.records if one.revision == revision]
     last, rollout = turn.status.last_rollout, turn.status.rollout
     if last is not None and last.revision == revision:
