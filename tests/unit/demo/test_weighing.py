@@ -27,7 +27,7 @@ VERSIONS = {"97ebfdf6fb": "v3"}
 def _judged(at: float) -> Document:
     context = Context(now=at, step=0, judged_from=0.0, has_stable=True)
     judgement = decide(begin(CONFIG), context=context, config=CONFIG)
-    return replay.judged(rollout=ROLLOUT, rows=(), digest="", context=context, judgement=judgement)
+    return replay.judged(rollout=ROLLOUT, rows=0, digest="", context=context, judgement=judgement)
 
 
 def _lines() -> list[str]:
