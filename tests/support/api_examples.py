@@ -109,6 +109,7 @@ FULL: Object = {
         },
         "analysis": {
             "source": "default",
+            "dataPlane": "Istio",
             "interval": "10s",
             "warmup": "2m",
             "settle": "20s",
@@ -538,6 +539,7 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.strategy.scaling.minReplicas", (0, 1001)),
     ("spec.strategy.scaling.matchTraffic", ("yes", 1)),
     ("spec.analysis.source", ("http://prometheus:9090", "")),
+    ("spec.analysis.dataPlane", ("Linkerd", "None", "")),
     ("spec.analysis.minRequests", (0, 10**9 + 1)),
     ("spec.analysis.errorLimit", (0, 101)),
     ("spec.analysis.onInconclusive", ("Go", "")),

@@ -16,6 +16,7 @@ from tidegate.api.revision import mapping
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import escaped
+from tidegate.evidence.templates import preset_violations
 from tidegate.rollout import model
 
 STDIN = "-"
@@ -155,8 +156,8 @@ def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violati
     if body.get("apiVersion") != _API_VERSION:
         found.append(model.Violation(path="apiVersion", message=f"must be {_API_VERSION}"))
     if kind == "ModelDeployment":
-        _, refused = convert.read_spec(body)
-        return found + list(refused)
+        spec, refused = convert.read_spec(body)
+        return found + list(preset_violations(spec) if spec else refused)
     if not mapping(body.get("metadata")).get("name"):
         found.append(model.Violation(path="metadata.name", message="is required: add it"))
     if kind == ports.ROLLOUT_RECORD.kind:

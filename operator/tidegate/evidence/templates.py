@@ -44,6 +44,16 @@ def resolve_templates(
     return tuple(violations) or found
 
 
+def preset_violations(spec: model.Spec) -> tuple[model.Violation, ...]:
+    """What is wrong with the presets of a spec; all that can be said without a cluster."""
+    found = (
+        _preset(metric.preset, spec=spec, path=f"spec.analysis.metrics[{index}]")
+        for index, metric in enumerate(spec.analysis.metrics)
+        if metric.preset
+    )
+    return tuple(one for one in found if isinstance(one, model.Violation))
+
+
 def violations_of(
     template: Template, *, given: Mapping[str, str], path: str
 ) -> tuple[model.Violation, ...]:

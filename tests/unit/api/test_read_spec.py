@@ -173,6 +173,7 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
 def test_metrics_are_read_with_their_windows_and_samples() -> None:
     analysis = spec_of(FULL).analysis
     assert analysis.interval_seconds == 10.0
+    assert analysis.data_plane == "Istio"
     assert (analysis.breach_failures, analysis.breach_out_of) == (2, 4)
     assert analysis.on_inconclusive is model.OnInconclusive.ROLLBACK
     assert (analysis.false_rollback, analysis.false_promotion) == (0.02, 0.1)

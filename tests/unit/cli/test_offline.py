@@ -98,6 +98,10 @@ def test_good_objects_have_no_findings() -> None:
             "['x']/iris: kind: is not a kind of Tidegate; known are ModelDeployment",
         ),
         (
+            changed("spec.analysis", {"metrics": [{"name": "a", "preset": "itl-p95"}]}),
+            "ModelDeployment/iris: spec.analysis.metrics[0].preset: server HTTP exports nothing",
+        ),
+        (
             changed("metadata", {}, base=TEMPLATE),
             "ClusterMetricTemplate/(no name): metadata.name: is required",
         ),
