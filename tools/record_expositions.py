@@ -182,7 +182,6 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "Envoy": Recipe(
         package="",
-        prepare=None,
         command=lambda root: [
             sys.executable,
             "proxied.py",
@@ -224,8 +223,9 @@ def install(root: Path, *, recipe: Recipe) -> str:
         return _output([str(root / "envoy"), "--version"]).split("/")[-4]
     if not venv.exists():
         _run(["uv", "venv", "--python", recipe.python, str(venv)])
-        packages = recipe.extra_packages or ()
-        _run(["uv", "pip", "install", "--python", str(venv), recipe.package, *packages])
+        _run(
+            ["uv", "pip", "install", "--python", str(venv), recipe.package, *recipe.extra_packages]
+        )
     code = f"from importlib.metadata import version; print(version({recipe.package!r}))"
     return _output([str(venv / "bin" / "python"), "-c", code])
 
@@ -277,8 +277,9 @@ def serve_traffic(recipe: Recipe) -> str:
     for url in recipe.probes:
         for _ in range(PROBES):
             ask(url)
+    served = f"{GOOD} good, {BAD} bad, {SLOW} slow requests"
     paths = " ".join(url.split("/", 3)[-1] or "/" for url in recipe.probes)
-    return f"{GOOD} good, {BAD} bad, {SLOW} slow requests and {PROBES} probes each of: {paths}"
+    return f"{served} and {PROBES} probes each of: {paths}" if paths else served
 
 
 def ask(url: str, *, body: Body | None = None) -> tuple[int, str]:
