@@ -38,7 +38,7 @@ class Pod:
 
     revision: str
     name: str = "a"
-    per_second: float = 5.0
+    per_second: float = 50.0
     error_share: float = 0.0
     slow_share: float = 0.0
     born_at: float = START - 7200
@@ -167,13 +167,13 @@ class Bench:
                 Pod(
                     revision=build.STABLE,
                     name="a",
-                    per_second=22.5,
+                    per_second=225.0,
                     error_share=stable_error_share,
                 ),
                 Pod(
                     revision=build.STABLE,
                     name="b",
-                    per_second=22.5,
+                    per_second=225.0,
                     error_share=stable_error_share,
                 ),
             ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tidegate.evidence.model import Arm, Identity, Limit, Measurement, Problem, Series, Window
+from tidegate.evidence.model import Identity, LabelMatch, Operator, Series, Window
 from tidegate.rollout import model
 
 CANDIDATE = "c0ffee0001"
 STABLE = "5ab1e00001"
 IDENTITY = Identity(namespace="ml", name="iris", candidate=CANDIDATE, stable=STABLE)
 START, END, SCRAPE = 1000.0, 1060.0, 15.0
+BAD = (LabelMatch(label="status_code", operator=Operator.MATCHES, values=("5..",)),)
 WINDOW = Window(start=START, end=END, scrape_interval_seconds=SCRAPE)
 
 
@@ -31,43 +32,6 @@ def series(
 def grows(*, by: float, scrapes: int = 6, start: float = 0.0) -> list[float]:
     """Values of a counter that grows evenly; six scrapes reach from before the window to its end."""
     return [start + by * index for index in range(scrapes)]
-
-
-def arm(
-    value: float | None = 0.0,
-    *,
-    samples: float = 1000.0,
-    bad: float = 0.0,
-    limit: Limit = Limit.KEPT,
-    newest: float | None = END,
-    edge: float | None = None,
-    problem: Problem | None = None,
-) -> Arm:
-    return Arm(
-        value=value,
-        samples=samples,
-        bad=bad,
-        limit=limit,
-        newest=newest,
-        edge=edge,
-        problem=problem,
-    )
-
-
-def look(
-    candidate: Arm,
-    stable: Arm | None = None,
-    *,
-    threshold: model.Threshold | None = None,
-    counted: bool = True,
-) -> Measurement:
-    return Measurement(
-        at=END,
-        threshold=threshold or model.Threshold(max=0.01),
-        candidate=candidate,
-        stable=stable or arm(),
-        counted=counted,
-    )
 
 
 def metric(name: str = "error-ratio", **more: object) -> model.Metric:

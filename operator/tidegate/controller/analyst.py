@@ -203,6 +203,8 @@ class Analyst:
         While its source is down this is tried again: no verdict may depend on one bad moment.
         """
         metrics = case.without_past
+        if not metrics:
+            return {}
         found = await asyncio.gather(
             *(self._past(metric, request=request, case=case) for metric in metrics)
         )

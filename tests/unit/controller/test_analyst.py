@@ -1,170 +1,106 @@
+"""When the analyst looks, what it asks, and what it finds with the real engine behind it."""
+
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import evidence_build as build
 import port_fakes
 import pytest
+from analyst_bench import COMPARE, START, WARM, Bench, Pod, metric, run
 
 from tidegate.controller import analyst
-from tidegate.controller.analyst import AnalysisRequest, Analyst
-from tidegate.evidence.model import Query, Selector, Series, Template
-from tidegate.evidence.model import Ratio as RatioMeasure
-from tidegate.evidence.templates import resolve_templates
-from tidegate.ports import Ok, RawAnswer, Result, Retryable
+from tidegate.evidence import replay
+from tidegate.evidence.model import Query, Ratio, Selector, Template
 from tidegate.rollout import model
 from tidegate.rollout.model import Outcome, Verdict
-from tidegate.settings import MetricSourceSettings
 
-SCRAPE = build.SCRAPE
-START = port_fakes.EPOCH.timestamp()
-RANGE = re.compile(r"(?P<metric>\w+)\{(?P<matchers>.*)\}\[(?P<seconds>\d+)s\]")
-SOURCES = {
-    name: MetricSourceSettings(name=name, url="", enforces_namespace=True, timeout_seconds=0.02)
-    for name in ("default", "other")
-}
-RATIO = "rest_server_requests_total"
-LATENCY = "rest_server_request_duration_seconds_bucket"
-
-
-class Tsdb:
-    """A `MetricSource` that scrapes pods whose counters grow with time, all at the same moments."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.down: set[str] = set()
-        self.hanging: set[str] = set()
-        self.per_second: dict[str, float] = {build.CANDIDATE: 1.0, build.STABLE: 9.0}
-        self.error_share: dict[str, float] = {}
-        self.late_seconds = 0.0
-        self.numbers: dict[str, str] = {}
-        self.began_at = START - 3600
-
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
-        self.asked.append((source, promql))
-        await asyncio.sleep(0)
-        if source in self.hanging:
-            await asyncio.Event().wait()
-        if source in self.down:
-            return Retryable(message="down")
-        asked = RANGE.fullmatch(promql)
-        if asked is None:
-            number = self.numbers[promql]
-            return Ok(RawAnswer(result_type="scalar", result=[at.timestamp(), number]))
-        end = at.timestamp()
-        found = list(self._series(asked, start=end - float(asked["seconds"]), end=end))
-        return Ok(RawAnswer(result_type="matrix", result=build.raw(found)))
-
-    def _series(self, asked: re.Match[str], *, start: float, end: float) -> Iterator[Series]:
-        visible = end - self.late_seconds
-        times = [
-            START + SCRAPE * index
-            for index in range(-300, 20_000)
-            if start <= START + SCRAPE * index <= visible
-        ]
-        for revision, rate in self.per_second.items():
-            share = self.error_share.get(revision, 0.0) if "status_code" in asked[0] else 1.0
-            edges = {"0.1": 0.9, "0.5": 0.99, "1": 1.0, "+Inf": 1.0}
-            for le, below in edges.items() if "_bucket" in asked[0] else [("", 1.0)]:
-                yield Series(
-                    labels={"revision": revision, "pod": revision, "le": le},
-                    samples=tuple(
-                        (at, max(0.0, at - self.began_at) * rate * share * below) for at in times
-                    ),
-                )
+NO_LIMIT = model.NO_THRESHOLD
+OTHER = Template(
+    name="answers",
+    measure=Ratio(
+        bad=Selector(metric="other_requests_total", matches=build.BAD),
+        total=Selector(metric="other_requests_total"),
+    ),
+    source="other",
+)
 
 
-class Bench:
-    """An analyst with a hand-set clock and a request for a step confirmed at the clock's start."""
-
-    def __init__(
-        self, *metrics: model.Metric, templates: Mapping[str, Template] | None = None
-    ) -> None:
-        self.clock = port_fakes.ManualClock()
-        self.tsdb = Tsdb()
-        self.templates = templates or {}
-        spec = build.spec(build.analysis(*(metrics or (build.metric(),))))
-        resolved = resolve_templates(
-            spec,
-            find=lambda reference: self.templates.get(reference.name),
-            sources=dict.fromkeys(SOURCES, True),
-        )
-        assert isinstance(resolved, Mapping), resolved
-        self.request = AnalysisRequest(
-            namespace="ml",
-            name="iris",
-            uid="uid-1",
-            rollout_id="r1",
-            stable=build.STABLE,
-            candidate=build.CANDIDATE,
-            spec=spec,
-            templates=resolved,
-            step_index=0,
-            confirmed_at=self.clock.now(),
-            first_traffic_at=self.clock.now(),
-            split_percent=10.0,
-            analysis_key="k1",
-        )
-        self.restart()
-
-    def restart(self) -> None:
-        self.analyst = Analyst(source=self.tsdb, clock=self.clock, sources=SOURCES)
-
-    async def state(self, **changes: Any) -> model.AnalysisState:
-        return await self.analyst.state(replace(self.request, **changes))
-
-    async def states(self, *, seconds: float, every: float = 5.0) -> list[model.AnalysisState]:
-        """What a reconciler sees that looks every few seconds."""
-        found = []
-        for _ in range(round(seconds / every)):
-            await self.clock.advance(every)
-            found.append(await self.state())
-        return found
+def from_other_source(**more: object) -> model.Metric:
+    reference = model.TemplateRef(kind="MetricTemplate", name="answers")
+    return metric("answers", preset="", template=reference, **more)
 
 
-def run(scenario: Callable[[Bench], Coroutine[Any, Any, None]], bench: Bench | None = None) -> None:
-    asyncio.run(scenario(bench or Bench()))
+def with_other_source(bench: Bench) -> Bench:
+    """The same pods export the same counters under another name, for the other source."""
+    bench.tsdb.pods += [replace(pod, prefix="other") for pod in bench.tsdb.pods]
+    return bench
+
+
+def two_sources(**more: object) -> Bench:
+    bench = Bench(metric(), from_other_source(**more), templates={"answers": OTHER})
+    return with_other_source(bench)
+
+
+# --- when ----------------------------------------------------------------------------------------
 
 
 def test_nothing_is_asked_before_settle_warm_up_and_one_scrape_are_over() -> None:
     async def scenario(bench: Bench) -> None:
         states = await bench.states(seconds=70)
 
-        assert {it.reason for it in states} == {"Warmup"}
-        assert not any(it.judged for it in states)
+        assert {(it.verdict, it.reason) for it in states} == {(Verdict.HOLD, "Warmup")}
+        assert not any(it.judged or it.results for it in states)
         assert bench.tsdb.asked == []
         assert bench.analyst.next_look_seconds(bench.request) == 5.0
 
         (state,) = await bench.states(seconds=5)
         assert state.judged
-        assert state.reason == "Insufficient"  # 15 requests in the 15 s since it is warm
-        states = await bench.states(seconds=60)
-        assert states[-1].verdict is Verdict.ADVANCE
+        assert state.reason == "Insufficient"
+        assert len(bench.tsdb.asked) == 2  # stable's history, and the first look
+
+    run(scenario)
+
+
+def test_before_the_first_weight_only_the_history_is_asked_and_once() -> None:
+    async def scenario(bench: Bench) -> None:
+        first = await bench.analyst.outlook(bench.request)
+        asked = len(bench.tsdb.asked)
+        second = await bench.analyst.outlook(bench.request)
+        await bench.states(seconds=75)
+
+        assert not first.judged
+        assert len(first.estimates) == len(bench.rollout.plan)
+        assert second == first
+        assert asked == 1
+        assert len(bench.tsdb.asked) == 2
 
     run(scenario)
 
 
 def test_later_steps_wait_only_for_the_traffic_to_settle() -> None:
     async def scenario(bench: Bench) -> None:
-        bench.request = replace(
-            bench.request, first_traffic_at=bench.clock.now() - timedelta(hours=1)
-        )
+        await bench.states(seconds=600)
+        bench.next_step(20.0)
         states = await bench.states(seconds=45)
 
-        assert [it.judged for it in states] == [False] * 8 + [True]
+        assert [it.reason == "Warmup" for it in states] == [True] * 8 + [False]
 
     run(scenario)
 
 
-def test_a_missing_time_of_first_traffic_is_the_confirmation() -> None:
-    bench = Bench()
+def test_looks_are_at_whole_multiples_of_the_interval() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.clock.advance(1.3)
+        await bench.states(seconds=200, every=2.3)
 
-    assert replace(bench.request, first_traffic_at=None).data_from == bench.request.data_from
+        instants = {at for promql, at in bench.tsdb.queries if "[375s]" not in promql}
+        assert {at % 5.0 for at in instants if at > START} == {0.0}
+
+    run(scenario)
 
 
 def test_between_looks_the_last_judgement_is_returned_without_asking() -> None:
@@ -180,163 +116,9 @@ def test_between_looks_the_last_judgement_is_returned_without_asking() -> None:
         await bench.clock.advance(0.1)
         assert bench.analyst.next_look_seconds(bench.request) == 0.0
         await bench.state()
-        assert len(bench.tsdb.asked) > asked
+        assert len(bench.tsdb.asked) == asked + 1
 
     run(scenario)
-
-
-def test_equal_queries_of_a_look_are_asked_once() -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.states(seconds=80)
-        bench.tsdb.asked.clear()
-        await bench.states(seconds=5)
-
-        metrics = [RANGE.fullmatch(promql) for _, promql in bench.tsdb.asked]
-        assert sorted(it["metric"] for it in metrics if it) == [LATENCY, RATIO, RATIO]
-
-    run(
-        scenario,
-        Bench(
-            build.metric(),
-            build.metric("slow", preset="latency-p95", threshold=model.Threshold(max=0.5)),
-        ),
-    )
-
-
-def test_an_erring_candidate_is_rolled_back_after_three_scrapes() -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.per_second[build.CANDIDATE] = 10.0
-        bench.tsdb.error_share[build.CANDIDATE] = 0.08
-        states = await bench.states(seconds=120)
-
-        verdicts = [it.verdict for it in states]
-        first = verdicts.index(Verdict.ROLL_BACK)
-        # Judged from 75 s on; looks at 75, 90 and 105 s bring new samples.
-        assert (first + 1) * 5 == 105
-        assert states[first].message == "error-ratio 0.08 > 0.01 (n=450)"
-        assert states[first].results[0].failures == 3
-
-    run(scenario)
-
-
-def test_errors_from_before_the_step_settled_do_not_count() -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.began_at = START - 15
-        bench.tsdb.error_share[build.CANDIDATE] = 0.5
-        bench.tsdb.per_second[build.CANDIDATE] = 0.0
-        states = await bench.states(seconds=200)
-
-        assert {it.verdict for it in states} == {Verdict.HOLD}
-        assert states[-1].reason == "NoData"
-        assert states[-1].without_data_since == port_fakes.EPOCH + timedelta(seconds=75)
-
-    run(scenario)
-
-
-def test_requests_and_share_are_counted_since_the_traffic_settled() -> None:
-    async def scenario(bench: Bench) -> None:
-        states = await bench.states(seconds=630)
-
-        assert states[-1].requests == 600
-        assert states[-1].observed_candidate_percent == 10.0
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("late_seconds", [0.0, 15.0])
-def test_a_restart_changes_no_count(late_seconds: float) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.late_seconds = late_seconds
-        for _ in range(4):
-            (*_, before) = await bench.states(seconds=600)
-            bench.restart()
-            assert (await bench.state()).requests == before.requests
-
-    run(scenario)
-
-
-def test_samples_that_become_visible_late_are_not_lost() -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.late_seconds = 10.0
-        await bench.states(seconds=600)
-        bench.tsdb.late_seconds = 0.0
-        (state,) = await bench.states(seconds=30, every=30)
-
-        assert state.requests == 600
-
-    run(scenario)
-
-
-def test_a_day_long_step_is_counted_in_pieces_after_a_restart() -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.clock.advance(26 * 3600)
-        state = await bench.state()
-
-        assert len(bench.tsdb.asked) == analyst.MAX_CHUNKS + 2
-        assert max(int(RANGE.fullmatch(it)["seconds"]) for _, it in bench.tsdb.asked) < 5 * 3600  # type: ignore[index]
-        (state,) = await bench.states(seconds=5)
-        assert state.requests == 26 * 3600 - 30
-
-    run(scenario)
-
-
-def test_a_source_that_is_down_holds_and_is_counted() -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.states(seconds=75)
-        bench.tsdb.down.add("default")
-        states = await bench.states(seconds=20)
-
-        assert [it.consecutive_errors for it in states] == [1, 2, 3, 4]
-        assert {(it.verdict, it.reason) for it in states} == {(Verdict.HOLD, "MetricsUnavailable")}
-        assert states[-1].without_data_since == port_fakes.EPOCH + timedelta(seconds=80)
-        assert states[-1].requests == 45  # the last number known
-
-        bench.tsdb.down.clear()
-        (state,) = await bench.states(seconds=5)
-        assert (state.consecutive_errors, state.without_data_since) == (0, None)
-
-    run(scenario)
-
-
-def test_counting_stops_at_a_source_that_is_down() -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.down.add("default")
-        await bench.clock.advance(3 * 3600)
-        state = await bench.state()
-
-        assert (state.requests, state.reason) == (0, "MetricsUnavailable")
-
-    run(scenario)
-
-
-OTHER = Template(
-    name="answers",
-    measure=RatioMeasure(bad=Selector(metric="bad_total"), total=Selector(metric="all_total")),
-    source="other",
-)
-
-
-def test_a_hanging_source_does_not_keep_another_metric_from_rolling_back() -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.tsdb.hanging.add("other")
-        bench.tsdb.per_second[build.CANDIDATE] = 10.0
-        bench.tsdb.error_share[build.CANDIDATE] = 0.08
-        states = await bench.states(seconds=120)
-
-        assert states[-1].verdict is Verdict.ROLL_BACK
-        outcomes = {it.name: it.outcome for it in states[-1].results}
-        assert outcomes == {"error-ratio": Outcome.FAIL, "answers": Outcome.ERROR}
-        assert "did not answer in time" in states[-1].results[1].message
-
-    reference = model.TemplateRef(kind="MetricTemplate", name="answers")
-    run(
-        scenario,
-        Bench(
-            build.metric(),
-            build.metric("answers", preset="", template=reference),
-            templates={"answers": OTHER},
-        ),
-    )
 
 
 def test_two_callers_cause_one_look() -> None:
@@ -350,23 +132,293 @@ def test_two_callers_cause_one_look() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"rollout_id": "r2"},
-        {"step_index": 1},
-        {"analysis_key": "k2"},
-        {"confirmed_at": port_fakes.EPOCH + timedelta(seconds=1)},
-    ],
-)
-def test_another_step_starts_anew(change: dict[str, Any]) -> None:
+def test_a_hundred_rollouts_on_one_template_cost_one_query_per_interval() -> None:
     async def scenario(bench: Bench) -> None:
-        bench.tsdb.error_share[build.CANDIDATE] = 1.0
-        bench.tsdb.per_second[build.CANDIDATE] = 10.0
-        await bench.states(seconds=95)
-        state = await bench.state(**change)
+        names = [f"iris-{number}" for number in range(100)]
+        requests = [replace(bench.request, name=name, uid=name) for name in names]
+        for _ in range(4):
+            await bench.clock.advance(75 if bench.clock.monotonic() == 0 else 5)
+            asked = len(bench.tsdb.asked)
+            for request in requests:
+                await bench.analyst.state(request)
 
-        assert state.results[0].failures == 1
+        assert len(bench.tsdb.asked) == asked + 1
+
+    run(scenario)
+
+
+# --- verdicts ------------------------------------------------------------------------------------
+
+
+def flow(error_share: float, *, per_second: float = 50.0, slow_share: float = 0.0) -> Pod:
+    """The pod of the candidate."""
+    return Pod(
+        revision=build.CANDIDATE,
+        per_second=per_second,
+        error_share=error_share,
+        slow_share=slow_share,
+        born_at=START - 300,
+        bad_from=START - 300,
+    )
+
+
+VERDICTS: dict[str, tuple[Callable[[], Bench], Verdict, str]] = {
+    "errors that stable does not have": (
+        lambda: Bench(candidate=flow(0.08)),
+        Verdict.ROLL_BACK,
+        "Regression",
+    ),
+    "three times the errors, below the limit": (
+        lambda: Bench(candidate=flow(0.03), stable_error_share=0.01),
+        Verdict.ROLL_BACK,
+        "Regression",
+    ),
+    "equal": (
+        lambda: Bench(candidate=flow(0.01), stable_error_share=0.01),
+        Verdict.ADVANCE,
+        "NonInferior",
+    ),
+    "equal, and nobody errs": (Bench, Verdict.ADVANCE, "NonInferior"),
+    "both are bad": (
+        lambda: Bench(candidate=flow(0.3), stable_error_share=0.3),
+        Verdict.HOLD,
+        "SharedIncident",
+    ),
+    "wrong share": (
+        lambda: Bench(candidate=flow(0.01, per_second=250), stable_error_share=0.01),
+        Verdict.HOLD,
+        "TrafficSplit",
+    ),
+    "slow tail": (
+        lambda: Bench(metric("latency-p99", threshold=NO_LIMIT), candidate=flow(0, slow_share=0.1)),
+        Verdict.ROLL_BACK,
+        "Regression",
+    ),
+    "equal latency": (
+        lambda: Bench(metric("latency-p50", threshold=NO_LIMIT)),
+        Verdict.ADVANCE,
+        "NonInferior",
+    ),
+    "only a dry run": (lambda: Bench(metric(dry_run=True)), Verdict.HOLD, "NoMetrics"),
+    "a bad dry run": (
+        lambda: Bench(metric(dry_run=True), candidate=flow(0.5)),
+        Verdict.HOLD,
+        "NoMetrics",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_the_verdict_after_ten_minutes(case: str) -> None:
+    make, verdict, reason = VERDICTS[case]
+
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=600)
+
+        assert (states[-1].verdict, states[-1].reason) == (verdict, reason), states[-1].message
+        other = {Verdict.ADVANCE, Verdict.ROLL_BACK} - {verdict}
+        assert not other & {it.verdict for it in states}
+        assert states[-1].digest
+
+    run(scenario, make())
+
+
+def test_a_wrong_share_is_only_reported_where_it_is_asked_for() -> None:
+    async def scenario(bench: Bench) -> None:
+        traffic = replace(bench.request.spec.traffic, share_check=model.ShareCheck.REPORT)
+        bench.edit(spec=replace(bench.request.spec, traffic=traffic))
+        states = await bench.states(seconds=600)
+
+        assert states[-1].verdict is Verdict.ADVANCE
+        assert states[-1].observed_candidate_percent == pytest.approx(35.7, abs=0.1)
+
+    run(scenario, Bench(candidate=flow(0.01, per_second=250), stable_error_share=0.01))
+
+
+def test_an_equal_candidate_advances_only_after_requests_intervals_and_proof() -> None:
+    async def scenario(bench: Bench) -> None:
+        reasons = [it.reason for it in await bench.states(seconds=600)]
+        rows = bench.rows()
+
+        assert reasons[-1] == "NonInferior"
+        assert list(dict.fromkeys(reasons)) == [
+            "Warmup",
+            "Insufficient",
+            "Undecided",
+            "NonInferior",
+        ]
+        assert [row["t1"] - row["t0"] for row in rows] == [30.0] * len(rows)
+        assert rows[0]["t0"] == WARM
+        # Three rows of 150 requests have closed; before, requests or intervals were too few.
+        assert START + 5 * (reasons.index("Undecided") + 1) == WARM + 3 * 30 + 20
+
+    run(scenario, Bench(candidate=flow(0.01), stable_error_share=0.01))
+
+
+def test_without_stable_only_limits_count() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.edit(stable="")
+        bench.tsdb.pods = [bench.candidate]
+        states = await bench.states(seconds=600)
+
+        assert states[-1].verdict is Verdict.ROLL_BACK
+        assert states[-1].reason == "SloBreach"
+        assert states[-1].observed_candidate_percent == 100.0
+
+    run(scenario, Bench(metric(compare=None), candidate=flow(0.3)))
+
+
+@pytest.mark.parametrize(("compare", "verdict"), [(None, "Advance"), (COMPARE, "Hold")])
+def test_a_good_first_candidate_keeps_limits_and_cannot_be_compared(
+    compare: model.Compare | None, verdict: str
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.edit(stable="")
+        bench.tsdb.pods = [bench.candidate]
+        state = (await bench.states(seconds=900, every=15))[-1]
+
+        assert state.verdict == verdict, state.message
+        assert state.reason == ("NonInferior" if compare is None else "NoBaseline")
+        assert state.only_proof_is_missing is (compare is not None)
+
+    few = metric(compare=compare and replace(compare, tolerance_absolute=0.0001))
+    run(scenario, Bench(few, candidate=flow(0.0)))
+
+
+def test_only_proof_is_missing_says_that_time_alone_may_be_enough() -> None:
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=300)
+
+        missing = {it.reason: it.only_proof_is_missing for it in states}
+        assert missing == {"Warmup": False, "Insufficient": False, "Undecided": True}
+
+    run(scenario, Bench(candidate=flow(0.012), stable_error_share=0.01))
+
+
+def test_evidence_of_earlier_steps_counts_and_their_requests_do_not() -> None:
+    async def scenario(bench: Bench) -> None:
+        (*_, before) = await bench.states(seconds=600)
+        bench.next_step(20.0)
+        (*_, after) = await bench.states(seconds=120)
+
+        assert before.verdict is Verdict.ADVANCE
+        assert after.requests < before.requests
+        assert after.results[0].candidate.total >= before.results[0].candidate.total
+        assert {row["step"] for row in bench.rows()} == {0, 1}
+
+    run(scenario)
+
+
+# --- critical ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_a_critical_limit_does_not_wait_for_its_interval_to_close(critical: bool) -> None:  # noqa: FBT001
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=300)
+        first = [it.verdict for it in states].index(Verdict.ROLL_BACK)
+        seconds = 5 * (first + 1)
+        rows = bench.rows()
+
+        assert seconds <= 90 if critical else seconds == 110  # the first interval: 60 to 90 s
+        if critical:  # the row of the verdict is the last one, though its interval goes on
+            assert rows[-1]["t1"] == START + seconds
+            assert {it.digest for it in states[first:]} == {states[first].digest}
+        report = replay.replay(bench.log())
+        assert report.difference == ""
+        assert report.looks[-1].judgement.verdict is Verdict.ROLL_BACK
+
+    limited = metric(compare=None, critical=critical)
+    run(scenario, Bench(limited, candidate=flow(0.9), stable_error_share=0.01))
+
+
+def test_the_logged_evidence_replays_to_the_same_judgements() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=400)
+        bench.tsdb.down.add("other")
+        await bench.states(seconds=100)
+        bench.tsdb.down.clear()
+        await bench.states(seconds=100)
+        found = replay.replay(bench.log())
+
+        assert found.difference == ""
+        assert found.skipped == 0
+        assert len(found.looks) >= len(bench.rows())
+
+    run(scenario, two_sources())
+
+
+# --- edits and memory ----------------------------------------------------------------------------
+
+
+def test_an_edited_analysis_starts_evidence_anew() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=600)
+        again = _confirmed_again(bench)
+        bench.edit(rollout=again, spec=_with_tolerance(bench.request.spec, 0.5))
+        (*_, state) = await bench.states(seconds=120)
+
+        assert state.results[0].intervals == 2
+        assert bench.rows()[0]["t0"] == START + 630  # settled; it has been warm for long
+
+    run(scenario)
+
+
+def test_an_edited_template_is_counted_from_the_beginning_by_the_new_way() -> None:
+    async def scenario(bench: Bench) -> None:
+        (*_, before) = await bench.states(seconds=600)
+        measure = replace(OTHER.measure, bad=Selector(metric="no_such_total"))  # type: ignore[type-var]
+        bench.edit(
+            templates={**bench.request.templates, "answers": replace(OTHER, measure=measure)}
+        )
+        (*_, after) = await bench.states(seconds=5)
+
+        assert [it.candidate.bad > 0 for it in before.results] == [True, True]
+        assert [it.candidate.bad > 0 for it in after.results] == [True, False]
+        assert after.results[1].candidate.total >= before.results[1].candidate.total
+
+    bench = Bench(metric(), from_other_source(), templates={"answers": OTHER}, candidate=flow(0.01))
+    run(scenario, with_other_source(bench))
+
+
+def _confirmed_again(bench: Bench) -> model.Rollout:
+    now = bench.clock.now()
+    step = replace(bench.rollout.plan[0], confirmed_at=now)
+    return replace(bench.rollout, plan=(step,), evidence_since=now)
+
+
+def _with_tolerance(spec: model.Spec, tolerance: float) -> model.Spec:
+    (one,) = spec.analysis.metrics
+    compared = replace(one, compare=replace(COMPARE, tolerance=tolerance))
+    return replace(spec, analysis=replace(spec.analysis, metrics=(compared,)))
+
+
+@pytest.mark.parametrize("change", [{"id": "iris-c0ffee0001-2"}, {"plan_seconds": 1.0}])
+def test_another_rollout_or_plan_is_another_case(change: dict[str, object]) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=300)
+        opened = len(bench.log())
+        if "id" in change:
+            bench.edit_rollout(id=change["id"])
+        else:
+            bench.edit_rollout(plan=(replace(bench.rollout.plan[0], hold_seconds=999.0),))
+        await bench.state()
+
+        events = [one["event"] for one in bench.recorder.evidence_documents[opened:]]
+        assert events[0] == "evidence-opened"
+
+    run(scenario)
+
+
+def test_walking_on_is_no_other_case() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=300)
+        ended = replace(bench.rollout.plan[0], state=model.StepState.PASSED, ended_at=START)
+        bench.edit_rollout(plan=(ended,), observed_candidate_percent=9.0)
+        await bench.states(seconds=60)
+
+        events = [one["event"] for one in bench.recorder.evidence_documents]
+        assert events.count("evidence-opened") == 1
 
     run(scenario)
 
@@ -379,84 +431,106 @@ def test_a_forgotten_object_starts_anew() -> None:
         bench.analyst.forget("uid-2")
         await bench.state()
 
-        assert len(bench.tsdb.asked) > asked
+        assert len(bench.tsdb.asked) > asked or bench.recorder.evidence_documents
 
     run(scenario)
 
 
-def test_the_number_of_remembered_steps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyst, "MAX_STEPS", 2)
+def test_the_number_of_remembered_cases_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyst, "MAX_CASES", 2)
 
     async def scenario(bench: Bench) -> None:
         await bench.clock.advance(80)
         for uid in ("a", "b", "a", "c"):
             await bench.state(uid=uid)
-        asked = len(bench.tsdb.asked)
+
+        documents = bench.recorder.evidence_documents
+        opened = [one["event"] for one in documents].count("evidence-opened")
         await bench.state(uid="a")
-        assert len(bench.tsdb.asked) == asked
+        assert len(bench.recorder.evidence_documents) == len(documents)
         await bench.state(uid="b")
-        assert len(bench.tsdb.asked) > asked
+        again = [one["event"] for one in bench.recorder.evidence_documents]
+        assert again.count("evidence-opened") == opened + 1
 
     run(scenario)
 
 
-def test_a_free_query_is_asked_for_both_revisions() -> None:
+# --- plain numbers -------------------------------------------------------------------------------
+
+
+def free(name: str, **more: object) -> model.Metric:
+    fields: dict[str, object] = {"preset": "", "query": "load", "compare": None}
+    limit = {"threshold": model.Threshold(max=0.5)}
+    return metric(name, **{**fields, **limit, **more})
+
+
+def test_a_plain_number_fails_at_three_of_five_checks_one_per_scrape() -> None:
     async def scenario(bench: Bench) -> None:
-        bench.tsdb.numbers = {
-            f'load{{r="{build.CANDIDATE}"}}': "0.9",
-            f'load{{r="{build.STABLE}"}}': "0.2",
-        }
-        states = await bench.states(seconds=200)
+        bench.tsdb.numbers = {"load": "0.9"}
+        states = await bench.states(seconds=150)
 
-        (result,) = states[-1].results
-        assert (result.value, result.baseline_value) == (0.9, 0.2)
+        first = [it.verdict for it in states].index(Verdict.ROLL_BACK)
+        assert (first + 1) * 5 == 75 + 2 * 15  # checks at 75, 90 and 105 s
+        (result,) = states[first].results
+        assert (result.value, result.failures, result.reason) == (0.9, 3, "Limit")
+        assert (result.evidence, result.proof) == (None, None)
+
+    run(scenario, Bench(free("load")))
+
+
+def test_one_failing_check_of_a_critical_number_is_enough() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.tsdb.numbers = {"load": "0.9"}
+        states = await bench.states(seconds=75)
+
         assert states[-1].verdict is Verdict.ROLL_BACK
-        assert states[-1].message == "load 0.9 > 0.5"
 
-    limit = model.Threshold(max=0.5)
-    run(
-        scenario,
-        Bench(build.metric("load", preset="", query='load{r="${revision}"}', threshold=limit)),
-    )
+    run(scenario, Bench(free("load", critical=True)))
 
 
-def test_a_free_query_that_does_not_tell_revisions_apart_has_no_baseline() -> None:
+def test_a_kept_number_advances_after_five_checks_and_three_intervals() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.tsdb.numbers = {"load": "0.2"}
+        (*_, early) = await bench.states(seconds=130)
+        bench.tsdb.numbers = {"load": "0.4"}
+        (*_, late) = await bench.states(seconds=60)
+
+        assert early.verdict is Verdict.HOLD
+        assert late.verdict is Verdict.ADVANCE
+        assert late.requests > 100
+        assert late.results[0].value == 0.4  # what is shown moves with the checks
+
+    run(scenario, Bench(free("load")))
+
+
+def test_a_number_that_is_none_holds() -> None:
     async def scenario(bench: Bench) -> None:
         bench.tsdb.numbers = {"load": "NaN"}
-        states = await bench.states(seconds=80)
+        (*_, state) = await bench.states(seconds=200)
 
-        assert states[-1].reason == "NoData"
-        bench.tsdb.numbers = {"load": "0.001"}
-        states = await bench.states(seconds=200)
-        assert states[-1].verdict is Verdict.ADVANCE
+        assert (state.verdict, state.reason) == (Verdict.HOLD, "NoData")
+        assert state.without_data_since == port_fakes.EPOCH + timedelta(seconds=75)
+        assert state.results[0].outcome is Outcome.NO_DATA
 
-    run(scenario, Bench(build.metric("load", preset="", query="load")))
+    run(scenario, Bench(free("load")))
 
 
 def test_a_metric_that_cannot_be_asked_is_an_error() -> None:
     async def scenario(bench: Bench) -> None:
-        broken = Template(name="x", measure=Query(promql="up{${name}}"), source="default")
-        away = replace(bench.request.templates["other"], source="gone")
-        bench.request = replace(
-            bench.request,
+        known = bench.request.templates
+        bench.edit(
             templates={
-                "error-ratio": bench.request.templates["error-ratio"],
-                "broken": broken,
-                "other": away,
-            },
+                **known,
+                "broken": Template(name="x", measure=Query(promql="up{${name}}"), source="default"),
+                "away": replace(known["away"], source="gone"),
+            }
         )
-        states = await bench.states(seconds=100)
+        (*_, state) = await bench.states(seconds=200)
 
-        results = {it.name: (it.outcome, it.message) for it in states[-1].results}
-        assert results["error-ratio"][0] is Outcome.PASS
+        results = {it.name: (it.outcome, it.message) for it in state.results}
+        assert (state.verdict, state.reason) == (Verdict.HOLD, "Error")
+        assert results["error-ratio"][0] is not Outcome.ERROR
         assert results["broken"][0] is Outcome.ERROR
-        assert results["other"] == (Outcome.ERROR, "other: unknown metric source 'gone'")
+        assert results["away"] == (Outcome.ERROR, "away: unknown metric source 'gone'")
 
-    run(scenario, Bench(build.metric(), build.metric("broken"), build.metric("other")))
-
-
-def test_beyond_the_planned_steps_the_analysis_says_how_many_requests_are_needed() -> None:
-    bench = Bench()
-
-    assert bench.request.min_requests == 100
-    assert replace(bench.request, step_index=7).min_requests == 100
+    run(scenario, Bench(metric(), free("broken"), metric("away", preset="error-ratio")))
