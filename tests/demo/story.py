@@ -185,8 +185,8 @@ class Story:
         self._console.print(line, overflow="ellipsis", no_wrap=True)
 
     def _newest_evidence(self, view: View, *, version: str) -> Weighed | None:
-        """What was proven of a candidate up to now; nothing once it serves or is rejected."""
-        if view.candidate != version:
+        """What was proven of a candidate, or of one that was rejected for it."""
+        if view.candidate != version and version not in view.rejected:
             return None
         return weighing.newest(self._watch.weighed, version=version, at=view.at)
 
