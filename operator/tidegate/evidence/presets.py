@@ -175,8 +175,9 @@ SERVERS: tuple[str, ...] = tuple(_SERVERS)
 DATA_PLANES: tuple[str, ...] = tuple(_DATA_PLANES)
 
 _QUANTILES: Mapping[str, float] = {"latency-p50": 0.5, "latency-p95": 0.95, "latency-p99": 0.99}
-_FIRST_TOKEN, _INTER_TOKEN = "ttft-p95", "itl-p95"
-METRICS: tuple[str, ...] = (ERROR_RATIO, *_QUANTILES, _FIRST_TOKEN, _INTER_TOKEN)
+_TTFT = "ttft-p95"
+ITL = "itl-p95"  # the only one that counts tokens instead of requests
+METRICS: tuple[str, ...] = (ERROR_RATIO, *_QUANTILES, _TTFT, ITL)
 
 REQUESTS: Mapping[str, Selector] = {name: preset.requests for name, preset in PRESETS.items()}
 
@@ -185,8 +186,8 @@ def _templates(preset: Preset) -> Mapping[str, Template]:
     """A template for each metric that the preset can read, by the metric's name."""
     histograms = {name: (preset.latency, quantile) for name, quantile in _QUANTILES.items()}
     histograms |= {
-        _FIRST_TOKEN: (preset.first_token, 0.95),
-        _INTER_TOKEN: (preset.inter_token, 0.95),
+        _TTFT: (preset.first_token, 0.95),
+        ITL: (preset.inter_token, 0.95),
     }
     found = {
         name: Template(

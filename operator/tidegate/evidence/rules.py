@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from tidegate.evidence import presets
 from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Latency, Query, Ratio, Template, Value
 from tidegate.evidence.readings import NO_SHAPE, Shape, counts_complement
@@ -64,8 +65,10 @@ def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]
     """The metric whose events are all requests: a ratio, else a latency, else `REQUESTS`.
 
     Presets come first, then names in their order, so that the order in the spec does not matter.
+    Tokens are no requests.
     """
-    ordered = sorted(analysis.metrics, key=lambda one: (not one.preset, one.name))
+    requests = (one for one in analysis.metrics if one.preset != presets.ITL)
+    ordered = sorted(requests, key=lambda one: (not one.preset, one.name))
     for kind in (Ratio, Latency):
         for metric in ordered:
             template = templates.get(metric.name)
