@@ -11,7 +11,12 @@ from tests.cluster.api import ControlPlane
 
 Object = dict[str, Any]
 
-_NAMESPACED = {"ModelDeployment": True, "MetricTemplate": True, "ClusterMetricTemplate": False}
+_NAMESPACED = {
+    "ModelDeployment": True,
+    "MetricTemplate": True,
+    "ClusterMetricTemplate": False,
+    "RolloutRecord": True,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tidegate import ports
-from tidegate.api import convert
+from tidegate.api import convert, record
 from tidegate.rollout import model
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -122,6 +122,26 @@ def document(
     return body if status is None else body | {"status": convert.write_status(status)}
 
 
+def recorded(
+    *, attempt: int, result: model.RolloutResult, name: str = "iris", hours_ago: int = 0
+) -> ports.Object:
+    """A RolloutRecord of the candidate as the API server gives it."""
+    meta = model.ObjectMeta(
+        namespace="ml", name=name, uid="uid-1", generation=2, resource_version="1"
+    )
+    last = model.LastRollout(
+        id=f"{name}-{CANDIDATE.hash}-{attempt}",
+        result=result,
+        finished_at=NOW - timedelta(hours=hours_ago),
+        reason="error-ratio 0.08 > 0.01 (n=5210)",
+        by="Analysis",
+        revision=CANDIDATE.hash,
+        attempt=attempt,
+        record=f"{name}-{CANDIDATE.hash}-{attempt}",
+    )
+    return record.write_record(meta, last=last, rollout=ROLLOUT)
+
+
 def answered(
     body: ports.Object, *, outcome: str, reason: str = "", requested_at: str = ""
 ) -> ports.Object:
@@ -165,6 +185,7 @@ class MemoryApi:
 
     def __init__(self, *bodies: ports.Object, served: bool = True) -> None:
         self.bodies = list(bodies)
+        self.records: list[ports.Object] = []
         self.served = served
         self.failures: list[ports.Failure] = []
         self.patch_failures: list[ports.Failure] = []
@@ -187,9 +208,11 @@ class MemoryApi:
     async def list_objects(
         self, kind: ports.Kind, *, namespace: str, label_selector: str
     ) -> ports.Result[list[ports.Object]]:
-        assert (kind, label_selector) == (ports.MODEL_DEPLOYMENT, "")
         if self.failures:
             return self.failures.pop(0)
+        if kind == ports.ROLLOUT_RECORD:
+            return ports.Ok([it for it in self.records if selected(it, label_selector)])
+        assert (kind, label_selector) == (ports.MODEL_DEPLOYMENT, "")
         return ports.Ok(
             [it for it in self.bodies if namespace in {"", it["metadata"]["namespace"]}]
         )
@@ -215,6 +238,12 @@ class MemoryApi:
         wanted = (namespace, name)
         places = [(it["metadata"]["namespace"], it["metadata"]["name"]) for it in self.bodies]
         return self.bodies[places.index(wanted)] if wanted in places else None
+
+
+def selected(body: ports.Object, label_selector: str) -> bool:
+    """True when the object has the one label that is asked for."""
+    name, _, value = label_selector.partition("=")
+    return body["metadata"]["labels"].get(name) == value
 
 
 def apply_patch(body: ports.Object, operations: Sequence[ports.Object]) -> ports.Object | None:

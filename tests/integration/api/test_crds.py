@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +26,11 @@ from api_examples import (
     Case,
     place,
 )
+from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 
-from tidegate.api import convert, documents, revision
+from tidegate.api import convert, documents, record, revision
+from tidegate.rollout import model
 
 pytestmark = pytest.mark.apiserver
 
@@ -59,7 +62,12 @@ def test_all_kinds_are_established(tidegate_plane: ControlPlane) -> None:
         for it in found
         for condition in it["status"]["conditions"]
     }
-    for plural in ("modeldeployments", "metrictemplates", "clustermetrictemplates"):
+    for plural in (
+        "modeldeployments",
+        "metrictemplates",
+        "clustermetrictemplates",
+        "rolloutrecords",
+    ):
         assert conditions[f"{plural}.tidegate.dev", "Established"] == "True"
         assert (f"{plural}.tidegate.dev", "NonStructuralSchema") not in conditions
 
@@ -296,3 +304,69 @@ def test_example_is_taken(kube_client: ApiClient, path: Path) -> None:
     for body in documents.load_all(path.read_text(encoding="utf-8")):
         answer = kube_client.create(body)
         assert answer.code == 201, answer
+
+
+def recorded(stored: dict[str, Any], *, steps: int) -> dict[str, Any]:
+    """The record of a rollout in which everything is set, as the operator creates it."""
+    meta = convert.read_meta(stored)
+    rollout = FULL_STATUS.rollout
+    assert rollout is not None
+    rollout = dataclasses.replace(rollout, plan=(rollout.plan[0],) * steps)
+    last = model.LastRollout(
+        id="iris-8b1c22e9d4-1",
+        result=model.RolloutResult.ROLLED_BACK,
+        finished_at=NOON,
+        reason="error-ratio 0.08 > 0.01 (n=5210)",
+        by="Analysis",
+        revision="8b1c22e9d4",
+        record="iris-8b1c22e9d4-1",
+    )
+    return record.write_record(meta, last=last, rollout=rollout)
+
+
+@pytest.mark.parametrize("steps", [1, 32])
+def test_a_record_is_stored_as_it_was_written_and_stays_small(
+    kube_client: ApiClient, stored: dict[str, Any], steps: int
+) -> None:
+    body = recorded(stored, steps=steps)
+    answer = kube_client.create(body, dry_run=False)
+    assert answer.code == 201, answer
+    try:
+        assert answer.body["spec"] == body["spec"]
+        assert len(json.dumps(answer.body, separators=(",", ":")).encode()) < 10_000
+    finally:
+        kube_client.delete(body)
+
+
+def test_a_record_never_changes(kube_client: ApiClient, stored: dict[str, Any]) -> None:
+    body = recorded(stored, steps=1)
+    created = kube_client.create(body, dry_run=False)
+    assert created.code == 201, created
+    try:
+        changed = {**created.body, "spec": {**created.body["spec"], "result": "Promoted"}}
+        refused(kube_client.replace(changed), field="spec", says="a record is never changed")
+        labelled = copy.deepcopy(created.body)
+        labelled["metadata"]["labels"]["team"] = "ml"
+        assert kube_client.replace(labelled).code == 200
+        assert kube_client.create(body, dry_run=False).code == 409
+    finally:
+        kube_client.delete(body)
+
+
+def test_columns_of_records_tell_how_rollouts_ended(
+    tidegate_plane: ControlPlane, kube_client: ApiClient, stored: dict[str, Any]
+) -> None:
+    body = recorded(stored, steps=1)
+    assert kube_client.create(body, dry_run=False).code == 201
+    try:
+        head, line = tidegate_plane.kubectl("get", "rrec", "-n", "default").splitlines()
+        assert head.split() == ["NAME", "MODEL", "REVISION", "RESULT", "BY", "REASON", "FINISHED"]
+        assert line.split()[:5] == [
+            "iris-8b1c22e9d4-1",
+            stored["metadata"]["name"],
+            "8b1c22e9d4",
+            "RolledBack",
+            "Analysis",
+        ]
+    finally:
+        kube_client.delete(body)

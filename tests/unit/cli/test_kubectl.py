@@ -127,6 +127,52 @@ def test_every_failure_says_what_to_do(failure: ports.Failure, said: str) -> Non
             Terminal(api).run(command, *args, **options)
 
 
+# --- history -------------------------------------------------------------------------------------
+
+
+def records() -> MemoryApi:
+    api = MemoryApi(world.document(world.HEALTHY))
+    api.records = [
+        world.recorded(attempt=1, result=model.RolloutResult.ROLLED_BACK, hours_ago=2),
+        world.recorded(attempt=2, result=model.RolloutResult.PROMOTED, hours_ago=1),
+        world.recorded(attempt=1, result=model.RolloutResult.PROMOTED, name="other"),
+        {**world.recorded(attempt=3, result=model.RolloutResult.FAILED), "spec": {}},
+    ]
+    return api
+
+
+def test_history_shows_records_the_newest_first_and_a_broken_one_by_its_name() -> None:
+    terminal = Terminal(records())
+    assert terminal.run(kubectl.show_history, IRIS, output="table") == outcome.DONE
+    assert [line.split()[0] for line in terminal.lines] == [
+        "RECORD",
+        "iris-8b1c22e9d4-2",
+        "iris-8b1c22e9d4-1",
+        "iris-8b1c22e9d4-3",
+    ]
+    assert "RolledBack   Analysis   2026-11-20T11:30:00Z" in terminal.lines[2]
+
+
+def test_history_can_be_read_by_programs() -> None:
+    terminal = Terminal(records())
+    assert terminal.run(kubectl.show_history, IRIS, output="json") == outcome.DONE
+    items = json.loads(terminal.text)["items"]
+    assert [it["metadata"]["name"][-1] for it in items] == ["2", "1", "3"]
+
+
+def test_history_without_records_says_so() -> None:
+    terminal = Terminal(MemoryApi())
+    assert terminal.run(kubectl.show_history, IRIS, output="table") == outcome.DONE
+    assert terminal.lines == ["no rollout of iris has ended yet, or no record of one is kept"]
+
+
+def test_history_without_rights_says_what_to_ask_for() -> None:
+    api = MemoryApi()
+    api.failures = [FORBIDDEN]
+    with pytest.raises(CliError, match="cannot list RolloutRecords"):
+        Terminal(api).run(kubectl.show_history, IRIS, output="table")
+
+
 # --- watch ---------------------------------------------------------------------------------------
 
 
