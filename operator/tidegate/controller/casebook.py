@@ -276,31 +276,42 @@ class Case:
         events: Sequence[WeightChange],
         now: float,
     ) -> Shape | None:
-        """How the metric is cut; it comes from the first interval that shows it.
+        """How the metric is cut; a latency by the edges of the first interval that shows them.
 
         Intervals before that one are not counted. So it does not depend on when anybody looked.
         """
         name = metric.name
         if name in self._shapes:
             return self._shapes[name]
+        if not isinstance(self.setting.templates[name].measure, Latency):
+            return self._begin_table(metric, series=series, since=0.0)
         after = self._tables.get(name, Table()).closed_until
-        past = self._pasts.get(name)
         for slot in intervals.slots(self.grid, events=events, after=after, now=now):
-            found = shape_of(
-                metric,
-                template=self.setting.templates[name],
-                series=intervals.near(series, slot=slot, grid=self.grid),
-                identity=self.setting.identity,
-                past=past,
-            )
-            if isinstance(found, Shape):
-                known = spreads_of(past, shape=found, unit_seconds=self._unit(name))
-                self._tables[name] = Table(spreads={name: known}, closed_until=slot.t0)
-                self._shapes[name] = found
+            near = intervals.near(series, slot=slot, grid=self.grid)
+            found = self._begin_table(metric, series=near, since=slot.t0)
+            if found is not None:
                 return found
-            self._unshaped[name] = found
             self._tables[name] = Table(closed_until=slot.t1)
         return None
+
+    def _begin_table(
+        self, metric: model.Metric, *, series: MetricSeries, since: float
+    ) -> Shape | None:
+        name, past = metric.name, self._pasts.get(metric.name)
+        found = shape_of(
+            metric,
+            template=self.setting.templates[name],
+            series=series,
+            identity=self.setting.identity,
+            past=past,
+        )
+        if isinstance(found, Problem):
+            self._unshaped[name] = found
+            return None
+        known = spreads_of(past, shape=found, unit_seconds=self._unit(name))
+        self._tables[name] = Table(spreads={name: known}, closed_until=since)
+        self._shapes[name] = found
+        return found
 
     def state_of_data(
         self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
