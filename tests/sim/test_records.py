@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.sim.cluster import RefusedError
 from tests.sim.people import NAMESPACE
 from tests.sim.run import Run, play
@@ -13,6 +15,7 @@ from tests.sim.scenarios import BY_NAME
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
+from tidegate.evidence import replay
 
 Script = Callable[[Run], Coroutine[Any, Any, None]]
 ROLLBACK = BY_NAME["rollback"]
@@ -46,6 +49,26 @@ def test_a_rollback_is_recorded() -> None:
         assert run.recorder.counts["evidence-judged"]
 
     played(script)
+
+
+@pytest.mark.parametrize("name", ["rollback", "rollback_by_pods", "superseded", "retried"])
+def test_every_verdict_of_a_play_can_be_worked_out_again(name: str) -> None:
+    logs: list[list[str]] = []
+
+    async def script(run: Run) -> None:
+        try:
+            await BY_NAME[name].script(run)
+        finally:
+            logs.append([json.dumps(document) for document in run.recorder.evidence_documents])
+
+    play(replace(BY_NAME[name], script=script), seed=1)
+    assert any(logs)
+    for lines in logs:
+        report = replay.replay(lines)
+        assert not report.difference
+        assert not report.skipped
+        judged = sum('"evidence-judged"' in line for line in lines)
+        assert len(report.looks) == judged
 
 
 def test_refused_records_hold_nothing_up_and_are_reported_once() -> None:

@@ -38,6 +38,7 @@ class Recorder:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self.counts: Counter[str] = Counter()
+        self.evidence_documents: list[model.Document] = []
         self.passes = 0
 
     def transition(self, transition: ports.Transition) -> None:
@@ -68,6 +69,7 @@ class Recorder:
 
     def evidence(self, document: model.Document) -> None:
         self.counts[str(document["event"])] += 1
+        self.evidence_documents.append(document)
 
     def problem(self, event: str, **problem: str) -> None:
         self.counts[f"problem {event}"] += 1
