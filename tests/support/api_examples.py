@@ -388,15 +388,6 @@ RULES = (
         blames=f"{_METRIC}.variables",
         says="variables have no meaning for a preset",
     ),
-    Case(
-        rule="V33",
-        body=place(_METRICS, _METRIC, _metric(preset="error-ratio")),
-        at=f"{_METRIC}.compare",
-        good=({"to": "Stable"}, {"margin": 0.001}),
-        bad=({"margin": 0},),
-        blames=f"{_METRIC}.compare.margin",
-        says="margin must be above 0",
-    ),
 )
 
 _SELECTOR: Object = {"metric": "requests_total"}
@@ -546,6 +537,7 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.analysis.risk.falseRollback", (0, 0.5, "1 %")),
     ("spec.analysis.metrics[1].compare.to", ("TrainingReference",)),
     ("spec.analysis.metrics[1].compare.tolerance", (-0.1, 11)),
+    ("spec.analysis.metrics[1].compare.margin", (0, -1, 11)),
     ("spec.analysis.metrics[1].compare.toleranceAbsolute", (0, 1)),
     ("spec.traffic.verify.share", ("Rollback",)),
     ("spec.traffic.verify.tolerance", (0, 1.5)),

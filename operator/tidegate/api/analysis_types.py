@@ -53,6 +53,9 @@ class Threshold(Part):
 
 
 Tolerated = Annotated[float, Field(ge=0, le=10)]
+# Not a least value: the API server cuts a fraction off it when a user writes a whole number.
+Ruled = Annotated[float, Field(gt=0, le=10)]
+Risked = Annotated[float, Field(gt=0, le=0.2)]
 
 
 class Compare(Part):
@@ -65,32 +68,23 @@ class Compare(Part):
         description="Rolls back only if worse than stable by more than this ratio.",
         json_schema_extra=built_in("0.1; 0.25 where the candidate has a single pod"),
     )
-    margin: Tolerated = Field(
+    margin: Ruled = Field(
         default=0.25,
         description="Passes only if worse than stable by more than this ratio is ruled out.",
     )
-    tolerance_absolute: Annotated[float, Field(ge=0.0001, le=0.5)] = Field(
+    tolerance_absolute: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.005,
         description="Passes also if a rate of bad requests above this is ruled out.",
-    )
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            id="V33",
-            cel="self.?margin.orValue(0.25) > 0.0",
-            message="margin must be above 0: no amount of traffic proves an exact equality",
-            field="margin",
-            holds=lambda it: it.margin > 0,
-        ),
     )
 
 
 class Risk(Part):
     """How often a rollout may be judged wrongly."""
 
-    false_rollback: Annotated[float, Field(ge=0.0001, le=0.2)] = Field(
+    false_rollback: Risked = Field(
         default=0.01, description="Chance of rolling back an equal candidate, per rollout."
     )
-    false_promotion: Annotated[float, Field(ge=0.0001, le=0.2)] = Field(
+    false_promotion: Risked = Field(
         default=0.05, description="Chance of passing a candidate at the margin, per proof."
     )
 

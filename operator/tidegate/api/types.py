@@ -269,7 +269,7 @@ class Verify(Part):
         description="What a measured share that differs from the weight does; never a rollback.",
         json_schema_extra=built_in("Hold; under ReplicaRatio Report"),
     )
-    tolerance: Annotated[float, Field(ge=0.05, le=1)] = Field(
+    tolerance: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.25, description="Relative band around the weight that is no difference."
     )
 
