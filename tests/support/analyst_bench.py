@@ -14,7 +14,7 @@ import port_fakes
 from metric_source import FakeSeries, FakeSource, Row
 
 from tidegate.controller.analyst import AnalysisRequest, Analyst
-from tidegate.evidence.model import Template
+from tidegate.evidence.model import Ratio, Selector, Template
 from tidegate.evidence.templates import resolve_templates
 from tidegate.ports import Ok, RawAnswer, Result, Retryable
 from tidegate.rollout import model
@@ -28,6 +28,14 @@ SOURCES = {
     for name in ("default", "other")
 }
 COMPARE = model.Compare()
+OTHER = Template(
+    name="answers",
+    measure=Ratio(
+        bad=Selector(metric="other_requests_total", matches=build.BAD),
+        total=Selector(metric="other_requests_total"),
+    ),
+    source="other",
+)
 EDGES = ("0.1", "0.25", "0.5", "1", "2.5")
 _AT_MOST = {"0.1": 0.5, "0.25": 0.9, "0.5": 1.0, "1": 1.0, "2.5": 1.0}
 
@@ -281,3 +289,12 @@ def _rollout(now: datetime) -> model.Rollout:
 
 def run(scenario: Callable[[Bench], Coroutine[Any, Any, None]], bench: Bench | None = None) -> None:
     asyncio.run(scenario(bench or Bench()))
+
+
+def two_sources(*, candidate: Pod | None = None, dry_run: bool = False) -> Bench:
+    """The same counters once more, under another name, from the other source."""
+    reference = model.TemplateRef(kind="MetricTemplate", name="answers")
+    answers = metric("answers", preset="", template=reference, dry_run=dry_run)
+    bench = Bench(metric(), answers, templates={"answers": OTHER}, candidate=candidate)
+    bench.tsdb.pods += [replace(pod, prefix="other") for pod in bench.tsdb.pods]
+    return bench

@@ -10,39 +10,25 @@ from datetime import timedelta
 import evidence_build as build
 import port_fakes
 import pytest
-from analyst_bench import COMPARE, START, WARM, Bench, Pod, metric, run
+from analyst_bench import (
+    COMPARE,
+    OTHER,
+    START,
+    WARM,
+    Bench,
+    Pod,
+    metric,
+    run,
+    two_sources,
+)
 
 from tidegate.controller import analyst
 from tidegate.evidence import replay
-from tidegate.evidence.model import Query, Ratio, Selector, Template
+from tidegate.evidence.model import Query, Selector, Template
 from tidegate.rollout import model
 from tidegate.rollout.model import Outcome, Verdict
 
 NO_LIMIT = model.NO_THRESHOLD
-OTHER = Template(
-    name="answers",
-    measure=Ratio(
-        bad=Selector(metric="other_requests_total", matches=build.BAD),
-        total=Selector(metric="other_requests_total"),
-    ),
-    source="other",
-)
-
-
-def from_other_source(**more: object) -> model.Metric:
-    reference = model.TemplateRef(kind="MetricTemplate", name="answers")
-    return metric("answers", preset="", template=reference, **more)
-
-
-def with_other_source(bench: Bench) -> Bench:
-    """The same pods export the same counters under another name, for the other source."""
-    bench.tsdb.pods += [replace(pod, prefix="other") for pod in bench.tsdb.pods]
-    return bench
-
-
-def two_sources(**more: object) -> Bench:
-    bench = Bench(metric(), from_other_source(**more), templates={"answers": OTHER})
-    return with_other_source(bench)
 
 
 # --- when ----------------------------------------------------------------------------------------
@@ -377,8 +363,7 @@ def test_an_edited_template_is_counted_from_the_beginning_by_the_new_way() -> No
         assert [it.candidate.bad > 0 for it in after.results] == [True, False]
         assert after.results[1].candidate.total >= before.results[1].candidate.total
 
-    bench = Bench(metric(), from_other_source(), templates={"answers": OTHER}, candidate=flow(0.01))
-    run(scenario, with_other_source(bench))
+    run(scenario, two_sources(candidate=flow(0.01)))
 
 
 def _confirmed_again(bench: Bench) -> model.Rollout:
