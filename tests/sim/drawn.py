@@ -157,7 +157,7 @@ class Script:
     async def do_judging(self, _: str) -> None:
         body = self._run.body
         if body is not None:
-            analysis = {**body["spec"]["analysis"], "minRequests": 25}
+            analysis = {**body["spec"]["analysis"], "minRequests": 25_000}
             self._run.people.edit_spec({"analysis": analysis})
 
     async def do_invalid(self, _: str) -> None:

@@ -171,14 +171,21 @@ def templates_never_change(_: Memory, change: Change) -> None:
 
 
 def records_are_made_once(memory: Memory, change: Change) -> None:
-    """S12: one record per ended rollout, never changed, and none of a rollout that goes on."""
-    if change.kind is not ports.ROLLOUT_RECORD or change.new is None:
+    """S12: one record per ended rollout, never changed, and none of a rollout that goes on.
+
+    A late pass may make one anew when it was collected with its owner; then it is collected again.
+    """
+    if change.kind is not ports.ROLLOUT_RECORD:
         return
-    name, spec = change.new["metadata"]["name"], change.new["spec"]
+    name, spec = change.body["metadata"]["name"], change.body["spec"]
+    told = (change.body["metadata"]["ownerReferences"][0]["uid"], name, spec["finishedAt"])
+    if change.new is None:
+        if change.actor == "world":
+            memory.recorded.discard(told)
+        return
     require(change.old is None, "S12", f"record {name} was changed")
     running = facts.rollout(memory.body)
     require(running.get("id") != name, "S12", f"record {name} of a rollout that goes on")
-    told = (change.body["metadata"]["ownerReferences"][0]["uid"], name, spec["finishedAt"])
     require(told not in memory.recorded, "S12", f"record {name} was made twice")
     memory.recorded.add(told)
 

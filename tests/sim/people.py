@@ -36,7 +36,7 @@ def manifest(
         "warmup": "2s",
         "settle": "1s",
         "window": "30s",
-        "minRequests": 20,
+        "minRequests": 20_000,
         "breachAfter": {"failures": 2, "outOf": 3},
         "noDataTimeout": "1m",
         "errorLimit": 4,

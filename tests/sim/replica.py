@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.sim.feed import SimFeeder
-from tests.sim.world import START, World
+from tests.sim.world import SCRAPE_SECONDS, START, World
 
 from tidegate import ports
 from tidegate.adapters import kube
@@ -308,7 +308,7 @@ def settings() -> Settings:
         ),
         metric_sources=(
             MetricSourceSettings(
-                name="prometheus", url="http://prometheus:9090", scrape_interval_seconds=5.0
+                name="prometheus", url="http://prometheus:9090", scrape_interval_seconds=SCRAPE_SECONDS
             ),
         ),
     )

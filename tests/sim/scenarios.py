@@ -47,7 +47,7 @@ async def three_steps(run: Run) -> None:
 
 async def many_requests(run: Run) -> None:
     """Steps need more requests than one look has."""
-    await _serve_first(run, analysis={"minRequests": 120})
+    await _serve_first(run, analysis={"minRequests": 120_000})
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 

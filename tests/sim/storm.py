@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.nemesis import HONEST, WELL, CallPlan, Calm, QueryPlan
+from tests.sim.world import REQUESTS_PER_SECOND
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
@@ -152,7 +153,8 @@ class Storm(Calm):
         self._over = True
         assert self._run is not None
         world = self._run.world
-        world.capacity, world.gateway_accepts, world.requests_per_second = 10_000, True, 20.0
+        world.capacity, world.gateway_accepts = 10_000, True
+        world.requests_per_second = REQUESTS_PER_SECOND
         for replica in self._run.replicas:
             if replica.process is not None:
                 replica.process.resume()
@@ -321,7 +323,7 @@ class Storm(Calm):
             case "prom_nan":
                 return QueryPlan(distort=_nan)
             case "prom_stale":
-                return QueryPlan(stale_seconds=self.dice.uniform(16.0, 60.0))
+                return QueryPlan(stale_seconds=self.dice.uniform(7.0, 60.0))
             case "prom_warning":
                 return QueryPlan(distort=_warned)
             case "prom_twice":
