@@ -223,7 +223,18 @@ def _plan(status: model.Status) -> list[str]:
 def _metrics(status: model.Status) -> list[str]:
     if not status.analysis:
         return []
-    heads = ["METRIC", "OUTCOME", "VALUE", "LIMIT", "STABLE", "SAMPLES", "FAILURES", "AT", "WHY"]
+    heads = [
+        "METRIC",
+        "OUTCOME",
+        "VALUE",
+        "LIMIT",
+        "STABLE",
+        "SAMPLES",
+        "HARM",
+        "PROOF",
+        "AT",
+        "WHY",
+    ]
     return table(heads, [_metric(it) for it in status.analysis])
 
 
@@ -238,10 +249,16 @@ def _metric(it: model.MetricResult) -> list[str]:
         _limit(it),
         number(it.baseline_value),
         f"{number(it.candidate.total)} / {number(it.baseline.total)}",
-        str(it.failures),
+        _of_limit(it.evidence, limit=it.evidence_limit) or f"{it.failures} failed",
+        _of_limit(it.proof, limit=it.proof_limit),
         instant(it.evaluated_at),
         ": ".join(part for part in (it.reason, it.message) if part),
     ]
+
+
+def _of_limit(evidence: float | None, *, limit: float | None) -> str:
+    """Evidence and what is needed of it; empty where a metric has none, as a plain value."""
+    return "" if evidence is None or limit is None else f"{evidence:.1f} of {limit:.1f}"
 
 
 def _limit(it: model.MetricResult) -> str:

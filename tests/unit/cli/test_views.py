@@ -79,6 +79,10 @@ RICH = dataclasses.replace(
             threshold=model.Threshold(max=0.01),
             candidate=model.ArmCounts(total=8123.0, bad=12.0),
             baseline=model.ArmCounts(total=73010.0),
+            evidence=-0.32,
+            evidence_limit=5.3,
+            proof=4.51,
+            proof_limit=3.0,
             critical=True,
             evaluated_at=world.NOW,
         ),
@@ -142,9 +146,9 @@ p10    Passed   10       25          10m    1h         100
 p50    Active   50       50          10m    1h         100
 
 Metrics
-METRIC                   OUTCOME   VALUE    LIMIT                        STABLE   SAMPLES        FAILURES   AT                     WHY
-error-ratio (critical)   Pass      0.0012   <= 0.01                      0.001    8123 / 73010   0          2026-11-20T12:00:00Z   -
-latency-p95 (dry run)    NoData    -        >= 0.1 and <= 0.5 (at 0.5)   -        0 / 0          1          -                      NoData: no samples
+METRIC                   OUTCOME   VALUE    LIMIT                        STABLE   SAMPLES        HARM          PROOF        AT                     WHY
+error-ratio (critical)   Pass      0.0012   <= 0.01                      0.001    8123 / 73010   -0.3 of 5.3   4.5 of 3.0   2026-11-20T12:00:00Z   -
+latency-p95 (dry run)    NoData    -        >= 0.1 and <= 0.5 (at 0.5)   -        0 / 0          1 failed      -            -                      NoData: no samples
 
 Conditions
 TYPE    STATUS   REASON              SINCE                  MESSAGE
