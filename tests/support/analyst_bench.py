@@ -52,6 +52,7 @@ class Pod:
     born_at: float = START - 7200
     bad_from: float = START - 7200
     dies_at: float = START + 1e9
+    restarts_at: float | None = None
     edges: tuple[str, ...] = EDGES
     prefix: str = "rest_server"
 
@@ -89,6 +90,11 @@ class Pod:
 
         return count
 
+    def _lost(self, count: Callable[[float], float], *, at: float) -> float:
+        """What a restart has made the counter forget."""
+        restarted = self.restarts_at is not None and at >= self.restarts_at
+        return count(self.restarts_at or 0.0) if restarted else 0.0
+
     def _counter(
         self, metric: str, times: list[float], count: Callable[[float], float], **labels: str
     ) -> FakeSeries:
@@ -101,7 +107,7 @@ class Pod:
             "path": "/v2/models/iris/infer",
             **labels,
         }
-        values = [(at, f"{round(count(at))}") for at in times]
+        values = [(at, f"{round(count(at) - self._lost(count, at=at))}") for at in times]
         return FakeSeries(metric=metric, labels=names, values=values)
 
 

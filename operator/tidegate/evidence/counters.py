@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tidegate.evidence.model import Series, Window
 
+MOST_EVENTS = 2.0**53  # up to here every count is a float; nothing counts beyond
 Target = tuple[str, str, str]
 
 
@@ -21,9 +22,11 @@ def delta(
 
     The last sample at or before the start is the anchor, if it is not stale. `from_zero` says
     that a series without any earlier sample was born inside the window.
-    Units: (unix seconds, value) pairs, ascending; negative values are no counter and are dropped.
+    Units: (unix seconds, value) pairs, ascending; values that no counter has are dropped.
     """
-    usable = [(at, value) for at, value in samples if value >= 0 and at <= window.end]
+    usable = [
+        (at, value) for at, value in samples if 0 <= value <= MOST_EVENTS and at <= window.end
+    ]
     before = [(at, value) for at, value in usable if at <= window.start]
     values = [value for at, value in usable if at > window.start]
     if not values:

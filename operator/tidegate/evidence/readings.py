@@ -63,8 +63,8 @@ def silence(
     rows: Sequence[Row], *, metric: str, step: int, since: float, seconds: float
 ) -> Problem | None:
     """The candidate got no request in any of the step's rows that end after an instant."""
-    recent = [row.counts[metric] for row in rows if row.step == step and row.t1 > since]
-    if not recent or any(counts.n_c > 0 for counts in recent):
+    recent = [row.counts.get(metric) for row in rows if row.step == step and row.t1 > since]
+    if not recent or any(counts is not None and counts.n_c > 0 for counts in recent):
         return None
     message = f"the candidate got no requests in the last {seconds:.0f} s"
     return Problem(reason=Reason.NO_DATA, message=message)

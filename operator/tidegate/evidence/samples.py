@@ -145,7 +145,7 @@ def _sample(value: Json) -> tuple[float, float] | None:
         return None
     try:
         return float(instant), float(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may have any number of digits
         return None
 
 

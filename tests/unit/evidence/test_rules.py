@@ -1,0 +1,166 @@
+"""From an analysis to the rules of the engine, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import evidence_build as build
+import pytest
+
+from tidegate.evidence import presets, rules
+from tidegate.evidence.model import Query, Ratio, Selector, Template, Value
+from tidegate.evidence.readings import Shape
+from tidegate.rollout import model
+
+ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
+SLOW = presets.TEMPLATES["MLServer", "latency-p95"]
+NUMBER = Template(name="n", measure=Query(promql="up"))
+GAUGE = Template(name="g", measure=Value(series=Selector(metric="memory")))
+OWN = Template(name="own", measure=Ratio(bad=Selector(metric="b"), total=Selector(metric="t")))
+SHAPE = Shape(edges=(0.1, 0.25, 0.5), decisive=1)
+COMPARE = model.Compare()
+Limits = model.Threshold
+
+
+def config_of(
+    *metrics: model.Metric,
+    templates: dict[str, Template],
+    shapes: dict[str, Shape] | None = None,
+    one_pod: bool = False,
+    hold_seconds: float = 600.0,
+) -> rules.EvidenceConfig:
+    step = model.PlanStep(
+        name="p",
+        weight_percent=10,
+        effective_weight_percent=10,
+        hold_seconds=hold_seconds,
+        deadline_seconds=3600,
+        min_requests=100,
+    )
+    return rules.config_of(
+        build.analysis(*metrics),
+        templates=templates,
+        shapes=shapes or {},
+        traffic=model.Traffic(provider=model.Provider.GATEWAY_API),
+        one_pod=one_pod,
+        plan=(step, step),
+        interval_seconds=30.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "threshold", "limit"),
+    [
+        (ERRORS, Limits(max=0.01), 0.01),
+        (ERRORS, Limits(), None),
+        (OWN, Limits(min=0.9), 0.1),  # of those that are not right
+        (SLOW, Limits(max=0.3), 0.05),
+        (SLOW, Limits(), None),
+        (NUMBER, Limits(max=3), None),
+        (GAUGE, Limits(min=1, max=3), None),
+    ],
+)
+def test_a_threshold_becomes_a_rate_of_bad_events(
+    template: Template, threshold: model.Threshold, limit: float | None
+) -> None:
+    one = build.metric("m", threshold=threshold, compare=COMPARE)
+    (rule,) = config_of(one, templates={"m": template}, shapes={"m": SHAPE}).metrics
+
+    assert rule.limit == (None if limit is None else pytest.approx(limit))
+    assert rule.scalar is (template in {NUMBER, GAUGE})
+    assert (rule.compare is None) is rule.scalar
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "one_pod", "theta0"),
+    [(None, False, 1.1), (None, True, 1.25), (0.5, False, 1.5), (0.05, True, 1.05)],
+)
+def test_one_pod_may_sit_on_a_slower_node(
+    tolerance: float | None,
+    one_pod: bool,  # noqa: FBT001
+    theta0: float,
+) -> None:
+    compare = model.Compare(tolerance=tolerance, margin=0.4, tolerance_absolute=0.01)
+    one = build.metric("m", compare=compare)
+    (rule,) = config_of(one, templates={"m": ERRORS}, one_pod=one_pod).metrics
+
+    assert rule.compare is not None
+    assert rule.compare.theta0 == pytest.approx(theta0)
+    assert rule.compare.theta0_promote == pytest.approx(1.4)
+    assert rule.compare.excess_promote == 0.01
+
+
+def test_a_latency_has_its_share_of_the_error_budget_before_its_edges_are_known() -> None:
+    metrics = (
+        build.metric("errors", compare=COMPARE),
+        build.metric("slow", threshold=Limits(), compare=COMPARE),
+        build.metric("shown", compare=COMPARE, dry_run=True),
+    )
+    templates = {"errors": ERRORS, "slow": SLOW, "shown": ERRORS}
+    before = config_of(*metrics, templates=templates)
+    after = config_of(*metrics, templates=templates, shapes={"slow": SHAPE})
+
+    assert before.log_rollback == after.log_rollback == pytest.approx(math.log(3 / 0.01))
+    assert [rule.edges for rule in after.metrics] == [(), SHAPE.edges, ()]
+    assert [rule.guard for rule in after.metrics] == [True, True, False]
+
+
+def test_a_metric_without_a_template_is_left_out() -> None:
+    found = config_of(build.metric("a"), build.metric("b"), templates={"b": ERRORS})
+
+    assert [rule.name for rule in found.metrics] == ["b"]
+
+
+@pytest.mark.parametrize(("hold_seconds", "horizon"), [(60.0, 60), (1800.0, 120)])
+def test_restarts_are_paid_for_over_the_planned_time(hold_seconds: float, horizon: int) -> None:
+    found = config_of(build.metric("a"), templates={"a": ERRORS}, hold_seconds=hold_seconds)
+
+    assert found.horizon == horizon
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("own", "slow", "errors"), "errors"),  # a preset counts all requests, a template may not
+        (("slow", "own"), "own"),
+        (("slow", "number"), "slow"),
+        (("number",), rules.REQUESTS),
+        ((), rules.REQUESTS),
+    ],
+)
+def test_requests_are_counted_by_the_metric_that_sees_them_all(
+    names: tuple[str, ...], expected: str
+) -> None:
+    known = {"own": OWN, "slow": SLOW, "errors": ERRORS, "number": NUMBER}
+    metrics = {
+        name: build.metric(name, preset="p" if name in {"slow", "errors"} else "") for name in names
+    }
+    for order in (names, names[::-1]):
+        analysis = build.analysis(build.metric("unread"), *(metrics[name] for name in order))
+        assert rules.requests_from(analysis, templates=known) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "fields", "path", "text"),
+    [
+        (ERRORS, {"threshold": Limits(min=0.1, max=0.2)}, ".threshold", "one limit"),
+        (ERRORS, {"threshold": Limits(max=0)}, ".threshold.max", "between 0 and 1"),
+        (ERRORS, {"threshold": Limits(min=1)}, ".threshold.min", "between 0 and 1"),
+        (SLOW, {"threshold": Limits(min=0.1)}, ".threshold.min", "upper limit only"),
+        (NUMBER, {"compare": COMPARE}, ".compare", "not compared"),
+        (GAUGE, {"threshold": Limits()}, ".threshold", "needs threshold.min or threshold.max"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_the_field(
+    template: Template, fields: dict[str, object], path: str, text: str
+) -> None:
+    one = build.metric("m", **fields)
+    (found,) = rules.violations(one, template=template, path="spec.m")
+
+    assert found.path == f"spec.m{path}"
+    assert text in found.message
+
+
+@pytest.mark.parametrize("template", [ERRORS, SLOW, NUMBER, GAUGE])
+def test_what_can_be_judged_is_accepted(template: Template) -> None:
+    assert list(rules.violations(build.metric("m"), template=template, path="p")) == []
