@@ -9,6 +9,7 @@ Source: reliability.md, fault 14.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from tidegate.rollout import model, plan
 from tidegate.rollout.turn import Turn
@@ -20,12 +21,33 @@ def repair(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
         return turn
-    if rollout.progress_at > turn.now:
-        turn = turn.with_rollout(replace(rollout, progress_at=turn.now))
+    turn = turn.with_rollout(_without_future(rollout, now=turn.now))
     step = rollout.step
     if step is not None and step.confirmed_at is not None and step.confirmed_at > turn.now:
         return plan.confirm(turn)
     return turn
+
+
+def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:
+    """What is dated later than now counts from now on, or not at all.
+
+    Evidence that begins in the future would leave a candidate with traffic unjudged until then.
+    """
+    step = rollout.step
+    since = rollout.evidence_since
+    if since is not None and since > now:
+        since = step.confirmed_at if step is not None else None
+    first = rollout.first_traffic_at
+    return replace(
+        rollout,
+        progress_at=min(rollout.progress_at, now),
+        first_traffic_at=None if first is None else min(first, now),
+        evidence_since=None if since is None or since > now else since,
+        plan=tuple(
+            replace(one, confirmed_at=None) if one.confirmed_at and one.confirmed_at > now else one
+            for one in rollout.plan
+        ),
+    )
 
 
 def _retiring(turn: Turn) -> tuple[model.Retiring, ...]:

@@ -170,6 +170,18 @@ class Rollouts(RuleBasedStateMachine):
         assert not ready or self.world.status.phase is model.Phase.HEALTHY
 
     @invariant()
+    def a_weight_that_was_seen_is_judged(self) -> None:
+        """Its evidence begins with a confirmation that lies behind us, wherever the clock went."""
+        rollout = self.world.status.rollout
+        if self.world.spec is None or rollout is None or not rollout.active:
+            return
+        if rollout.step is not None and rollout.step.confirmed_at is not None:
+            seen = rollout.plan[rollout.step.index].confirmed_at
+            assert rollout.evidence_since is not None
+            assert seen is not None
+            assert rollout.evidence_since <= seen <= self.world.now
+
+    @invariant()
     def stable_keeps_its_pods(self) -> None:
         stable = self.world.status.stable
         assert stable is not None
