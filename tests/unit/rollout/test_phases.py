@@ -120,6 +120,20 @@ def test_hold_is_kept_although_every_metric_passes() -> None:
     assert (world.now - started).total_seconds() >= 60
 
 
+def test_evidence_begins_anew_when_the_clock_went_back() -> None:
+    """Evidence that begins in the future would leave the candidate unjudged until then."""
+    world = serving(weights=(50.0,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.tick()
+    world.tick(-3600.0)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.evidence_since == rollout.plan[0].confirmed_at == world.now
+    assert rollout.first_traffic_at == world.now
+
+
 def test_no_evidence_never_promotes() -> None:
     world = serving()
     world.analysis = HOLD
