@@ -1,0 +1,134 @@
+"""Stable before the rollout: its dispersion, its usual rates, its buckets."""
+
+from __future__ import annotations
+
+import evidence_build as build
+import pytest
+from evidence_build import CANDIDATE, IDENTITY, SCRAPE, STABLE
+
+from tidegate.evidence import presets
+from tidegate.evidence.history import Past, shape_of, spreads_of
+from tidegate.evidence.intervals import Grid, MetricSeries
+from tidegate.evidence.model import Problem, Series
+from tidegate.evidence.readings import Shape
+
+START, END = 1000.0, 2800.0
+ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
+SLOW = presets.TEMPLATES["MLServer", "latency-p95"]
+EDGES = {"0.1": 5.0, "0.25": 9.0, "0.5": 10.0, "+Inf": 10.0}
+GRID = Grid(
+    interval_seconds=30,
+    scrape_interval_seconds=SCRAPE,
+    settle_seconds=30,
+    cold_start_seconds=60,
+    first_traffic_at=None,
+)
+
+
+def counted(revision: str, by: float, *, pod: str = "a", **labels: str) -> Series:
+    values = build.grows(by=by, scrapes=int((END - START) / SCRAPE) + 2)
+    return build.series(revision, values, first=START - SCRAPE, pod=pod, **labels)
+
+
+def past(*, bad: float = 0.0, pods: str = "ab", buckets: bool = False) -> Past:
+    ratio = MetricSeries(
+        total=tuple(counted(STABLE, 10, pod=pod) for pod in pods),
+        bad=tuple(counted(STABLE, bad, pod=pod, code="500") for pod in pods),
+    )
+    latency = MetricSeries(
+        buckets=tuple(
+            counted(STABLE, by, pod=pod, le=le) for pod in pods for le, by in EDGES.items()
+        )
+    )
+    return Past(
+        metric="m",
+        series=latency if buckets else ratio,
+        identity=IDENTITY,
+        grid=GRID,
+        start=START,
+        end=END,
+    )
+
+
+def test_its_intervals_are_all_those_of_stable_without_settling() -> None:
+    rows = past(bad=1).table(Shape()).rows
+
+    assert len(rows) == 60
+    assert rows[0].t0 == START
+    assert {(row.counts["m"].n_c, row.counts["m"].n_s) for row in rows} == {(0.0, 40.0)}
+
+
+@pytest.mark.parametrize(("bad", "common"), [(0, False), (5, False), (6, True), (10, True)])
+def test_bad_events_are_common_when_more_than_half_are_bad(bad: float, common: bool) -> None:  # noqa: FBT001
+    found = shape_of(
+        build.metric("m"),
+        template=ERRORS,
+        series=MetricSeries(),
+        identity=IDENTITY,
+        past=past(bad=bad),
+    )
+
+    assert found == Shape(common=common)
+
+
+def test_without_history_nothing_is_assumed_of_a_ratio() -> None:
+    found = shape_of(
+        build.metric("m"), template=ERRORS, series=MetricSeries(), identity=IDENTITY, past=None
+    )
+
+    assert found == Shape()
+
+
+@pytest.mark.parametrize(("known", "decisive"), [(True, 1), (False, 1)])
+def test_the_edges_come_from_the_rollout_and_the_decisive_one_from_history(
+    known: bool,  # noqa: FBT001
+    decisive: int,
+) -> None:
+    series = MetricSeries(
+        buckets=tuple(
+            counted(revision, by, le=le)
+            for revision in (CANDIDATE, STABLE)
+            for le, by in EDGES.items()
+        )
+    )
+    found = shape_of(
+        build.metric("m", threshold=build.model.NO_THRESHOLD),
+        template=SLOW,
+        series=series,
+        identity=IDENTITY,
+        past=past(buckets=True) if known else None,
+    )
+
+    assert found == Shape(edges=(0.1, 0.25, 0.5), decisive=decisive)
+
+
+def test_a_latency_that_cannot_be_cut_says_why() -> None:
+    found = shape_of(
+        build.metric("m"), template=SLOW, series=MetricSeries(), identity=IDENTITY, past=None
+    )
+
+    assert isinstance(found, Problem)
+
+
+@pytest.mark.parametrize(("pods", "df"), [("ab", 60), ("abc", 120), ("a", 0)])
+def test_dispersion_is_measured_on_two_pods_or_more(pods: str, df: int) -> None:
+    (spread,) = spreads_of(past(bad=1, pods=pods), shape=Shape())
+
+    assert spread.df == df
+    assert spread.phi().trusted is (df > 0)
+
+
+def test_without_history_there_is_one_empty_spread_per_stream() -> None:
+    shape = Shape(edges=(0.1, 0.25, 0.5))
+
+    assert [one.df for one in spreads_of(None, shape=shape)] == [0, 0, 0]
+    assert len(spreads_of(past(buckets=True), shape=shape)) == 3
+
+
+def test_its_histogram_holds_all_its_requests() -> None:
+    found = past(buckets=True).histogram(unit_seconds=1.0)
+
+    assert found is not None
+    assert found.edges == (0.1, 0.25, 0.5)
+    assert found.total == pytest.approx(2 * 10 * 120)
+    assert past().histogram(unit_seconds=1.0) is None
