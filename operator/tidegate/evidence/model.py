@@ -8,9 +8,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from tidegate.rollout import model
+from dataclasses import dataclass
 
 
 class Operator(enum.StrEnum):
@@ -130,8 +128,6 @@ class Reason(enum.StrEnum):
     INSUFFICIENT = "Insufficient"
     UNDECIDED = "Undecided"
     NO_METRICS = "NoMetrics"
-    BREACH = "Breach"
-    PASSED = "Passed"
     REGRESSION = "Regression"
     SLO_BREACH = "SloBreach"
     LIMIT = "Limit"
@@ -185,65 +181,3 @@ class Window:
         """Range to ask for: the window and enough before it to tell a new series from a gap."""
         lookback = LOOKBACK_SCRAPES * self.scrape_interval_seconds
         return max(1, math.ceil(self.end - self.start + lookback))
-
-
-class Limit(enum.StrEnum):
-    """How a value stands to its threshold. `UNKNOWN`: the buckets do not reach that far."""
-
-    KEPT = "Kept"
-    BROKEN = "Broken"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """What one revision showed within the window.
-
-    `samples` counts requests, `bad` those that speak against the threshold, `edge` is the bucket
-    bound (seconds) at which a latency was judged, `saturated` says that `value` is only a lower
-    bound. With a `problem` the numbers mean nothing.
-    """
-
-    value: float | None = None
-    samples: float = 0.0
-    bad: float = 0.0
-    edge: float | None = None
-    saturated: bool = False
-    limit: Limit = Limit.KEPT
-    newest: float | None = None
-    problem: Problem | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """One look at one metric. `counted` says that the numbers of samples are known."""
-
-    at: float
-    threshold: model.Threshold
-    candidate: Arm
-    stable: Arm
-    counted: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
-    """The newest look at a metric, and the last usable looks that brought new samples."""
-
-    latest: Measurement
-    history: tuple[Measurement, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepEvidence:
-    """Everything that was measured in a step; the only memory of `verdicts.judge`.
-
-    `requests` counts candidate requests since traffic settled; `requests_problem` says why that
-    number may be behind.
-    """
-
-    tracks: Mapping[str, Track] = field(default_factory=dict)
-    requests: float = 0.0
-    requests_problem: str = ""
-    observed_candidate_percent: float | None = None
-    consecutive_errors: int = 0
-    without_data_since: float | None = None
