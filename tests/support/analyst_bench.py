@@ -174,6 +174,7 @@ class Bench:
         analysis: Mapping[str, object] | None = None,
     ) -> None:
         self.clock = port_fakes.ManualClock()
+        self.sources = SOURCES
         self.recorder = port_fakes.MemoryRecorder()
         self.tsdb = Tsdb(
             pods=[
@@ -235,7 +236,7 @@ class Bench:
         """Another process: nothing of the old one is left but the log."""
         self.recorder = port_fakes.MemoryRecorder()
         self.analyst = Analyst(
-            source=self.tsdb, clock=self.clock, sources=SOURCES, recorder=self.recorder
+            source=self.tsdb, clock=self.clock, sources=self.sources, recorder=self.recorder
         )
 
     def next_step(self, weight_percent: float) -> None:

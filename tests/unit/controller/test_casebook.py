@@ -103,6 +103,23 @@ def test_a_long_rollout_is_counted_in_pieces_after_a_restart(hours: int) -> None
     run(scenario)
 
 
+def test_sources_that_scrape_at_different_times_share_one_grid() -> None:
+    async def scenario(bench: Bench) -> None:
+        slower = replace(bench.sources["other"], scrape_interval_seconds=60.0)
+        bench.sources = {**bench.sources, "other": slower}
+        bench.restart()
+        (*_, before) = await bench.states(seconds=3 * 3600, every=60)
+        lengths = {row["t1"] - row["t0"] for row in bench.rows()}
+        bench.restart()
+        after = await bench.state()
+
+        assert lengths == {120.0}
+        assert (after.verdict, after.digest) == (before.verdict, before.digest)
+        assert {it.outcome for it in after.results} == {Outcome.PASS}
+
+    run(scenario, two_sources())
+
+
 def _with_interval(spec: model.Spec, seconds: float) -> model.Spec:
     return replace(spec, analysis=replace(spec.analysis, interval_seconds=seconds))
 

@@ -120,3 +120,26 @@ def test_a_server_without_presets_says_which_have_them() -> None:
     assert isinstance(found, tuple)
     assert found[0].path == "spec.server.preset"
     assert "HTTP, MLServer, KServe" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("metric", "field"),
+    [
+        (build.metric("second", threshold=model.Threshold(max=1.0)), ".threshold.max"),
+        (
+            build.metric("second", preset="latency-p95", threshold=model.Threshold(min=0.1)),
+            ".threshold.min",
+        ),
+        (
+            build.metric("second", preset="", query="up", threshold=model.NO_THRESHOLD),
+            ".threshold",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_before_anything_runs(
+    metric: model.Metric, field: str
+) -> None:
+    found = _resolve(metric, sources={"default": True})
+
+    assert isinstance(found, tuple)
+    assert [it.path for it in found] == [f"spec.analysis.metrics[1]{field}"]
