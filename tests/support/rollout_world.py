@@ -267,6 +267,7 @@ class World:
             accepted=self.accept,
             pending_reason="" if self.accept else "Pending",
             rolled_back_revision=action.marker,
+            lowered_rollout=action.fence or self.traffic.lowered_rollout,
             entry_exists=True,
             entry_revision=action.stable,
         )

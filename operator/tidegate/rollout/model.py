@@ -652,7 +652,8 @@ class TrafficState:
 
     `weights` maps a revision to its share in percent as written in the traffic target.
     `pending` is empty when the target is accepted for its generation, else the reason.
-    `rolled_back_revision` is the marker that a lowering write left on the target.
+    `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
+    the rollout whose traffic such a write took away last.
     """
 
     exists: bool
@@ -661,6 +662,7 @@ class TrafficState:
     pending_reason: str = ""
     pending_message: str = ""
     rolled_back_revision: str = ""
+    lowered_rollout: str = ""
     resource_version: str = ""
     entry_exists: bool = False
     entry_revision: str = ""

@@ -27,8 +27,9 @@ ANNOTATION_SPEC_HASH: Final = "tidegate.dev/spec-hash"
 ANNOTATION_HASH_VERSION: Final = "tidegate.dev/hash-version"
 ANNOTATION_MODEL_VERSION: Final = "tidegate.dev/model-version"
 ANNOTATION_ROLLED_BACK: Final = "tidegate.dev/rolled-back-revision"
-# Names the rollout whose traffic was taken away last. Its only purpose is that the write changes the
-# target even where the target gave the candidate nothing: a raise still on its way then comes too late.
+# Names the rollout whose traffic was taken away last. So the write changes the target even where the
+# target gave the candidate nothing, and a raise still on its way comes too late; and a rollback that
+# was not written to status is told from the mark of an earlier attempt.
 ANNOTATION_FENCE: Final = "tidegate.dev/lowered-rollout"
 
 # The way a revision is hashed (api.md, 2.3). It rises only when equal specs would hash differently.

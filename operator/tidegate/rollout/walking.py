@@ -81,9 +81,10 @@ def safety_watch(turn: Turn) -> Turn:
 
 def _marked_as_rolled_back(turn: Turn) -> bool:
     """A rollback wrote the data plane and crashed before it wrote status."""
-    rollout = turn.rollout
-    marked = turn.seen.traffic.rolled_back_revision == rollout.revision.hash
-    return marked and rollout.split.candidate_percent > 0
+    rollout, traffic = turn.rollout, turn.seen.traffic
+    marked = traffic.rolled_back_revision == rollout.revision.hash
+    this_attempt = traffic.lowered_rollout == rollout.id
+    return marked and (rollout.split.candidate_percent > 0 or this_attempt)
 
 
 def _candidate_unready(turn: Turn) -> str:

@@ -19,6 +19,7 @@ class EntryState:
     exists: bool
     revision: str = ""
     marker: str = ""
+    lowered_rollout: str = ""
     resource_version: str = ""
     conflict: str = ""
 
@@ -88,6 +89,7 @@ def read(
         exists=True,
         revision=objects.text(objects.at(live, "spec", "selector", objects.LABEL_REVISION)),
         marker=objects.annotation(live, objects.ANNOTATION_ROLLED_BACK),
+        lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
         resource_version=objects.resource_version(live),
     )
 

@@ -130,6 +130,7 @@ class GatewayAPI:
             pending_reason=finding.reason if finding else "",
             pending_message=finding.message if finding else "",
             rolled_back_revision=objects.annotation(live, objects.ANNOTATION_ROLLED_BACK),
+            lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
             resource_version=objects.resource_version(live),
         )
 

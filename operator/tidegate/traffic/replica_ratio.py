@@ -101,6 +101,7 @@ class ReplicaRatio:
             weights={seen.revision: 100.0} if seen.revision else _shares(ready_pods),
             accepted=True,
             rolled_back_revision=seen.marker,
+            lowered_rollout=seen.lowered_rollout,
             resource_version=seen.resource_version,
             entry_exists=True,
             entry_revision=seen.revision,

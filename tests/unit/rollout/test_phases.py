@@ -260,6 +260,20 @@ def test_crash_after_the_lowering_write_still_ends_rolled_back() -> None:
     assert all(w.get(V2.hash, 0.0) == 0 for w in world.weights_seen)
 
 
+def test_crash_after_the_abort_of_a_candidate_without_traffic_still_ends_rolled_back() -> None:
+    """The mark names this attempt; that of an earlier one would only be removed."""
+    world = serving()
+    world.deploy(V2)
+    world.tick()
+    rollout = world.status.rollout
+    assert rollout is not None
+    marked = replace(world.traffic, rolled_back_revision=V2.hash, lowered_rollout=rollout.id)
+    world.traffic = marked
+    world.run_until(P.ROLLED_BACK)
+    assert world.status.rejected[0].revision == V2.hash
+    assert not any(weights.get(V2.hash) for weights in world.weights_seen)
+
+
 def test_candidate_that_loses_its_pods_leaves_at_once() -> None:
     world = serving()
     world.deploy(V2)
