@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.sim.replica import Process
     from tests.sim.run import Run
 
+UNLED_SECONDS = 20.0  # a third of the shortest deadline
 TERMINAL = frozenset({"Healthy", "RolledBack", "Failed", "Invalid"})
 
 
@@ -148,6 +149,8 @@ class Judge:
             known = wanted.hash in facts.rejected(body)
             require(known, "I3", f"{phase}, but {wanted.model_version} was never rejected")
         doubt = self._run.scenario.may_reject_good or self._run.nemesis.may_reject_good
+        # Deadlines run on while no operator does.
+        doubt = doubt or self._run.longest_unled_seconds > UNLED_SECONDS
         if not wrong and not doubt:
             require(phase == "Healthy", "I3", f"good {wanted.model_version} ended {phase}")
 

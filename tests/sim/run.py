@@ -74,7 +74,9 @@ class Run:
         self.dice = random.Random(f"{seed}/operator")
         self.settings = settings()
         self.trace = Trace(loop.time)
-        self.recorder = Recorder(self.trace)
+        self.recorder = Recorder(self.trace, on_leading=self._on_leading)
+        self.unled_since: float | None = 0.0
+        self.longest_unled_seconds = 0.0
         self.cluster = Cluster(now=self.wall)
         self.log: list[Change] = []
         self.last_write = 0.0
@@ -100,6 +102,18 @@ class Run:
             if process is not None and process.name == actor and process.leading:
                 return process.epoch
         return 0
+
+    @property
+    def led(self) -> bool:
+        """Somebody leads right now."""
+        return any(it.process is not None and it.process.leading for it in self.replicas)
+
+    def _on_leading(self) -> None:
+        """Leadership began or ended somewhere."""
+        now = self.loop.time()
+        since = self.unled_since if self.unled_since is not None else now
+        self.longest_unled_seconds = max(self.longest_unled_seconds, now - since)
+        self.unled_since = None if self.led else since
 
     @property
     def body(self) -> Object | None:
@@ -160,7 +174,7 @@ class Run:
             await asyncio.sleep(2.5)
             if self.scenario.tend is not None:
                 await self.scenario.tend(self)
-            if not any(it.process and it.process.leading for it in self.replicas):
+            if not self.led:
                 self.last_unled = self.loop.time()
             since = max(self.last_write, self.last_unled)
             quiet = self.loop.time() - since >= self.scenario.rest_seconds

@@ -35,8 +35,9 @@ class Trace:
 class Recorder:
     """`ports.Recorder` that writes to the trace and counts."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, *, on_leading: Callable[[], None]) -> None:
         self._trace = trace
+        self._on_leading = on_leading
         self.counts: Counter[str] = Counter()
         self.evidence_documents: list[model.Document] = []
         self.passes = 0
@@ -66,6 +67,7 @@ class Recorder:
 
     def leading(self, *, leads: bool) -> None:
         self._trace.add(f"leading {leads}")
+        self._on_leading()
 
     def evidence(self, document: model.Document) -> None:
         self.counts[str(document["event"])] += 1
