@@ -76,6 +76,16 @@ def shares(route: Object | None, *, name: str) -> dict[str, float]:
     return {revision: 100.0 * weight / total for revision, weight in weights.items()}
 
 
+def mirrored(route: Object | None, *, name: str) -> set[str]:
+    """Revisions that a route sends copies of requests to."""
+    return {
+        item["requestMirror"]["backendRef"]["name"].removeprefix(f"{name}-")
+        for rule in ((route or {}).get("spec") or {}).get("rules") or []
+        for item in rule.get("filters") or []
+        if item.get("type") == "RequestMirror"
+    }
+
+
 def selected(service: Object | None) -> str:
     """The revision that an entry Service selects; empty for all of them, or without a Service."""
     selector = ((service or {}).get("spec") or {}).get("selector") or {}

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, invariants
+from tests.sim import facts, oracle
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
-from tests.sim.invariants import ViolatedError, require
+from tests.sim.invariants import INVARIANTS
 from tests.sim.nemesis import Calm
+from tests.sim.oracle import ViolatedError, require
 from tests.sim.people import MD, NAME, NAMESPACE
 
 from tidegate import ports
@@ -32,7 +33,7 @@ class Judge:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self.memory = invariants.Memory(run)
+        self.memory = oracle.Memory(run)
         self.covered: Counter[str] = Counter()
         self._violated: asyncio.Future[None] = run.loop.create_future()
 
@@ -50,10 +51,11 @@ class Judge:
         if self._violated.done():
             return
         try:
-            for remember in invariants.REMEMBER:
+            for remember in oracle.REMEMBER:
                 remember(self.memory, change)
-            for check in invariants.CHECKS:
-                check(self.memory, change)
+            for invariant in INVARIANTS:
+                invariant.check(self.memory, change)
+            oracle.remember_rejections(self.memory, change)
         except Exception as error:  # noqa: BLE001  (a broken check must fail the run, not the server)
             self._violated.set_exception(error)
         self._cover(change)
@@ -70,7 +72,7 @@ class Judge:
             self._violated.set_exception(ViolatedError("S8", what))
 
     def _cover(self, change: Change) -> None:
-        if not invariants.by_operator(change) or change.kind is ports.LEASE:
+        if not oracle.by_operator(change) or change.kind is ports.LEASE:
             return
         if change.kind is MD and change.new is not None:
             before = facts.status(change.old).get("phase", "None")

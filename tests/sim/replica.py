@@ -308,7 +308,9 @@ def settings() -> Settings:
         ),
         metric_sources=(
             MetricSourceSettings(
-                name="prometheus", url="http://prometheus:9090", scrape_interval_seconds=SCRAPE_SECONDS
+                name="prometheus",
+                url="http://prometheus:9090",
+                scrape_interval_seconds=SCRAPE_SECONDS,
             ),
         ),
     )

@@ -25,6 +25,8 @@ from tests.sim.world import START, Truth, World
 
 from tidegate import ports
 
+# One look a second while a weight is confirmed, one per interval while it is held, one per change.
+SPARE_PASSES, PASSES_PER_SECOND = 100, 1.5
 SWEPT_LATER = frozenset({"drop", "silent_watch"})
 REST_SECONDS = 25.0  # longer than any drain; some seeds rest for minutes
 
@@ -202,6 +204,9 @@ class Run:
         await asyncio.sleep(self.scenario.idle_seconds)
         if self.last_write != before:
             raise ViolatedError("S9", "a write at rest")
+        passes = self.recorder.passes
+        if passes > SPARE_PASSES + PASSES_PER_SECOND * self.loop.time():
+            raise ViolatedError("S9", f"{passes} looks within {self.loop.time():.0f} s")
 
     async def until(self, done: Callable[[], bool], *, limit: float = 600.0) -> bool:
         """Wait in virtual time; False when the limit came first."""

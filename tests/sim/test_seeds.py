@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from tests.sim.drawn import ACTS, scenario
+from tests.sim.invariants import INVARIANTS, NAMES
 from tests.sim.run import Result, play
 from tests.sim.scenarios import BY_NAME
 from tests.sim.storm import KINDS
@@ -54,6 +55,11 @@ def test_fixed_plays_end_well_and_can_be_repeated(name: str) -> None:
     first, second = play(chosen, seed=1), play(chosen, seed=1)
     assert not first.failure
     assert first.digest == second.digest
+
+
+def test_every_invariant_has_a_row() -> None:
+    rows = {name for invariant in INVARIANTS for name in invariant.names}
+    assert rows == NAMES
 
 
 def test_the_dice_reach_every_fault_and_every_act() -> None:

@@ -1,0 +1,127 @@
+"""What the oracle remembers, and how a check says that something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.sim import facts
+from tests.sim.cluster import Change
+from tests.sim.fields import Object
+from tests.sim.people import MD, NAME, NAMESPACE
+
+from tidegate import ports
+
+if TYPE_CHECKING:
+    from tests.sim.run import Run
+
+CLOSE = 1e-3
+
+
+class ViolatedError(AssertionError):
+    """An invariant did not hold."""
+
+    def __init__(self, invariant: str, message: str) -> None:
+        super().__init__(f"{invariant}: {message}")
+        self.invariant = invariant
+
+
+@dataclass(slots=True)
+class Memory:
+    """What the oracle remembers beyond the cluster."""
+
+    run: Run
+    quarantined: set[str] = field(default_factory=set)
+    waved_through: bool = False  # a person asked to promote
+    served_at_confirmation: dict[tuple[str, int], float] = field(default_factory=dict)
+    recent_writes: list[float] = field(default_factory=list)
+    ready_seen: dict[str, float] = field(default_factory=dict)
+    had_traffic: dict[str, float] = field(default_factory=dict)
+    exposed_since: dict[str, float] = field(default_factory=dict)
+    recorded: set[tuple[str, str, str]] = field(default_factory=set)
+
+    @property
+    def body(self) -> Object | None:
+        return self.run.cluster.get(MD, NAMESPACE, NAME)
+
+
+Check = Callable[[Memory, Change], None]
+
+
+def by_operator(change: Change) -> bool:
+    return change.actor.startswith("op")
+
+
+def require(holds: object, invariant: str, message: str) -> None:
+    if not holds:
+        raise ViolatedError(invariant, message)
+
+
+def provider(memory: Memory) -> str:
+    """The data plane that the spec names."""
+    return str(((memory.body or {}).get("spec") or {}).get("traffic", {}).get("provider"))
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def remember_people(memory: Memory, change: Change) -> None:
+    """A retry lifts the quarantine; a request to promote replaces proof."""
+    if change.actor != "people" or change.kind is not MD or change.new is None:
+        return
+    if change.old is None or change.old["spec"]["model"] != change.new["spec"]["model"]:
+        memory.waved_through = False
+    annotations = change.new["metadata"].get("annotations") or {}
+    before = ((change.old or {}).get("metadata") or {}).get("annotations") or {}
+    if annotations.get("tidegate.dev/requested-at") == before.get("tidegate.dev/requested-at"):
+        return
+    match annotations.get("tidegate.dev/request"):
+        case "retry":
+            memory.quarantined.discard(annotations["tidegate.dev/request-revision"])
+        case "promote" | "promote-full":
+            memory.waved_through = True
+
+
+def remember_rejections(memory: Memory, change: Change) -> None:
+    """A revision is rejected once status or the mark on the target says so."""
+    if not by_operator(change) or change.new is None:
+        return
+    if change.kind is MD:
+        memory.quarantined |= facts.rejected(change.new) - facts.rejected(change.old)
+    elif change.kind in {ports.HTTP_ROUTE, ports.SERVICE}:
+        mark = facts.marker(change.new)
+        if mark and mark != facts.marker(change.old):
+            memory.quarantined.add(mark)
+
+
+def remember_recreation(memory: Memory, change: Change) -> None:
+    """A new object of the name starts without a past."""
+    if change.kind is MD and change.new is None:
+        memory.quarantined.clear()
+
+
+def remember_readiness(memory: Memory, change: Change) -> None:
+    if change.kind is not ports.ENDPOINT_SLICE or change.new is None:
+        return
+    if any(it["conditions"]["ready"] for it in change.new["endpoints"]):
+        memory.ready_seen[facts.revision_label(change.new)] = float("inf")
+    else:
+        memory.ready_seen[facts.revision_label(change.new)] = memory.run.loop.time()
+
+
+def remember_traffic(memory: Memory, change: Change) -> None:
+    """When a revision last had a share in the route."""
+    if change.kind is not ports.HTTP_ROUTE:
+        return
+    for revision, share in facts.shares(change.old, name=NAME).items():
+        if share > 0:
+            memory.had_traffic[revision] = memory.run.loop.time()
+
+
+REMEMBER: tuple[Check, ...] = (
+    remember_people,
+    remember_recreation,
+    remember_readiness,
+    remember_traffic,
+)

@@ -1,0 +1,186 @@
+"""Checks of what status says, at every committed change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.sim import facts
+from tests.sim.cluster import Change
+from tests.sim.fields import Object
+from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
+from tests.sim.people import MD, NAME, NAMESPACE
+
+from tidegate import ports
+from tidegate.rollout import objects
+
+
+def steps_pass_on_evidence(memory: Memory, change: Change) -> None:
+    """S3, S6: a step passes after its hold, on real requests, and never for a bad revision."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    old, new = (
+        facts.status(change.old).get("rollout") or {},
+        facts.status(change.new).get("rollout") or {},
+    )
+    revision = str(new.get("revision", ""))
+    step = new.get("step") or {}
+    if step.get("confirmedAt"):
+        key = (f"{new['id']} {step['confirmedAt']}", step["index"])
+        memory.served_at_confirmation.setdefault(key, memory.run.world.served.get(revision, 0.0))
+    if not old or old["id"] != new.get("id") or memory.waved_through:
+        return
+    for index, (before, after) in enumerate(zip(old["plan"], new["plan"], strict=False)):
+        if after["state"] == "Passed" and before["state"] != "Passed":
+            _passed(memory, old, index, revision)
+
+
+def _passed(memory: Memory, old: Object, index: int, revision: str) -> None:
+    step = old.get("step") or {}
+    require(step.get("index") == index, "S3", f"step {index} passed without being active")
+    require(step.get("confirmedAt"), "S3", f"step {index} passed before its weight was seen")
+    now = memory.run.wall().timestamp()
+    held = now - datetime.fromisoformat(step["confirmedAt"]).timestamp()
+    wanted = old["plan"][index]["hold"]
+    hold = (
+        datetime.fromisoformat(step["holdUntil"]).timestamp()
+        - datetime.fromisoformat(step["confirmedAt"]).timestamp()
+    )
+    skew = memory.run.nemesis.clock_skew_seconds
+    require(held + skew + 0.1 >= hold, "S3", f"step {index} held {held:.1f} s of {wanted}")
+    version = str(old["modelVersion"])
+    require(not memory.run.world.truth(version).wrong, "S6", f"bad {version} passed step {index}")
+    if skew:
+        return  # a clock that went back makes the operator date the step anew
+    key = (f"{old['id']} {step['confirmedAt']}", index)
+    served = memory.run.world.served.get(revision, 0.0) - memory.served_at_confirmation.get(
+        key, 0.0
+    )
+    needed = old["plan"][index]["minRequests"]
+    require(served >= needed - 3, "S6", f"step {index} passed on {served:.0f} requests")
+
+
+def only_proven_revisions_become_stable(memory: Memory, change: Change) -> None:
+    """S6: a bad revision never becomes stable unless a person says so, or it is the first."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before, after = facts.stable(change.old), facts.stable(change.new)
+    require(after or not before, "S7", "status has lost the stable revision")
+    if before and after != before and not memory.waved_through:
+        version = facts.status(change.new)["stable"]["modelVersion"]
+        require(not memory.run.world.truth(version).wrong, "S6", f"bad {version} became stable")
+        plan = facts.passed(change.new)
+        require(all(plan), "S3", f"{version} became stable before every step passed")
+
+
+def status_moves_forward(_: Memory, change: Change) -> None:
+    """S7, S8: generations and epochs never fall; transition times change with the status."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    old, new = facts.status(change.old), facts.status(change.new)
+    if not new:
+        return
+    observed = new.get("observedGeneration", 0)
+    require(observed <= change.new["metadata"]["generation"], "S7", "observed the future")
+    if not old:
+        return
+    require(observed >= old.get("observedGeneration", 0), "S7", "observedGeneration fell")
+    epochs = [it.get("controller", {}).get("epoch", 0) for it in (old, new)]
+    require(epochs[1] >= epochs[0], "S8", f"epoch fell from {epochs[0]} to {epochs[1]}")
+    known = {condition["type"]: condition for condition in old.get("conditions") or []}
+    for condition in new.get("conditions") or []:
+        was = known.get(condition["type"])
+        if was is not None:
+            moved = was["lastTransitionTime"] != condition["lastTransitionTime"]
+            changed = was["status"] != condition["status"]
+            require(moved <= changed, "S7", f"{condition['type']} moved in time only")
+
+
+def rejected_stay_rejected(memory: Memory, change: Change) -> None:
+    """I2: no new rollout of a rejected revision."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    old, new = facts.rollout(change.old), facts.rollout(change.new)
+    if new and new.get("id") != old.get("id") and facts.stable(change.new):
+        revision = new["revision"]
+        require(revision not in memory.quarantined, "I2", f"{revision} is tried again unasked")
+
+
+def finalizer_goes_last(memory: Memory, change: Change) -> None:
+    """S10: the finalizer goes only when stable has all traffic."""
+    if not by_operator(change) or change.kind is not MD:
+        return
+    held_before = facts.holds_finalizer(change.old)
+    if not held_before or (change.new is not None and facts.holds_finalizer(change.new)):
+        return
+    stable = facts.stable(change.old)
+    provider = ((change.old or {}).get("spec") or {}).get("traffic", {}).get("provider")
+    if provider == "GatewayAPI" and stable:
+        route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+        others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
+        require(not others or not _ours(change, route), "S10", f"left with traffic for {others}")
+
+
+def _ours(change: Change, body: Object | None) -> bool:
+    return body is not None and objects.is_controlled_by(body, uid=change.body["metadata"]["uid"])
+
+
+def target_goes_first(memory: Memory, change: Change) -> None:
+    """I2: status says that a rollout is over or rolled back only once its traffic is gone."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before, after = facts.rollout(change.old), facts.rollout(change.new)
+    if not before or before["stage"] == "RollingBack" or provider(memory) != "GatewayAPI":
+        return
+    ends = not after or after["id"] != before["id"] or after["stage"] == "RollingBack"
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    if not ends or route is None or memory.run.people_touched_traffic:
+        return
+    stable = facts.stable(change.new)
+    others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
+    require(not others or not stable, "I2", f"the rollout ended while {others} had traffic")
+
+
+def weights_are_seen_before_they_count(memory: Memory, change: Change) -> None:
+    """S3: a step is confirmed only when the route, accepted as it is, gives its weight."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before, after = facts.rollout(change.old), facts.rollout(change.new)
+    step = after.get("step") or {}
+    known = (before.get("step") or {}).get("confirmedAt")
+    if not step.get("confirmedAt") or step["confirmedAt"] == known:
+        return
+    if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
+        return
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    share = facts.shares(route, name=NAME).get(after["revision"], 0.0)
+    wanted = after["plan"][step["index"]]["effectiveWeight"]
+    require(abs(share - wanted) < CLOSE, "S3", f"confirmed {wanted:g} % at {share:g} %")
+
+
+def the_epoch_is_the_writers(memory: Memory, change: Change) -> None:
+    """S8: status names the epoch of the process that decided."""
+    if not by_operator(change) or change.verb != "apply_status" or change.new is None:
+        return
+    epoch = facts.status(change.new).get("controller", {}).get("epoch", 0)
+    known = memory.run.epoch_of(change.actor)
+    require(known in {0, epoch}, "S8", f"status says epoch {epoch}, its writer has {known}")
+
+
+def records_are_made_once(memory: Memory, change: Change) -> None:
+    """S12: one record per ended rollout, never changed, and none of a rollout that goes on.
+
+    A late pass may make one anew when it was collected with its owner; then it is collected again.
+    """
+    if change.kind is not ports.ROLLOUT_RECORD:
+        return
+    name, spec = change.body["metadata"]["name"], change.body["spec"]
+    told = (change.body["metadata"]["ownerReferences"][0]["uid"], name, spec["finishedAt"])
+    if change.new is None:
+        if change.actor == "world":
+            memory.recorded.discard(told)
+        return
+    require(change.old is None, "S12", f"record {name} was changed")
+    running = facts.rollout(memory.body)
+    require(running.get("id") != name, "S12", f"record {name} of a rollout that goes on")
+    require(told not in memory.recorded, "S12", f"record {name} was made twice")
+    memory.recorded.add(told)

@@ -1,0 +1,225 @@
+"""Checks of traffic, pods and writes in general, at every committed change.
+
+They look at the cluster and at the truth of the world, never into the operator.
+"""
+
+from __future__ import annotations
+
+from tests.sim import facts
+from tests.sim.cluster import Change
+from tests.sim.fields import Object
+from tests.sim.nemesis import Calm
+from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
+from tests.sim.people import MD, NAME, NAMESPACE
+from tests.sim.world import Truth
+
+from tidegate import ports
+from tidegate.rollout import objects
+
+WRITABLE = {
+    MD,
+    ports.DEPLOYMENT,
+    ports.SERVICE,
+    ports.HTTP_ROUTE,
+    ports.EVENT,
+    ports.LEASE,
+    ports.ROLLOUT_RECORD,
+}
+STORM_WRITES, STORM_SECONDS = 150, 60.0
+STALE_SECONDS = 60.0
+EXPOSED_SECONDS = 60.0
+GOOD = Truth()
+DRAIN_SECONDS = 1.5  # half of the scaleDownDelay of every play
+
+
+# --- writes in general ---------------------------------------------------------------------------
+
+
+def stays_in_its_own(memory: Memory, change: Change) -> None:
+    """I4, I5: only our kinds, only the owner's namespace, only objects that are ours."""
+    if not by_operator(change):
+        return
+    require(change.kind in WRITABLE, "I4", f"writes {change.kind.kind}")
+    metadata = change.body["metadata"]
+    if change.kind in {ports.LEASE, MD, ports.EVENT}:
+        return
+    where = f"{change.kind.kind} {metadata['name']}"
+    require(metadata["namespace"] == NAMESPACE, "I4", f"writes {where} in another namespace")
+    owners = metadata.get("ownerReferences") or []
+    ours = any(o["kind"] == MD.kind and o.get("controller") for o in owners)
+    require(ours, "I5", f"{where} is not owned by a ModelDeployment")
+    blind = memory.run.nemesis.view_lag_seconds > STALE_SECONDS  # then the collector has to do
+    if change.verb == "create" and memory.body is not None and not blind:
+        uid = memory.body["metadata"]["uid"]
+        require(objects.is_controlled_by(change.body, uid=uid), "I5", f"{where} has a dead owner")
+
+
+def does_not_storm(memory: Memory, change: Change) -> None:
+    """S9: writes are bounded."""
+    if not by_operator(change) or change.kind is ports.LEASE:
+        return
+    now = memory.run.loop.time()
+    memory.recent_writes = [t for t in memory.recent_writes if t > now - STORM_SECONDS] + [now]
+    require(len(memory.recent_writes) < STORM_WRITES, "S9", "writes without end")
+
+
+def templates_never_change(_: Memory, change: Change) -> None:
+    """I4: the pods of a revision are never edited."""
+    if by_operator(change) and change.kind is ports.DEPLOYMENT and change.old and change.new:
+        same = change.old["spec"]["template"] == change.new["spec"]["template"]
+        require(same, "I4", "the pod template of a revision changed")
+
+
+# --- traffic -------------------------------------------------------------------------------------
+
+
+def weights_sum_up(_: Memory, change: Change) -> None:
+    """S1."""
+    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+        return
+    for rule in change.new["spec"]["rules"]:
+        weights = [backend["weight"] for backend in rule["backendRefs"]]
+        total = sum(weights)
+        require(min(weights) >= 0, "S1", f"negative weight in {weights}")
+        require(total >= 100 and str(total).strip("0") == "1", "S1", f"weights {weights}")
+
+
+def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
+    """S2, S3, S4, S10: more traffic for a candidate needs intent, proof and a finalizer."""
+    if not by_operator(change) or change.new is None:
+        return
+    if change.kind is ports.HTTP_ROUTE:
+        before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
+    elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
+        before, after = _by_selector(memory, change.old), _by_selector(memory, change.new)
+    else:
+        return
+    for revision, share in after.items():
+        if share > before.get(revision, 0.0) + CLOSE:
+            _rises(memory, change, revision, share)
+
+
+def _by_selector(memory: Memory, service: Object | None) -> dict[str, float]:
+    """ReplicaRatio: 100 for a revision selected alone; all selected shows as the intent."""
+    if service is None or provider(memory) != "ReplicaRatio":
+        return {}
+    revision = facts.selected(service)
+    if revision:
+        return {revision: 100.0}
+    running = facts.rollout(memory.body).get("revision", "")
+    return {running: facts.intent(memory.body)} if running else {}
+
+
+def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
+    body, what = memory.body, f"{revision} gets {share:g} %"
+    stable, running = facts.stable(body), facts.rollout(body)
+    if revision == stable or body is None or "spec" not in body:
+        return
+    first = not stable  # nobody else could serve; a late write of its predecessor does no harm
+    if change.urgent or first:
+        require(revision not in memory.quarantined or first, "S4", f"{what} after its rejection")
+        return
+    require(running.get("revision") == revision, "S2", f"{what} without a rollout of it")
+    require(revision not in memory.quarantined, "S4", f"{what} after its rejection")
+    allowed = facts.intent(body)
+    require(share <= allowed + CLOSE, "S2", f"{what}, intent is {allowed:g} %")
+    require(running["stage"] != "RollingBack", "S4", f"{what} while rolling back")
+    require(facts.holds_finalizer(body), "S10", f"{what} without the finalizer")
+    _proven(memory, revision, share)
+    lag = memory.run.nemesis.view_lag_seconds
+    ready_until = memory.ready_seen.get(revision, 0.0)
+    require(ready_until > memory.run.loop.time() - lag, "S5", f"{what} without ready endpoints")
+
+
+def _proven(memory: Memory, revision: str, share: float) -> None:
+    """S3: every step below this weight was passed."""
+    running = facts.rollout(memory.body)
+    plan, done = running.get("plan") or [], facts.passed(memory.body)
+    below = [index for index, step in enumerate(plan) if step["effectiveWeight"] < share - CLOSE]
+    upto = (
+        len(plan)
+        if share >= 100 and running["stage"] == "Promoting"
+        else max(below, default=-1) + 1
+    )
+    unproven = [index for index in range(upto) if not done[index]]
+    require(not unproven, "S3", f"{revision} gets {share:g} % before step {unproven}")
+    legal = {round(step["effectiveWeight"], 3) for step in plan} | {100.0}
+    require(round(share, 3) in legal, "S2", f"{share:g} % is no weight of the plan")
+
+
+def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
+    """I4, S5: no revision with traffic loses its pods, and stable never does."""
+    if not by_operator(change) or change.kind is not ports.DEPLOYMENT:
+        return
+    body = memory.body
+    gone = change.new is None or change.new["spec"]["replicas"] == 0
+    if body is None or not gone or body["spec"]["workload"]["replicas"] == 0:
+        return
+    revision = facts.revision_label(change.old or change.new)
+    require(revision != facts.stable(body), "I4", f"stable {revision} loses its pods")
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    share = facts.shares(route, name=NAME).get(revision, 0.0)
+    if change.verb != "create" and provider(memory) == "GatewayAPI":
+        require(share == 0, "S5", f"{revision} has {share:g} % and loses its pods")
+    entry = memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME)
+    require(facts.selected(entry) != revision, "S5", f"{revision} is selected and loses its pods")
+
+
+def capacity_stays(memory: Memory, change: Change) -> None:
+    """I4: where pods make the split, shrinking leaves as many ready pods as there are replicas."""
+    if not by_operator(change) or change.kind is not ports.DEPLOYMENT or change.new is None:
+        return
+    body, nemesis = memory.body, memory.run.nemesis
+    if body is None or change.old is None or type(nemesis) is not Calm:
+        return
+    if change.new["spec"]["replicas"] >= change.old["spec"]["replicas"]:
+        return
+    chosen = facts.selected(memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME))
+    serving = [
+        min(it["spec"]["replicas"], facts.status(it).get("readyReplicas", 0))
+        for it in memory.run.cluster.all(ports.DEPLOYMENT)
+        if chosen in {"", facts.revision_label(it)}
+    ]
+    wanted = body["spec"]["workload"]["replicas"]
+    if provider(memory) == "ReplicaRatio":
+        require(sum(serving) >= wanted, "I4", f"{sum(serving)} of {wanted} pods are left to serve")
+
+
+def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
+    """I4: between the last traffic of a revision and the end of its pods lies the drain delay."""
+    if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
+        return
+    shrunk = change.new is not None and change.new["spec"]["replicas"] == 0
+    if not shrunk or memory.run.nemesis.clock_skew_seconds:
+        return
+    last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
+    drained = memory.run.loop.time() - last
+    require(drained >= DRAIN_SECONDS - 0.1, "I4", f"pods go {drained:.1f} s after their traffic")
+
+
+def mirrors_answer_nobody(_: Memory, change: Change) -> None:
+    """S11: who gets copies of requests has no share of them."""
+    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+        return
+    shares = facts.shares(change.new, name=NAME)
+    for revision in facts.mirrored(change.new, name=NAME):
+        require(not shares.get(revision), "S11", f"{revision} is mirrored and has a share")
+
+
+def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
+    """I2: in calm weather a bad revision loses its traffic within the bound."""
+    if change.kind is not ports.HTTP_ROUTE or type(memory.run.nemesis) is not Calm:
+        return
+    now = memory.run.loop.time()
+    before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
+    for deployment in memory.run.cluster.all(ports.DEPLOYMENT):
+        revision = facts.revision_label(deployment)
+        version = objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION)
+        if after.get(revision) and not before.get(revision):
+            memory.exposed_since[revision] = now
+        left = before.get(revision) and not after.get(revision)
+        if left and memory.run.scenario.truths.get(version, GOOD).wrong:
+            seconds = now - memory.exposed_since.get(revision, now)
+            require(
+                seconds <= EXPOSED_SECONDS, "I2", f"bad {version} had traffic for {seconds:.0f} s"
+            )
