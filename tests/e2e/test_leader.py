@@ -7,7 +7,7 @@ import time
 import pytest
 from cluster_checks import assert_nobody_failed
 from cluster_history import Look, instant, weight_of
-from cluster_scene import Model, Scene
+from cluster_scene import Model, Scene, metric
 from cluster_tidegate import Operator
 from cluster_users import serve_first
 
@@ -20,11 +20,13 @@ TAKEOVER_SECONDS = 20.0
 HANDOVER_SECONDS = 6.0
 STEPS = [(20.0, "4s"), (60.0, "4s")]
 COURSE = [20.0, 60.0, 100.0]
+# Proven by what a step serves while nobody leads.
+QUICK = {"metrics": [metric("error-ratio", excess=0.4, max=0.4)]}
 
 
 def test_standby_goes_on_within_20_seconds_after_a_crash_of_the_leader(scene: Scene) -> None:
     """The Lease stays in the name of the dead: the standby must wait until it has run out."""
-    model = scene.model(steps=STEPS)
+    model = scene.model(steps=STEPS, analysis=QUICK)
     load = serve_first(model)
     leader, standby = _roles(scene.operator)
     epoch = scene.operator.epoch
@@ -37,7 +39,7 @@ def test_standby_goes_on_within_20_seconds_after_a_crash_of_the_leader(scene: Sc
     known_at = time.time()
     taken = _first_status_of(model, after_epoch=epoch)
     second = model.wait_for(
-        lambda look: look.intended_percent == 60.0, seconds=10, since=held.at, what="the next step"
+        lambda look: look.intended_percent == 60.0, seconds=15, since=held.at, what="the next step"
     )
     acted_at = _first_weight(model, second.rollout["revision"], 60.0)
     print(
@@ -54,7 +56,7 @@ def test_standby_goes_on_within_20_seconds_after_a_crash_of_the_leader(scene: Sc
 
 def test_leader_that_is_asked_to_end_hands_over_at_once(scene: Scene) -> None:
     """As in every update of Tidegate itself, and in every drain of a node."""
-    model = scene.model(steps=STEPS)
+    model = scene.model(steps=STEPS, analysis=QUICK)
     load = serve_first(model)
     leader, _ = _roles(scene.operator)
     epoch = scene.operator.epoch
@@ -117,7 +119,7 @@ def _first_weight(model: Model, revision: str, percent: float) -> float:
         lambda: next(
             (seen.at for seen in model.routes() if weight_of(seen.body, revision) == percent), None
         ),
-        seconds=10,
+        seconds=30,
         explain=lambda: f"the route never gave {percent:g} %\n{model.tell()}",
     )
 

@@ -14,7 +14,7 @@ from cluster_checks import assert_nobody_failed, assert_only_failed_by
 from cluster_client import Client
 from cluster_history import Look, weight_of
 from cluster_played import PlayedGateway
-from cluster_scene import Model, Scene, gateway_traffic
+from cluster_scene import Model, Scene, gateway_traffic, metric
 from cluster_users import Load, start_load
 
 from tidegate import ports
@@ -103,7 +103,8 @@ def _model(
     """A model behind the shared Gateway and the played one; few requests are enough to judge."""
     traffic = gateway_traffic(name, namespace=scene.namespace, gateway=scene.gateway)
     traffic["gatewayAPI"]["parentRefs"].append(played.parent)
-    options = {"traffic": traffic, "steps": steps, "analysis": {"minRequests": 10}}
+    lenient = {"minRequests": 10, "metrics": [metric("error-ratio", excess=0.4, max=0.4)]}
+    options = {"traffic": traffic, "steps": steps, "analysis": lenient}
     return Model(scene=scene, name=name, options={**options, "progressDeadline": "5m"})
 
 

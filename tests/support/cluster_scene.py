@@ -67,13 +67,16 @@ def model_server(**env: str) -> Object:
     }
 
 
-def metric(preset: str, **threshold: float) -> Object:
-    """A metric whose limits some hundred requests prove, so that a step takes seconds."""
+def metric(preset: str, *, excess: float = 0.2, **threshold: float) -> Object:
+    """A metric whose limits some hundred requests prove, so that a step takes seconds.
+
+    About 30 / excess requests of the candidate are needed, and as many for a `max` of that size.
+    """
     return {
         "name": preset,
         "preset": preset,
         "threshold": threshold,
-        "compare": {"toleranceAbsolute": 0.2},
+        "compare": {"toleranceAbsolute": excess},
     }
 
 
