@@ -218,7 +218,8 @@ def _look_for_deadline(turn: Turn) -> Turn:
     left = (
         turn.spec.progress_deadline_seconds - (turn.now - turn.rollout.progress_at).total_seconds()
     )
-    return turn.look_again(min(max(left, 0.0) + 0.1, 60.0))
+    # A pause may last longer than the deadline; then there is no instant to wait for.
+    return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn
 
 
 # --- holding a step ------------------------------------------------------------------------------

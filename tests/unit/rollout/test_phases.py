@@ -134,6 +134,17 @@ def test_evidence_begins_anew_when_the_clock_went_back() -> None:
     assert rollout.first_traffic_at == world.now
 
 
+def test_a_pause_beyond_the_progress_deadline_is_not_looked_at_all_the_time() -> None:
+    world = serving(progress_deadline_seconds=60.0)
+    assert world.spec is not None
+    world.deploy(V2)
+    world.spec = replace(world.spec, paused=True)
+    world.tick()
+    decision = world.tick(3600.0)
+    assert world.status.phase is P.PAUSED
+    assert decision.requeue_after_seconds >= 5
+
+
 def test_no_evidence_never_promotes() -> None:
     world = serving()
     world.analysis = HOLD
