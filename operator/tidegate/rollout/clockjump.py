@@ -23,8 +23,9 @@ def repair(turn: Turn) -> Turn:
         return turn
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
     step = rollout.step
+    ends = rollout.stage is model.Phase.ROLLING_BACK
     if step is not None and step.confirmed_at is not None and step.confirmed_at > turn.now:
-        return plan.confirm(turn)
+        return turn if ends else plan.confirm(turn)
     return turn
 
 
