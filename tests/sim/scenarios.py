@@ -17,12 +17,12 @@ SHORT = ((20, 5), (50, 5))
 OVER = frozenset({"Healthy", "RolledBack"})
 
 
-async def _serve_first(run: Run, **spec: Any) -> None:
+async def serve_first(run: Run, **spec: Any) -> None:
     run.people.create(manifest("v1", steps=SHORT, **spec))
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
-async def _walk_to(run: Run, step: int) -> None:
+async def walk_to(run: Run, step: int) -> None:
     """Until this step's weight is seen in the data plane."""
 
     def there() -> bool:
@@ -32,8 +32,17 @@ async def _walk_to(run: Run, step: int) -> None:
     assert await run.until(there), facts.status(run.body).get("message")
 
 
+async def promote_or(run: Run, request: str) -> None:
+    """Ask until the rollout is over; a person who sees that it waits."""
+    for _ in range(6):
+        run.people.ask(request)
+        if await run.until(lambda: run.phase() in OVER, limit=60.0):
+            return
+    raise AssertionError(run.phase())
+
+
 async def promotion(run: Run) -> None:
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
@@ -47,25 +56,25 @@ async def three_steps(run: Run) -> None:
 
 async def many_requests(run: Run) -> None:
     """Steps need more requests than one look has."""
-    await _serve_first(run, analysis={"minRequests": 120_000})
+    await serve_first(run, analysis={"minRequests": 120_000})
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
 async def rollback(run: Run) -> None:
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("bad")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
 async def promotion_by_pods(run: Run) -> None:
-    await _serve_first(run, provider="ReplicaRatio", replicas=4)
+    await serve_first(run, provider="ReplicaRatio", replicas=4)
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
 async def rollback_by_pods(run: Run) -> None:
-    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    await serve_first(run, provider="ReplicaRatio", replicas=3)
     run.people.deploy("bad")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
@@ -84,9 +93,9 @@ async def first_replaced(run: Run) -> None:
 
 async def superseded(run: Run) -> None:
     """A third version is asked for while the second has traffic."""
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
-    await _walk_to(run, 1)
+    await walk_to(run, 1)
     run.people.deploy("v3")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
@@ -98,7 +107,7 @@ async def _intends(run: Run) -> None:
 
 async def superseded_early(run: Run) -> None:
     """A third version is asked for while the first weight of the second is being written."""
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
     await _intends(run)
     run.people.deploy("v3")
@@ -107,7 +116,7 @@ async def superseded_early(run: Run) -> None:
 
 async def back_early(run: Run) -> None:
     """The same, but back to what serves."""
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
     await _intends(run)
     run.people.deploy("v1")
@@ -115,7 +124,7 @@ async def back_early(run: Run) -> None:
 
 
 async def back_early_by_pods(run: Run) -> None:
-    await _serve_first(run, provider="ReplicaRatio", replicas=3)
+    await serve_first(run, provider="ReplicaRatio", replicas=3)
     run.people.deploy("v2")
     await _intends(run)
     run.people.deploy("v1")
@@ -123,7 +132,7 @@ async def back_early_by_pods(run: Run) -> None:
 
 
 async def deleted_early(run: Run) -> None:
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
     await _intends(run)
     run.people.delete(MD, NAME)
@@ -132,9 +141,9 @@ async def deleted_early(run: Run) -> None:
 
 async def superseded_at_breach(run: Run) -> None:
     """Somebody replaces a bad version at the very moment at which its breach is seen."""
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("bad")
-    await _walk_to(run, 0)
+    await walk_to(run, 0)
     for _ in range(400):  # until one more look would convict it
         await asyncio.sleep(0.05)
         analysis = facts.status(run.body).get("analysis") or [{}]
@@ -149,7 +158,7 @@ async def turns_bad_unseen(run: Run) -> None:
     run.people.create(manifest("v1", steps=((20, 30), (50, 5))))
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
     run.people.deploy("v2")
-    await _walk_to(run, 0)
+    await walk_to(run, 0)
     await asyncio.sleep(9.0)
     run.nemesis.frozen_at = run.loop.time()
     run.world.truths["v2"] = BAD
@@ -159,18 +168,18 @@ async def turns_bad_unseen(run: Run) -> None:
 
 
 async def aborted(run: Run) -> None:
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
-    await _walk_to(run, 1)
+    await walk_to(run, 1)
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
 async def deleted(run: Run) -> None:
     """The object is deleted while a candidate has traffic."""
-    await _serve_first(run)
+    await serve_first(run)
     run.people.deploy("v2")
-    await _walk_to(run, 1)
+    await walk_to(run, 1)
     run.people.delete(MD, NAME)
     assert await run.until(lambda: run.body is None), "deletion hangs"
 
