@@ -29,6 +29,7 @@ class Flag(enum.StrEnum):
 
     CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
     CHURN = "Churn"  # counters of more than a third of an arm's pods began again
+    RUNNING = "Running"  # the interval was not over; looked at again and again until it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +292,9 @@ def early_rows(
     count = _Counting(series=series, grid=grid, identity=identity)
     slot = Slot(t0=began, t1=now, step=events[-1].step, weight=events[-1].weight)
     running = count.row(slot, spreads=ahead.spreads)
-    return (*rows, running) if running.counts else rows
+    if not running.counts:
+        return rows
+    return (*rows, replace(running, flags=(*running.flags, Flag.RUNNING)))
 
 
 class _Counting:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence import eprocess, latency, relative, split
 from tidegate.evidence.eprocess import Process, RateGrid, RatioGrid, Side
-from tidegate.evidence.intervals import Counts, Row, Stream
+from tidegate.evidence.intervals import Counts, Flag, Row, Stream
 from tidegate.evidence.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.relative import Hedge
 
@@ -99,6 +99,7 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         rule.name: _recorded(
             ledger.accounts[rule.name],
             counts=row.counts.get(rule.name),
+            over=Flag.RUNNING not in row.flags,
             rule=rule,
             config=config,
         )
@@ -220,6 +221,7 @@ def _recorded(
     account: Account,
     *,
     counts: Counts | None,
+    over: bool,
     rule: MetricRule,
     config: EvidenceConfig,
 ) -> Account:
@@ -237,12 +239,17 @@ def _recorded(
         rows=account.rows + 1,
         hedges=tuple(
             relative.step(
-                hedge, stream=one.complement if rule.common else one, grid=grid, stake=stake
+                hedge,
+                stream=one.complement if rule.common else one,
+                grid=grid,
+                stake=stake,
+                over=over,
             )
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
-        limits=account.limits and _limits(account.limits, stream=decisive, rule=rule, stake=stake),
+        limits=account.limits
+        and _limits(account.limits, stream=decisive, rule=rule, stake=stake, over=over),
         proofs=account.proofs and _proofs(account.proofs, stream=decisive, rule=rule),
     )
     return replace(
@@ -252,7 +259,9 @@ def _recorded(
     )
 
 
-def _limits(limits: Limits, *, stream: Stream, rule: MetricRule, stake: float) -> Limits:
+def _limits(
+    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool
+) -> Limits:
     assert rule.limit is not None, rule
     breach = _limit_grid(rule.limit, side=Side.BREACH)
     proof = _limit_grid(rule.limit, side=Side.PROOF)
@@ -262,7 +271,7 @@ def _limits(limits: Limits, *, stream: Stream, rule: MetricRule, stake: float) -
         return relative.advance(
             hedge,
             grid_factors=_rate_factors(breach, limit=rule.limit, n=n, x=x),
-            share=(x / n, rule.limit) if n > 0 else None,
+            share=(x / n, rule.limit) if n > 0 and over else None,
             phi=stream.phi,
             stake=stake,
         )

@@ -69,13 +69,19 @@ def log_value(hedge: Hedge) -> float:
     return average((hedge.log_at_trust + eprocess.log_value(hedge.grid), bet), weights=_HALVES)
 
 
-def step(hedge: Hedge, *, stream: Stream, grid: eprocess.RatioGrid, stake: float) -> Hedge:
-    """The relative test of two arms after an interval."""
+def step(
+    hedge: Hedge, *, stream: Stream, grid: eprocess.RatioGrid, stake: float, over: bool = True
+) -> Hedge:
+    """The relative test of two arms after an interval, or with one that is not `over`.
+
+    The grid may be looked at after every event; a bet is on a whole interval, and looking at it
+    meanwhile would break its bound.
+    """
     counts = {"n_c": stream.n_c, "x_c": stream.x_c, "n_s": stream.n_s, "x_s": stream.x_s}
     return advance(
         hedge,
         grid_factors=grid.log_factors(**counts),
-        share=eprocess.ratio_bet(**counts, theta0=grid.theta0),
+        share=eprocess.ratio_bet(**counts, theta0=grid.theta0) if over else None,
         phi=stream.phi,
         stake=stake,
     )
