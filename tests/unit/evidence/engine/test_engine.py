@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.evidence import engine, eprocess, ledger, relative
-from tidegate.evidence.intervals import Counts, Row
+from tidegate.evidence.intervals import Counts, Flag, Row
 from tidegate.evidence.judgement import Check, Compare, MetricRule
 from tidegate.evidence.model import Problem, Reason
 from tidegate.rollout.model import Outcome, Verdict
@@ -100,6 +100,19 @@ def test_a_broken_limit_rolls_back_when_stable_keeps_it() -> None:
         table(*[counts(500, 60, 4500, 45)] * 3), context=context(), config=config(LIMITED)
     )
     assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
+
+
+def test_no_bet_is_placed_on_an_interval_that_is_not_over() -> None:
+    """It is looked at again and again; only what is valid after every event may count there."""
+    rule = MetricRule(name="error-ratio", limit=0.05)
+    rows = table(*[counts(100, 90, 0, 0, phi=UNMEASURED)] * 8)
+    running = [replace(row, flags=(Flag.RUNNING,)) for row in rows]
+    chosen, alone = config(rule), context(has_stable=False)
+
+    assert engine.judge(rows, context=alone, config=chosen).verdict is Verdict.ROLL_BACK
+    held = engine.judge(running, context=alone, config=chosen)
+    assert held.verdict is Verdict.HOLD
+    assert held.findings[0].log_e == 0.0
 
 
 def test_a_broken_limit_rolls_back_without_a_stable_revision() -> None:
