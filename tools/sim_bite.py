@@ -13,10 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.sim.bugs import BUGS, Bug
+from tests.sim.finds import PLAYS
+from tests.sim.run import play
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "operator" / "tidegate"
@@ -32,6 +35,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     bugs = [bug for bug in BUGS if given.only in bug.name]
+    _check_plays(bugs)
     with ThreadPoolExecutor(given.jobs) as pool:
         rows = list(pool.map(_row, bugs))
     escaped = [bug.name for bug, row in zip(bugs, rows, strict=True) if "not caught" in row]
@@ -39,6 +43,14 @@ def main() -> int:
         _write([*_HEAD, *rows])
     print(f"{len(bugs) - len(escaped)} of {len(bugs)} bugs caught; escaped: {escaped or 'none'}")
     return 1 if escaped else 0
+
+
+def _check_plays(bugs: Sequence[Bug]) -> None:
+    """A play that fails without a bug would catch them all."""
+    for name in sorted({name for bug in bugs for name in bug.plays}):
+        failure = play(PLAYS[name], seed=1).failure
+        if failure:
+            raise SystemExit(f"{name} fails without a bug: {failure}")
 
 
 _HEAD = ("| Bug | Caught by | Runs | What the judge said |", "|---|---|---|---|")
@@ -57,10 +69,7 @@ def _row(bug: Bug) -> str:
 
 
 def _plant(bug: Bug, package: Path) -> None:
-    for name, old, new, times in (
-        (bug.file, bug.old, bug.new, bug.times),
-        *((*edit, 1) for edit in bug.more),
-    ):
+    for name, old, new, times in bug.patches:
         text = (package / name).read_text()
         if text.count(old) != times:
             raise SystemExit(f"{bug.name}: the code to patch stands {text.count(old)} times")

@@ -27,6 +27,12 @@ class Bug:
     more: tuple[tuple[str, str, str], ...] = ()
     times: int = 1
 
+    @property
+    def patches(self) -> tuple[tuple[str, str, str, int], ...]:
+        """File, old text, new text, and how often the old one stands there."""
+        first = (self.file, self.old, self.new, self.times)
+        return (first, *((*edit, 1) for edit in self.more))
+
 
 BUGS = (
     Bug(
@@ -67,8 +73,8 @@ BUGS = (
     Bug(
         name="the rollback mark on the target is not believed",
         file="rollout/walking.py",
-        old="    return marked and rollout.split.candidate_percent > 0\n",
-        new="    return marked and rollout.split.candidate_percent > 100\n",
+        old="    return marked and (rollout.split.candidate_percent > 0 or this_attempt)\n",
+        new="    return marked and rollout.split.candidate_percent > 100 and this_attempt\n",
         plays=("rollback",),
         modes=(Mode.CRASH_AFTER,),
     ),
@@ -80,17 +86,23 @@ BUGS = (
     ),
     Bug(
         name="promotes on NoData",
-        file="evidence/verdicts.py",
-        old="holding = [one for one in required if one.reason is not Reason.PASSED]",
-        new="holding = [one for one in required if one.reason not in "
-        "{Reason.PASSED, Reason.NO_DATA, Reason.INSUFFICIENT}]\n"
-        "    evidence = replace(evidence, requests=1e9)",
+        file="evidence/engine.py",
+        old="        if one.reason is not Reason.NON_INFERIOR\n    ]\n",
+        new="        if one.reason is Reason.TRAFFIC_SPLIT\n    ]\n    needed = -1.0\n",
+        plays=("data_stay_away", "promotion"),
+        more=(
+            (
+                "evidence/engine.py",
+                "    elif base.step_intervals < config.min_intervals:",
+                "    elif base.step_intervals < 0:",
+            ),
+        ),
     ),
     Bug(
         name="promotes without enough requests",
-        file="evidence/verdicts.py",
-        old="    if evidence.requests < step.min_requests:",
-        new="    if evidence.requests < 0:",
+        file="evidence/engine.py",
+        old="    if base.step_requests < needed:",
+        new="    if base.step_requests < min(needed, 0.0):",
         plays=("many_requests",),
         modes=(Mode.CRASH_AFTER,),
     ),
@@ -320,5 +332,94 @@ BUGS = (
         new="",
         plays=("first_replaced",),
         modes=(Mode.LATE,),
+    ),
+    Bug(
+        name="an instant in the past asks for a look (found by the simulator)",
+        file="rollout/turn.py",
+        old="        if instant is None or instant <= self.now:\n",
+        new="        if instant is None:\n",
+        plays=("many_requests",),
+    ),
+    Bug(
+        name="a pause beyond its deadline asks for looks (found by the simulator)",
+        file="rollout/walking.py",
+        old="    return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn\n",
+        new="    return turn.look_again(min(max(left, 0.0) + 0.1, 60.0))\n",
+        plays=("paused_for_long",),
+    ),
+    Bug(
+        name="new batches of pods are no progress (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if known is None or state is None or state.wanted <= known.replicas:\n",
+        new="    if known is None or state is None or state.wanted <= known.replicas + 99:\n",
+        plays=("slow_batches",),
+    ),
+    Bug(
+        name="steps keep weights that pods cannot give (found by the simulator)",
+        file="rollout/walking.py",
+        old="    turn = _skip_without_weight(plan.fit_to_pods(turn))\n",
+        new="    turn = _skip_without_weight(turn)\n",
+        plays=("fewer_replicas",),
+    ),
+    Bug(
+        name="missing data and the deadline take turns (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:\n        return turn\n",
+        new="",
+        plays=("data_stay_away",),
+    ),
+    Bug(
+        name="a pause at 100 % ends and begins again (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if not waiting.asked_to_pause(turn):\n        turn = waiting.stop_waiting",
+        new="    if turn.seen.spec:\n        turn = waiting.stop_waiting",
+        plays=("paused_at_hundred",),
+    ),
+    Bug(
+        name="evidence begins in the future (found by the simulator)",
+        file="rollout/clockjump.py",
+        old="        evidence_since=None if since is None or since > now else since,\n",
+        new="        evidence_since=rollout.evidence_since,\n",
+        plays=("clock_back",),
+    ),
+    Bug(
+        name="the mark of this attempt is taken for an old one (found by the simulator)",
+        file="rollout/walking.py",
+        old="    this_attempt = traffic.lowered_rollout == rollout.id\n",
+        new="    this_attempt = traffic.lowered_rollout == rollout.id + marked * '!'\n",
+        plays=("abort_forgotten",),
+        modes=(Mode.CRASH_AFTER,),
+    ),
+    Bug(
+        name="what is lost before sync stays lost (found by the simulator)",
+        file="controller/sweep.py",
+        old="        await self._read_late(late)\n",
+        new="        assert len(late) >= 0\n",
+        plays=("lost_at_start",),
+    ),
+    Bug(
+        name="a late renewal brings leadership back (found by the simulator)",
+        file="controller/leader.py",
+        old="            self._give_up_if_lost()\n            await self._step()\n",
+        new="            await self._step()\n",
+    ),
+    Bug(
+        name="what the entry Service selects is retired (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0\n",
+        new="    return traffic.weights.get(revision, 0.0) > 0\n",
+        plays=("first_replaced",),
+    ),
+    Bug(
+        name="the drain is skipped",
+        file="rollout/ending.py",
+        old="    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds))\n",
+        new="    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds * 0))\n",
+    ),
+    Bug(
+        name="acts on a stale read after a conflict",
+        file="controller/reconciler.py",
+        old="        live = key in self._stale\n",
+        new="        live = key in self._blocked\n",
     ),
 )

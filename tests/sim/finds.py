@@ -10,7 +10,7 @@ from tests.sim.cluster import Change
 from tests.sim.nemesis import Calm
 from tests.sim.people import NAME, manifest
 from tests.sim.run import Run, Scenario
-from tests.sim.scenarios import OVER, promote_or, serve_first, walk_to
+from tests.sim.scenarios import BY_NAME, OVER, promote_or, serve_first, walk_to
 from tests.sim.world import Truth
 
 from tidegate import ports
@@ -61,6 +61,17 @@ async def paused_at_hundred(run: Run) -> None:
     await asyncio.sleep(3.0)
     run.people.ask("promote-full")
     await asyncio.sleep(20.0)
+    run.people.edit_spec({"paused": False})
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def paused_for_long(run: Run) -> None:
+    """A pause before any traffic that lasts longer than the progress deadline."""
+    await serve_first(run)
+    run.people.deploy("slow")
+    await asyncio.sleep(3.0)
+    run.people.edit_spec({"paused": True})
+    await asyncio.sleep(120.0)
     run.people.edit_spec({"paused": False})
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
@@ -136,13 +147,14 @@ def _found(play: Any, **options: Any) -> Scenario:
     return Scenario(name=play.__name__, script=play, truths={"slow": SLOW}, **options)
 
 
-FOUND = {
+PLAYS = BY_NAME | {
     scenario.name: scenario
     for scenario in (
         _found(slow_batches),
         _found(fewer_replicas),
         _found(data_stay_away),
         _found(paused_at_hundred),
+        _found(paused_for_long),
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),

@@ -13,8 +13,8 @@ from dataclasses import replace
 from tests.sim.bugs import BUGS, Bug
 from tests.sim.crash import EVERY_MODE, Mode, disturbed
 from tests.sim.drawn import scenario
+from tests.sim.finds import PLAYS
 from tests.sim.run import Result, Scenario, play
-from tests.sim.scenarios import BY_NAME
 
 MOST_SEEDS = 90
 MOST_WRITES = 60
@@ -30,7 +30,7 @@ def hunt(bug: Bug) -> str:
 
 def attempts(bug: Bug) -> Iterator[tuple[str, Result]]:
     """Runs in the order of their promise."""
-    chosen = [BY_NAME[name] for name in bug.plays]
+    chosen = [PLAYS[name] for name in bug.plays]
     for one in chosen:
         yield f"play {one.name}", play(one, seed=1)
     for mode in bug.modes:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from tests.sim.bugs import BUGS, Bug
 from tests.sim.drawn import ACTS, scenario
+from tests.sim.finds import PLAYS
 from tests.sim.invariants import INVARIANTS, NAMES
 from tests.sim.run import Result, play
-from tests.sim.scenarios import BY_NAME
 from tests.sim.storm import KINDS
+
+import tidegate
 
 PARTS = 8
 SEEDS_PER_PART = 25
@@ -49,12 +53,20 @@ def test_a_seed_decides_everything(seed: int) -> None:
     assert played(seed).digest == played(seed).digest
 
 
-@pytest.mark.parametrize("name", sorted(BY_NAME))
+@pytest.mark.parametrize("name", sorted(PLAYS))
 def test_fixed_plays_end_well_and_can_be_repeated(name: str) -> None:
-    chosen = BY_NAME[name]
+    chosen = PLAYS[name]
     first, second = play(chosen, seed=1), play(chosen, seed=1)
     assert not first.failure
     assert first.digest == second.digest
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_every_deliberate_bug_still_fits_the_code(bug: Bug) -> None:
+    package = Path(tidegate.__file__).parent
+    for name, old, _, times in bug.patches:
+        assert (package / name).read_text().count(old) == times, name
+    assert set(bug.plays) <= PLAYS.keys()
 
 
 def test_every_invariant_has_a_row() -> None:
