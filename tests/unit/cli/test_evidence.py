@@ -211,7 +211,7 @@ def broken(**changes: object) -> dict[str, Any]:
         ({}, "metrics: is required: add it"),
         (broken(rows=[]), "metrics[0].rows: needs at least 1 item(s)"),
         (broken(limit=1.5), "metrics[0].limit: must be below 1.0 (given: 1.5)"),
-        (broken(lmit=0.5), "metrics[0].lmit: is not known"),
+        (broken(bound=0.5), "metrics[0].bound: is not known"),
         (broken(limit=None, compare=None), "a metric needs limit or compare"),
         (
             broken(rows=[{"candidate": {"total": 1, "bad": 2}}]),
