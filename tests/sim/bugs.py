@@ -130,6 +130,7 @@ BUGS = (
         file="rollout/walking.py",
         old="model.Verdict.ADVANCE and turn.now >= step.hold_until:",
         new="model.Verdict.ADVANCE:",
+        plays=("long_hold",),
     ),
     Bug(
         name="a failed pass is never repeated",

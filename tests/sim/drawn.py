@@ -40,8 +40,11 @@ class Plan:
     acts: tuple[tuple[float, str, str], ...]
 
 
-def draw(dice: random.Random) -> Plan:
-    """A spec and a list of (seconds to wait before, act, argument)."""
+def draw(dice: random.Random, rare: random.Random) -> Plan:
+    """A spec and a list of (seconds to wait before, act, argument).
+
+    `rare` has dice of its own, so that rare acts move no others.
+    """
     spec: dict[str, Any] = {
         "provider": dice.choice(("GatewayAPI", "GatewayAPI", "ReplicaRatio")),
         "replicas": dice.choice((1, 2, 2, 3, 4)),
@@ -53,6 +56,9 @@ def draw(dice: random.Random) -> Plan:
     for _ in range(dice.choice((0, 1, 1, 2, 3))):
         act, argument = dice.choice(ACTS)
         acts.append((dice.choice((0.3, 5.0, 20.0, 40.0)) * dice.random(), act, argument))
+    if rare.random() < 0.25:
+        act, argument = rare.choice(RARE_ACTS)
+        acts.insert(rare.randint(1, len(acts)), (10.0 * rare.random(), act, argument))
     return Plan(spec, tuple(acts))
 
 
@@ -84,6 +90,15 @@ ACTS = (
     ("scale_stable", ""),
     ("delete_deployment", ""),
     ("newer_version", ""),
+)
+
+RARE_ACTS = (
+    ("delete_lease", ""),
+    ("steal_lease", ""),
+    ("edit_entry", ""),
+    ("foreign_route", ""),
+    ("delete_service", ""),
+    ("delete_stable", ""),
 )
 
 
@@ -211,6 +226,41 @@ class Script:
         if candidate:
             self._run.people.delete(ports.DEPLOYMENT, f"{NAME}-{candidate}")
 
+    async def do_delete_lease(self, _: str) -> None:
+        self._run.people.delete_lease()
+
+    async def do_steal_lease(self, _: str) -> None:
+        """Somebody writes a holder into the Lease who will never renew it."""
+        self._run.people.steal_lease()
+
+    async def do_edit_entry(self, _: str) -> None:
+        """The entry Service is turned to nothing; in the end it is deleted to give it back."""
+        patch = [{"op": "add", "path": "/spec/selector", "value": {"app": "nobody"}}]
+        self._run.people.patch(ports.SERVICE, NAME, patch)
+        await asyncio.sleep(self._dice.choice((0.5, 10.0)))
+        self._run.people.delete(ports.SERVICE, NAME)
+
+    async def do_foreign_route(self, _: str) -> None:
+        """Somebody else's route has our name for a while."""
+        route = self._run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+        if route is None:
+            return
+        self._run.people.delete(ports.HTTP_ROUTE, NAME)
+        self._run.people.create_route({**route["spec"], "rules": []})
+        await asyncio.sleep(self._dice.choice((0.5, 10.0)))
+        self._run.people.delete(ports.HTTP_ROUTE, NAME)
+
+    async def do_delete_service(self, _: str) -> None:
+        """The Service of a revision goes; its endpoints go with it."""
+        revision = facts.rollout(self._run.body).get("revision") or facts.stable(self._run.body)
+        if revision:
+            self._run.people.delete(ports.SERVICE, f"{NAME}-{revision}")
+
+    async def do_delete_stable(self, _: str) -> None:
+        stable = facts.stable(self._run.body)
+        if stable:
+            self._run.people.delete(ports.DEPLOYMENT, f"{NAME}-{stable}")
+
     async def do_newer_version(self, _: str) -> None:
         """A newer operator wrote fields that this one does not know."""
         self._run.people.patch_status(
@@ -235,10 +285,11 @@ async def tend(run: Run) -> None:
 def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None = None) -> Scenario:
     """The play of this seed; `only` and `acts` narrow faults and people, for shrinking."""
     dice = random.Random(f"{seed}/plan")
-    plan = draw(dice)
+    plan = draw(dice, random.Random(f"{seed}/rare"))
     if acts is not None:
         plan = Plan(plan.spec, plan.acts[:acts])
     spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
+    spoils |= {act for act, _ in RARE_ACTS}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 
     faults = tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows)

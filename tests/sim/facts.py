@@ -49,6 +49,12 @@ def rollout(body: Object | None) -> Object:
     return found if found.get("active") else {}
 
 
+def condition(body: Object | None, kind: str) -> Object:
+    """A condition of the status, or empty."""
+    found = (it for it in status(body).get("conditions") or [] if it["type"] == kind)
+    return next(found, {})
+
+
 def stable(body: Object | None) -> str:
     return str((status(body).get("stable") or {}).get("revision", ""))
 

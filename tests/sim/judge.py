@@ -67,6 +67,10 @@ class Judge:
         lease = self._run.settings.leader_election
         record = self._run.cluster.get(ports.LEASE, lease.namespace, lease.name) or {}
         holder = (record.get("spec") or {}).get("holderIdentity")
+        tampered_at = self.memory.lease_tampered_at
+        age = self._run.loop.time() - tampered_at if tampered_at is not None else float("inf")
+        if age < lease.renew_deadline_seconds:
+            return
         if holder != process.identity and not self._violated.done():
             what = f"{process.name} starts {request.verb}, the Lease is held by {holder}"
             self._violated.set_exception(ViolatedError("S8", what))
@@ -107,6 +111,8 @@ class Judge:
         body = self._run.body
         if body is None:
             return
+        if self._stable_is_destroyed(body):
+            return
         require(not facts.holds_finalizer(body), "S10", "the finalizer is held at rest")
         require(not facts.rollout(body), "I3", "a rollout is active at rest")
         if facts.status(body)["phase"] == "Invalid":
@@ -118,6 +124,17 @@ class Judge:
         if stable:
             self._stable_serves(body, stable)
         self.covered[f"end {facts.status(body)['phase']}"] += 1
+
+    def _stable_is_destroyed(self, body: Object) -> bool:
+        """Somebody deleted what serves, and spec no longer has its template: it must be said."""
+        stable = facts.stable(body)
+        names = {it["metadata"]["name"] for it in self._owned(ports.DEPLOYMENT, body)}
+        gone = bool(stable) and f"{NAME}-{stable}" not in names
+        if not gone or "delete_stable" not in self._run.scenario.acts:
+            return False
+        available = facts.condition(body, "Available")
+        require(available.get("reason") == "StableUnavailable", "I4", f"says {available}")
+        return True
 
     def _no_quarrel_with_itself(self) -> None:
         """In calm weather nobody else writes, so nothing the operator writes is out of date."""

@@ -40,6 +40,8 @@ class Memory:
     had_traffic: dict[str, float] = field(default_factory=dict)
     exposed_since: dict[str, float] = field(default_factory=dict)
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
+    lease_tampered_at: float | None = None
+    lease_deleted: bool = False  # the next one counts its leaders from 1 again
 
     @property
     def body(self) -> Object | None:
@@ -119,7 +121,15 @@ def remember_traffic(memory: Memory, change: Change) -> None:
             memory.had_traffic[revision] = memory.run.loop.time()
 
 
+def remember_tampering(memory: Memory, change: Change) -> None:
+    """Somebody wrote or deleted the Lease; its holder learns it at the next renewal."""
+    if change.kind is ports.LEASE and change.actor == "people":
+        memory.lease_tampered_at = memory.run.loop.time()
+        memory.lease_deleted |= change.new is None
+
+
 REMEMBER: tuple[Check, ...] = (
+    remember_tampering,
     remember_people,
     remember_recreation,
     remember_readiness,

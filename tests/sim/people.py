@@ -9,6 +9,7 @@ from tests.sim.fields import Object
 from tidegate import ports
 from tidegate.adapters import kube_http as http
 from tidegate.api import revision
+from tidegate.rollout import objects
 
 if TYPE_CHECKING:
     from tests.sim.run import Run
@@ -123,6 +124,28 @@ class People:
     def delete(self, kind: ports.Kind, name: str) -> None:
         self._send("DELETE", kind, name, {})
 
+    def create_route(self, spec: Object) -> None:
+        """A route of somebody else under our name."""
+        kind = ports.HTTP_ROUTE
+        metadata = {"name": NAME, "namespace": NAMESPACE, "labels": {objects.LABEL_WATCH: "true"}}
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+        self._send("POST", kind, "", {**body, "spec": spec})
+
+    def delete_lease(self) -> None:
+        """As somebody does who wants another leader."""
+        self._write_lease("DELETE", {})
+
+    def steal_lease(self) -> None:
+        """Another holder, who never renews."""
+        self._write_lease("PATCH", [_set("/spec/holderIdentity", "somebody")])
+
+    def _write_lease(self, method: str, body: Any) -> None:
+        lease = self._run.settings.leader_election
+        if self._run.cluster.get(ports.LEASE, lease.namespace, lease.name) is None:
+            return
+        path = http.path(ports.LEASE, namespace=lease.namespace, name=lease.name)
+        self._send_to(method, path, body)
+
     def patch(self, kind: ports.Kind, name: str, operations: list[Object]) -> None:
         if self._run.cluster.get(kind, NAMESPACE, name) is not None:
             self._send("PATCH", kind, name, operations)
@@ -133,10 +156,14 @@ class People:
             self._send("PATCH", MD, f"{NAME}/status", [operation])
 
     def _send(self, method: str, kind: ports.Kind, name: str, body: Any) -> None:
+        path = "/".join(filter(None, (http.path(kind, namespace=NAMESPACE), name)))
+        self._send_to(method, path, body)
+
+    def _send_to(self, method: str, path: str, body: Any) -> None:
         request = http.Request(
             verb=method.lower(),
             method=method,
-            path="/".join(filter(None, (http.path(kind, namespace=NAMESPACE), name))),
+            path=path,
             body=body,
             content_type=http.JSON_PATCH if method == "PATCH" else http.JSON,
             query=(("fieldManager", "people"),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.sim.drawn import ACTS
+from tests.sim.drawn import ACTS, RARE_ACTS
 from tests.sim.run import Result
 from tests.sim.storm import KINDS
 
@@ -60,7 +60,7 @@ VERDICTS = (
 )
 REQUIRED = (
     *(f"fault {kind}" for kind in KINDS),
-    *(f"act {act} {argument}".strip() for act, argument in ACTS),
+    *(f"act {act} {argument}".strip() for act, argument in (*ACTS, *RARE_ACTS)),
     *(f"phase {transition}" for transition in TRANSITIONS),
     *(f"action {action}" for action in ACTIONS),
     *(f"verdict {verdict}" for verdict in VERDICTS),

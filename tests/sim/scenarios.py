@@ -54,6 +54,14 @@ async def three_steps(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def long_hold(run: Run) -> None:
+    """Proof comes long before the hold is over."""
+    run.people.create(manifest("v1", steps=((50, 60),)))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def many_requests(run: Run) -> None:
     """Steps need more requests than one look has."""
     await serve_first(run, analysis={"minRequests": 120_000})
@@ -219,5 +227,5 @@ FIXED = [
 ]
 BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
     play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
-    for play in (three_steps, many_requests, superseded_at_breach, turns_bad_unseen)
+    for play in (three_steps, many_requests, long_hold, superseded_at_breach, turns_bad_unseen)
 }

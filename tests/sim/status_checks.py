@@ -72,7 +72,7 @@ def only_proven_revisions_become_stable(memory: Memory, change: Change) -> None:
         require(all(plan), "S3", f"{version} became stable before every step passed")
 
 
-def status_moves_forward(_: Memory, change: Change) -> None:
+def status_moves_forward(memory: Memory, change: Change) -> None:
     """S7, S8: generations and epochs never fall; transition times change with the status."""
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
@@ -85,7 +85,8 @@ def status_moves_forward(_: Memory, change: Change) -> None:
         return
     require(observed >= old.get("observedGeneration", 0), "S7", "observedGeneration fell")
     epochs = [it.get("controller", {}).get("epoch", 0) for it in (old, new)]
-    require(epochs[1] >= epochs[0], "S8", f"epoch fell from {epochs[0]} to {epochs[1]}")
+    fell = epochs[1] < epochs[0] and not memory.lease_deleted
+    require(not fell, "S8", f"epoch fell from {epochs[0]} to {epochs[1]}")
     known = {condition["type"]: condition for condition in old.get("conditions") or []}
     for condition in new.get("conditions") or []:
         was = known.get(condition["type"])

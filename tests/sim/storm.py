@@ -25,9 +25,11 @@ API = (
     "lost_reply",
     "refused_500",
     "refused_503",
+    "refused_504",
     "refused_429",
     "conflict",
     "forbidden",
+    "refused_422",
     "slow_call",
     "late_write",
     "lost_request",
@@ -37,6 +39,8 @@ API = (
 EVENTS = ("lag", "duplicate", "drop", "silent_watch", "stale_list", "slow_list", "watch_error")
 METRICS = (
     "prom_down",
+    "prom_5xx",
+    "prom_4xx",
     "prom_slow",
     "prom_empty",
     "prom_nan",
@@ -57,6 +61,7 @@ SPOILS_GOOD = frozenset(
         "no_capacity",
         "gateway_refuses",
         "forbidden",
+        "refused_422",
         "drop",
         "silent_watch",
         "lag",
@@ -75,7 +80,9 @@ _CHANCE = {
     "lost_reply": 0.15,
     "refused_500": 0.25,
     "refused_503": 0.25,
+    "refused_504": 0.25,
     "refused_429": 0.25,
+    "refused_422": 0.3,
     "conflict": 0.25,
     "forbidden": 0.5,
     "slow_call": 0.3,
@@ -86,10 +93,13 @@ _CHANCE = {
     "drop": 0.1,
     "watch_error": 0.03,
 }
+_ONLY_WRITES = ["conflict", "forbidden", "refused_422", "late_write"]
 _STATUS = {
     "refused_500": (500, "InternalError"),
     "refused_503": (503, "ServiceUnavailable"),
+    "refused_504": (504, "Timeout"),
     "refused_429": (429, "TooManyRequests"),
+    "refused_422": (422, "Invalid"),
     "conflict": (409, "Conflict"),
     "forbidden": (403, "Forbidden"),
     "gone_410": (410, "Expired"),
@@ -245,8 +255,8 @@ class Storm(Calm):
             process.run.loop.call_later(40.0, process.resume)
             return CallPlan(send_seconds=self.dice.uniform(20.0, 38.0))
         kinds = ["crash_at_call", "refused_500", "refused_503", "refused_429", "lost_request"]
-        kinds += ["slow_call", "lost_reply"]
-        kinds += ["conflict", "forbidden", "late_write"] if write else ["gone_410"]
+        kinds += ["refused_504", "slow_call", "lost_reply"]
+        kinds += _ONLY_WRITES if write else ["gone_410"]
         kind = self._strikes(*kinds)
         if not kind:
             return WELL
@@ -313,23 +323,16 @@ class Storm(Calm):
     # --- metrics ---------------------------------------------------------------------------------
 
     def on_query(self, process: Process) -> QueryPlan:
-        match self._strikes(*METRICS):
-            case "prom_down":
-                return QueryPlan(failure=ports.Retryable(message="connection refused"))
+        kind = self._strikes(*METRICS)
+        match kind:
             case "prom_slow":
                 return QueryPlan(seconds=self.dice.uniform(1.0, 20.0))
-            case "prom_empty":
-                return QueryPlan(distort=_empty)
-            case "prom_nan":
-                return QueryPlan(distort=_nan)
             case "prom_stale":
                 return QueryPlan(stale_seconds=self.dice.uniform(7.0, 60.0))
-            case "prom_warning":
-                return QueryPlan(distort=_warned)
-            case "prom_twice":
-                return QueryPlan(distort=_twice)
-            case "prom_stranger":
-                return QueryPlan(distort=_stranger)
+            case _ if kind in _FAILURES:
+                return QueryPlan(failure=_FAILURES[kind])
+            case _ if kind in _DISTORTIONS:
+                return QueryPlan(distort=_DISTORTIONS[kind])
             case _:
                 return HONEST
 
@@ -393,3 +396,17 @@ def _twice(answer: ports.RawAnswer) -> ports.RawAnswer:
 def _stranger(answer: ports.RawAnswer) -> ports.RawAnswer:
     labels = {"revision": "ffffffffff", "pod": "stranger", "path": "/v2/models/m/infer"}
     return _answer(answer, [*answer.result, {"metric": labels, "values": [[1.0, "5"]]}])
+
+
+_FAILURES: dict[str, ports.Failure] = {
+    "prom_down": ports.Retryable(message="connection refused"),
+    "prom_5xx": ports.Retryable(message="status 503"),
+    "prom_4xx": ports.Fatal(reason="Status400", message="status 400"),
+}
+_DISTORTIONS = {
+    "prom_empty": _empty,
+    "prom_nan": _nan,
+    "prom_warning": _warned,
+    "prom_twice": _twice,
+    "prom_stranger": _stranger,
+}
