@@ -36,11 +36,13 @@ def name_of(turn: Turn, rollout: model.Rollout) -> str:
 def next_attempt(turn: Turn, revision: str) -> int:
     """One more than the attempts at this revision that are known, so that no record is in its way."""
     known = [one.attempt for one in turn.seen.records if one.revision == revision]
-    last, rollout = turn.status.last_rollout, turn.status.rollout
-    if last is not None and last.revision == revision:
-        known.append(last.attempt)
-    if rollout is not None and rollout.revision.hash == revision:
-        known.append(rollout.attempt)
+    # As read and as decided so far: this very pass may have ended another rollout in between.
+    for status in (turn.seen.status, turn.status):
+        last, rollout = status.last_rollout, status.rollout
+        if last is not None and last.revision == revision:
+            known.append(last.attempt)
+        if rollout is not None and rollout.revision.hash == revision:
+            known.append(rollout.attempt)
     return max(known, default=0) + 1
 
 

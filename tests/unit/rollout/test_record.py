@@ -138,6 +138,20 @@ def test_the_oldest_records_beyond_the_limit_go(limit: int, kept: set[str] | Non
     assert found == (kept or everything - {"A-1"})
 
 
+def test_an_attempt_whose_record_is_not_made_yet_is_not_named_again() -> None:
+    """From one version to another and back, before the record of the first could be made."""
+    world = running()
+    world.deploy(V2)
+    world.tick()
+    world.deploy(V3)
+    world.tick()
+    world.records.clear()
+    world.deploy(V2)
+    world.tick()
+    assert world.status.rollout is not None
+    assert world.status.rollout.attempt == 2
+
+
 def test_no_attempt_that_has_a_record_is_named_twice() -> None:
     world = running()
     for wanted in (V2, V1, V2):
