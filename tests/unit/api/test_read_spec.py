@@ -272,9 +272,11 @@ def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
         assert case.says in found[case.blames], value
 
 
-def test_every_rule_has_examples() -> None:
+def test_every_rule_of_a_kind_has_examples() -> None:
+    """The input of `tidegate evaluate` is no kind; its rules have examples among the commands."""
     known = {case.rule for case in (*RULES, *TEMPLATE_RULES)}
-    assert {rule.id for part in _parts(schema.Part) for rule in part.rules} <= known
+    kinds = [it for it in _parts(schema.Part) if it.__module__ != "tidegate.api.counts_types"]
+    assert {rule.id for part in kinds for rule in part.rules} <= known
 
 
 def _parts(part: type[schema.Part]) -> Iterator[type[schema.Part]]:
