@@ -20,6 +20,7 @@ from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Series, Window
 
 LATE_SECONDS = 5.0
 LEAST_SCRAPES, MOST_SCRAPES = 2, 120
+BLOCK = 240  # intervals of one length; two hours of half a minute each
 _BOUNDARY = 1e-6
 CHURN_SHARE = 1 / 3
 
@@ -153,7 +154,8 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
     """Intervals that start at or after an instant and may be evaluated now, in order.
 
     A weight change closes the running interval; what follows it within `settle_seconds`, and the
-    candidate's first `cold_start_seconds` of traffic, belongs to no interval.
+    candidate's first `cold_start_seconds` of traffic, belongs to no interval. Intervals grow as a
+    weight stays, so that a rollout that waits for days keeps a short table.
     """
     found: list[Slot] = []
     latest = now - grid.scrape_interval_seconds - LATE_SECONDS
@@ -164,10 +166,7 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
         last = number + 1 == len(events)
         until = latest if last else min(latest, events[number + 1].at)
         start = max(event.at + grid.settle_seconds, warm_at)
-        # The tolerance keeps a boundary a boundary when a sum of floats misses it by a bit.
-        first = max(0, math.ceil((after - start) / grid.length_seconds - _BOUNDARY))
-        whole = math.floor((until - start) / grid.length_seconds + _BOUNDARY)
-        ends = [start + k * grid.length_seconds for k in range(first, whole + 1)]
+        ends = _boundaries(grid, start=start, after=after, until=until)
         if not last and latest >= events[number + 1].at and ends and until > ends[-1]:
             ends.append(until)  # the change closes the running interval early
         found.extend(
@@ -175,6 +174,22 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
             for t0, t1 in itertools.pairwise(ends)
         )
     return found
+
+
+def _boundaries(grid: Grid, *, start: float, after: float, until: float) -> list[float]:
+    """Boundaries from `after` to `until`: each block of intervals is twice as long as the last."""
+    longest = MOST_SCRAPES * grid.scrape_interval_seconds
+    length, found = grid.length_seconds, dict[float, None]()
+    while True:
+        grows = 2 * length <= longest
+        end = start + BLOCK * length if grows else math.inf
+        # The tolerance keeps a boundary a boundary when a sum of floats misses it by a bit.
+        first = max(0, math.ceil((after - start) / length - _BOUNDARY))
+        whole = math.floor((min(until, end) - start) / length + _BOUNDARY)
+        found |= dict.fromkeys(start + k * length for k in range(first, whole + 1))
+        if until <= end:
+            return list(found)
+        start, length = end, 2 * length
 
 
 def next_start(grid: Grid, *, events: Sequence[WeightChange], after: float) -> float:

@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import replace
 
@@ -54,6 +55,27 @@ def test_a_weight_change_closes_the_running_interval_and_settles_again() -> None
         (1100, 1107, 0),
         (1137, 1157, 1),
     ]
+
+
+def test_intervals_grow_while_a_weight_stays_so_that_days_make_a_short_table() -> None:
+    week = 7 * 86400.0
+    found = spans([FIRST], now=1060 + week + LATE)
+    lengths = [round(t1 - t0) for t0, t1, _ in found]
+
+    assert lengths[:240] == [20] * 240
+    assert lengths[240:480] == [40] * 240
+    assert max(lengths) == 640  # twice that would be more than 120 scrapes
+    assert len(found) < 2000
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
+
+
+@given(st.lists(st.floats(1000, 60_000), max_size=8).map(sorted))
+def test_grown_intervals_close_step_by_step_as_in_one_go(looks: list[float]) -> None:
+    found: list[tuple[float, float, int]] = []
+    for now in [*looks, 60_000.0]:
+        found += spans([FIRST], now=now, after=found[-1][1] if found else 0.0)
+
+    assert found == spans([FIRST], now=60_000.0)
 
 
 def test_a_change_before_the_first_interval_leaves_none() -> None:
