@@ -75,7 +75,7 @@ BUGS = (
         file="rollout/walking.py",
         old="    return marked and (rollout.split.candidate_percent > 0 or this_attempt)\n",
         new="    return marked and rollout.split.candidate_percent > 100 and this_attempt\n",
-        plays=("rollback",),
+        plays=("abort_forgotten", "rollback"),
         modes=(Mode.CRASH_AFTER,),
     ),
     Bug(
@@ -308,9 +308,10 @@ BUGS = (
     Bug(
         name="a drain that begins before the traffic leaves (found by the simulator)",
         file="rollout/upkeep.py",
-        old="        if _serves(turn, entry.revision):",
-        new="        if turn.now < entry.scale_down_at and _serves(turn, entry.revision):",
-        plays=("first_replaced",),
+        old="        if _serves(turn, entry.revision):\n"
+        "            turn = turn.look_again(DRAIN_LOOK_SECONDS)\n            continue\n",
+        new="",
+        plays=("first_replaced_slowly", "first_replaced"),
     ),
     Bug(
         name="the verdict on the candidate before (found by the simulator)",
@@ -318,13 +319,6 @@ BUGS = (
         old="    turn = replace(turn, seen=fresh)\n",
         new="    assert fresh\n",
         plays=("superseded_at_breach",),
-    ),
-    Bug(
-        name="times from before a slow query (found by the simulator)",
-        file="controller/observer.py",
-        old="        seen = replace(seen, now=self._clock.now())\n",
-        new="",
-        plays=("promotion",),
     ),
     Bug(
         name="the first apply overwrites (found by the simulator)",
@@ -418,9 +412,11 @@ BUGS = (
         new="    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds * 0))\n",
     ),
     Bug(
-        name="acts on a stale read after a conflict",
-        file="controller/reconciler.py",
-        old="        live = key in self._stale\n",
-        new="        live = key in self._blocked\n",
+        name="an attempt without a record is named again (found by the simulator)",
+        file="rollout/record.py",
+        old="    for status in (turn.seen.status, turn.status):\n",
+        new="    for status in (turn.status,):\n",
+        plays=("there_and_back",),
+        modes=(Mode.CRASH_AFTER,),
     ),
 )

@@ -10,7 +10,7 @@ from tests.sim.cluster import Change
 from tests.sim.nemesis import Calm
 from tests.sim.people import NAME, manifest
 from tests.sim.run import Run, Scenario
-from tests.sim.scenarios import BY_NAME, OVER, promote_or, serve_first, walk_to
+from tests.sim.scenarios import BAD, BY_NAME, OVER, promote_or, serve_first, walk_to
 from tests.sim.world import Truth
 
 from tidegate import ports
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from tests.sim.replica import Process
 
 SLOW = Truth(startup_seconds=25.0)
+SLOWER = Truth(startup_seconds=45.0)
 
 
 async def slow_batches(run: Run) -> None:
     """Pods come one after the other; together they take longer than the progress deadline."""
     await serve_first(run, provider="ReplicaRatio", replicas=4)
-    run.people.deploy("slow")
+    run.people.deploy("slower")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -77,17 +78,16 @@ async def paused_for_long(run: Run) -> None:
 
 
 async def clock_back(run: Run) -> None:
-    """In the middle of a step the operator's clock goes back an hour, and is corrected later."""
+    """While a bad version gets traffic the operator's clock is an hour back for some seconds."""
     await serve_first(run)
-    run.people.deploy("v2")
+    run.people.deploy("bad")
     await walk_to(run, 0)
     process = run.replicas[0].process
     assert process is not None
     process.wall_offset_seconds = -3600.0
     await asyncio.sleep(8.0)
     process.wall_offset_seconds = 0.0
-    await asyncio.sleep(40.0)
-    await promote_or(run, "promote")
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
 
 
 class BackAnHour(Calm):
@@ -107,6 +107,29 @@ async def abort_forgotten(run: Run) -> None:
     )
     assert marked
     run.people.ask("pause")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def first_replaced_slowly(run: Run) -> None:
+    """The first revision serves on, long after its delay, since its successor takes a while."""
+    run.world.gateway_accepts = False
+    run.people.create(manifest("v1"))
+    assert await run.until(lambda: bool(list(run.cluster.all(ports.HTTP_ROUTE))))
+    await asyncio.sleep(5.0)
+    run.people.deploy("slow")
+    await asyncio.sleep(10.0)
+    run.world.gateway_accepts = True
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def there_and_back(run: Run) -> None:
+    """A candidate is replaced by another one, and that one by the first again."""
+    await serve_first(run)
+    run.people.deploy("v2")
+    await asyncio.sleep(0.5)
+    run.people.deploy("v3")
+    await asyncio.sleep(0.5)
+    run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -144,7 +167,12 @@ async def lost_at_start(run: Run) -> None:
 
 
 def _found(play: Any, **options: Any) -> Scenario:
-    return Scenario(name=play.__name__, script=play, truths={"slow": SLOW}, **options)
+    return Scenario(
+        name=play.__name__,
+        script=play,
+        truths={"slow": SLOW, "slower": SLOWER, "bad": BAD},
+        **options,
+    )
 
 
 PLAYS = BY_NAME | {
@@ -157,6 +185,8 @@ PLAYS = BY_NAME | {
         _found(paused_for_long),
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
+        _found(there_and_back),
+        _found(first_replaced_slowly),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),
     )
 }

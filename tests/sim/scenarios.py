@@ -163,11 +163,11 @@ async def superseded_at_breach(run: Run) -> None:
 
 async def turns_bad_unseen(run: Run) -> None:
     """A good version turns bad at the moment at which Prometheus stops to see anything new."""
-    run.people.create(manifest("v1", steps=((20, 30), (50, 5))))
+    run.people.create(manifest("v1", steps=((20, 60), (50, 5))))
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
     run.people.deploy("v2")
     await walk_to(run, 0)
-    await asyncio.sleep(9.0)
+    await asyncio.sleep(45.0)  # it is proven, but for its hold
     run.nemesis.frozen_at = run.loop.time()
     run.world.truths["v2"] = BAD
     await asyncio.sleep(45.0)

@@ -175,6 +175,8 @@ def capacity_stays(memory: Memory, change: Change) -> None:
     if change.new["spec"]["replicas"] >= change.old["spec"]["replicas"]:
         return
     chosen = facts.selected(memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME))
+    if chosen not in {"", facts.revision_label(change.new)}:
+        return  # it serves nobody
     serving = [
         min(it["spec"]["replicas"], facts.status(it).get("readyReplicas", 0))
         for it in memory.run.cluster.all(ports.DEPLOYMENT)
