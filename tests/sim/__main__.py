@@ -6,6 +6,7 @@ import argparse
 import gc
 import multiprocessing
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 
@@ -30,6 +31,7 @@ def replay(seed: int, *, only: str, acts: int | None) -> int:
     """Play one seed, print everything, and say whether it can be repeated."""
     narrowed = frozenset(only.split(",")) if only else None
     results = [play(scenario(seed, only=narrowed, acts=acts), seed=seed) for _ in range(2)]
+    print(scenario(seed, only=narrowed, acts=acts).words)
     print("\n".join(results[0].lines))
     same = results[0].digest == results[1].digest
     print(f"seed {seed}: {results[0].failure or 'held'}")
@@ -72,7 +74,9 @@ def many(seeds: range, *, jobs: int) -> int:
     print(report.table(time.monotonic() - started))
     for seed in report.failures[:3]:
         kinds, acts = shrink(seed)
+        shrunk = scenario(seed, only=frozenset(kinds.split(",")), acts=acts)
         print(f"replay: python -m tests.sim --replay {seed} --only {kinds} --acts {acts}")
+        print(textwrap.indent(shrunk.words, "  "))
     for name in report.missing():
         print(f"never occurred: {name}")
     return 1 if report.failures or report.missing() else 0

@@ -302,9 +302,18 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
         tend=tend,
         acts=tuple(act for _, act, _ in plan.acts),
         faults=faults,
+        words=_words(plan, faults),
         rest_seconds=75.0 if dice.random() < 0.2 else REST_SECONDS,
         idle_seconds=700.0 if dice.random() < 0.04 else 0.0,
     )
+
+
+def _words(plan: Plan, faults: tuple[str, ...]) -> str:
+    spec = plan.spec
+    steps = ", ".join(f"{weight:g} % for {hold} s" for weight, hold in spec["steps"])
+    lines = [f"{spec['provider']}, {spec['replicas']} replicas, steps {steps}"]
+    lines += [f"{wait:.1f} s later: {act} {argument}".strip() for wait, act, argument in plan.acts]
+    return "\n".join([*lines, f"faults: {', '.join(faults) or 'none'}"])
 
 
 def _asks_to_abort(plan: Plan) -> bool:

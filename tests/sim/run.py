@@ -48,6 +48,7 @@ class Scenario:
     idle_seconds: float = 0.0
     acts: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    words: str = ""  # the play for people, one part per line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

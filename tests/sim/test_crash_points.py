@@ -17,7 +17,7 @@ IN_CORPUS = {
     Mode.CRASH_AFTER: {"promotion", "rollback", "promotion_by_pods"},
     Mode.REPLY_LOST: {"aborted"},
     Mode.REFUSED: {"rollback"},
-    Mode.SLOW_LIST: {"superseded"},
+    Mode.SLOW_LIST: {"rollback"},
     Mode.LATE: {
         "superseded_early",
         "back_early",
