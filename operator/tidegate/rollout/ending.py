@@ -177,11 +177,21 @@ def close(turn: Turn, *, result: model.RolloutResult, reason: str, by: str) -> T
 
 
 def terminate(turn: Turn, *, finalizer: str) -> Turn:
-    """Deletion: all traffic to stable, then let go. Health and evidence are not asked."""
+    """Deletion: all traffic to stable, then let go. Health and evidence are not asked.
+
+    The write that gives it back is enough: stable may have lost all its pods, and then the entry
+    Service goes on selecting those that there are.
+    """
     turn = turn.with_status(replace(turn.status, phase=model.Phase.TERMINATING))
     if finalizer not in turn.seen.meta.finalizers:
         return turn
     traffic = turn.seen.traffic
-    if not traffic.exists or not turn.stable or traffic.conflict or only_stable_serves(turn):
+    if not traffic.exists or not turn.stable or traffic.conflict or _given_back(turn):
         return turn.act(actions.RemoveFinalizer())
     return lower(turn).look_again(LOWERING_LOOK_SECONDS)
+
+
+def _given_back(turn: Turn) -> bool:
+    rollout = turn.status.rollout
+    written = rollout is not None and turn.seen.traffic.lowered_rollout == rollout.id
+    return written or only_stable_serves(turn)

@@ -674,6 +674,19 @@ def test_unreachable_metrics_pause_and_go_on_alone() -> None:
 # --- deletion, steady state, history -------------------------------------------------------------
 
 
+def test_deletion_does_not_wait_for_a_stable_revision_without_pods() -> None:
+    """Traffic was given back as far as that is possible; the rest goes with the object."""
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.deleting = True
+    world.tick()
+    stranded = replace(world.traffic, weights={V2.hash: 100.0})
+    world.traffic, world.finalizers = stranded, (upkeep.FINALIZER,)
+    world.tick()
+    assert world.finalizers == ()
+
+
 def test_deletion_mid_canary_ends_on_stable_and_lets_go() -> None:
     world = serving()
     world.deploy(V2)
