@@ -135,11 +135,19 @@ def _park(models: dict[str, Model], played: PlayedGateway) -> dict[str, Look]:
     for name in HELD:
         models[name].apply("2")
     models["pending"].apply("2", env={"READY_DELAY_SECONDS": "15"})
-    for name, percent in HELD.items():
+    for started, (name, percent) in enumerate(HELD.items(), start=1):
         looks[name] = models[name].wait_for_weight(percent, seconds=60)
+        _wait_for_starts(models[name], started)
     looks["pending"] = _wait_for_course(models["pending"], "Pending/0")
     models["initializing"].wait_for_phase("Initializing", seconds=1)
     return looks
+
+
+def _wait_for_starts(model: Model, number: int) -> None:
+    """Events come after the status that they tell of, and a crash between the two loses them."""
+    model.scene.history.wait_for(
+        lambda: model.events().count("StepStarted") >= number, seconds=10, explain=model.tell
+    )
 
 
 def _hold_at(model: Model, played: PlayedGateway, *, stable_percent: float) -> None:
