@@ -395,8 +395,10 @@ BUGS = (
     Bug(
         name="a late renewal brings leadership back (found by the simulator)",
         file="controller/leader.py",
-        old="            self._give_up_if_lost()\n            await self._step()\n",
+        old="            self._give_up_if_lost()\n            await self._step()\n"
+        "            self._give_up_if_lost()\n",
         new="            await self._step()\n",
+        plays=("frozen_at_acquisition",),
     ),
     Bug(
         name="what the entry Service selects is retired (found by the simulator)",
@@ -404,6 +406,7 @@ BUGS = (
         old="    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0\n",
         new="    return traffic.weights.get(revision, 0.0) > 0\n",
         plays=("first_replaced",),
+        modes=(Mode.REFUSED,),
     ),
     Bug(
         name="the drain is skipped",

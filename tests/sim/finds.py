@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts
 from tests.sim.cluster import Change
-from tests.sim.nemesis import Calm
+from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import NAME, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, BY_NAME, OVER, promote_or, serve_first, walk_to
 from tests.sim.world import Truth
 
 from tidegate import ports
+from tidegate.adapters import kube_http as http
 
 if TYPE_CHECKING:
     from tests.sim.replica import Process
@@ -134,36 +135,51 @@ async def there_and_back(run: Run) -> None:
 
 
 class LosesFirstEvents(Calm):
-    """A process that is replaced learns nothing of the changes of its first seconds."""
-
-    view_lag_seconds = float("inf")
-    may_reject_good = True
+    """A Deployment changes while the second process lists for the first time; the event is lost."""
 
     def on_start(self, process: Process) -> None:
-        self._deaf_until = process.run.loop.time() + 10.0 if process.name.endswith(".2") else 0.0
+        if process.name.endswith(".2"):
+            process.run.loop.call_later(0.01, _scale_stable, process.run)
 
     def on_event(self, process: Process, change: Change) -> str:
-        deaf = process.run.loop.time() < self._deaf_until and change.kind is ports.DEPLOYMENT
-        return "drop" if deaf else ""
+        lost = process.name.endswith(".2") and change.actor == "people"
+        return "drop" if lost and change.kind is ports.DEPLOYMENT else ""
 
-    def list_seconds(self, kind: ports.Kind) -> float:
-        """The other kinds take a while, so that the loss comes before the first passes."""
-        return 3.0 if self._deaf_until and kind is ports.SERVICE else 0.0
+
+def _scale_stable(run: Run) -> None:
+    patch = [{"op": "replace", "path": "/spec/replicas", "value": 5}]
+    run.people.patch(ports.DEPLOYMENT, f"{NAME}-{facts.stable(run.body)}", patch)
 
 
 async def lost_at_start(run: Run) -> None:
-    """A Deployment changes while a new process lists, and the event is lost."""
+    """The process that knows nothing of it must begin to work all the same."""
     await serve_first(run)
     process = run.replicas[0].process
     assert process is not None
+    run.world.controller_seconds = 1000.0  # no later change brings the object to light
     process.die()
-    await run.until(lambda: run.replicas[0].process is not process)
-    await asyncio.sleep(0.02)
-    stable = facts.stable(run.body)
-    patch = [{"op": "replace", "path": "/spec/replicas", "value": 5}]
-    run.people.patch(ports.DEPLOYMENT, f"{NAME}-{stable}", patch)
+    await asyncio.sleep(5.0)
+    run.world.controller_seconds = 0.05
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+class FreezesAtAcquisition(Calm):
+    """The first process stands still, from the first write of the Lease on, past its deadline."""
+
+    def on_request(self, process: Process, request: http.Request) -> CallPlan:
+        if process.name.endswith(".1") and request.verb == "put_lease" and not self._frozen:
+            self._frozen = True
+            process.run.loop.call_later(0.002, process.pause)
+            process.run.loop.call_later(12.0, process.resume)
+        return WELL
+
+    _frozen = False
+
+
+async def frozen_at_acquisition(run: Run) -> None:
+    """Somebody must work in the end."""
+    await serve_first(run)
 
 
 def _found(play: Any, **options: Any) -> Scenario:
@@ -187,6 +203,7 @@ PLAYS = BY_NAME | {
         _found(abort_forgotten, may_reject_good=True),
         _found(there_and_back),
         _found(first_replaced_slowly),
+        _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),
     )
 }
