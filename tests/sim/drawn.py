@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.sim import facts
@@ -38,6 +38,7 @@ class Plan:
 
     spec: dict[str, Any]
     acts: tuple[tuple[float, str, str], ...]
+    first: str = "good"  # what the first version is like
 
 
 def draw(dice: random.Random, rare: random.Random) -> Plan:
@@ -59,7 +60,8 @@ def draw(dice: random.Random, rare: random.Random) -> Plan:
     if rare.random() < 0.25:
         act, argument = rare.choice(RARE_ACTS)
         acts.insert(rare.randint(1, len(acts)), (10.0 * rare.random(), act, argument))
-    return Plan(spec, tuple(acts))
+    first = rare.choice(("stuck", "crashing", "slowly")) if rare.random() < 0.04 else "good"
+    return Plan(spec, tuple(acts), first)
 
 
 ACTS = (
@@ -287,7 +289,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     dice = random.Random(f"{seed}/plan")
     plan = draw(dice, random.Random(f"{seed}/rare"))
     if acts is not None:
-        plan = Plan(plan.spec, plan.acts[:acts])
+        plan = replace(plan, acts=plan.acts[:acts])
     spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
     spoils |= {act for act, _ in RARE_ACTS}
     gentle = not spoils & {act for _, act, _ in plan.acts}
@@ -296,6 +298,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     return Scenario(
         name=f"seed {seed}",
         script=lambda run: Script(run, plan).play(),
+        truths={"v1": VERSIONS[plan.first]},
         make_nemesis=lambda weather: Storm(weather, only=only),
         may_reject_good=not gentle or _asks_to_abort(plan),
         replicas=2 if "deposed" in faults else dice.choice((1, 1, 2)),
@@ -312,6 +315,7 @@ def _words(plan: Plan, faults: tuple[str, ...]) -> str:
     spec = plan.spec
     steps = ", ".join(f"{weight:g} % for {hold} s" for weight, hold in spec["steps"])
     lines = [f"{spec['provider']}, {spec['replicas']} replicas, steps {steps}"]
+    lines += [f"the first version is {plan.first}"]
     lines += [f"{wait:.1f} s later: {act} {argument}".strip() for wait, act, argument in plan.acts]
     return "\n".join([*lines, f"faults: {', '.join(faults) or 'none'}"])
 

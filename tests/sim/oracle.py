@@ -40,6 +40,7 @@ class Memory:
     had_traffic: dict[str, float] = field(default_factory=dict)
     exposed_since: dict[str, float] = field(default_factory=dict)
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
+    created_at: float = 0.0
     lease_tampered_at: float | None = None
     lease_deleted: bool = False  # the next one counts its leaders from 1 again
 
@@ -101,6 +102,8 @@ def remember_recreation(memory: Memory, change: Change) -> None:
     """A new object of the name starts without a past."""
     if change.kind is MD and change.new is None:
         memory.quarantined.clear()
+    if change.kind is MD and change.old is None:
+        memory.created_at = memory.run.loop.time()
 
 
 def remember_readiness(memory: Memory, change: Change) -> None:

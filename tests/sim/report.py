@@ -8,10 +8,11 @@ from tests.sim.drawn import ACTS, RARE_ACTS
 from tests.sim.run import Result
 from tests.sim.storm import KINDS
 
-FEW_SEEDS = 1000  # fewer need not reach everything
+FEW_SEEDS = 2500  # fewer need not reach everything
 TRANSITIONS = (
     "None -> Initializing",
     "Initializing -> Healthy",
+    "Initializing -> RollingBack",
     "Initializing -> Failed",
     "Healthy -> Pending",
     "Pending -> Progressing",
@@ -30,6 +31,7 @@ TRANSITIONS = (
     "Promoting -> Healthy",
     "Promoting -> RollingBack",
     "RollingBack -> RolledBack",
+    "RollingBack -> Failed",
     "RolledBack -> Healthy",
     "RolledBack -> Pending",
     "Healthy -> Invalid",
@@ -57,6 +59,7 @@ VERDICTS = (
     "MetricsUnavailable",
     "Error",
     "Stale",
+    "TrafficSplit",
 )
 REQUIRED = (
     *(f"fault {kind}" for kind in KINDS),

@@ -26,7 +26,6 @@ WRITABLE = {
     ports.ROLLOUT_RECORD,
 }
 STORM_WRITES, STORM_SECONDS = 150, 60.0
-STALE_SECONDS = 60.0
 EXPOSED_SECONDS = 60.0
 GOOD = Truth()
 DRAIN_SECONDS = 1.5  # half of the scaleDownDelay of every play
@@ -48,7 +47,8 @@ def stays_in_its_own(memory: Memory, change: Change) -> None:
     owners = metadata.get("ownerReferences") or []
     ours = any(o["kind"] == MD.kind and o.get("controller") for o in owners)
     require(ours, "I5", f"{where} is not owned by a ModelDeployment")
-    blind = memory.run.nemesis.view_lag_seconds > STALE_SECONDS  # then the collector has to do
+    # A write that was on its way when the object was created anew: the collector has to do.
+    blind = memory.run.loop.time() - memory.created_at < memory.run.nemesis.view_lag_seconds
     if change.verb == "create" and memory.body is not None and not blind:
         uid = memory.body["metadata"]["uid"]
         require(objects.is_controlled_by(change.body, uid=uid), "I5", f"{where} has a dead owner")
@@ -132,15 +132,12 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
 
 
 def _proven(memory: Memory, revision: str, share: float) -> None:
-    """S3: every step below this weight was passed."""
+    """S3: every step before the first that grants this weight was passed."""
     running = facts.rollout(memory.body)
     plan, done = running.get("plan") or [], facts.passed(memory.body)
-    below = [index for index, step in enumerate(plan) if step["effectiveWeight"] < share - CLOSE]
-    upto = (
-        len(plan)
-        if share >= 100 and running["stage"] == "Promoting"
-        else max(below, default=-1) + 1
-    )
+    grants = [i for i, step in enumerate(plan) if step["effectiveWeight"] >= share - CLOSE]
+    promoting = share >= 100 and running["stage"] == "Promoting"
+    upto = len(plan) if promoting else min(grants, default=len(plan))
     unproven = [index for index in range(upto) if not done[index]]
     require(not unproven, "S3", f"{revision} gets {share:g} % before step {unproven}")
     legal = {round(step["effectiveWeight"], 3) for step in plan} | {100.0}
