@@ -121,7 +121,7 @@ BUGS = (
     Bug(
         name="deletion does not give traffic back",
         file="rollout/ending.py",
-        old="if not traffic.exists or not turn.stable or traffic.conflict or only_stable_serves(turn):",
+        old="if not traffic.exists or not turn.stable or traffic.conflict or _given_back(turn):",
         new="if finalizer:",
         plays=("deleted",),
     ),
