@@ -184,8 +184,9 @@ def records_are_made_once(memory: Memory, change: Change) -> None:
         return
     require(change.old is None, "S12", f"record {name} was changed")
     # A deposed leader may still record a rollout of an object that has been created anew since.
-    if told[0] == memory.body["metadata"]["uid"]:
-        running = facts.rollout(memory.body)
+    body = memory.body
+    if body is not None and told[0] == body["metadata"]["uid"]:
+        running = facts.rollout(body)
         require(running.get("id") != name, "S12", f"record {name} of a rollout that goes on")
     require(told not in memory.recorded, "S12", f"record {name} was made twice")
     memory.recorded.add(told)
