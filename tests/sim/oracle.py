@@ -34,7 +34,6 @@ class Memory:
     run: Run
     quarantined: set[str] = field(default_factory=set)
     waved_through: bool = False  # a person asked to promote
-    served_at_confirmation: dict[tuple[str, int], float] = field(default_factory=dict)
     recent_writes: list[float] = field(default_factory=list)
     ready_seen: dict[str, float] = field(default_factory=dict)
     had_traffic: dict[str, float] = field(default_factory=dict)

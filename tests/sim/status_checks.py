@@ -22,39 +22,29 @@ def steps_pass_on_evidence(memory: Memory, change: Change) -> None:
         facts.status(change.old).get("rollout") or {},
         facts.status(change.new).get("rollout") or {},
     )
-    revision = str(new.get("revision", ""))
-    step = new.get("step") or {}
-    if step.get("confirmedAt"):
-        key = (f"{new['id']} {step['confirmedAt']}", step["index"])
-        memory.served_at_confirmation.setdefault(key, memory.run.world.served.get(revision, 0.0))
     if not old or old["id"] != new.get("id") or memory.waved_through:
         return
     for index, (before, after) in enumerate(zip(old["plan"], new["plan"], strict=False)):
         if after["state"] == "Passed" and before["state"] != "Passed":
-            _passed(memory, old, index, revision)
+            _passed(memory, old, index)
 
 
-def _passed(memory: Memory, old: Object, index: int, revision: str) -> None:
+def _passed(memory: Memory, old: Object, index: int) -> None:
     step = old.get("step") or {}
     require(step.get("index") == index, "S3", f"step {index} passed without being active")
     require(step.get("confirmedAt"), "S3", f"step {index} passed before its weight was seen")
-    now = memory.run.wall().timestamp()
-    held = now - datetime.fromisoformat(step["confirmedAt"]).timestamp()
+    confirmed_at = datetime.fromisoformat(step["confirmedAt"])
+    held = (memory.run.wall() - confirmed_at).total_seconds()
     wanted = old["plan"][index]["hold"]
-    hold = (
-        datetime.fromisoformat(step["holdUntil"]).timestamp()
-        - datetime.fromisoformat(step["confirmedAt"]).timestamp()
-    )
+    hold = (datetime.fromisoformat(step["holdUntil"]) - confirmed_at).total_seconds()
     skew = memory.run.nemesis.clock_skew_seconds
     require(held + skew + 0.1 >= hold, "S3", f"step {index} held {held:.1f} s of {wanted}")
     version = str(old["modelVersion"])
     require(not memory.run.world.truth(version).wrong, "S6", f"bad {version} passed step {index}")
     if skew:
         return  # a clock that went back makes the operator date the step anew
-    key = (f"{old['id']} {step['confirmedAt']}", index)
-    served = memory.run.world.served.get(revision, 0.0) - memory.served_at_confirmation.get(
-        key, 0.0
-    )
+    # Not since the status was written: that may have come late, on its way past a leader change.
+    served = memory.run.world.served_by(str(old["revision"]), after=confirmed_at)
     needed = old["plan"][index]["minRequests"]
     require(served >= needed - 3, "S6", f"step {index} passed on {served:.0f} requests")
 

@@ -7,6 +7,7 @@ later. What a revision is really worth is written in its `Truth`, by model versi
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,7 +78,9 @@ class World:
         self.controller_seconds = 0.05
         self.capacity = 10_000
         self.user_errors = 0.0
+        self.outage_error_ratio = 0.0  # of a backend that all revisions need
         self.served: dict[str, float] = {}  # requests by revision
+        self._served_until: dict[str, tuple[list[float], list[float]]] = {}
         self._made = 0
         self._pending: set[tuple[str, str]] = set()
         self._last_scrape = self._loop.time()
@@ -322,16 +325,27 @@ class World:
                 self.user_errors += requests * share
             for pod in pods:
                 self._serve(pod, requests * share / len(pods))
+        for revision, total in self.served.items():
+            times, totals = self._served_until.setdefault(revision, ([], []))
+            times.append(now)
+            totals.append(total)
         for pods in self.pods.values():
             for pod in pods:
                 if pod.ready:
                     pod.counters.scrape(START + now)
         self._loop.call_later(SCRAPE_SECONDS, self._tick)
 
+    def served_by(self, revision: str, *, after: datetime) -> float:
+        """Requests that a revision has answered since the scrape before this instant."""
+        times, totals = self._served_until.get(revision, ([], []))
+        before = bisect_right(times, after.timestamp() - START)
+        return self.served.get(revision, 0.0) - (totals[before - 1] if before else 0.0)
+
     def _serve(self, pod: Pod, requests: float) -> None:
         truth = self.truth(pod.version)
         self.served[pod.revision] = self.served.get(pod.revision, 0.0) + requests
-        pod.counters.serve(requests, error_ratio=truth.error_ratio, slow_ratio=truth.slow_ratio)
+        error_ratio = 1.0 - (1.0 - truth.error_ratio) * (1.0 - self.outage_error_ratio)
+        pod.counters.serve(requests, error_ratio=error_ratio, slow_ratio=truth.slow_ratio)
 
     def _shares(self) -> list[tuple[dict[str, str], float]]:
         """Who gets which share of the users' requests, as the data planes say."""
