@@ -1,0 +1,124 @@
+"""What is seen: everything that `decide` may know, as one fresh look."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tidegate.rollout.model.judgement import AnalysisState
+from tidegate.rollout.model.spec import Spec, Violation
+from tidegate.rollout.model.status import Revision, Role, Status
+
+
+class RequestKind(enum.StrEnum):
+    """What a person can ask for by annotation (api.md, 7)."""
+
+    PROMOTE = "promote"
+    PROMOTE_FULL = "promote-full"
+    ABORT = "abort"
+    RETRY = "retry"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The request annotations as written by a person; unparsed, since they may be malformed."""
+
+    request: str
+    revision: str
+    requested_at: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectMeta:
+    """Identity and version of the ModelDeployment."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionState:
+    """Deployment and Service of one revision as they are in the cluster.
+
+    `wanted` is the Deployment's spec.replicas; `current` says that its status speaks of the
+    newest generation. `failure` is the pods' own reason (such as CrashLoopBackOff) or empty;
+    `unschedulable` means that pods wait for capacity, which is no fault of the model.
+    """
+
+    revision: Revision
+    wanted: int
+    ready: int
+    available: int
+    role: Role | None
+    created_at: datetime
+    has_service: bool
+    current: bool = True
+    failure: str = ""
+    unschedulable: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRecord:
+    """What is asked of a RolloutRecord that exists: whose it is, and how old."""
+
+    name: str
+    revision: str
+    attempt: int
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficState:
+    """What the data plane says: who gets which share, and whether it accepted the newest write.
+
+    `weights` maps a revision to its share in percent as written in the traffic target.
+    `pending` is empty when the target is accepted for its generation, else the reason.
+    `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
+    the rollout whose traffic such a write took away last.
+    """
+
+    exists: bool
+    weights: Mapping[str, float] = field(default_factory=dict)
+    accepted: bool = False
+    pending_reason: str = ""
+    pending_message: str = ""
+    rolled_back_revision: str = ""
+    lowered_rollout: str = ""
+    resource_version: str = ""
+    entry_exists: bool = False
+    entry_revision: str = ""
+    conflict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One fresh look at everything `decide` may know.
+
+    `blocked` is what the API server finally refused when the last decision was carried out.
+    """
+
+    now: datetime
+    epoch: int
+    meta: ObjectMeta
+    status: Status
+    spec: Spec | None = None
+    desired: Revision | None = None
+    violations: tuple[Violation, ...] = ()
+    blocked: Violation | None = None
+    request: Request | None = None
+    revisions: Mapping[str, RevisionState] = field(default_factory=dict)
+    records: tuple[KeptRecord, ...] = ()
+    traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
+    analysis: AnalysisState = field(default_factory=AnalysisState)
+    ready_url_failure: str = ""

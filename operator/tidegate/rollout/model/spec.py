@@ -1,0 +1,229 @@
+"""What is asked for: a valid ModelDeployment spec, or why it is none.
+
+Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from tidegate.rollout.model.document import Document
+
+
+class Provider(enum.StrEnum):
+    """The data planes that can carry a split."""
+
+    REPLICA_RATIO = "ReplicaRatio"
+    GATEWAY_API = "GatewayAPI"
+
+
+class ShareCheck(enum.StrEnum):
+    """What a measured share that differs from the weight does (api.md, 5.2)."""
+
+    HOLD = "Hold"
+    REPORT = "Report"
+    OFF = "Off"
+
+
+class OnInconclusive(enum.StrEnum):
+    """What a step does at its deadline without proof."""
+
+    PAUSE = "Pause"
+    PROMOTE = "Promote"
+    ROLLBACK = "Rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Identity of the served model; part of the revision."""
+
+    name: str
+    version: str
+    uri: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How the model server speaks. `preset` names a row of the metric presets."""
+
+    preset: str
+    port: int
+    metrics_port: int
+    metrics_path: str
+    ready_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryService:
+    """The Service that clients use."""
+
+    name: str
+    port: int
+    target_port: int
+    app_protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentRef:
+    """A Gateway that the managed route attaches to. Empty strings and 0 mean: not given."""
+
+    name: str
+    namespace: str = ""
+    section_name: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRoute:
+    """What the managed HTTPRoute matches: hostnames and path prefixes."""
+
+    parents: tuple[ParentRef, ...]
+    hostnames: tuple[str, ...] = ()
+    path_prefixes: tuple[str, ...] = ("/",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Which data plane carries the split and how long it may take to accept one."""
+
+    provider: Provider
+    gateway: GatewayRoute | None = None
+    verify_timeout_seconds: float = 120.0
+    share_check: ShareCheck = ShareCheck.HOLD
+    share_tolerance: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A planned weight with its least and longest stay."""
+
+    name: str
+    weight_percent: float
+    hold_seconds: float
+    deadline_seconds: float
+    min_requests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How many pods a rollout may add or miss (api.md, 5.3)."""
+
+    match_traffic: bool = True
+    min_replicas: int = 1
+    max_surge_percent: float = 100.0
+    max_unavailable_percent: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """Absolute limits of a value; `None` means no limit on that side."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def broken_by(self, value: float) -> bool:
+        """True when the value lies outside the limits."""
+        below = self.min is not None and value < self.min
+        above = self.max is not None and value > self.max
+        return below or above
+
+
+NO_THRESHOLD = Threshold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Held against stable (api.md, 5.4): rates of bad events as ratios above 1.
+
+    `tolerance` may be exceeded before it is harm, None leaves it to the number of pods; `margin`
+    must be ruled out for a step to pass, or an excess of `tolerance_absolute` (a rate).
+    """
+
+    tolerance: float | None = None
+    margin: float = 0.25
+    tolerance_absolute: float = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRef:
+    """Reference to a MetricTemplate of the same namespace or to a ClusterMetricTemplate."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One judged number. Exactly one of `preset`, `template`, `query` is set."""
+
+    name: str
+    threshold: Threshold = NO_THRESHOLD
+    compare: Compare | None = None
+    preset: str = ""
+    template: TemplateRef | None = None
+    query: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    window_seconds: float = 60.0
+    min_samples: int = 20
+    critical: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server."""
+
+    source: str
+    interval_seconds: float
+    warmup_seconds: float
+    settle_seconds: float
+    min_requests: int
+    breach_failures: int
+    breach_out_of: int
+    error_limit: int
+    no_data_timeout_seconds: float
+    on_inconclusive: OnInconclusive
+    metrics: tuple[Metric, ...]
+    false_rollback: float = 0.01
+    false_promotion: float = 0.05
+    data_plane: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """What happens to a rejected revision and how it is reported."""
+
+    report_as: str = "Degraded"
+    keep_candidate_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A valid ModelDeployment spec with every default filled in."""
+
+    model: Model
+    server: Server
+    replicas: int
+    template: Document
+    service: EntryService
+    traffic: Traffic
+    steps: tuple[Step, ...]
+    scaling: Scaling
+    scale_down_delay_seconds: float
+    analysis: Analysis
+    rollback: Rollback
+    progress_deadline_seconds: float
+    revision_history_limit: int
+    rollout_history_limit: int = 5
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """Why a spec cannot be carried out: the field, what is wrong and how to mend it."""
+
+    path: str
+    message: str
+    reason: str = "InvalidSpec"
