@@ -23,6 +23,14 @@ VERSIONS = {
     "crashing": Truth(starts=False, crashes=True),
     "stuck": Truth(starts=False),
 }
+SLUGGISH = Truth(slow_ratio=0.6)  # only where latency is judged
+ERRORS = {"name": "errors", "preset": "error-ratio", "threshold": {"max": 0.05}}
+ERRORS_COMPARED = {"name": "errors", "preset": "error-ratio"}
+LATENCY = {"name": "latency", "preset": "latency-p95", "threshold": {"max": 0.25}}
+UNDECIDABLE = (  # a person has to decide: a limit above all buckets, and nothing that may decide
+    [ERRORS, LATENCY | {"threshold": {"max": 30.0}}],
+    [ERRORS | {"dryRun": True}],
+)
 STEPS: tuple[tuple[tuple[float, int], ...], ...] = (
     ((10, 10), (50, 10)),
     ((50, 5),),
@@ -61,7 +69,21 @@ def draw(dice: random.Random, rare: random.Random) -> Plan:
         act, argument = rare.choice(RARE_ACTS)
         acts.insert(rare.randint(1, len(acts)), (10.0 * rare.random(), act, argument))
     first = rare.choice(("stuck", "crashing", "slowly")) if rare.random() < 0.04 else "good"
+    spec["analysis"]["metrics"] = metrics = _metrics(rare, acts)
+    if LATENCY in metrics:
+        acts.insert(rare.randint(0, len(acts)), (20.0 * rare.random(), *LATENCY_ACT))
     return Plan(spec, tuple(acts), first)
+
+
+def _metrics(rare: random.Random, acts: list[tuple[float, str, str]]) -> list[dict[str, Any]]:
+    """Mostly a limit of errors; sometimes only the comparison with stable, or latency, too.
+
+    Where people may promote a bad version, what is a little less bad would be an improvement.
+    """
+    waved_through = any(argument.startswith("promote") for _, _, argument in acts)
+    compared = [ERRORS] if waved_through else [ERRORS_COMPARED]
+    choices = ([ERRORS], compared, [ERRORS, LATENCY], *UNDECIDABLE)
+    return rare.choices(choices, weights=(0.66, 0.14, 0.14, 0.03, 0.03))[0]
 
 
 ACTS = (
@@ -102,6 +124,7 @@ RARE_ACTS = (
     ("delete_service", ""),
     ("delete_stable", ""),
 )
+LATENCY_ACT = ("deploy", "sluggish")
 
 
 class Script:
@@ -133,7 +156,7 @@ class Script:
     async def do_deploy(self, argument: str) -> None:
         self._deployed += 1
         version = f"{argument}-{self._deployed}"
-        self._run.world.truths[version] = VERSIONS[argument]
+        self._run.world.truths[version] = (VERSIONS | {"sluggish": SLUGGISH})[argument]
         self._run.people.deploy(version)
 
     async def do_back(self, _: str) -> None:
@@ -315,9 +338,15 @@ def _words(plan: Plan, faults: tuple[str, ...]) -> str:
     spec = plan.spec
     steps = ", ".join(f"{weight:g} % for {hold} s" for weight, hold in spec["steps"])
     lines = [f"{spec['provider']}, {spec['replicas']} replicas, steps {steps}"]
-    lines += [f"the first version is {plan.first}"]
+    judged = ", ".join(_judged(metric) for metric in spec["analysis"]["metrics"])
+    lines += [f"the first version is {plan.first}, judged by {judged}"]
     lines += [f"{wait:.1f} s later: {act} {argument}".strip() for wait, act, argument in plan.acts]
     return "\n".join([*lines, f"faults: {', '.join(faults) or 'none'}"])
+
+
+def _judged(metric: dict[str, Any]) -> str:
+    limit = metric.get("threshold")
+    return f"{metric['name']} {'up to ' + str(limit['max']) if limit else 'compared with stable'}"
 
 
 def _asks_to_abort(plan: Plan) -> bool:

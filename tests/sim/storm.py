@@ -49,7 +49,15 @@ METRICS = (
     "prom_twice",
     "prom_stranger",
 )
-WORLD = ("pods_flap", "pods_killed", "no_capacity", "gateway_refuses", "no_traffic")
+WORLD = (
+    "pods_flap",
+    "pods_killed",
+    "no_capacity",
+    "gateway_refuses",
+    "no_traffic",
+    "shared_outage",
+)
+OUTAGE_ERROR_RATIO = 0.3
 KINDS = (*PROCESS, *API, *EVENTS, *METRICS, *WORLD)
 
 # Faults that may lead to the rejection of a good revision, or to a view that is old for long.
@@ -157,6 +165,7 @@ class Storm(Calm):
         self._world_window("no_capacity", "capacity", 2)
         self._world_window("gateway_refuses", "gateway_accepts", False)
         self._world_window("no_traffic", "requests_per_second", 0.0)
+        self._world_window("shared_outage", "outage_error_ratio", OUTAGE_ERROR_RATIO)
 
     def end(self) -> None:
         """Nothing goes wrong any more, and what was broken is mended."""
@@ -164,7 +173,7 @@ class Storm(Calm):
         assert self._run is not None
         world = self._run.world
         world.capacity, world.gateway_accepts = 10_000, True
-        world.requests_per_second = REQUESTS_PER_SECOND
+        world.requests_per_second, world.outage_error_ratio = REQUESTS_PER_SECOND, 0.0
         for replica in self._run.replicas:
             if replica.process is not None:
                 replica.process.resume()
