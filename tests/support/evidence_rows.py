@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.evidence.dispersion import Phi, PhiSource
-from tidegate.evidence.intervals import Counts, Row
 from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Problem
+from tidegate.evidence.rows import Counts, Row
 from tidegate.rollout.model import Verdict
 
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from tidegate.evidence import dispersion, engine, eprocess, latency, ledger, relative
 from tidegate.evidence.dispersion import Phi, Spread
-from tidegate.evidence.intervals import Counts, Row
 from tidegate.evidence.judgement import Context, EvidenceConfig
+from tidegate.evidence.rows import Counts, Row
 from tidegate.rollout.model import Verdict
 
 Array = npt.NDArray[np.float64]

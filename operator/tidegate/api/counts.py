@@ -8,8 +8,8 @@ from tidegate.api import counts_types as doc
 from tidegate.api import violations
 from tidegate.evidence import dispersion, intervals, rules
 from tidegate.evidence.dispersion import Phi, Spread
-from tidegate.evidence.intervals import PodCounts, Row
 from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.rows import Counts, PodCounts, Row
 from tidegate.rollout import model
 
 INTERVAL_SECONDS = 60.0  # rows have no times; the engine asks for their order only
@@ -81,13 +81,13 @@ def _weight(row: doc.Row) -> float:
     return row.candidate.total / both if both > 0 else 0.0
 
 
-def _counts(metric: doc.Metric) -> list[intervals.Counts]:
+def _counts(metric: doc.Metric) -> list[Counts]:
     spreads: tuple[Spread, ...] = (Spread(),)
-    found: list[intervals.Counts] = []
+    found: list[Counts] = []
     for row in metric.rows:
         pods = tuple(PodCounts(n=pod.total, x=(pod.bad,)) for pod in row.pods)
         found.append(
-            intervals.Counts(
+            Counts(
                 n_c=row.candidate.total,
                 n_s=row.stable.total,
                 x_c=(row.candidate.bad,),

@@ -16,8 +16,8 @@ from tidegate.controller import casebook, gathering
 from tidegate.controller.casebook import Case, Setting
 from tidegate.controller.desk import Desk
 from tidegate.controller.gathering import Asked, Gatherer
+from tidegate.evidence.grid import LATE_SECONDS, WeightChange
 from tidegate.evidence.history import Past
-from tidegate.evidence.intervals import LATE_SECONDS, WeightChange
 from tidegate.evidence.judgement import Context
 from tidegate.evidence.model import Identity, Problem, Reason, Template
 from tidegate.evidence.rules import is_counted

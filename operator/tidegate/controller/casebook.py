@@ -22,12 +22,14 @@ from tidegate.evidence import (
     replay,
     rules,
 )
+from tidegate.evidence.grid import Grid, WeightChange, next_start, slots
 from tidegate.evidence.history import Past, shape_of, spreads_of
-from tidegate.evidence.intervals import Grid, MetricSeries, Row, Table, WeightChange
+from tidegate.evidence.intervals import MetricSeries, Table
 from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement, MetricRule
 from tidegate.evidence.model import Identity, Latency, Problem, Ratio, Reason, Template, Window
 from tidegate.evidence.readings import Shape
 from tidegate.evidence.records import RunningDigest
+from tidegate.evidence.rows import Row
 from tidegate.ports import Recorder
 from tidegate.rollout import model
 
@@ -230,7 +232,7 @@ class Case:
         """Unix seconds at which the next interval of a metric begins."""
         table = self._tables.get(metric)
         after = max(events[0].at, table.closed_until if table is not None else 0.0)
-        return intervals.next_start(self.grid, events=events, after=after)
+        return next_start(self.grid, events=events, after=after)
 
     def count(
         self,
@@ -286,7 +288,7 @@ class Case:
         if not isinstance(self.setting.templates[name].measure, Latency):
             return self._begin_table(metric, series=series, since=0.0)
         after = self._tables.get(name, Table()).closed_until
-        for slot in intervals.slots(self.grid, events=events, after=after, now=now):
+        for slot in slots(self.grid, events=events, after=after, now=now):
             near = intervals.near(series, slot=slot, grid=self.grid)
             found = self._begin_table(metric, series=near, since=slot.t0)
             if found is not None:

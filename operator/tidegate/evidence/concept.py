@@ -20,9 +20,9 @@ from scipy import stats
 
 from tidegate.evidence import combine, numeric, resampling
 from tidegate.evidence.dispersion import Phi
-from tidegate.evidence.intervals import Stream
 from tidegate.evidence.model import Problem
 from tidegate.evidence.numeric import Numbers, Vector
+from tidegate.evidence.rows import Stream
 
 TINY_SHARE = 1e-12  # closer to 0 or 1 the exact test overflows, and any surprise is certain anyway
 

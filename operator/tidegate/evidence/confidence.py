@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.evidence.eprocess import NEVER, Side, log_spaced
-from tidegate.evidence.intervals import Stream
+from tidegate.evidence.rows import Stream
 
 CONFIDENCE_ALPHA = 0.05
 _MULTIPLES = log_spaced(1.25, last=16.0, count=17)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tidegate.evidence import confidence, ledger, split
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import (
     Check,
     Context,
@@ -30,6 +29,7 @@ from tidegate.evidence.judgement import (
 )
 from tidegate.evidence.ledger import Account, Ledger
 from tidegate.evidence.model import Reason
+from tidegate.evidence.rows import Row
 from tidegate.rollout.model import Outcome, Verdict
 
 # Of several reasons to hold the first is reported (evidence.md, 13).

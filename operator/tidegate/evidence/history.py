@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from tidegate.evidence import counters, histograms, intervals, readings
 from tidegate.evidence.dispersion import Spread
+from tidegate.evidence.grid import LATE_SECONDS, Grid, WeightChange
 from tidegate.evidence.histograms import Histogram
-from tidegate.evidence.intervals import LATE_SECONDS, Grid, MetricSeries, Table, WeightChange
+from tidegate.evidence.intervals import MetricSeries, Table
 from tidegate.evidence.model import Identity, Latency, Problem, Template, Window
 from tidegate.evidence.readings import Shape
 from tidegate.rollout import model

@@ -1,13 +1,11 @@
 """The interval table: what each revision did between fixed instants, frozen when it closes.
 
-The grid is fixed by the clock before anything is looked at, both arms are counted over the same
-(t0, t1], and late samples never change a closed row. The engine is a function of these rows.
-Source: evidence.md, 2.3.
+Both arms are counted over the same (t0, t1] of the grid, and late samples never change a closed
+row. Source: evidence.md, 2.3.
 """
 
 from __future__ import annotations
 
-import enum
 import itertools
 import math
 from bisect import bisect_right
@@ -16,195 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence import counters, dispersion, histograms
 from tidegate.evidence.dispersion import Phi, Spread
+from tidegate.evidence.grid import LATE_SECONDS, Grid, Slot, WeightChange, next_start, slots
 from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Series, Window
+from tidegate.evidence.rows import Counts, Flag, PodCounts, Row
 
-LATE_SECONDS = 5.0
-LEAST_SCRAPES, MOST_SCRAPES = 2, 120
-BLOCK = 240  # intervals of one length; two hours of half a minute each
-_BOUNDARY = 1e-6
 CHURN_SHARE = 1 / 3
-
-
-class Flag(enum.StrEnum):
-    """What a reader of a row should know about how it came about."""
-
-    CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
-    CHURN = "Churn"  # counters of more than a third of an arm's pods began again
-    RUNNING = "Running"  # the interval was not over; looked at again and again until it is
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """Both arms of one stream in one interval, ready for a test."""
-
-    n_c: float
-    x_c: float
-    n_s: float
-    x_s: float
-    phi: Phi
-
-    @property
-    def complement(self) -> Stream:
-        """Good events with the arms swapped: "fewer good" instead of "more bad" (3.1)."""
-        return Stream(
-            n_c=self.n_s,
-            x_c=self.n_s - self.x_s,
-            n_s=self.n_c,
-            x_s=self.n_c - self.x_c,
-            phi=self.phi,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodCounts:
-    """One stable pod in one interval; x has one entry per stream."""
-
-    n: float
-    x: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """One metric in one interval: requests of both arms, and bad events per stream.
-
-    `complete` says that both arms had counters to read; without, 0 requests mean nothing.
-    Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
-    """
-
-    n_c: float
-    n_s: float
-    x_c: tuple[float, ...]
-    x_s: tuple[float, ...]
-    phi: tuple[Phi, ...]
-    pods_s: tuple[PodCounts, ...] = ()
-    complete: bool = True
-
-    def stream(self, index: int) -> Stream:
-        """One stream of the metric."""
-        return Stream(
-            n_c=self.n_c,
-            x_c=self.x_c[index],
-            n_s=self.n_s,
-            x_s=self.x_s[index],
-            phi=self.phi[index],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One closed interval (t0, t1] of a rollout; a metric without usable data is absent.
-
-    Units: unix seconds; weight is the candidate's intended share, 0 to 1.
-    """
-
-    t0: float
-    t1: float
-    step: int
-    weight: float
-    counts: Mapping[str, Counts]
-    flags: tuple[Flag, ...] = ()
-
-
-# --- the grid ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightChange:
-    """A weight as it was observed, not as it was sent. Units: unix seconds; share 0 to 1."""
-
-    at: float
-    step: int
-    weight: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """How time is cut. Units: seconds; `first_traffic_at` in unix seconds, None before it.
-
-    `scrape_interval_seconds` is the longest of all sources; `shortest_scrape_seconds` that of the
-    one that can be asked for the shortest span at once, None where all are alike.
-    """
-
-    interval_seconds: float
-    scrape_interval_seconds: float
-    settle_seconds: float
-    cold_start_seconds: float
-    first_traffic_at: float | None
-    shortest_scrape_seconds: float | None = None
-
-    @property
-    def length_seconds(self) -> float:
-        """Length of an interval: two scrapes, or it could close empty, to what one query holds."""
-        shortest = self.shortest_scrape_seconds or self.scrape_interval_seconds
-        least = LEAST_SCRAPES * self.scrape_interval_seconds
-        return min(max(self.interval_seconds, least), MOST_SCRAPES * shortest)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """An interval that has closed and can be counted."""
-
-    t0: float
-    t1: float
-    step: int
-    weight: float
-
-
-def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: float) -> list[Slot]:
-    """Intervals that start at or after an instant and may be evaluated now, in order.
-
-    A weight change closes the running interval; what follows it within `settle_seconds`, and the
-    candidate's first `cold_start_seconds` of traffic, belongs to no interval. Intervals grow as a
-    weight stays, so that a rollout that waits for days keeps a short table.
-    """
-    found: list[Slot] = []
-    latest = now - grid.scrape_interval_seconds - LATE_SECONDS
-    if grid.first_traffic_at is None:
-        return found
-    warm_at = grid.first_traffic_at + grid.cold_start_seconds
-    for number, event in enumerate(events):
-        last = number + 1 == len(events)
-        until = latest if last else min(latest, events[number + 1].at)
-        start = max(event.at + grid.settle_seconds, warm_at)
-        ends = _boundaries(grid, start=start, after=after, until=until)
-        if not last and latest >= events[number + 1].at and ends and until > ends[-1]:
-            ends.append(until)  # the change closes the running interval early
-        found.extend(
-            Slot(t0=t0, t1=t1, step=event.step, weight=event.weight)
-            for t0, t1 in itertools.pairwise(ends)
-        )
-    return found
-
-
-def _boundaries(grid: Grid, *, start: float, after: float, until: float) -> list[float]:
-    """Boundaries from `after` to `until`: each block of intervals is twice as long as the last."""
-    longest = MOST_SCRAPES * grid.scrape_interval_seconds
-    length, found = grid.length_seconds, dict[float, None]()
-    while True:
-        grows = 2 * length <= longest
-        end = start + BLOCK * length if grows else math.inf
-        # The tolerance keeps a boundary a boundary when a sum of floats misses it by a bit.
-        first = max(0, math.ceil((after - start) / length - _BOUNDARY))
-        whole = math.floor((min(until, end) - start) / length + _BOUNDARY)
-        found |= dict.fromkeys(start + k * length for k in range(first, whole + 1))
-        if until <= end:
-            return list(found)
-        start, length = end, 2 * length
-
-
-def next_start(grid: Grid, *, events: Sequence[WeightChange], after: float) -> float:
-    """Where the first interval begins that lies after an instant; the instant itself if unknown."""
-    warm_at = after if grid.first_traffic_at is None else grid.first_traffic_at
-    warm_at += grid.cold_start_seconds
-    for event, following in itertools.pairwise((*events, None)):
-        assert event is not None
-        start = max(event.at + grid.settle_seconds, warm_at, after)
-        if following is None or start < following.at:
-            return start
-    return after
-
-
-# --- counting ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tidegate.evidence import eprocess, relative
 from tidegate.evidence.combine import average
-from tidegate.evidence.intervals import Counts
+from tidegate.evidence.rows import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

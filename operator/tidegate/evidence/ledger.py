@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence import eprocess, latency, relative, split
 from tidegate.evidence.eprocess import Process, RateGrid, RatioGrid, Side
-from tidegate.evidence.intervals import Counts, Flag, Row, Stream
 from tidegate.evidence.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.relative import Hedge
+from tidegate.evidence.rows import Counts, Flag, Row, Stream
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from tidegate.evidence.intervals import LATE_SECONDS
+from tidegate.evidence.grid import LATE_SECONDS
 
 _ROLLBACK_NATS = 1.5
 _PROMOTION_NATS = 1.0

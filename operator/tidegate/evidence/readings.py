@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.evidence import counters, histograms
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.model import Identity, Latency, Problem, Reason, Series, Window
+from tidegate.evidence.rows import Row
 from tidegate.rollout import model
 
 MIN_COMMON_EDGES = 3

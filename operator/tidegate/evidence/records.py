@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from tidegate.evidence import codec
 from tidegate.evidence.dispersion import Phi, PhiSource
-from tidegate.evidence.intervals import Counts, Flag, PodCounts, Row
 from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.rows import Counts, Flag, PodCounts, Row
 from tidegate.rollout.model import Document, Json
 
 

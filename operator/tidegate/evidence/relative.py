@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tidegate.evidence import eprocess
 from tidegate.evidence.combine import average
 from tidegate.evidence.dispersion import Phi
-from tidegate.evidence.intervals import Stream
+from tidegate.evidence.rows import Stream
 
 _HALVES = (0.5, 0.5)
 

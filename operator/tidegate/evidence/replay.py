@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tidegate.evidence import codec, engine, ledger, records
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import OPEN, Context, EvidenceConfig, Judgement
 from tidegate.evidence.ledger import Ledger
+from tidegate.evidence.rows import Row
 from tidegate.rollout.model import Document, Json
 
 T = TypeVar("T")

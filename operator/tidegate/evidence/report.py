@@ -9,11 +9,11 @@ from datetime import datetime
 from tidegate.evidence import confidence, histograms
 from tidegate.evidence.confidence import Interval
 from tidegate.evidence.histograms import Histogram
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import Check, EvidenceConfig, Finding, Judgement, MetricRule
 from tidegate.evidence.ledger import Ledger, Totals
 from tidegate.evidence.model import Latency, Template
 from tidegate.evidence.readings import counts_complement
+from tidegate.evidence.rows import Row
 from tidegate.rollout import model
 
 

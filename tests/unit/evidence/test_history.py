@@ -7,8 +7,9 @@ import pytest
 from evidence_build import CANDIDATE, IDENTITY, SCRAPE, STABLE
 
 from tidegate.evidence import presets
+from tidegate.evidence.grid import Grid
 from tidegate.evidence.history import Past, shape_of, spreads_of
-from tidegate.evidence.intervals import Grid, MetricSeries
+from tidegate.evidence.intervals import MetricSeries
 from tidegate.evidence.model import Problem, Series
 from tidegate.evidence.readings import Shape
 

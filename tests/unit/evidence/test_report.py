@@ -11,9 +11,9 @@ import pytest
 from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
 
 from tidegate.evidence import engine, ledger, presets, report
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import Check, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Query, Template
+from tidegate.evidence.rows import Row
 from tidegate.rollout import model
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from scipy.stats import betabinom, binom
 
 from tidegate.evidence import confidence, dispersion, eprocess
 from tidegate.evidence.eprocess import Side
-from tidegate.evidence.intervals import Stream
+from tidegate.evidence.rows import Stream
 
 
 def stream(n_c: float, x_c: float, n_s: float, x_s: float, *, phi: float = 1.0) -> Stream:

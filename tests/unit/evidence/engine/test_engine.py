@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.evidence import engine, eprocess, ledger, relative
-from tidegate.evidence.intervals import Counts, Flag, Row
 from tidegate.evidence.judgement import Check, Compare, MetricRule
 from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.rows import Counts, Flag, Row
 from tidegate.rollout.model import Outcome, Verdict
 
 EQUAL = [counts(1000, 10, 9000, 90)] * 30

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.evidence import eprocess, latency, relative
-from tidegate.evidence.intervals import Counts
+from tidegate.evidence.rows import Counts
 
 EDGES = (0.1, 0.25, 0.5)
 RESTART = eprocess.restart_weights(20)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.evidence import engine, records
-from tidegate.evidence.intervals import Flag, PodCounts, Row
 from tidegate.evidence.model import Problem
+from tidegate.evidence.rows import Flag, PodCounts, Row
 
 whole = st.one_of(st.integers(0, 10**9), st.floats(0, 1e9))
 rows_of_any_kind = st.lists(

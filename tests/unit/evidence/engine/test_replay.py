@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tidegate.evidence import codec, engine, records, replay
 from tidegate.evidence.dispersion import Phi
-from tidegate.evidence.intervals import Row
 from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.rows import Row
 from tidegate.rollout.model import Document, Outcome, Verdict
 
 LIMITED = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
