@@ -97,6 +97,18 @@ def remember_rejections(memory: Memory, change: Change) -> None:
             memory.quarantined.add(mark)
 
 
+def forget_lost_marks(memory: Memory, change: Change) -> None:
+    """Who deletes the marked target before status says the same deletes the decision with it.
+
+    The mark is all that survives a crash between the two writes; the revision is judged anew then.
+    """
+    if change.actor != "people" or change.kind not in {ports.HTTP_ROUTE, ports.SERVICE}:
+        return
+    mark = facts.marker(change.old)
+    if mark and mark != facts.marker(change.new) and mark not in facts.rejected(memory.body):
+        memory.quarantined.discard(mark)
+
+
 def remember_recreation(memory: Memory, change: Change) -> None:
     """A new object of the name starts without a past."""
     if change.kind is MD and change.new is None:
@@ -133,6 +145,7 @@ def remember_tampering(memory: Memory, change: Change) -> None:
 REMEMBER: tuple[Check, ...] = (
     remember_tampering,
     remember_people,
+    forget_lost_marks,
     remember_recreation,
     remember_readiness,
     remember_traffic,
