@@ -1,4 +1,8 @@
-"""One disturbance at one write of the operator, for every write of a scenario in turn."""
+"""One disturbance at one API call of the operator, for every call of a scenario in turn.
+
+`Calls.ALL` counts every request, renewals of the Lease and Events too. `Calls.WRITES` counts what
+changes the cluster: a crash at a read leaves it as a crash at the write before, only later.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,21 @@ from tidegate.adapters import kube_http as http
 if TYPE_CHECKING:
     from tests.sim.replica import Process
 
-MOST_WRITES = 300
+MOST_CALLS = 600
 PAUSE_SECONDS = 40.0
 SLOW_SECONDS = 20.0
 ARRIVES_SECONDS = 32.0  # another replica has led for a while by then
 
 
+class Calls(enum.StrEnum):
+    """Which requests count as positions."""
+
+    ALL = "call"
+    WRITES = "write"
+
+
 class Mode(enum.StrEnum):
-    """What happens at the write."""
+    """What happens at the position."""
 
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
@@ -45,30 +56,33 @@ EVERY_MODE = (
     Mode.LATE,
     Mode.SLOW_LIST,
 )
+AT_EVERY_CALL = (Mode.CRASH_BEFORE, Mode.CRASH_AFTER, Mode.REPLY_LOST, Mode.REFUSED)
 
 
-class AtWrite(Calm):
-    """Calm weather but for one write. Leases and Events do not count."""
+class AtCall(Calm):
+    """Calm weather but for one request. As writes, Leases and Events do not count."""
 
     may_reject_good = False
 
-    def __init__(self, dice: random.Random, *, position: int, mode: Mode) -> None:
+    def __init__(self, dice: random.Random, *, position: int, mode: Mode, calls: Calls) -> None:
         super().__init__(dice)
         self._position = position
         self._mode = mode
-        self.writes = 0
+        self._calls = calls
+        self._seen = 0
         self._slow = False
         if mode in LATE_MODES:
             self.clock_skew_seconds = 7200.0
             self.view_lag_seconds = float("inf")
 
     def on_request(self, process: Process, request: http.Request) -> CallPlan:
-        if not request.writes or request.verb in {"put_lease", "create_event"}:
+        counts = request.writes and request.verb not in {"put_lease", "create_event"}
+        if self._calls is Calls.WRITES and not counts:
             return WELL
-        self.writes += 1
-        if self.writes != self._position:
+        self._seen += 1
+        if self._seen != self._position:
             return WELL
-        process.run.trace.add(f"{self._mode} at write {self._position}")
+        process.run.trace.add(f"{self._mode} at {self._calls} {self._position}")
         match self._mode:
             case Mode.CRASH_BEFORE:
                 return CallPlan(die_before=True)
@@ -104,20 +118,17 @@ class Finding:
     failure: str
 
 
-def undisturbed(scenario: Scenario, mode: Mode) -> Result:
-    """The run that the others are held against."""
-    return play(disturbed(scenario, mode, position=0), seed=1)
-
-
-def enumerate_writes(scenario: Scenario, mode: Mode) -> Iterator[Finding | None]:
-    """One run per write, until a run has fewer writes than the position asked for."""
-    reference = undisturbed(scenario, mode)
+def enumerate_calls(
+    scenario: Scenario, mode: Mode, *, calls: Calls = Calls.WRITES
+) -> Iterator[Finding | None]:
+    """One run per position, until a run has fewer of them than the position asked for."""
+    reference = play(disturbed(scenario, mode, position=0, calls=calls), seed=1)
     if reference.failure:
         yield Finding(scenario=scenario.name, mode=mode, position=0, failure=reference.failure)
         return
-    for position in range(1, MOST_WRITES):
-        result = play(disturbed(scenario, mode, position=position), seed=1)
-        if not any(f"{mode} at write" in line for line in result.lines):
+    for position in range(1, MOST_CALLS):
+        result = play(disturbed(scenario, mode, position=position, calls=calls), seed=1)
+        if not any(f"{mode} at {calls}" in line for line in result.lines):
             return
         failure = result.failure or _difference(reference, result)
         yield (
@@ -127,10 +138,13 @@ def enumerate_writes(scenario: Scenario, mode: Mode) -> Iterator[Finding | None]
         )
 
 
-def disturbed(scenario: Scenario, mode: Mode, *, position: int) -> Scenario:
+def disturbed(
+    scenario: Scenario, mode: Mode, *, position: int, calls: Calls = Calls.WRITES
+) -> Scenario:
+    """The same play with this disturbance at this position; at none for position 0."""
     return replace(
         scenario,
-        make_nemesis=lambda dice: AtWrite(dice, position=position, mode=mode),
+        make_nemesis=lambda dice: AtCall(dice, position=position, mode=mode, calls=calls),
         replicas=2 if mode in LATE_MODES else 1,
     )
 

@@ -1,17 +1,17 @@
-"""Every write of every scenario: crash before and after it, lose its reply, delay it past a leader.
+"""Every call of every scenario: crash before and after it, lose its reply, delay it past a leader.
 
-Each position must keep all invariants and end in the state of the undisturbed run. A crash before
-a write differs from one after the write before it only in what happened in between; the corpus has
-each mode for a few plays, `make sim-crash` has everything.
+Each position must keep all invariants and end in the state of the undisturbed run. The corpus has
+the writes of a few plays for each mode; `make sim-crash` has every play, every mode, and for
+crashes, lost replies and refusals every request, reads and the Lease too.
 """
 
 from __future__ import annotations
 
 import pytest
-from tests.sim.crash import EVERY_MODE, Mode, enumerate_writes
+from tests.sim.crash import AT_EVERY_CALL, EVERY_MODE, Calls, Mode, enumerate_calls
 from tests.sim.scenarios import FIXED
 
-LEAST_WRITES = 12
+LEAST_CALLS = 12
 IN_CORPUS = {
     Mode.CRASH_BEFORE: {"deleted"},
     Mode.CRASH_AFTER: {"promotion", "rollback", "promotion_by_pods"},
@@ -30,11 +30,12 @@ IN_CORPUS = {
 
 @pytest.mark.parametrize("mode", EVERY_MODE)
 @pytest.mark.parametrize("name", [scenario.name for scenario in FIXED])
-def test_every_write_may_fail_in_every_way(name: str, mode: Mode, *, all_modes: bool) -> None:
+def test_every_call_may_fail_in_every_way(name: str, mode: Mode, *, all_modes: bool) -> None:
     if not all_modes and name not in IN_CORPUS[mode]:
         pytest.skip("in `make sim-crash`")
     scenario = next(it for it in FIXED if it.name == name)
-    outcomes = list(enumerate_writes(scenario, mode))
+    calls = Calls.ALL if all_modes and mode in AT_EVERY_CALL else Calls.WRITES
+    outcomes = list(enumerate_calls(scenario, mode, calls=calls))
     found = [finding for finding in outcomes if finding is not None]
     assert not found, f"{len(found)} of {len(outcomes)} positions, first: {found[0]}"
-    assert len(outcomes) >= LEAST_WRITES
+    assert len(outcomes) >= LEAST_CALLS
