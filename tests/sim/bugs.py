@@ -422,4 +422,11 @@ BUGS = (
         plays=("there_and_back",),
         modes=(Mode.CRASH_AFTER,),
     ),
+    Bug(
+        name="what a live read does not find stays known (found by the simulator)",
+        file="controller/observer.py",
+        old="            elif known is not None:\n                self._store.remove(kind, known)\n",
+        new="",
+        plays=("gone_unseen",),
+    ),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sim import facts
 from tests.sim.cluster import Change
 from tests.sim.nemesis import WELL, CallPlan, Calm
-from tests.sim.people import NAME, manifest
+from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, BY_NAME, OVER, promote_or, serve_first, walk_to
 from tests.sim.world import Truth
@@ -164,6 +164,27 @@ async def lost_at_start(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+class DeafToServices(Calm):
+    """From some moment on the watch of Services brings nothing, and nothing ends it."""
+
+    deaf = False
+
+    def silences(self, process: Process, kind: ports.Kind) -> bool:  # noqa: ARG002
+        return self.deaf and kind is ports.SERVICE
+
+
+async def gone_unseen(run: Run) -> None:
+    """The entry Service is deleted behind a hung watch, and then the object itself."""
+    await serve_first(run, provider="ReplicaRatio")
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    assert isinstance(run.nemesis, DeafToServices)
+    run.nemesis.deaf = True
+    run.people.delete(ports.SERVICE, NAME)
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None, limit=20.0), "deletion hangs"
+
+
 class FreezesAtAcquisition(Calm):
     """The first process stands still, from the first write of the Lease on, past its deadline."""
 
@@ -204,6 +225,7 @@ PLAYS = BY_NAME | {
         _found(there_and_back),
         _found(first_replaced_slowly),
         _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
+        _found(gone_unseen, make_nemesis=DeafToServices),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),
     )
 }

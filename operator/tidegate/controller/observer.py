@@ -117,12 +117,24 @@ class Observer:
         kind, address = ports.MODEL_DEPLOYMENT, {"namespace": key.namespace, "name": key.name}
         if not live:
             return self._store.get(kind, **address)
-        result = await self._api.get(kind, **address)
-        if not isinstance(result, ports.Ok):
-            return result
-        if result.value is not None:
-            self._store.put_own_reply(kind, result.value)
-        return result.value
+        result = await self._read_live(kind, **address)
+        return result.value if isinstance(result, ports.Ok) else result
+
+    async def _read_live(
+        self, kind: ports.Kind, *, namespace: str, name: str
+    ) -> ports.Result[ports.Object | None]:
+        """What the API server says now; the store learns it, too, and so does the next pass.
+
+        A hung watch would otherwise keep an object that is gone, and every write to it would fail.
+        """
+        known = self._store.get(kind, namespace=namespace, name=name)
+        result = await self._api.get(kind, namespace=namespace, name=name)
+        if isinstance(result, ports.Ok):
+            if result.value is not None:
+                self._store.put_own_reply(kind, result.value)
+            elif known is not None:
+                self._store.remove(kind, known)
+        return result
 
     def _read(
         self, body: ports.Object, *, blocked: model.Violation | None
@@ -254,10 +266,9 @@ class Observer:
     async def _refresh_targets(self, seen: model.Observation) -> None:
         """Read the traffic objects live after a conflict; the store may lag behind the winner."""
         for reference in _references(seen):
-            kind = KINDS[reference.kind]
-            result = await self._api.get(kind, namespace=seen.meta.namespace, name=reference.name)
-            if isinstance(result, ports.Ok) and result.value is not None:
-                self._store.put_own_reply(kind, result.value)
+            await self._read_live(
+                KINDS[reference.kind], namespace=seen.meta.namespace, name=reference.name
+            )
 
     def _with_traffic(
         self, seen: model.Observation, targets: Mapping[Reference, ports.Object]
