@@ -33,7 +33,7 @@ class Memory:
 
     run: Run
     quarantined: set[str] = field(default_factory=set)
-    waved_through: bool = False  # a person asked to promote
+    waved_through: str = ""  # the revision that a person asked to promote
     recent_writes: list[float] = field(default_factory=list)
     ready_seen: dict[str, float] = field(default_factory=dict)
     had_traffic: dict[str, float] = field(default_factory=dict)
@@ -72,17 +72,28 @@ def remember_people(memory: Memory, change: Change) -> None:
     """A retry lifts the quarantine; a request to promote replaces proof."""
     if change.actor != "people" or change.kind is not MD or change.new is None:
         return
-    if change.old is None or change.old["spec"]["model"] != change.new["spec"]["model"]:
-        memory.waved_through = False
     annotations = change.new["metadata"].get("annotations") or {}
     before = ((change.old or {}).get("metadata") or {}).get("annotations") or {}
     if annotations.get("tidegate.dev/requested-at") == before.get("tidegate.dev/requested-at"):
         return
+    revision = annotations.get("tidegate.dev/request-revision", "")
     match annotations.get("tidegate.dev/request"):
         case "retry":
-            memory.quarantined.discard(annotations["tidegate.dev/request-revision"])
+            memory.quarantined.discard(revision)
+            memory.waved_through = ""
         case "promote" | "promote-full":
-            memory.waved_through = True
+            memory.waved_through = revision
+
+
+def forget_old_requests(memory: Memory, change: Change) -> None:
+    """A request to promote ends when another revision is rolled out.
+
+    It lasts while the spec asks for something else and takes that back before anybody acted.
+    """
+    if change.kind is MD and by_operator(change):
+        running = facts.rollout(change.new).get("revision")
+        if running and running != memory.waved_through:
+            memory.waved_through = ""
 
 
 def remember_rejections(memory: Memory, change: Change) -> None:
@@ -145,6 +156,7 @@ def remember_tampering(memory: Memory, change: Change) -> None:
 REMEMBER: tuple[Check, ...] = (
     remember_tampering,
     remember_people,
+    forget_old_requests,
     forget_lost_marks,
     remember_recreation,
     remember_readiness,
