@@ -15,7 +15,6 @@ from tidegate.rollout import model
 
 MOST_PASSES_TO_REST = 12
 WEIGHTS = ((10.0, 50.0), (50.0,), (100.0,), (1.0, 25.0, 75.0))
-REVISIONS = {it.hash: it for it in (V1, V2, V3)}
 NO_DATA = model.AnalysisState(
     judged=True, reason="NoData", message="no requests", without_data_since=START
 )
@@ -76,6 +75,22 @@ class Rollouts(RuleBasedStateMachine):
     def edit(self, *, paused: bool, replicas: int) -> None:
         if self.world.spec is not None:
             self.world.spec = replace(self.world.spec, paused=paused, replicas=replicas)
+            self.world.generation += 1
+
+    @rule(
+        weights=st.sampled_from(WEIGHTS),
+        on_inconclusive=st.sampled_from(list(model.OnInconclusive)),
+        min_requests=st.sampled_from([10, 5000]),
+    )
+    def edit_strategy(
+        self, weights: tuple[float, ...], on_inconclusive: model.OnInconclusive, min_requests: int
+    ) -> None:
+        """Other steps and another way to judge them, at any moment."""
+        if self.world.spec is not None:
+            wanted = make_spec(
+                weights=weights, on_inconclusive=on_inconclusive, min_requests=min_requests
+            )
+            self.world.spec = replace(self.world.spec, steps=wanted.steps, analysis=wanted.analysis)
             self.world.generation += 1
 
     @rule()
