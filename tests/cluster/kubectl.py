@@ -28,16 +28,6 @@ def kubectl(
     )
 
 
-def raw_get(binary: Path, *, kubeconfig: Path, path: str) -> bytes:
-    """The body the API server (or what it proxies to) answers on a path.
-
-    Errors: shell.CommandError for any status but 200.
-    """
-    return shell.run(
-        binary, "get", "--raw", path, env={"KUBECONFIG": str(kubeconfig)}, timeout_seconds=60
-    )
-
-
 def helm(binary: Path, *, kubeconfig: Path, home: Path, args: tuple[str, ...]) -> str:
     """Standard output of helm, with its own caches under `home` instead of the user's."""
     env = {

@@ -45,12 +45,6 @@ class GatewayRef:
         """The same with a scheme."""
         return f"http://{self.address}"
 
-    @property
-    def proxy_path(self) -> str:
-        """The prefix under which the API server proxies to the data plane (see raw_get)."""
-        service = f"{self.service}:{self.port}"
-        return f"/api/v1/namespaces/{self.service_namespace}/services/{service}/proxy"
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
@@ -77,10 +71,6 @@ class Cluster:
         """Standard output of helm; raises with what it said."""
         home = paths.state_dir() / "helm"
         return kubectl.helm(self.helm_bin, kubeconfig=self.kubeconfig, home=home, args=args)
-
-    def raw_get(self, path: str) -> bytes:
-        """The body of a GET through the API server, also of pods and services it proxies to."""
-        return kubectl.raw_get(self.kubectl_bin, kubeconfig=self.kubeconfig, path=path)
 
     def build_image(
         self, *, context: Path, dockerfile: Path, tag: str, build_args: Mapping[str, str] = {}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.cluster import versions
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 MANIFESTS = Path(__file__).resolve().parent / "manifests"
 
 

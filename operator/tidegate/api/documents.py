@@ -124,11 +124,6 @@ def dump(document: Any) -> str:
     )
 
 
-def dump_all(documents: Iterable[Any]) -> str:
-    """Documents as one text."""
-    return "---\n".join(dump(document) for document in documents)
-
-
 def _documents(loader: _Loader) -> Iterable[Any]:
     while loader.check_node():
         node = loader.get_node()

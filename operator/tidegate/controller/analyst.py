@@ -124,15 +124,6 @@ class Analyst:
                 await self._look(request, case, at=tick)
             return case.judge(self._context(request, case))
 
-    def next_look_seconds(self, request: AnalysisRequest) -> float:
-        """Seconds until `state` will query again; 0 when a look is due."""
-        interval = request.spec.analysis.interval_seconds
-        due = self._judged_from(request)
-        case = self._cases.get(request.uid)
-        if case is not None and case.looked_at is not None:
-            due = max(due, case.looked_at + interval)
-        return max(0.0, math.ceil(due / interval) * interval - self._now())
-
     def forget(self, uid: str) -> None:
         """Drop what is known of a ModelDeployment whose rollout ended or that is gone."""
         self._cases.pop(uid, None)

@@ -25,10 +25,7 @@ from tidegate.evidence.model import Problem
 from tidegate.evidence.numeric import Numbers, Vector
 
 HALF = 0.5  # filling empty bins with 1e-4 instead rejects up to 17 % of unchanged data
-WATCH_DELTA = 0.02
-ACT_DELTA = 0.1
 CONCENTRATION = 100.0  # k of the Dirichlet prior around the expected mix
-MATERIAL_TOTAL_VARIATION = 0.02  # below this an unequal mix is no reason to act
 NORMAL_ABOVE = 1e8  # noncentrality from which a normal distribution is as good, and always finite
 
 

@@ -35,13 +35,6 @@ class Histogram:
         """Requests slower than one of the edges."""
         return self.total - self.at_most[self.edges.index(edge)]
 
-    def on(self, edges: Sequence[float]) -> Histogram:
-        """The same requests over fewer edges."""
-        kept = [(e, n) for e, n in zip(self.edges, self.at_most, strict=True) if e in edges]
-        return Histogram(
-            edges=tuple(e for e, _ in kept), at_most=tuple(n for _, n in kept), total=self.total
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantile:
@@ -76,21 +69,10 @@ def repaired(buckets: dict[float, float]) -> dict[float, float]:
     return dict(zip((edge for edge, _ in ordered), running, strict=True))
 
 
-def common_edges(first: Histogram, second: Histogram) -> tuple[float, ...]:
-    """Finite edges that both have."""
-    return tuple(edge for edge in first.edges if edge in second.edges)
-
-
 def edge_at_or_above(edges: Sequence[float], *, limit: float) -> float | None:
     """The smallest edge that is not below the limit."""
     least = limit * (1 - EDGE_TOLERANCE)
     return min((edge for edge in edges if edge >= least), default=None)
-
-
-def edge_at_or_below(edges: Sequence[float], *, limit: float) -> float | None:
-    """The largest edge that is not above the limit."""
-    most = limit * (1 + EDGE_TOLERANCE)
-    return max((edge for edge in edges if edge <= most), default=None)
 
 
 def quantile(histogram: Histogram, *, q: float) -> Quantile:

@@ -38,8 +38,12 @@ TEMPLATE: dict[str, Any] = {
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}}
 
 
+def text_of(*bodies: object) -> str:
+    return "---\n".join(documents.dump(body) for body in bodies)
+
+
 def findings(*bodies: object) -> list[str]:
-    text = documents.dump_all(bodies).encode()
+    text = text_of(*bodies).encode()
     return [it.line for it in offline.check_text("f.yaml", text).findings]
 
 
@@ -201,7 +205,7 @@ def test_any_document_gets_an_answer(base: dict[str, Any], member: str, value: o
 def write(folder: Path, name: str, *bodies: object) -> str:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(documents.dump_all(bodies))
+    path.write_text(text_of(*bodies))
     return str(path)
 
 

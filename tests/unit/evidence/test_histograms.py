@@ -73,19 +73,11 @@ HISTOGRAM = Histogram(edges=EDGES, at_most=(50, 90, 100), total=100)
 
 
 @pytest.mark.parametrize(
-    ("limit", "above", "below"),
-    [
-        (0.05, 0.1, None),
-        (0.1, 0.1, 0.1),
-        (0.2, 0.25, 0.1),
-        (0.5, 0.5, 0.5),
-        (0.6, None, 0.5),
-        (0.25 + 1e-12, 0.25, 0.25),
-    ],
+    ("limit", "above"),
+    [(0.05, 0.1), (0.1, 0.1), (0.2, 0.25), (0.5, 0.5), (0.6, None), (0.25 + 1e-12, 0.25)],
 )
-def test_the_edge_next_to_a_limit(limit: float, above: float | None, below: float | None) -> None:
+def test_the_edge_next_to_a_limit(limit: float, above: float | None) -> None:
     assert histograms.edge_at_or_above(EDGES, limit=limit) == above
-    assert histograms.edge_at_or_below(EDGES, limit=limit) == below
 
 
 @pytest.mark.parametrize(
@@ -109,14 +101,6 @@ def test_a_first_edge_below_zero_is_not_interpolated_from_zero() -> None:
     odd = Histogram(edges=(-1.0, 1.0), at_most=(10, 10), total=10)
 
     assert histograms.quantile(odd, q=0.5) == histograms.Quantile(seconds=-1.0, saturated=False)
-
-
-def test_common_edges_are_symmetric() -> None:
-    other = Histogram(edges=(0.1, 0.5, 1.0), at_most=(1, 2, 3), total=4)
-
-    assert histograms.common_edges(HISTOGRAM, other) == (0.1, 0.5)
-    assert histograms.common_edges(other, HISTOGRAM) == (0.1, 0.5)
-    assert HISTOGRAM.on((0.1, 0.5)) == Histogram(edges=(0.1, 0.5), at_most=(50, 100), total=100)
 
 
 @given(
