@@ -1,0 +1,149 @@
+"""How a good revision walks its steps, and what keeps it from the next one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout_world import HOLD, V1, V2, serving
+
+from tidegate.rollout import model
+
+P = model.Phase
+
+
+def test_good_revision_walks_its_steps_and_is_promoted() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    shares = [w.get(V2.hash, 0.0) for w in world.weights_seen]
+    assert shares == [10.0, 50.0, 100.0, 100.0]
+    assert world.traffic.weights == {V2.hash: 100.0}
+    world.settle()
+    assert world.pods() == {V2.hash: 4}
+    assert world.finalizers == ()
+    assert "Promoted" in world.reasons()
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.result is model.RolloutResult.PROMOTED
+
+
+def test_roles_follow_promotion() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    world.settle()
+    assert world.revisions[V2.hash].role is model.Role.STABLE
+    assert world.revisions[V1.hash].role is model.Role.PREVIOUS
+
+
+def test_old_pods_outlive_promotion_by_the_scale_down_delay() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    assert world.revisions[V1.hash].wanted == 4
+    world.tick(1.0)  # only now is its traffic seen to be gone
+    world.tick(29.0)
+    assert world.revisions[V1.hash].wanted == 4
+    world.tick(2.0)
+    assert world.revisions[V1.hash].wanted == 0
+
+
+def test_step_clock_starts_when_the_weight_is_confirmed() -> None:
+    world = serving()
+    world.accept = False
+    world.deploy(V2)
+    for _ in range(10):
+        world.tick()
+    assert world.status.rollout is not None
+    assert world.status.rollout.step is not None
+    assert world.status.rollout.step.confirmed_at is None
+    world.traffic = replace(world.traffic, accepted=True)
+    world.tick()
+    assert world.status.rollout.step.confirmed_at == world.now
+
+
+def test_hold_is_kept_although_every_metric_passes() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    started = world.now
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    assert (world.now - started).total_seconds() >= 60
+
+
+def test_evidence_begins_anew_when_the_clock_went_back() -> None:
+    """Evidence that begins in the future would leave the candidate unjudged until then."""
+    world = serving(weights=(50.0,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.tick()
+    world.tick(-3600.0)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.evidence_since == rollout.plan[0].confirmed_at == world.now
+    assert rollout.first_traffic_at == world.now
+
+
+def test_a_pause_beyond_the_progress_deadline_is_not_looked_at_all_the_time() -> None:
+    world = serving(progress_deadline_seconds=60.0)
+    assert world.spec is not None
+    world.deploy(V2)
+    world.spec = replace(world.spec, paused=True)
+    world.tick()
+    decision = world.tick(3600.0)
+    assert world.status.phase is P.PAUSED
+    assert decision.requeue_after_seconds >= 5
+
+
+def test_no_evidence_never_promotes() -> None:
+    world = serving()
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_until(P.PAUSED, limit=2000)
+    assert world.condition("Paused").reason == "Inconclusive"
+    assert world.traffic.weights[V2.hash] == 10.0
+
+
+def test_a_step_whose_hold_is_over_is_looked_at_once_per_interval() -> None:
+    """An instant in the past must not ask for a look: twenty passes a second, until the deadline."""
+    world = serving()
+    world.deploy(V2)
+    world.analysis = HOLD
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.settle()
+    decision = world.tick()
+    assert world.spec is not None
+    assert decision.requeue_after_seconds == world.spec.analysis.interval_seconds
+
+
+def test_deadline_without_proof_rolls_back_when_asked_to() -> None:
+    world = serving(on_inconclusive=model.OnInconclusive.ROLLBACK)
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    assert world.status.rejected[0].by == "Deadline"
+
+
+def test_deadline_with_missing_data_pauses_even_if_rollback_is_asked_for() -> None:
+    world = serving(on_inconclusive=model.OnInconclusive.ROLLBACK)
+    world.analysis = replace(HOLD, consecutive_errors=1)
+    world.deploy(V2)
+    world.run_until(P.PAUSED)
+    assert world.status.rejected == ()
+
+
+def test_missing_data_and_the_deadline_do_not_take_turns_as_the_reason_to_wait() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.analysis = model.AnalysisState(
+        judged=True, reason="NoData", message="no requests", without_data_since=world.now
+    )
+    world.run_until(P.PAUSED)
+    assert world.condition("Paused").reason == "Inconclusive"
+    world.status_writes = 0
+    for _ in range(5):
+        world.tick(5.0)
+    assert world.status_writes == 0

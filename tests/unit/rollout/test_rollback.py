@@ -1,0 +1,152 @@
+"""What takes a candidate away, and what keeps it away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, serving
+
+from tidegate.rollout import model
+
+P = model.Phase
+
+
+def test_breach_takes_the_traffic_away_first_and_quarantines_the_revision() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.analysis = BREACH
+    world.writes.clear()
+    world.tick()
+    assert world.writes[0] == "SetTraffic"
+    assert world.traffic.weights == {V1.hash: 100.0}
+    world.run_until(P.ROLLED_BACK)
+    assert world.status.rejected[0].revision == V2.hash
+    assert "0.08 > 0.01" in world.status.message
+    assert world.condition("Stalled").reason == "RolledBack"
+    world.settle()
+    assert world.pods() == {V1.hash: 4}
+    assert world.finalizers == ()
+
+
+def test_rejected_revision_is_not_tried_again_by_itself() -> None:
+    world = serving()
+    world.analysis = BREACH
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    world.analysis = ADVANCE
+    world.settle()
+    writes = len(world.writes)
+    world.generation += 1
+    world.settle()
+    assert len(world.writes) == writes
+    assert world.status.phase is P.ROLLED_BACK
+
+
+def test_rejection_survives_a_detour_over_another_revision() -> None:
+    world = serving()
+    world.analysis = BREACH
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    world.analysis = ADVANCE
+    world.deploy(V1)
+    world.run_until(P.HEALTHY)
+    world.deploy(V2)
+    world.settle()
+    assert world.status.phase is P.ROLLED_BACK
+    assert "0.08 > 0.01" in world.status.message
+
+
+def test_retry_tries_a_rejected_revision_again() -> None:
+    world = serving()
+    world.analysis = BREACH
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    world.analysis = ADVANCE
+    world.settle()
+    world.ask("retry", V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert world.status.rejected == ()
+
+
+def test_crash_after_the_lowering_write_still_ends_rolled_back() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.traffic = replace(world.traffic, weights={V1.hash: 100.0}, rolled_back_revision=V2.hash)
+    world.weights_seen.clear()
+    world.run_until(P.ROLLED_BACK)
+    assert world.status.rejected[0].revision == V2.hash
+    assert all(w.get(V2.hash, 0.0) == 0 for w in world.weights_seen)
+
+
+def test_crash_after_the_abort_of_a_candidate_without_traffic_still_ends_rolled_back() -> None:
+    """The mark names this attempt; that of an earlier one would only be removed."""
+    world = serving()
+    world.deploy(V2)
+    world.tick()
+    rollout = world.status.rollout
+    assert rollout is not None
+    marked = replace(world.traffic, rolled_back_revision=V2.hash, lowered_rollout=rollout.id)
+    world.traffic = marked
+    world.run_until(P.ROLLED_BACK)
+    assert world.status.rejected[0].revision == V2.hash
+    assert not any(weights.get(V2.hash) for weights in world.weights_seen)
+
+
+def test_candidate_that_loses_its_pods_leaves_at_once() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.broken = frozenset({V2.hash})
+    world._pods_become_ready()
+    world.analysis = HOLD
+    world.tick()
+    assert world.traffic.weights == {V1.hash: 100.0}
+    world.run_until(P.ROLLED_BACK)
+    assert "CandidateUnready" in world.status.message
+
+
+def test_crash_looping_candidate_never_gets_weight() -> None:
+    world = serving()
+    world.broken = frozenset({V2.hash})
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK)
+    assert all(w.get(V2.hash, 0.0) == 0 for w in world.weights_seen)
+    assert world.status.rejected[0].by == "Deadline"
+    assert "CrashLoopBackOff" in world.status.message
+
+
+def test_breach_rolls_back_while_paused() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.tick(5.0)
+    world.ask("pause", V2)
+    world.tick()
+    assert world.status.phase is P.PAUSED
+    world.analysis = BREACH
+    world.run_until(P.ROLLED_BACK)
+
+
+def test_breach_rolls_back_while_promoting() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.PROMOTING, seconds=1.0)
+    world.analysis = BREACH
+    world.run_until(P.ROLLED_BACK)
+    assert world.traffic.weights == {V1.hash: 100.0}
+
+
+def test_unconfirmed_rollback_is_failed_and_goes_on() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.analysis = BREACH
+    world.accept = False
+    world.run_until(P.FAILED)
+    assert world.condition("Stalled").reason == "RollbackUnconfirmed"
+    world.traffic = replace(world.traffic, accepted=True)
+    world.run_until(P.ROLLED_BACK)
