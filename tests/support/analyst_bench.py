@@ -111,6 +111,18 @@ class Pod:
         return FakeSeries(metric=metric, labels=names, values=values)
 
 
+def flow(error_share: float, *, per_second: float = 50.0, slow_share: float = 0.0) -> Pod:
+    """The pod of the candidate."""
+    return Pod(
+        revision=build.CANDIDATE,
+        per_second=per_second,
+        error_share=error_share,
+        slow_share=slow_share,
+        born_at=START - 300,
+        bad_from=START - 300,
+    )
+
+
 @dataclass
 class Tsdb(FakeSource):
     """A metric source over pods; whole sources may be down or hang, samples may come late."""

@@ -1,0 +1,115 @@
+"""What starts evidence anew, and what is remembered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from analyst_bench import COMPARE, OTHER, START, Bench, flow, run, two_sources
+
+from tidegate.controller import analyst
+from tidegate.evidence.model import Selector
+from tidegate.rollout import model
+
+
+def test_an_edited_analysis_starts_evidence_anew() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=600)
+        again = _confirmed_again(bench)
+        bench.edit(rollout=again, spec=_with_tolerance(bench.request.spec, 0.5))
+        (*_, state) = await bench.states(seconds=120)
+
+        assert state.results[0].intervals == 2
+        assert bench.rows()[0]["t0"] == START + 630  # settled; it has been warm for long
+
+    run(scenario)
+
+
+def test_an_edited_template_is_counted_from_the_beginning_by_the_new_way() -> None:
+    async def scenario(bench: Bench) -> None:
+        (*_, before) = await bench.states(seconds=600)
+        measure = replace(OTHER.measure, bad=Selector(metric="no_such_total"))  # type: ignore[type-var]
+        bench.edit(
+            templates={**bench.request.templates, "answers": replace(OTHER, measure=measure)}
+        )
+        (*_, after) = await bench.states(seconds=5)
+
+        assert [it.candidate.bad > 0 for it in before.results] == [True, True]
+        assert [it.candidate.bad > 0 for it in after.results] == [True, False]
+        assert after.results[1].candidate.total >= before.results[1].candidate.total
+
+    run(scenario, two_sources(candidate=flow(0.01)))
+
+
+def _confirmed_again(bench: Bench) -> model.Rollout:
+    now = bench.clock.now()
+    step = replace(bench.rollout.plan[0], confirmed_at=now)
+    return replace(bench.rollout, plan=(step,), evidence_since=now)
+
+
+def _with_tolerance(spec: model.Spec, tolerance: float) -> model.Spec:
+    (one,) = spec.analysis.metrics
+    compared = replace(one, compare=replace(COMPARE, tolerance=tolerance))
+    return replace(spec, analysis=replace(spec.analysis, metrics=(compared,)))
+
+
+@pytest.mark.parametrize("change", [{"id": "iris-c0ffee0001-2"}, {"plan_seconds": 1.0}])
+def test_another_rollout_or_plan_is_another_case(change: dict[str, object]) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=300)
+        opened = len(bench.log())
+        if "id" in change:
+            bench.edit_rollout(id=change["id"])
+        else:
+            bench.edit_rollout(plan=(replace(bench.rollout.plan[0], hold_seconds=999.0),))
+        await bench.state()
+
+        events = [one["event"] for one in bench.recorder.evidence_documents[opened:]]
+        assert events[0] == "evidence-opened"
+
+    run(scenario)
+
+
+def test_walking_on_is_no_other_case() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=300)
+        ended = replace(bench.rollout.plan[0], state=model.StepState.PASSED, ended_at=START)
+        bench.edit_rollout(plan=(ended,), observed_candidate_percent=9.0)
+        await bench.states(seconds=60)
+
+        events = [one["event"] for one in bench.recorder.evidence_documents]
+        assert events.count("evidence-opened") == 1
+
+    run(scenario)
+
+
+def test_a_forgotten_object_starts_anew() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.states(seconds=80)
+        asked = len(bench.tsdb.asked)
+        bench.analyst.forget("uid-1")
+        bench.analyst.forget("uid-2")
+        await bench.state()
+
+        assert len(bench.tsdb.asked) > asked or bench.recorder.evidence_documents
+
+    run(scenario)
+
+
+def test_the_number_of_remembered_cases_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyst, "MAX_CASES", 2)
+
+    async def scenario(bench: Bench) -> None:
+        await bench.clock.advance(80)
+        for uid in ("a", "b", "a", "c"):
+            await bench.state(uid=uid)
+
+        documents = bench.recorder.evidence_documents
+        opened = [one["event"] for one in documents].count("evidence-opened")
+        await bench.state(uid="a")
+        assert len(bench.recorder.evidence_documents) == len(documents)
+        await bench.state(uid="b")
+        again = [one["event"] for one in bench.recorder.evidence_documents]
+        assert again.count("evidence-opened") == opened + 1
+
+    run(scenario)
