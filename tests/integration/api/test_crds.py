@@ -11,21 +11,9 @@ from typing import Any
 
 import pytest
 from api_client import Answer, ApiClient
-from api_examples import (
-    DUPLICATES,
-    DURATIONS,
-    FULL,
-    NO_DURATIONS,
-    REMOVED,
-    RULES,
-    SCHEMA_REFUSES,
-    SMALLEST,
-    TEMPLATE,
-    TEMPLATE_RULES,
-    UNKNOWN_FIELDS,
-    Case,
-    place,
-)
+from api_examples import FULL, REMOVED, SMALLEST, TEMPLATE, place
+from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
+from api_rules import RULES, TEMPLATE_RULES, Case
 from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 

@@ -4,20 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_examples import (
-    DUPLICATES,
-    DURATIONS,
-    FULL,
-    NO_DURATIONS,
-    REMOVED,
-    RULES,
-    SCHEMA_REFUSES,
-    SMALLEST,
-    TEMPLATE_RULES,
-    UNKNOWN_FIELDS,
-    Case,
-    place,
-)
+from api_examples import FULL, REMOVED, SMALLEST, place
+from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
+from api_rules import RULES, TEMPLATE_RULES, Case
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from api_examples import TEMPLATE, TEMPLATE_RULES, Case, place
+from api_examples import TEMPLATE, place
+from api_rules import TEMPLATE_RULES, Case
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON

@@ -1,0 +1,100 @@
+"""What single fields of a ModelDeployment refuse: by their type, as durations, as keys of lists."""
+
+from __future__ import annotations
+
+from api_examples import STEPS, steps
+
+# V13: path in FULL, shortest and longest duration, and one beyond each end.
+DURATIONS = (
+    ("spec.traffic.verify.timeout", ("5s", "30m"), ("4999ms", "30m1ms")),
+    (f"{STEPS}[2].hold", ("0s", "720h"), ("720h1ms",)),
+    (f"{STEPS}[0].deadline", ("30m", "2160h"), ("2160h1ms",)),
+    ("spec.strategy.scaleDownDelay", ("0s", "168h"), ("168h1ms",)),
+    ("spec.analysis.interval", ("1s", "1h"), ("999ms", "1h1ms")),
+    ("spec.analysis.warmup", ("0s", "24h"), ("24h1ms",)),
+    ("spec.analysis.settle", ("0s", "10m"), ("10m1ms",)),
+    ("spec.analysis.window", ("30s", "1h"), ("29s999ms", "61m")),
+    ("spec.analysis.noDataTimeout", ("1m", "24h"), ("59s", "25h")),
+    ("spec.analysis.metrics[1].window", ("30s", "1h"), ("29s", "1h1ms")),
+    ("spec.rollback.keepCandidateFor", ("0s", "168h"), ("169h",)),
+    ("spec.progressDeadline", ("1m", "24h"), ("59999ms", "24h1ms")),
+)
+NO_DURATIONS = ("", "5", "5d", "1.5h", "-5s", "5 s", "s", "1h1h1h1h1h", "123456s", "٣s")
+
+# What the schema alone refuses: path in FULL and values.
+SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("spec.model.version", (1.4, "", "a" * 64, "-1", "a b", "v1/2")),
+    ("spec.model.name", (7, "", "x" * 129)),
+    ("spec.model.digest", ("sha256:abc", "md5:" + "0" * 64)),
+    ("spec.model.uri", ("", "x" * 2049)),
+    ("spec.model.artifacts", ([{"name": f"a{i}"} for i in range(17)], {}, [{"uri": "x"}])),
+    ("spec.model.artifacts[0].name", ("A", "a_b")),
+    ("spec.server.preset", ("TorchServe", "", 1)),
+    ("spec.server.port", (0, 65536, "8080", 80.5, 10**30)),
+    ("spec.server.metricsPort", (0, True)),
+    ("spec.server.metricsPath", ("metrics", "/m?x=1", "/" + "m" * 256)),
+    ("spec.server.readyPath", ("http://elsewhere/", "/a b")),
+    ("spec.workload.replicas", (-1, 5001, "6", 10**18)),
+    ("spec.workload.template", ({}, {"spec": {}}, {"spec": {"containers": []}}, [])),
+    ("spec.workload.template.spec.containers[0].image", ("", 5)),
+    ("spec.workload.template.metadata.labels", ({"a": 1}, {"a": "x" * 64}, [])),
+    ("spec.service.name", ("1a", "A", "a.b", "a" * 64)),
+    ("spec.service.port", (0, "http")),
+    ("spec.service.targetPort", ("http", 70000)),
+    ("spec.traffic.provider", ("Istio", "gatewayapi")),
+    ("spec.traffic.gatewayAPI.parentRefs", ([], [{}], [{"name": f"g{i}"} for i in range(9)])),
+    ("spec.traffic.gatewayAPI.hostnames", (["a b"], ["*"], [f"h{i}.example" for i in range(17)])),
+    ("spec.traffic.gatewayAPI.matches", ([], [{}], [{"path": {"type": "Exact", "value": "/"}}])),
+    ("spec.traffic.gatewayAPI.matches[0].path.value", ("v2", "/a?b", "/" + "a" * 1024)),
+    ("spec.strategy.type", ("BlueGreen", "Shadow")),
+    (STEPS, ([], {}, [{"name": "a"}], [{"weight": 5}], steps(*range(1, 34)))),
+    (f"{STEPS}[0].weight", (0, -1, 100.5, "10", 1e300)),
+    (f"{STEPS}[0].minRequests", (0, 10**9 + 1, 2.5)),
+    ("spec.strategy.scaling.maxSurgePercent", (-1, 101)),
+    ("spec.strategy.scaling.minReplicas", (0, 1001)),
+    ("spec.strategy.scaling.matchTraffic", ("yes", 1)),
+    ("spec.analysis.source", ("http://prometheus:9090", "")),
+    ("spec.analysis.dataPlane", ("Linkerd", "None", "")),
+    ("spec.analysis.minRequests", (0, 10**9 + 1)),
+    ("spec.analysis.errorLimit", (0, 101)),
+    ("spec.analysis.onInconclusive", ("Go", "")),
+    ("spec.analysis.risk.falseRollback", (0, 0.5, "1 %")),
+    ("spec.analysis.metrics[1].compare.to", ("TrainingReference",)),
+    ("spec.analysis.metrics[1].compare.tolerance", (-0.1, 11)),
+    ("spec.analysis.metrics[1].compare.margin", (0, -1, 11)),
+    ("spec.analysis.metrics[1].compare.toleranceAbsolute", (0, 1)),
+    ("spec.traffic.verify.share", ("Rollback",)),
+    ("spec.traffic.verify.tolerance", (0, 1.5)),
+    ("spec.analysis.metrics", ([], "error-ratio")),
+    ("spec.analysis.metrics[0].preset", ("latency-p90", "")),
+    ("spec.analysis.metrics[3].query", ("", "x" * 4097)),
+    ("spec.analysis.metrics[2].templateRef", ({"kind": "Secret", "name": "a"}, {"name": "a"})),
+    ("spec.analysis.metrics[2].variables", ({"a": 1}, {f"v{i}": "x" for i in range(17)})),
+    ("spec.analysis.metrics[1].threshold.max", ("0.5", {})),
+    ("spec.analysis.metrics[1].minSamples", (0, "20")),
+    ("spec.rollback.reportAs", ("Fine",)),
+    ("spec.revisionHistoryLimit", (-1, 51)),
+    ("spec.paused", ("true", 1)),
+)
+
+# Keys of lists that are given twice: path of the list in FULL, and of the item's key.
+DUPLICATES = (
+    ("spec.model.artifacts", "name"),
+    ("spec.workload.template.spec.containers", "name"),
+    (STEPS, "name"),
+    ("spec.analysis.metrics", "name"),
+)
+
+# Members that nobody knows: paths in FULL.
+UNKNOWN_FIELDS = (
+    "spec.strateggy",
+    "spec.model.provenance",
+    "spec.server.protocol",
+    "spec.workload.autoscaling",
+    "spec.traffic.stickiness",
+    "spec.traffic.gatewayAPI.parentRefs[0].group",
+    "spec.strategy.canary.steps[0].approval",
+    "spec.analysis.metrics[0].drift",
+    "spec.analysis.metrics[1].compare.ratio",
+    "spec.analysis.metrics[1].threshold.maximum",
+)

@@ -1,0 +1,278 @@
+"""Each rule of the API with values that it lets pass and values that it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api_examples import SMALLEST, STEPS, TEMPLATE, Object, place, steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Values at a place of an object that a rule lets pass, and values that it refuses.
+
+    `blames` is the path in the refusal, `says` a part of its message.
+    """
+
+    rule: str
+    body: Object
+    at: str
+    good: tuple[object, ...]
+    bad: tuple[object, ...]
+    blames: str
+    says: str
+
+
+_METRIC = "spec.analysis.metrics[0]"
+_GATEWAY = {"parentRefs": [{"name": "g"}]}
+_LABELS = "spec.workload.template.metadata.labels"
+_METRICS = place(SMALLEST, "spec.analysis.metrics", [{}])
+_REFERENCE = {"kind": "MetricTemplate", "name": "t"}
+
+
+def _metric(**members: object) -> Object:
+    return {"name": "m", **members}
+
+
+RULES = (
+    Case(
+        rule="V1",
+        body=SMALLEST,
+        at="metadata.name",
+        good=("a", "a" * 33, "a-1"),
+        bad=("a" * 34, "1a", "a.b"),
+        blames="metadata.name",
+        says="",
+    ),
+    Case(
+        rule="V5",
+        body=SMALLEST,
+        at="spec.traffic",
+        good=(
+            {},
+            {"provider": "ReplicaRatio"},
+            {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY},
+        ),
+        bad=(
+            {"provider": "GatewayAPI"},
+            {"gatewayAPI": _GATEWAY},
+            {"provider": "ReplicaRatio", "gatewayAPI": _GATEWAY},
+        ),
+        blames="spec.traffic.gatewayAPI",
+        says="member gatewayAPI must be set exactly when provider is GatewayAPI",
+    ),
+    Case(
+        rule="V10",
+        body=SMALLEST,
+        at=STEPS,
+        good=(steps(1), steps(1, 2.5, 100), steps(0.0001, 0.0002)),
+        bad=(steps(10, 5), steps(10, 10), steps(1, 50, 25), steps(5, 10, 10, 50)),
+        blames=STEPS,
+        says="weights of steps must rise from each step to the next",
+    ),
+    Case(
+        rule="V12",
+        body=place(SMALLEST, STEPS, steps(10)),
+        at=f"{STEPS}[0]",
+        good=(
+            {"name": "a", "weight": 1, "hold": "1h", "deadline": "60m"},
+            {"name": "a", "weight": 1, "deadline": "10m"},
+        ),
+        bad=(
+            {"name": "a", "weight": 1, "hold": "1h", "deadline": "59m"},
+            {"name": "a", "weight": 1, "deadline": "9m"},
+        ),
+        blames=f"{STEPS}[0].deadline",
+        says="deadline must not be shorter than hold",
+    ),
+    Case(
+        rule="V14",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="error-ratio"),
+            _metric(templateRef={"kind": "MetricTemplate", "name": "t"}, threshold={"max": 1}),
+            _metric(query="up", threshold={"max": 1}),
+        ),
+        bad=(
+            _metric(threshold={"max": 1}),
+            _metric(preset="error-ratio", query="up"),
+            _metric(
+                query="up",
+                templateRef={"kind": "MetricTemplate", "name": "t"},
+                threshold={"max": 1},
+            ),
+        ),
+        blames=_METRIC,
+        says="exactly one of preset, templateRef and query must be set",
+    ),
+    Case(
+        rule="V15",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="latency-p95"),
+            _metric(templateRef=_REFERENCE, threshold={"max": 1}),
+            _metric(templateRef=_REFERENCE, compare={"margin": 0.5}),
+        ),
+        bad=(_metric(query="up"), _metric(templateRef=_REFERENCE)),
+        blames=f"{_METRIC}.threshold",
+        says="threshold or compare is required unless a preset is used",
+    ),
+    Case(
+        rule="V16",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="error-ratio", critical=True),
+            _metric(preset="error-ratio", critical=False, dryRun=True),
+        ),
+        bad=(_metric(preset="error-ratio", critical=True, dryRun=True),),
+        blames=f"{_METRIC}.critical",
+        says="critical and dryRun exclude each other",
+    ),
+    Case(
+        rule="V17a",
+        body=place(_METRICS, _METRIC, _metric(preset="error-ratio")),
+        at=f"{_METRIC}.threshold",
+        good=({"min": 1}, {"max": 1}),
+        bad=({},),
+        blames=f"{_METRIC}.threshold",
+        says="threshold needs min or max",
+    ),
+    Case(
+        rule="V17b",
+        body=place(_METRICS, _METRIC, _metric(preset="error-ratio")),
+        at=f"{_METRIC}.threshold",
+        good=({"min": 1, "max": 1}, {"min": -2.5, "max": 1e-3}),
+        bad=({"min": 1, "max": 0.5},),
+        blames=f"{_METRIC}.threshold.min",
+        says="min must not be above max",
+    ),
+    Case(
+        rule="V24",
+        body=SMALLEST,
+        at="spec.analysis.breachAfter",
+        good=({"failures": 5}, {"outOf": 3}, {"failures": 7, "outOf": 7}),
+        bad=({"failures": 6}, {"outOf": 2}, {"failures": 3, "outOf": 1}),
+        blames="spec.analysis.breachAfter.failures",
+        says="failures must not be above outOf",
+    ),
+    Case(
+        rule="V30",
+        body=place(SMALLEST, STEPS, steps(10)),
+        at=f"{STEPS}[0].weight",
+        good=(10, 12.5, 33.3333, 0.0001, 99.9999),
+        bad=(33.33333, 0.00001 + 1, 12.34567),
+        blames=f"{STEPS}[0].weight",
+        says="at most 4 decimals",
+    ),
+    Case(
+        rule="V31",
+        body=SMALLEST,
+        at=_LABELS,
+        good=({}, {"team": "risk", "tidegate.dev.example.com/x": "1"}),
+        bad=({"tidegate.dev/revision": "x"}, {"a": "b", "tidegate.dev/role": "stable"}),
+        blames=_LABELS,
+        says="labels under tidegate.dev/ are reserved",
+    ),
+    Case(
+        rule="V32",
+        body=_METRICS,
+        at=_METRIC,
+        good=(_metric(query="up", threshold={"max": 1}, variables={"a": "b"}),),
+        bad=(_metric(preset="error-ratio", variables={"a": "b"}),),
+        blames=f"{_METRIC}.variables",
+        says="variables have no meaning for a preset",
+    ),
+)
+
+_SELECTOR: Object = {"metric": "requests_total"}
+_LATENCY: Object = {
+    "type": "Latency",
+    "latency": {"histogram": {"metric": "seconds"}, "quantile": 0.95},
+}
+_VALUE: Object = {"type": "Value", "value": {"series": {"metric": "queue_depth"}}}
+_BAD = "spec.ratio.bad"
+_RESERVED = ("namespace", "model_deployment", "revision", "pod", "le")
+
+TEMPLATE_RULES = (
+    Case(
+        rule="T1",
+        body=TEMPLATE,
+        at=f"{_BAD}.matchExpressions[0].label",
+        good=("code", "namespaces"),
+        bad=_RESERVED,
+        blames=f"{_BAD}.matchExpressions[0].label",
+        says="are added by the operator",
+    ),
+    Case(
+        rule="T2",
+        body=TEMPLATE,
+        at=f"{_BAD}.matchLabels",
+        good=({}, {"code": "500"}),
+        bad=tuple({"code": "5", label: "x"} for label in _RESERVED),
+        blames=f"{_BAD}.matchLabels",
+        says="are added by the operator",
+    ),
+    Case(
+        rule="T3",
+        body=place(TEMPLATE, "spec", _LATENCY),
+        at="spec.latency.histogram.metric",
+        good=("seconds", "vllm:time_to_first_token_seconds", "bucket"),
+        bad=("seconds_bucket",),
+        blames="spec.latency.histogram",
+        says="without _bucket",
+    ),
+    Case(
+        rule="T4",
+        body=TEMPLATE,
+        at="spec.variables[0]",
+        good=({"name": "a", "required": True}, {"name": "a", "value": ""}),
+        bad=({"name": "a"}, {"name": "a", "required": True, "value": "x"}),
+        blames="spec.variables[0].value",
+        says="either required or has a value",
+    ),
+    Case(
+        rule="T5-ratio",
+        body=TEMPLATE,
+        at="spec",
+        good=(TEMPLATE["spec"], _LATENCY),
+        bad=(
+            {"type": "Ratio"},
+            _LATENCY | {"ratio": {"bad": _SELECTOR, "total": _SELECTOR}},
+        ),
+        blames="spec.ratio",
+        says="must be set exactly when type is Ratio",
+    ),
+    Case(
+        rule="T5-latency",
+        body=TEMPLATE,
+        at="spec",
+        good=(_LATENCY,),
+        bad=({"type": "Latency"}, _LATENCY | {"type": "Query"}),
+        blames="spec.latency",
+        says="must be set exactly when type is Latency",
+    ),
+    Case(
+        rule="T5-value",
+        body=TEMPLATE,
+        at="spec",
+        good=(_VALUE,),
+        bad=({"type": "Value"}, _VALUE | {"type": "Query"}, _LATENCY | {"value": _VALUE["value"]}),
+        blames="spec.value",
+        says="must be set exactly when type is Value",
+    ),
+    Case(
+        rule="T5-query",
+        body=TEMPLATE,
+        at="spec",
+        good=({"type": "Query", "query": {"promql": "up"}},),
+        bad=(
+            {"type": "Query"},
+            _LATENCY | {"query": {"promql": "up"}},
+        ),
+        blames="spec.query",
+        says="must be set exactly when type is Query",
+    ),
+)
