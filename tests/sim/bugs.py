@@ -429,4 +429,11 @@ BUGS = (
         new="",
         plays=("gone_unseen",),
     ),
+    Bug(
+        name="a split is repaired in the pass that rolls back (found by the simulator)",
+        file="rollout/walking.py",
+        old="    turn = _judge_hold(turn)\n",
+        new="    turn = _judge_hold(turn if _target_agrees(turn) else _write_split(turn))\n",
+        plays=("deadline_without_route",),
+    ),
 )

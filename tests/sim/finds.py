@@ -91,6 +91,21 @@ async def clock_back(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
 
 
+async def deadline_without_route(run: Run) -> None:
+    """The route is deleted just before a step's deadline ends the rollout; one pass sees both."""
+    await serve_first(run, analysis={"minRequests": 10**9, "onInconclusive": "Rollback"})
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    await asyncio.sleep(73.0)
+    process = run.replicas[0].process
+    assert process is not None
+    process.pause()
+    run.people.delete(ports.HTTP_ROUTE, NAME)
+    await asyncio.sleep(4.0)
+    process.resume()
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=20.0), run.phase()
+
+
 class BackAnHour(Calm):
     """Nothing goes wrong but the clock."""
 
@@ -222,6 +237,7 @@ PLAYS = BY_NAME | {
         _found(paused_for_long),
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
+        _found(deadline_without_route, may_reject_good=True),
         _found(there_and_back),
         _found(first_replaced_slowly),
         _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tidegate.rollout import model
-from tidegate.rollout.actions import Action, Event, EventType
+from tidegate.rollout.actions import Action, Event, EventType, SetTraffic
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
@@ -54,6 +54,11 @@ class Turn:
     def state_of(self, revision: str) -> model.RevisionState | None:
         """Deployment and Service of a revision as seen."""
         return self.seen.revisions.get(revision)
+
+    @property
+    def moves_traffic(self) -> bool:
+        """This pass already writes a split."""
+        return any(isinstance(action, SetTraffic) for action in self.actions)
 
     def with_status(self, status: model.Status) -> Turn:
         """The same turn with another status."""

@@ -164,8 +164,7 @@ def _rest_traffic(turn: Turn) -> Turn:
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
     tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
     at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
-    already = any(isinstance(action, actions.SetTraffic) for action in turn.actions)
-    if at_rest or already or traffic.conflict or turn.state_of(turn.stable) is None:
+    if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
     action = actions.SetTraffic(
         stable=turn.stable,

@@ -226,12 +226,19 @@ def _look_for_deadline(turn: Turn) -> Turn:
 
 
 def _hold(turn: Turn) -> Turn:
-    """Keep the weight under judgement until time, evidence and people let it go on."""
+    """Keep the weight under judgement; what others did to it is repaired if it is to stay."""
+    turn = _judge_hold(turn)
+    ends = turn.rollout.stage is model.Phase.ROLLING_BACK
+    if ends or turn.moves_traffic or _target_agrees(turn):
+        return turn
+    return _write_split(turn)
+
+
+def _judge_hold(turn: Turn) -> Turn:
+    """Hold until time, evidence and people let the rollout go on, or until it has to end."""
     turn = turn.look_again(turn.spec.analysis.interval_seconds)
     if (key := plan.analysis_key(turn.spec)) != turn.rollout.analysis_key:
         return _judge_anew(turn, key)
-    if not _target_agrees(turn):
-        turn = _write_split(turn)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     turn = _evidence_waits(waiting.stop_waiting(turn, only=REACHED))

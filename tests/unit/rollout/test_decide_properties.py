@@ -93,6 +93,18 @@ class Rollouts(RuleBasedStateMachine):
             self.world.spec = replace(self.world.spec, steps=wanted.steps, analysis=wanted.analysis)
             self.world.generation += 1
 
+    @rule(kept=st.booleans(), share=st.sampled_from([0.0, 50.0, 100.0]))
+    def others_edit_the_target(self, *, kept: bool, share: float) -> None:
+        """Somebody deletes the object with the weights, or sets weights of his own."""
+        rollout = self.world.status.rollout
+        stable = self.world.status.stable
+        assert stable is not None
+        if not kept:
+            self.world.traffic = model.TrafficState(exists=False)
+        elif rollout is not None and rollout.revision.hash != stable.revision:
+            weights = {stable.revision: 100.0 - share, rollout.revision.hash: share}
+            self.world.traffic = replace(self.world.traffic, weights=weights)
+
     @rule()
     def spoil_spec(self) -> None:
         if self.world.spec is not None:
@@ -135,8 +147,8 @@ class Rollouts(RuleBasedStateMachine):
         self.world.tick(seconds)
         self.judge_steps(before.rollout, self.world.status.rollout)
         self.judge_ends(before, self.world.status)
-        self.judge_weights()
         self.rejected = {r.revision for r in self.world.status.rejected}
+        self.judge_weights()
 
     def judge_steps(self, before: model.Rollout | None, after: model.Rollout | None) -> None:
         """No step passes without evidence, but for a person or the spec that asks for it."""
