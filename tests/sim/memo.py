@@ -6,15 +6,16 @@ reading and writing of documents is remembered; nothing that reads a clock or th
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tidegate.api import convert, revision, status
+from tidegate.api import convert, record, revision, status
 from tidegate.controller import observer
 from tidegate.rollout import model, workloads
 
 _known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-_written: dict[model.Status, dict[str, Any]] = {}
+_written: deque[tuple[model.Status, dict[str, Any]]] = deque(maxlen=8)
 
 
 def clear() -> None:
@@ -55,13 +56,15 @@ def _unless_referred(plain: Callable[..., Any]) -> Any:
 
 
 def _by_value(plain: Callable[[model.Status], dict[str, Any]]) -> Any:
-    """A status that was written is read back as an equal one, and often compared."""
+    """A status that was written is read back as an equal one soon, and often compared."""
 
     def remembered(status_: model.Status) -> dict[str, Any]:
-        found = _written.get(status_)
-        if found is None:
-            found = _written[status_] = plain(status_)
-        return found
+        for known, document in _written:
+            if known == status_:
+                return document
+        document = plain(status_)
+        _written.appendleft((status_, document))
+        return document
 
     return remembered
 
@@ -91,6 +94,7 @@ def install() -> None:
     workloads.revision_state = _by_documents(workloads.revision_state)
     observer.resolve_templates = _unless_referred(observer.resolve_templates)  # type: ignore[attr-defined]
     status.read_status = _by_identity("status", status.read_status, _itself)
+    record.read_kept = _by_identity("record", record.read_kept, _itself)
 
 
 install()
