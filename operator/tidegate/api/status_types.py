@@ -45,9 +45,9 @@ def _rfc3339(value: dt.datetime) -> str:
     return value.isoformat().removesuffix("+00:00") + "Z"
 
 
-Line = Annotated[str, _clip(253), Field(max_length=253)]
-Text = Annotated[str, _clip(1024), Field(max_length=1024)]
-Uri = Annotated[str, _clip(2048), Field(max_length=2048)]
+Line = Annotated[str, Field(max_length=253), _clip(253)]
+Text = Annotated[str, Field(max_length=1024), _clip(1024)]
+Uri = Annotated[str, Field(max_length=2048), _clip(2048)]
 Time = Annotated[
     AwareDatetime,
     schema.LAX,

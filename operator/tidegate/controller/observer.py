@@ -88,14 +88,16 @@ class Observer:
         children = self._children(seen.meta)
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
-        seen = replace(self._with_traffic(seen, targets), records=self._records(seen.meta))
+        traffic, records = self._traffic(seen, targets), self._records(seen.meta)
         seen = replace(
             seen,
+            traffic=traffic,
+            records=records,
             ready_url_failure=await self._ready_url_failure(seen, children),
             analysis=await self._analysis(seen, found),
+            # Slow metrics may have taken seconds; times in status must not begin before the decision.
+            now=self._clock.now(),
         )
-        # Slow metrics may have taken seconds; times in status must not begin before the decision.
-        seen = replace(seen, now=self._clock.now())
         around = Surroundings(
             seen=seen,
             body=body,
@@ -270,18 +272,17 @@ class Observer:
                 KINDS[reference.kind], namespace=seen.meta.namespace, name=reference.name
             )
 
-    def _with_traffic(
+    def _traffic(
         self, seen: model.Observation, targets: Mapping[Reference, ports.Object]
-    ) -> model.Observation:
+    ) -> model.TrafficState:
         if seen.spec is None:
-            return seen
-        traffic = provider_for(seen.spec.traffic.provider).read(
+            return seen.traffic
+        return provider_for(seen.spec.traffic.provider).read(
             targets,
             meta=seen.meta,
             spec=seen.spec,
             ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
         )
-        return replace(seen, traffic=traffic)
 
     # --- the world -------------------------------------------------------------------------------
 
@@ -357,6 +358,8 @@ def _collision(
 def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
     """The spec with the metrics that can be read."""
     metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
+    if len(metrics) == len(spec.analysis.metrics):
+        return spec
     return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
 
 

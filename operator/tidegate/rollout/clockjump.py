@@ -17,7 +17,8 @@ from tidegate.rollout.turn import Turn
 
 def repair(turn: Turn) -> Turn:
     """Restart clocks that lie in the future; never shorter than planned, never endless."""
-    turn = turn.with_status(replace(turn.status, retiring=_retiring(turn)))
+    if turn.status.retiring:
+        turn = turn.with_status(replace(turn.status, retiring=_retiring(turn)))
     rollout = turn.active_rollout
     if rollout is None:
         return turn

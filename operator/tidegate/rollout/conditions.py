@@ -35,22 +35,16 @@ class _Finding:
 
 def describe(turn: Turn) -> model.Status:
     """The status to write; equal to the one seen when nothing changed that matters."""
-    turn = turn.with_status(_with_numbers(turn))
     old = turn.seen.status
-    status = replace(
-        turn.status,
-        observed_generation=max(old.observed_generation, turn.seen.meta.generation),
-        message=_message(turn)[:LONGEST_MESSAGE],
-    )
-    turn = turn.with_status(status)
+    turn = turn.with_status(_with_numbers(turn))
     health, why = _health(turn)
     status = replace(
-        status,
+        turn.status,
         health_status=health,
         health_message=why[:LONGEST_MESSAGE],
         conditions=_conditions(turn),
     )
-    if _without_movement(status, old) == old:
+    if status == old or _without_movement(status, old) == old:
         return old
     return replace(status, epoch=turn.seen.epoch)
 
@@ -68,8 +62,8 @@ def rollback_unconfirmed(turn: Turn) -> bool:
 
 
 def _with_numbers(turn: Turn) -> model.Status:
-    """The newest measurements and pod numbers."""
-    status = turn.status
+    """The newest measurements and pod numbers, with the message."""
+    old, status = turn.seen.status, turn.status
     rollout = status.rollout
     judged = turn.seen.analysis
     if rollout is not None and rollout.active and judged.observed_candidate_percent is not None:
@@ -78,6 +72,8 @@ def _with_numbers(turn: Turn) -> model.Status:
         )
     return replace(
         status,
+        observed_generation=max(old.observed_generation, turn.seen.meta.generation),
+        message=_message(turn)[:LONGEST_MESSAGE],
         rollout=rollout,
         analysis=judged.results or status.analysis,
         stable=_counted(turn, status.stable),
@@ -89,6 +85,8 @@ def _with_numbers(turn: Turn) -> model.Status:
 def _counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStatus | None:
     state = turn.state_of(role.revision) if role is not None else None
     if role is None or state is None:
+        return role
+    if (role.replicas, role.ready_replicas) == (state.wanted, state.ready):
         return role
     return replace(role, replicas=state.wanted, ready_replicas=state.ready)
 

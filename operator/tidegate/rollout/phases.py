@@ -36,12 +36,10 @@ def decide(seen: model.Observation) -> actions.Decision:
         turn = _invalid(turn)
     elif seen.violations:
         turn = _invalid(clockjump.repair(turn))
-        turn = upkeep.tidy(_only_keep_safe(requests.handle(turn)))
-        turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
+        turn = _in_phase(upkeep.tidy(_only_keep_safe(requests.handle(turn))))
     else:
         turn = requests.handle(clockjump.repair(turn))
-        turn = upkeep.tidy(_work(starting.follow_spec(turn)))
-        turn = turn.with_status(replace(turn.status, phase=phase_of(turn)))
+        turn = _in_phase(upkeep.tidy(_work(starting.follow_spec(turn))))
     status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds
     if turn.active_rollout is not None:
@@ -87,6 +85,13 @@ def _invalid(turn: Turn) -> Turn:
     if told or problem is None:
         return turn
     return turn.warn("InvalidSpec", f"{problem.path}: {problem.message}")
+
+
+def _in_phase(turn: Turn) -> Turn:
+    phase = phase_of(turn)
+    if phase is turn.status.phase:
+        return turn
+    return turn.with_status(replace(turn.status, phase=phase))
 
 
 def phase_of(turn: Turn) -> model.Phase:

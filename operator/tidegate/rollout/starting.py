@@ -14,7 +14,8 @@ def follow_spec(turn: Turn) -> Turn:
     """Start, replace or cancel a rollout so that the spec's revision is the one worked on."""
     desired = turn.seen.desired
     assert desired is not None
-    turn = turn.with_status(replace(turn.status, desired=desired))
+    if turn.status.desired != desired:
+        turn = turn.with_status(replace(turn.status, desired=desired))
     rollout = turn.active_rollout
     if rollout is None:
         return _start_if_new(turn, desired)

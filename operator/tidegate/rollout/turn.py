@@ -62,15 +62,17 @@ class Turn:
 
     def with_status(self, status: model.Status) -> Turn:
         """The same turn with another status."""
-        return replace(self, status=status)
+        return self if status == self.status else replace(self, status=status)
 
     def with_rollout(self, rollout: model.Rollout) -> Turn:
         """The same turn with another rollout in its status."""
+        if rollout == self.status.rollout:
+            return self
         return replace(self, status=replace(self.status, rollout=rollout))
 
     def act(self, *more: Action) -> Turn:
         """Add actions, in order."""
-        return replace(self, actions=(*self.actions, *more))
+        return replace(self, actions=(*self.actions, *more)) if more else self
 
     def say(self, reason: str, message: str) -> Turn:
         """Add a Normal Event."""
@@ -82,7 +84,9 @@ class Turn:
 
     def look_again(self, seconds: float) -> Turn:
         """Ask for the next look within `seconds`; the earliest wish wins."""
-        soonest = min(self.requeue_after_seconds, max(seconds, 0.05))
+        soonest = max(seconds, 0.05)
+        if soonest >= self.requeue_after_seconds:
+            return self
         return replace(self, requeue_after_seconds=soonest)
 
     def look_at(self, instant: datetime | None) -> Turn:

@@ -233,7 +233,9 @@ def _scale_down_retired(turn: Turn) -> Turn:
             turn = turn.act(
                 actions.Scale(revision=entry.revision, replicas=0, seen_replicas=state.wanted)
             )
-    return _forget_previous(turn.with_status(replace(turn.status, retiring=tuple(kept))))
+    if len(kept) < len(turn.status.retiring):
+        turn = turn.with_status(replace(turn.status, retiring=tuple(kept)))
+    return _forget_previous(turn)
 
 
 def _forget_previous(turn: Turn) -> Turn:

@@ -34,7 +34,7 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
     rollout = turn.rollout
     old = rollout.waiting_for
     if old is not None and old.reason is reason:
-        if reason in TOLD_ONCE:
+        if reason in TOLD_ONCE or old.message == message:
             return turn
         kept = replace(old, message=message)
         return turn.with_rollout(replace(rollout, waiting_for=kept))
