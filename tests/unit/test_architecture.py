@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "operator" / "tidegate"
 CLOCK = PACKAGE / "adapters" / "clock.py"
+MODEL = PACKAGE / "rollout" / "model" / "__init__.py"
 # Dotted names that only adapters/clock.py may use: time and chance enter through ports.
 BANNED = {
     "asyncio.sleep",
@@ -80,7 +81,17 @@ def test_only_public_parts_of_kopf_and_the_async_client_are_used(path: Path) -> 
     assert kubernetes == allowed
 
 
-def test_package_files_that_only_mark_a_package_are_empty() -> None:
-    markers = [p for p in PACKAGE.rglob("__init__.py") if p.parent != PACKAGE]
-    assert markers
-    assert all(path.read_text() == "" for path in markers)
+def test_package_files_are_empty_but_for_the_one_that_gathers_the_model() -> None:
+    filled = {path for path in PACKAGE.rglob("__init__.py") if path.read_text()}
+    assert filled == {PACKAGE / "__init__.py", MODEL}
+
+
+def test_the_package_of_the_model_only_passes_on_what_its_modules_define() -> None:
+    docstring, *imports, names = ast.parse(MODEL.read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert all(isinstance(it, ast.ImportFrom) for it in imports)
+    assert isinstance(names, ast.Assign)
+    assert [dotted(it) for it in names.targets] == ["__all__"]
+    assert {it.module for it in imports if isinstance(it, ast.ImportFrom)} == {
+        f"tidegate.rollout.model.{path.stem}" for path in MODEL.parent.glob("[!_]*.py")
+    }
