@@ -436,4 +436,11 @@ BUGS = (
         new="    turn = _judge_hold(turn if _target_agrees(turn) else _write_split(turn))\n",
         plays=("deadline_without_route",),
     ),
+    Bug(
+        name="a renewal after the deadline keeps leadership (found by the simulator)",
+        file="controller/leader.py",
+        old="                self._give_up_if_lost()\n                self._election.written",
+        new="                self._election.written",
+        plays=("renewed_too_late",),
+    ),
 )

@@ -213,6 +213,29 @@ class FreezesAtAcquisition(Calm):
     _frozen = False
 
 
+class AnswersLate(Calm):
+    """The first two replies about the Lease are slow; the lists are complete in between.
+
+    The second one arrives when the deadline of the first renewal is over.
+    """
+
+    _renewals = 0
+
+    def on_request(self, process: Process, request: http.Request) -> CallPlan:
+        if not process.name.endswith(".1") or request.verb != "put_lease":
+            return WELL
+        self._renewals += 1
+        return CallPlan(reply_seconds=6.0) if self._renewals <= 2 else WELL
+
+    def list_seconds(self, kind: ports.Kind) -> float:
+        return 11.0 if kind is ports.MODEL_DEPLOYMENT else 0.0
+
+
+async def renewed_too_late(run: Run) -> None:
+    """Whoever looked while nobody led must not wait for ever."""
+    await serve_first(run)
+
+
 async def frozen_at_acquisition(run: Run) -> None:
     """Somebody must work in the end."""
     await serve_first(run)
@@ -240,6 +263,7 @@ PLAYS = BY_NAME | {
         _found(deadline_without_route, may_reject_good=True),
         _found(there_and_back),
         _found(first_replaced_slowly),
+        _found(renewed_too_late, make_nemesis=AnswersLate),
         _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
         _found(gone_unseen, make_nemesis=DeafToServices),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),

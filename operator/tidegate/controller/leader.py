@@ -213,6 +213,8 @@ class Elector:
         written = await self._put(self._election.body(wall=self._clock.now()))
         match written:
             case ports.Ok(value=lease):
+                # Whoever asked in the meantime was told that nobody leads, and will not ask again.
+                self._give_up_if_lost()
                 self._election.written(lease, sent_at=sent_at)
             case ports.Conflict():
                 await self._read()
