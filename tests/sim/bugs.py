@@ -399,6 +399,13 @@ BUGS = (
         "            self._give_up_if_lost()\n",
         new="            await self._step()\n",
         plays=("frozen_at_acquisition",),
+        more=(
+            (
+                "controller/leader.py",
+                "                self._give_up_if_lost()\n                self._election.written",
+                "                self._election.written",
+            ),
+        ),
     ),
     Bug(
         name="what the entry Service selects is retired (found by the simulator)",
