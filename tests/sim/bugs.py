@@ -431,8 +431,8 @@ BUGS = (
     ),
     Bug(
         name="what a live read does not find stays known (found by the simulator)",
-        file="controller/observer.py",
-        old="            elif known is not None:\n                self._store.remove(kind, known)\n",
+        file="controller/live.py",
+        old="        elif known is not None:\n            store.remove(kind, known)\n",
         new="",
         plays=("gone_unseen",),
     ),

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 from tidegate import ports
 from tidegate.api import record
+from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
 from tidegate.rollout import actions, model, objects, workloads
 from tidegate.rollout.upkeep import FINALIZER
@@ -119,7 +120,7 @@ class Actuator:
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
         ]
-        return await self._patch(ports.DEPLOYMENT, name, operations, around)
+        return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
 
     async def _set_role(
         self, action: actions.SetRole, around: Surroundings
@@ -135,10 +136,19 @@ class Actuator:
             if body is None:
                 continue
             operations = _relabel(body, str(action.role))
-            failure = await self._patch(kind, name, operations, around) if operations else None
-            if failure is not None:
+            if operations and (failure := await self._patch_child(kind, name, operations, around)):
                 return failure
         return None
+
+    async def _patch_child(
+        self, kind: ports.Kind, name: str, operations: list[ports.Object], around: Surroundings
+    ) -> ports.Failure | None:
+        """Patch; where the store was wrong about the object, the next pass knows better."""
+        failure = await self._patch(kind, name, operations, around)
+        if isinstance(failure, ports.Conflict):
+            namespace = around.meta.namespace
+            await read_live(self._api, self._store, kind, namespace=namespace, name=name)
+        return failure
 
     async def _delete_revision(
         self, action: actions.DeleteRevision, around: Surroundings

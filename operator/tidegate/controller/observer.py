@@ -13,6 +13,7 @@ from tidegate import ports
 from tidegate.api import convert, record, revision, status, templates
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.model import Template
@@ -119,24 +120,8 @@ class Observer:
         kind, address = ports.MODEL_DEPLOYMENT, {"namespace": key.namespace, "name": key.name}
         if not live:
             return self._store.get(kind, **address)
-        result = await self._read_live(kind, **address)
+        result = await read_live(self._api, self._store, kind, **address)
         return result.value if isinstance(result, ports.Ok) else result
-
-    async def _read_live(
-        self, kind: ports.Kind, *, namespace: str, name: str
-    ) -> ports.Result[ports.Object | None]:
-        """What the API server says now; the store learns it, too, and so does the next pass.
-
-        A hung watch would otherwise keep an object that is gone, and every write to it would fail.
-        """
-        known = self._store.get(kind, namespace=namespace, name=name)
-        result = await self._api.get(kind, namespace=namespace, name=name)
-        if isinstance(result, ports.Ok):
-            if result.value is not None:
-                self._store.put_own_reply(kind, result.value)
-            elif known is not None:
-                self._store.remove(kind, known)
-        return result
 
     def _read(
         self, body: ports.Object, *, blocked: model.Violation | None
@@ -268,8 +253,12 @@ class Observer:
     async def _refresh_targets(self, seen: model.Observation) -> None:
         """Read the traffic objects live after a conflict; the store may lag behind the winner."""
         for reference in _references(seen):
-            await self._read_live(
-                KINDS[reference.kind], namespace=seen.meta.namespace, name=reference.name
+            await read_live(
+                self._api,
+                self._store,
+                KINDS[reference.kind],
+                namespace=seen.meta.namespace,
+                name=reference.name,
             )
 
     def _traffic(
