@@ -52,9 +52,12 @@ Failure = Conflict | Retryable | Fatal
 Result = Ok[T] | Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kind:
-    """A kind of object as the API server addresses it. The core group is the empty string."""
+    """A kind of object as the API server addresses it. The core group is the empty string.
+
+    Each kind is one object below: it is the key of every look-up, so it is hashed by identity.
+    """
 
     group: str
     version: str

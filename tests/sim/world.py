@@ -81,6 +81,7 @@ class World:
         self.outage_error_ratio = 0.0  # of a backend that all revisions need
         self.served: dict[str, float] = {}  # requests by revision
         self._served_until: dict[str, tuple[list[float], list[float]]] = {}
+        self._documents: dict[tuple[str, bool, bool], Object] = {}
         self._made = 0
         self._pending: set[tuple[str, str]] = set()
         self._last_scrape = self._loop.time()
@@ -375,10 +376,18 @@ class World:
     def trouble(self) -> list[Object]:
         """Pods as the API lists them."""
         return [
-            _pod_document(pod, crashes=self.truth(pod.version).crashes)
+            self._document(pod, crashes=self.truth(pod.version).crashes)
             for pods in self.pods.values()
             for pod in pods
         ]
+
+    def _document(self, pod: Pod, *, crashes: bool) -> Object:
+        """The same one until something changes."""
+        key = (pod.name, pod.ready, crashes)
+        found = self._documents.get(key)
+        if found is None:
+            found = self._documents[key] = _pod_document(pod, crashes=crashes)
+        return found
 
     # --- writing ---------------------------------------------------------------------------------
 
