@@ -48,10 +48,14 @@ def leaves(body: Mapping[str, Any], *, within: Iterable[str]) -> dict[Path, Any]
 
 def _walk(value: Any, path: Path, found: dict[Path, Any]) -> None:
     if isinstance(value, dict) and value:
+        skipped = _SERVER_FIELDS if path == ("metadata",) else ()
         for key, item in value.items():
-            if path == ("metadata",) and key in _SERVER_FIELDS:
+            if key in skipped:
                 continue
-            _walk(item, (*path, key), found)
+            if isinstance(item, dict | list):
+                _walk(item, (*path, key), found)
+            else:
+                found[*path, key] = item
     elif path in _KEYED_LISTS:
         for item in value:
             found[*path, _item_key(item)] = item
@@ -60,7 +64,7 @@ def _walk(value: Any, path: Path, found: dict[Path, Any]) -> None:
 
 
 def _item_key(item: Any) -> str:
-    return str(item["uid"]) if isinstance(item, Mapping) else str(item)
+    return str(item["uid"]) if isinstance(item, dict) else str(item)
 
 
 def applied(
@@ -132,7 +136,7 @@ def _with_value(body: Any, path: Path, depth: int, value: Any) -> Any:
     if path[:depth] in _KEYED_LISTS:
         others = [item for item in body or [] if _item_key(item) != key]
         return [*others, value]
-    copy = dict(body) if isinstance(body, Mapping) else {}
+    copy = dict(body) if isinstance(body, dict) else {}
     last = depth == len(path) - 1
     copy[key] = value if last else _with_value(copy.get(key), path, depth + 1, value)
     return copy
@@ -147,7 +151,7 @@ def _without(body: Any, path: Path, depth: int) -> Any:
     key = path[depth]
     if path[:depth] in _KEYED_LISTS:
         return [item for item in body or [] if _item_key(item) != key]
-    if not isinstance(body, Mapping) or key not in body:
+    if not isinstance(body, dict) or key not in body:
         return body
     copy = dict(body)
     if depth == len(path) - 1:
@@ -176,7 +180,7 @@ def patched(body: Object, operations: Sequence[Mapping[str, Any]]) -> Object:
 
 def _at(node: Any, tokens: list[str]) -> Any:
     for token in tokens:
-        if isinstance(node, Mapping) and token in node:
+        if isinstance(node, dict) and token in node:
             node = node[token]
         elif isinstance(node, list) and token.isdecimal() and int(token) < len(node):
             node = node[int(token)]
@@ -189,7 +193,7 @@ def _changed(node: Any, tokens: list[str], operation: Mapping[str, Any]) -> Any:
     head, rest = tokens[0], tokens[1:]
     if isinstance(node, list):
         return _changed_list(node, head, rest, operation)
-    if not isinstance(node, Mapping) or (head not in node and (rest or operation["op"] != "add")):
+    if not isinstance(node, dict) or (head not in node and (rest or operation["op"] != "add")):
         raise PatchFailedError(f"no value at {head}")
     copy = dict(node)
     if rest:
