@@ -59,9 +59,9 @@ sim-corpus: $(READY)
 	$(PY) -m pytest tests/sim -n $(TEST_JOBS) --dist worksteal --durations=5 -q
 
 sim: $(READY) ## Simulate the controller under faults: make sim SEEDS=20000
-	$(PY) -m tests.sim --seeds $(SEEDS) --start $(START) --jobs $(TEST_JOBS)
+	$(PY) -m tests.sim --seeds $(SEEDS) --start $(START)
 
-sim-crash: $(READY) ## Disturb every write of every fixed play in every way
+sim-crash: $(READY) ## Disturb every API call of every fixed play in every way
 	$(PY) -m pytest tests/sim/test_crash_points.py --all-modes -n $(TEST_JOBS) --durations=5 -q
 
 sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it

@@ -13,6 +13,8 @@ from tests.sim.world import Truth
 from tidegate import ports
 
 BAD = Truth(error_ratio=0.5)
+STUCK = Truth(starts=False)
+SHARED = "SharedIncident"
 SHORT = ((20, 5), (50, 5))
 OVER = frozenset({"Healthy", "RolledBack"})
 
@@ -201,6 +203,60 @@ async def retried(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+async def first_stuck(run: Run) -> None:
+    """The very first version never starts; the next one does."""
+    run.people.create(manifest("stuck", steps=SHORT))
+    assert await run.until(lambda: run.phase() == "Failed"), run.phase()
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def first_aborted(run: Run) -> None:
+    """Somebody gives the very first version up before it serves."""
+    run.people.create(manifest("stuck", steps=SHORT))
+    await asyncio.sleep(5.0)
+    run.people.ask("abort")
+    assert await run.until(lambda: run.phase() == "Failed"), run.phase()
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def back_after_rejection(run: Run) -> None:
+    """The spec goes back to what serves after another version was rejected."""
+    await rollback(run)
+    run.people.deploy("v1")
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+
+
+async def invalid_for_a_while(run: Run) -> None:
+    """A metric source that does not exist, while nothing is rolled out."""
+    await serve_first(run)
+    body = run.body
+    assert body is not None
+    good = body["spec"]["analysis"]
+    run.people.edit_spec({"analysis": {**good, "source": "nowhere"}})
+    assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
+    run.people.edit_spec({"analysis": good})
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+
+
+async def shared_outage(run: Run) -> None:
+    """A backend that both versions need fails for a while: nobody's fault, so a person decides."""
+    run.people.create(manifest("v1", steps=((50, 60),)))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    await asyncio.sleep(5.0)
+    run.world.outage_error_ratio = 0.3
+    seen = await run.until(lambda: facts.condition(run.body, "AnalysisPassing")["reason"] == SHARED)
+    assert seen, facts.condition(run.body, "AnalysisPassing")
+    await asyncio.sleep(15.0)
+    run.world.outage_error_ratio = 0.0
+    assert await run.until(lambda: run.phase() == "Paused"), run.phase()
+    await promote_or(run, "promote")
+    assert run.phase() == "Healthy"
+
+
 FIXED = [
     Scenario(
         name=play.__name__,
@@ -226,6 +282,17 @@ FIXED = [
     )
 ]
 BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
-    play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
-    for play in (three_steps, many_requests, long_hold, superseded_at_breach, turns_bad_unseen)
+    play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD, "stuck": STUCK})
+    for play in (
+        three_steps,
+        many_requests,
+        long_hold,
+        superseded_at_breach,
+        turns_bad_unseen,
+        first_stuck,
+        first_aborted,
+        back_after_rejection,
+        invalid_for_a_while,
+        shared_outage,
+    )
 }
