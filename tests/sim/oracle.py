@@ -78,7 +78,7 @@ def remember_people(memory: Memory, change: Change) -> None:
         return
     revision = annotations.get("tidegate.dev/request-revision", "")
     match annotations.get("tidegate.dev/request"):
-        case "retry":
+        case "retry" if revision in memory.quarantined:
             memory.quarantined.discard(revision)
             memory.waved_through = ""
         case "promote" | "promote-full":

@@ -27,7 +27,8 @@ from tidegate import ports
 
 # One look a second while a weight is confirmed, one per interval while it is held, one per change.
 SPARE_PASSES, PASSES_PER_SECOND = 100, 1.5
-SWEPT_LATER = frozenset({"drop", "silent_watch"})
+# Lost events come to light at a sweep; what was refused is tried again five minutes later.
+COMES_LATER = frozenset({"drop", "silent_watch", "forbidden", "refused_422"})
 REST_SECONDS = 25.0  # longer than any drain; some seeds rest for minutes
 
 
@@ -197,9 +198,9 @@ class Run:
     async def _stay_at_rest(self) -> None:
         """S9: at rest the operator looks now and then, and writes nothing.
 
-        What a watch has lost comes to light at the next sweep but one.
+        What a fault has put off comes first.
         """
-        if self.scenario.idle_seconds and SWEPT_LATER & set(self.scenario.faults):
+        if self.scenario.idle_seconds and COMES_LATER & set(self.scenario.faults):
             await asyncio.sleep(400.0)
         before = self.last_write
         await asyncio.sleep(self.scenario.idle_seconds)
