@@ -10,6 +10,8 @@ import textwrap
 import time
 from collections.abc import Iterator
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tests.sim.drawn import scenario
 from tests.sim.report import Report
 from tests.sim.run import Result, play
@@ -70,15 +72,14 @@ def many(seeds: range, *, jobs: int) -> int:
     """Play a range of seeds on all cores; prints progress, failures and the final table."""
     report = Report(jobs=jobs)
     started = time.monotonic()
-    for count, result in enumerate(_results(seeds, jobs), start=1):
-        report.add(result)
-        if result.failure:
-            print(f"\nseed {result.seed}: {result.failure.strip().splitlines()[-1]}", flush=True)
-        if count % 50 == 0 or count == len(seeds):
+    with progress_bar() as bar:
+        task = bar.add_task("", total=len(seeds), rate=0.0, failed=0)
+        for count, result in enumerate(_results(seeds, jobs), start=1):
+            report.add(result)
+            if result.failure:
+                print(f"seed {result.seed}: {result.failure.strip().splitlines()[-1]}", flush=True)
             rate = count / (time.monotonic() - started)
-            done = f"{count}/{len(seeds)} seeds, {rate:.1f}/s, {len(report.failures)} failed"
-            print(f"\r{done}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+            bar.update(task, completed=count, rate=rate, failed=len(report.failures))
     print(report.table(time.monotonic() - started))
     for seed in report.failures[:3]:
         kinds, acts = shrink(seed)
@@ -88,6 +89,17 @@ def many(seeds: range, *, jobs: int) -> int:
     for name in report.missing():
         print(f"never occurred: {name}")
     return 1 if report.failures or report.missing() else 0
+
+
+def progress_bar() -> Progress:
+    """On standard error; the table on standard output stays clean."""
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("seeds, {task.fields[rate]:.1f}/s, {task.fields[failed]} failed, left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
 
 
 def _results(seeds: range, jobs: int) -> Iterator[Result]:
