@@ -8,7 +8,8 @@ import multiprocessing
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -72,9 +73,9 @@ def many(seeds: range, *, jobs: int) -> int:
     """Play a range of seeds on all cores; prints progress, failures and the final table."""
     report = Report(jobs=jobs)
     started = time.monotonic()
-    with progress_bar() as bar:
+    with _results(seeds, jobs) as results, progress_bar() as bar:
         task = bar.add_task("", total=len(seeds), rate=0.0, failed=0)
-        for count, result in enumerate(_results(seeds, jobs), start=1):
+        for count, result in enumerate(results, start=1):
             report.add(result)
             if result.failure:
                 print(f"seed {result.seed}: {result.failure.strip().splitlines()[-1]}", flush=True)
@@ -102,13 +103,15 @@ def progress_bar() -> Progress:
     )
 
 
-def _results(seeds: range, jobs: int) -> Iterator[Result]:
+@contextmanager
+def _results(seeds: range, jobs: int) -> Iterator[Iterable[Result]]:
+    """Results as they come. The processes are forked before the bar starts its thread."""
     if jobs == 1:
         settle()
-        yield from map(one, seeds)
+        yield map(one, seeds)
         return
     with multiprocessing.Pool(jobs, initializer=settle) as pool:
-        yield from pool.imap_unordered(one, seeds, chunksize=4)
+        yield pool.imap_unordered(one, seeds, chunksize=4)
 
 
 def main() -> int:
