@@ -16,6 +16,7 @@ from tidegate.rollout import (
     ending,
     model,
     requests,
+    soundness,
     starting,
     upkeep,
     waiting,
@@ -35,10 +36,10 @@ def decide(seen: model.Observation) -> actions.Decision:
     elif seen.spec is None or seen.desired is None:
         turn = _invalid(turn)
     elif seen.violations:
-        turn = _invalid(clockjump.repair(turn))
+        turn = _invalid(_usable(turn))
         turn = _in_phase(upkeep.tidy(_only_keep_safe(requests.handle(turn))))
     else:
-        turn = requests.handle(clockjump.repair(turn))
+        turn = requests.handle(_usable(turn))
         turn = _in_phase(upkeep.tidy(_work(starting.follow_spec(turn))))
     status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds
@@ -50,6 +51,11 @@ def decide(seen: model.Observation) -> actions.Decision:
         events=turn.events,
         requeue_after_seconds=min(requeue, IDLE_SECONDS),
     )
+
+
+def _usable(turn: Turn) -> Turn:
+    """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
+    return clockjump.repair(soundness.end_unsound(turn))
 
 
 def _work(turn: Turn) -> Turn:
