@@ -450,4 +450,11 @@ BUGS = (
         new="                self._election.written",
         plays=("renewed_too_late",),
     ),
+    Bug(
+        name="a spec that names an unknown source cannot be read (found by the simulator)",
+        file="api/convert.py",
+        old="    return result if readable else None, found\n",
+        new="    return result if readable and not found else None, found\n",
+        plays=("deleted_while_invalid",),
+    ),
 )

@@ -106,6 +106,36 @@ async def deadline_without_route(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack", limit=20.0), run.phase()
 
 
+async def _name_no_source(run: Run) -> None:
+    """A candidate has traffic, and the spec names a metric source that does not exist."""
+    await serve_first(run)
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    body = run.body
+    assert body is not None
+    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "source": "nowhere"}})
+    assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
+
+
+async def deleted_while_invalid(run: Run) -> None:
+    """Traffic is given back all the same."""
+    await _name_no_source(run)
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None, limit=20.0), "deletion hangs"
+
+
+async def aborted_while_invalid(run: Run) -> None:
+    """A person can still end the rollout."""
+    await _name_no_source(run)
+    run.people.ask("abort")
+    left = await run.until(lambda: not facts.rollout(run.body), limit=20.0)
+    assert left, facts.status(run.body).get("message")
+    body = run.body
+    assert body is not None
+    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "source": "prometheus"}})
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+
+
 class BackAnHour(Calm):
     """Nothing goes wrong but the clock."""
 
@@ -261,6 +291,8 @@ PLAYS = BY_NAME | {
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
+        _found(deleted_while_invalid),
+        _found(aborted_while_invalid, may_reject_good=True),
         _found(there_and_back),
         _found(first_replaced_slowly),
         _found(renewed_too_late, make_nemesis=AnswersLate),

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
+from tidegate.evidence.templates import NOT_FOUND
 from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
@@ -122,5 +123,5 @@ def _source_unknown(
             f"{spec.analysis.source} is not a metric source of this operator (known: {known}): "
             "name one of these, or ask the administrator for it"
         ),
-        reason="ReferenceNotFound",
+        reason=NOT_FOUND,
     )

@@ -11,6 +11,7 @@ from tidegate.api.revision import canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.evidence import presets
+from tidegate.evidence.templates import NOT_FOUND
 from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
@@ -38,9 +39,10 @@ _SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API
 def read_spec(
     body: Mapping[str, Any], *, sources: Mapping[str, MetricSourceSettings] | None = None
 ) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
-    """The spec with every default filled in, or all reasons why it cannot be carried out.
+    """The spec with every default filled in, and all reasons why it cannot be carried out.
 
-    Exactly one side is set. `sources` are the metric sources of the operator's settings by name;
+    A spec that only names something that does not exist can be read all the same: what runs must
+    be watched, aborted and ended by it. Otherwise exactly one side is set. `sources` are the metric sources of the operator's settings by name;
     `None` (offline) accepts any name and assumes scrapes every 15 s.
 
     Errors: none raised, on any JSON; a violation names the field and says what to change.
@@ -54,7 +56,8 @@ def read_spec(
     meta = read_meta(body)
     result = _spec(spec, meta=meta, content=content, sources=sources)
     found = name + checks.spec_violations(result, given=spec, body=content, sources=sources)
-    return (None, found) if found else (result, ())
+    readable = all(violation.reason == NOT_FOUND for violation in found)
+    return result if readable else None, found
 
 
 def read_meta(body: Mapping[str, Any]) -> model.ObjectMeta:

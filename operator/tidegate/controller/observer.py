@@ -131,7 +131,8 @@ class Observer:
         spec, violations = convert.read_spec(body, sources=self._settings.sources)
         found: Mapping[str, Template] = {}
         if spec is not None:
-            found, violations = self._resolve(spec, meta.namespace)
+            found, unresolved = self._resolve(spec, meta.namespace)
+            violations += unresolved
         seen = model.Observation(
             now=self._clock.now(),
             epoch=self._epoch(),
