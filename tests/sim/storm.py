@@ -79,7 +79,17 @@ SPOILS_GOOD = frozenset(
     }
 )
 BLINDS = frozenset(
-    {"deposed", "drop", "silent_watch", "stale_list", "lag", "late_write", "slow_call", "pause"}
+    {
+        "deposed",
+        "drop",
+        "silent_watch",
+        "stale_list",
+        "lag",
+        "late_write",
+        "lost_request",
+        "slow_call",
+        "pause",
+    }
 )
 LAST_SECONDS = 100.0
 _CHANCE = {
