@@ -67,9 +67,7 @@ class Judge:
         lease = self._run.settings.leader_election
         record = self._run.cluster.get(ports.LEASE, lease.namespace, lease.name) or {}
         holder = (record.get("spec") or {}).get("holderIdentity")
-        tampered_at = self.memory.lease_tampered_at
-        age = self._run.loop.time() - tampered_at if tampered_at is not None else float("inf")
-        if age < lease.renew_deadline_seconds:
+        if self.memory.two_may_lead:
             return
         if holder != process.identity and not self._violated.done():
             what = f"{process.name} starts {request.verb}, the Lease is held by {holder}"

@@ -44,6 +44,14 @@ class Memory:
     lease_deleted: bool = False  # the next one counts its leaders from 1 again
 
     @property
+    def two_may_lead(self) -> bool:
+        """Somebody wrote or deleted the Lease; its holder may not have renewed it since."""
+        if self.lease_tampered_at is None:
+            return False
+        age = self.run.loop.time() - self.lease_tampered_at
+        return age < self.run.settings.leader_election.renew_deadline_seconds
+
+    @property
     def body(self) -> Object | None:
         return self.run.cluster.get(MD, NAMESPACE, NAME)
 
