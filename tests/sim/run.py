@@ -206,6 +206,8 @@ class Run:
         await asyncio.sleep(self.scenario.idle_seconds)
         if self.last_write != before:
             raise ViolatedError("S9", "a write at rest")
+        if self.judge.memory.lease_tampered_at is not None:
+            return  # two leaders by hand have looked at each other's writes
         passes = self.recorder.passes
         if passes > SPARE_PASSES + PASSES_PER_SECOND * self.loop.time():
             raise ViolatedError("S9", f"{passes} looks within {self.loop.time():.0f} s")
