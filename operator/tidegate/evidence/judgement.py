@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tidegate.evidence import dispersion, eprocess
+from tidegate.evidence import eprocess
 from tidegate.evidence.confidence import Interval
 from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.model import Problem, Reason
@@ -93,8 +93,6 @@ class EvidenceConfig:
     split_holds: bool = True
     breach_failures: int = 3
     breach_out_of: int = 5
-    phi_min_df: int = dispersion.MIN_DF
-    phi_assumed: float = dispersion.ASSUMED
 
     def __post_init__(self) -> None:
         names = [rule.name for rule in self.metrics]
