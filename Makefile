@@ -40,6 +40,8 @@ lint: $(READY)
 
 type: $(READY)
 	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/sim tools bench
+	cd tests/support && MYPYPATH=../../operator:../..:. ../../$(VENV)/bin/mypy \
+	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support $$(ls *.py | grep -v '^evidence_speed.py$$')
 
 contracts: $(READY)
 	$(VENV)/bin/lint-imports

@@ -269,7 +269,7 @@ class Bench:
 
     def rows(self) -> list[dict[str, Any]]:
         """The interval table as it was logged last."""
-        documents = self.recorder.evidence_documents
+        documents: list[Any] = list(self.recorder.evidence_documents)
         opened = [i for i, one in enumerate(documents) if one["event"] == "evidence-opened"]
         later = documents[opened[-1] :] if opened else []
         return [one["row"] for one in later if one["event"] == "evidence-row"]

@@ -243,7 +243,7 @@ class MemoryApi:
 def selected(body: ports.Object, label_selector: str) -> bool:
     """True when the object has the one label that is asked for."""
     name, _, value = label_selector.partition("=")
-    return body["metadata"]["labels"].get(name) == value
+    return bool(body["metadata"]["labels"].get(name) == value)
 
 
 def apply_patch(body: ports.Object, operations: Sequence[ports.Object]) -> ports.Object | None:

@@ -89,7 +89,7 @@ def is_own(wanted: Wanted, *, found: Found) -> bool:
 
 
 def run_play(play: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(play(), 20))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(play(), 20))
 
 
 def names_in(promql: str) -> int:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import fmean
 from typing import Any
 
 from tidegate.evidence.model import Identity
@@ -102,7 +103,8 @@ class FakeSource:
         for one in self._matching(promql):
             values = [[when, text] for when, text in one.values if at - seconds < when <= at]
             if values:
-                rows.append({"metric": {"__name__": one.metric, **one.labels}, "values": values})
+                metric = {"__name__": one.metric} | dict(one.labels)
+                rows.append({"metric": metric, "values": values})
         return rows
 
     def _numbers(self, promql: str, *, at: float) -> list[Row]:
@@ -110,7 +112,12 @@ class FakeSource:
         for one in self._matching(promql):
             last = [float(text) for when, text in one.values if when <= at]
             groups[tuple(one.labels[name] for name in _BY)].append(last[-1])
-        by = {"avg": lambda it: sum(it) / len(it), "max": max, "min": min, "sum": sum}
+        by: dict[str, Callable[[list[float]], float]] = {
+            "avg": fmean,
+            "max": max,
+            "min": min,
+            "sum": sum,
+        }
         return [
             {
                 "metric": dict(zip(_BY, key, strict=True)),
