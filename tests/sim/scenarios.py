@@ -214,7 +214,7 @@ async def first_stuck(run: Run) -> None:
 async def first_aborted(run: Run) -> None:
     """Somebody gives the very first version up before it serves."""
     run.people.create(manifest("stuck", steps=SHORT))
-    await asyncio.sleep(5.0)
+    assert await run.until(lambda: "0 of 2 pods" in facts.status(run.body).get("message", ""))
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() == "Failed"), run.phase()
     run.people.deploy("v2")
@@ -257,11 +257,11 @@ async def shared_outage(run: Run) -> None:
     assert run.phase() == "Healthy"
 
 
-FIXED = [
-    Scenario(
+BY_NAME = {
+    play.__name__: Scenario(
         name=play.__name__,
         script=play,
-        truths={"bad": BAD},
+        truths={"bad": BAD, "stuck": STUCK},
         may_reject_good=play is aborted,
         without_conflicts=play in {promotion, rollback},
     )
@@ -279,11 +279,6 @@ FIXED = [
         aborted,
         deleted,
         retried,
-    )
-]
-BY_NAME = {scenario.name: scenario for scenario in FIXED} | {
-    play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD, "stuck": STUCK})
-    for play in (
         three_steps,
         many_requests,
         long_hold,

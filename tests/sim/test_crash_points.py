@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 from tests.sim.crash import AT_EVERY_CALL, EVERY_MODE, Calls, Mode, enumerate_calls
-from tests.sim.scenarios import FIXED
+from tests.sim.scenarios import BY_NAME
 
 LEAST_CALLS = 12
 IN_CORPUS = {
@@ -29,13 +29,12 @@ IN_CORPUS = {
 
 
 @pytest.mark.parametrize("mode", EVERY_MODE)
-@pytest.mark.parametrize("name", [scenario.name for scenario in FIXED])
+@pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_every_call_may_fail_in_every_way(name: str, mode: Mode, *, all_modes: bool) -> None:
     if not all_modes and name not in IN_CORPUS[mode]:
         pytest.skip("in `make sim-crash`")
-    scenario = next(it for it in FIXED if it.name == name)
     calls = Calls.ALL if all_modes and mode in AT_EVERY_CALL else Calls.WRITES
-    outcomes = list(enumerate_calls(scenario, mode, calls=calls))
+    outcomes = list(enumerate_calls(BY_NAME[name], mode, calls=calls))
     found = [finding for finding in outcomes if finding is not None]
     assert not found, f"{len(found)} of {len(outcomes)} positions, first: {found[0]}"
     assert len(outcomes) >= LEAST_CALLS
