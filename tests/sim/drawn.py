@@ -323,7 +323,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
         script=lambda run: Script(run, plan).play(),
         truths={"v1": VERSIONS[plan.first]},
         make_nemesis=lambda weather: Storm(weather, only=only),
-        may_reject_good=not gentle or _asks_to_abort(plan),
+        may_reject_good=not gentle or _asks_to_abort(plan) or _blames(plan, faults),
         replicas=2 if "deposed" in faults else dice.choice((1, 1, 2)),
         tend=tend,
         acts=tuple(act for _, act, _ in plan.acts),
@@ -332,6 +332,12 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
         rest_seconds=75.0 if dice.random() < 0.2 else REST_SECONDS,
         idle_seconds=700.0 if dice.random() < 0.04 else 0.0,
     )
+
+
+def _blames(plan: Plan, faults: tuple[str, ...]) -> bool:
+    """With all requests at the candidate nobody can say that an outage is not its fault."""
+    everything = any(weight == 100 for weight, _ in plan.spec["steps"])
+    return everything and "shared_outage" in faults
 
 
 def _words(plan: Plan, faults: tuple[str, ...]) -> str:
