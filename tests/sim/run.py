@@ -27,8 +27,11 @@ from tidegate import ports
 
 # One look a second while a weight is confirmed, one per interval while it is held, one per change.
 SPARE_PASSES, PASSES_PER_SECOND = 100, 1.5
-# Lost events come to light at a sweep; what was refused is tried again five minutes later.
-COMES_LATER = frozenset({"drop", "silent_watch", "forbidden", "refused_422"})
+# Lost events come to light at a sweep, what was refused is tried again five minutes later, and
+# writes may be on their way for longer than the rest lasts.
+COMES_LATER = frozenset(
+    {"drop", "silent_watch", "forbidden", "refused_422", "late_write", "deposed"}
+)
 REST_SECONDS = 25.0  # longer than any drain; some seeds rest for minutes
 
 
