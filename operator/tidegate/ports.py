@@ -155,8 +155,13 @@ class KubeApi(Protocol):
         """JSON Patch; a failed `test` operation is `Conflict`."""
         ...
 
-    async def delete(self, kind: Kind, *, namespace: str, name: str, uid: str) -> Result[None]:
-        """Delete in the background if the uid still matches; an absent object is `Ok`."""
+    async def delete(
+        self, kind: Kind, *, namespace: str, name: str, uid: str, version: str = ""
+    ) -> Result[None]:
+        """Delete in the background; an absent object is `Ok`.
+
+        Errors: Conflict when the uid, or the resourceVersion if one is given, does not match.
+        """
         ...
 
     async def create_event(self, *, namespace: str, body: Object) -> Result[None]:

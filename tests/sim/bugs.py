@@ -457,4 +457,18 @@ BUGS = (
         new="    return result if readable and not found else None, found\n",
         plays=("deleted_while_invalid",),
     ),
+    Bug(
+        name="late pods go from a revision that is tried again (found by the simulator)",
+        file="controller/actuator.py",
+        old="        if role := objects.label(around",
+        new="        if 0 and objects.label(around",
+        plays=("retried_late",),
+    ),
+    Bug(
+        name="a late deletion meets a revision that is tried again",
+        file="controller/actuator.py",
+        old='version=metadata["resourceVersion"]\n',
+        new='version=""\n',
+        plays=("back_as_it_goes",),
+    ),
 )

@@ -313,9 +313,9 @@ class Cluster:
     ) -> Object:
         old = self._existing(kind, where)
         options: Any = request.body or {}
-        wanted = (options.get("preconditions") or {}).get("uid")
-        if wanted and wanted != old["metadata"]["uid"]:
-            raise RefusedError(409, "Conflict", "the UID in the precondition does not match")
+        for name, wanted in (options.get("preconditions") or {}).items():
+            if wanted != old["metadata"][name]:
+                raise RefusedError(409, "Conflict", f"the {name} in the precondition differs")
         if old["metadata"].get("finalizers"):
             if "deletionTimestamp" in old["metadata"]:
                 return old

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts
@@ -134,6 +135,53 @@ async def aborted_while_invalid(run: Run) -> None:
     assert body is not None
     run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "source": "prometheus"}})
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+
+
+class Late(Calm):
+    """One write is on its way past a leader change."""
+
+    view_lag_seconds = float("inf")
+
+    def on_request(self, process: Process, request: http.Request) -> CallPlan:
+        if self._struck or not process.name.endswith(".1") or not self.chooses(request):
+            return WELL
+        self._struck = True
+        process.pause()
+        process.run.loop.call_later(40.0, process.resume)
+        return CallPlan(send_seconds=32.0)
+
+    def chooses(self, request: http.Request) -> bool:
+        """Whether it is this one."""
+        raise NotImplementedError
+
+    _struck = False
+
+
+class LateRetirement(Late):
+    """The write that takes a rejected revision's pods."""
+
+    def chooses(self, request: http.Request) -> bool:
+        return request.verb == "json_patch" and _SCALE_TO_ZERO in (request.body or [])
+
+
+class LateDeletion(Late):
+    """The write that deletes a Deployment of an old revision."""
+
+    def chooses(self, request: http.Request) -> bool:
+        return request.verb == "delete" and "/deployments/" in request.path
+
+
+_SCALE_TO_ZERO = {"op": "replace", "path": "/spec/replicas", "value": 0}
+
+
+async def back_as_it_goes(run: Run) -> None:
+    """Nothing old is kept; while the old version is being deleted it is asked for again."""
+    await serve_first(run, revisionHistoryLimit=0)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    await asyncio.sleep(6.0)
+    run.people.deploy("v1")
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
 class BackAnHour(Calm):
@@ -291,8 +339,10 @@ PLAYS = BY_NAME | {
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
+        _found(back_as_it_goes, make_nemesis=LateDeletion, replicas=2),
         _found(deleted_while_invalid),
         _found(aborted_while_invalid, may_reject_good=True),
+        replace(BY_NAME["retried"], name="retried_late", make_nemesis=LateRetirement, replicas=2),
         _found(there_and_back),
         _found(first_replaced_slowly),
         _found(renewed_too_late, make_nemesis=AnswersLate),

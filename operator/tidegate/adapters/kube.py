@@ -172,14 +172,14 @@ class Kube:
         )
 
     async def delete(
-        self, kind: ports.Kind, *, namespace: str, name: str, uid: str
+        self, kind: ports.Kind, *, namespace: str, name: str, uid: str, version: str = ""
     ) -> ports.Result[None]:
-        """Delete in the background if the uid still matches; an absent object is `Ok`."""
+        """Delete in the background if uid and version still match; an absent object is `Ok`."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": uid},
+            "preconditions": {"uid": uid} | ({"resourceVersion": version} if version else {}),
         }
         path = http.path(kind, namespace=namespace, name=name)
         deleted = await self._send(

@@ -116,10 +116,13 @@ class Actuator:
 
     async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
         name = _name(around, action.revision)
-        operations = [
+        operations: list[ports.Object] = [
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
         ]
+        # A late write must not take the pods of a revision that is tried again: its role differs.
+        if role := objects.label(around.deployments[action.revision], objects.LABEL_ROLE):
+            operations.insert(0, {"op": "test", "path": ROLE_PATH, "value": role})
         return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
 
     async def _set_role(
@@ -160,12 +163,14 @@ class Actuator:
             body = bodies.get(action.revision)
             if body is None:
                 continue
+            # With the version, since the revision may be tried again before a late write arrives.
+            metadata = body["metadata"]
+            address = {"namespace": around.meta.namespace, "name": metadata["name"]}
             result = await self._api.delete(
-                kind,
-                namespace=around.meta.namespace,
-                name=body["metadata"]["name"],
-                uid=body["metadata"]["uid"],
+                kind, **address, uid=metadata["uid"], version=metadata["resourceVersion"]
             )
+            if isinstance(result, ports.Conflict):
+                await read_live(self._api, self._store, kind, **address)
             if not isinstance(result, ports.Ok):
                 return result
         return None

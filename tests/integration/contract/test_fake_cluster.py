@@ -210,6 +210,23 @@ def test_deletion_is_bound_to_the_uid_and_repeatable(connect: Connect, namespace
     play(connect, scenario)
 
 
+def test_deletion_can_be_bound_to_the_version(connect: Connect, namespace: str) -> None:
+    async def scenario(api: kube.Kube) -> None:
+        made = value(await api.create(MD, namespace=namespace, body=object_in(namespace)))
+        uid, old = made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+        operations = [{"op": "add", "path": "/metadata/labels", "value": {"a": "1"}}]
+        changed = value(
+            await api.json_patch(MD, namespace=namespace, name="iris", operations=operations)
+        )
+        address = {"namespace": namespace, "name": "iris", "uid": uid}
+        late = await api.delete(MD, **address, version=old)
+        assert isinstance(late, ports.Conflict)
+        now = changed["metadata"]["resourceVersion"]
+        assert await api.delete(MD, **address, version=now) == ports.Ok(None)
+
+    play(connect, scenario)
+
+
 def test_apply_disputes_fields_that_somebody_else_changed(connect: Connect, namespace: str) -> None:
     async def scenario(api: kube.Kube) -> None:
         value(await api.apply(ports.SERVICE, namespace=namespace, body=service(namespace, a="1")))
