@@ -471,4 +471,11 @@ BUGS = (
         new='version=""\n',
         plays=("back_as_it_goes",),
     ),
+    Bug(
+        name="a first revision waits for one that still serves (found by the simulator)",
+        file="rollout/readiness.py",
+        old="    if not by_pods or not turn.stable:\n",
+        new="    if not by_pods:\n",
+        plays=("first_replaced_by_pods",),
+    ),
 )

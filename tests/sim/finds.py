@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts
-from tests.sim.cluster import Change
+from tests.sim.cluster import Change, RefusedError
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
@@ -184,6 +184,27 @@ async def back_as_it_goes(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+class FirstServesUnseen(Calm):
+    """The status write that would make the first revision stable is refused for a while."""
+
+    def on_request(self, process: Process, request: http.Request) -> CallPlan:
+        cluster = process.run.cluster
+        if request.verb != "apply_status" or process.run.loop.time() > 12.0:
+            return WELL
+        if cluster.get(ports.SERVICE, "models", NAME) is None:
+            return WELL
+        refused = RefusedError(503, "ServiceUnavailable", "simulated refusal")
+        return CallPlan(answer=refused.reply)
+
+
+async def first_replaced_by_pods(run: Run) -> None:
+    """The entry Service selects the first revision, which is replaced before status says so."""
+    run.people.create(manifest("v1", provider="ReplicaRatio"))
+    await asyncio.sleep(8.0)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() == "Healthy", limit=120.0), run.phase()
+
+
 class BackAnHour(Calm):
     """Nothing goes wrong but the clock."""
 
@@ -340,6 +361,7 @@ PLAYS = BY_NAME | {
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
         _found(back_as_it_goes, make_nemesis=LateDeletion, replicas=2),
+        _found(first_replaced_by_pods, make_nemesis=FirstServesUnseen),
         _found(deleted_while_invalid),
         _found(aborted_while_invalid, may_reject_good=True),
         replace(BY_NAME["retried"], name="retried_late", make_nemesis=LateRetirement, replicas=2),

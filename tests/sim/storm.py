@@ -86,6 +86,7 @@ BLINDS = frozenset(
         "stale_list",
         "lag",
         "late_write",
+        "lost_reply",
         "lost_request",
         "slow_call",
         "pause",

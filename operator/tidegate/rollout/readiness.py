@@ -86,8 +86,12 @@ def model_not_ready(turn: Turn) -> Finding | None:
 
 
 def third_revision_has_pods(turn: Turn) -> Finding | None:
-    """An older revision would get a share, because the plane selects pods by model only."""
-    if not provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods:
+    """An older revision would get a share, because the plane selects pods by model only.
+
+    The first revision is selected by itself; waiting for one that still serves would never end.
+    """
+    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
+    if not by_pods or not turn.stable:
         return None
     mine = {turn.stable, turn.rollout.revision.hash}
     left = [
