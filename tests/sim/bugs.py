@@ -478,4 +478,11 @@ BUGS = (
         new="    if not by_pods:\n",
         plays=("first_replaced_by_pods",),
     ),
+    Bug(
+        name="a new leader believes its own watch (found by the simulator)",
+        file="controller/reconciler.py",
+        old="        return key not in self._known and self._store.is_unfinished(key)\n",
+        new="        return bool(key) and False\n",
+        plays=("taken_over_blindly",),
+    ),
 )

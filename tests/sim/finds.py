@@ -205,6 +205,37 @@ async def first_replaced_by_pods(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "Healthy", limit=120.0), run.phase()
 
 
+class FollowerMissesRoutes(Calm):
+    """From some moment on one process learns of no route any more."""
+
+    view_lag_seconds = float("inf")
+    deaf = ""
+
+    def on_event(self, process: Process, change: Change) -> str:
+        lost = process.name == self.deaf and change.kind is ports.HTTP_ROUTE
+        return "drop" if lost and change.new is not None else ""
+
+
+async def taken_over_blindly(run: Run) -> None:
+    """A route is made anew unseen by the follower, who then has to roll back as the leader."""
+    await serve_first(run)
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    leads = [it.process for it in run.replicas if it.process is not None and it.process.leading]
+    follows = [it.process for it in run.replicas if it.process not in leads]
+    assert isinstance(run.nemesis, FollowerMissesRoutes)
+    assert follows[0] is not None
+    run.nemesis.deaf = follows[0].name
+    run.people.delete(ports.HTTP_ROUTE, NAME)
+    assert await run.until(lambda: bool(list(run.cluster.all(ports.HTTP_ROUTE))))
+    leads[0].pause()
+    run.people.delete(ports.DEPLOYMENT, f"{NAME}-{facts.rollout(run.body)['revision']}")
+    run.loop.call_later(40.0, leads[0].resume)
+    await asyncio.sleep(60.0)
+    run.nemesis.deaf = ""
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=300.0), run.phase()
+
+
 class BackAnHour(Calm):
     """Nothing goes wrong but the clock."""
 
@@ -362,6 +393,12 @@ PLAYS = BY_NAME | {
         _found(deadline_without_route, may_reject_good=True),
         _found(back_as_it_goes, make_nemesis=LateDeletion, replicas=2),
         _found(first_replaced_by_pods, make_nemesis=FirstServesUnseen),
+        _found(
+            taken_over_blindly,
+            make_nemesis=FollowerMissesRoutes,
+            replicas=2,
+            may_reject_good=True,
+        ),
         _found(deleted_while_invalid),
         _found(aborted_while_invalid, may_reject_good=True),
         replace(BY_NAME["retried"], name="retried_late", make_nemesis=LateRetirement, replicas=2),

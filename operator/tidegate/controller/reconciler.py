@@ -47,12 +47,13 @@ class Reconciler:
         self._identity = identity
         self._leading = leading
         self._stale: set[Key] = set()
+        self._known: set[Key] = set()
         self._blocked: dict[Key, model.Violation] = {}
         self._refused_books: dict[Key, set[str]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. The outcome says when to look again; failures are retried with back-off."""
-        live = key in self._stale
+        live = key in self._stale or self._takes_over(key)
         look = await self._observer.look(key, live=live, blocked=self._blocked.get(key))
         if isinstance(look, Gone):
             self._forget(key)
@@ -60,7 +61,12 @@ class Reconciler:
         if not isinstance(look, Look):
             return self._failed(key, look, exposed=False)
         self._stale.discard(key)
+        self._known.add(key)
         return await self._carry_out(key, look, phases.decide(look.observation))
+
+    def _takes_over(self, key: Key) -> bool:
+        """A first look at what somebody else began: a follower's watch may have hung meanwhile."""
+        return key not in self._known and self._store.is_unfinished(key)
 
     async def _carry_out(self, key: Key, look: Look, decision: actions.Decision) -> Outcome:
         exposed = _exposed(decision.status)
@@ -212,6 +218,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._stale.discard(key)
+        self._known.discard(key)
         self._blocked.pop(key, None)
         self._refused_books.pop(key, None)
         self._observer.forget(key)

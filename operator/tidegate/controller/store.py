@@ -99,13 +99,18 @@ class Store:
         return sorted(Key(ref.namespace, ref.name) for ref in refs)
 
     def unfinished(self) -> set[Key]:
-        """ModelDeployments with a rollout under way, a deletion, or a spec not yet looked at."""
+        """ModelDeployments with a rollout under way, pods to go, or a spec not yet looked at."""
         entries = self._entries.get(ports.MODEL_DEPLOYMENT, {})
         return {
             Key(ref.namespace, ref.name)
             for ref, entry in entries.items()
             if not _finished(entry.snapshot)
         }
+
+    def is_unfinished(self, key: Key) -> bool:
+        """Whether this ModelDeployment is one of them."""
+        body = self.get(ports.MODEL_DEPLOYMENT, namespace=key.namespace, name=key.name)
+        return body is not None and not _finished(body)
 
     def entry(self, ref: Ref) -> Entry | None:
         """The snapshot with what the sweep needs to know about it."""
@@ -285,6 +290,7 @@ def _finished(body: ports.Object) -> bool:
         "deletionTimestamp" not in metadata
         and status.get("observedGeneration") == metadata.get("generation")
         and status.get("phase") in _TERMINAL_PHASES
+        and not status.get("retiring")
     )
 
 
