@@ -89,6 +89,7 @@ class Run:
         self.last_write = 0.0
         self.last_unled = 0.0
         self.people_touched_traffic = False
+        self.people_touched_at = -1e9
         self.cluster.listeners.append(self._log)
         self.world = World(self.cluster, truths=dict(scenario.truths))
         self.judge = Judge(self)
@@ -129,7 +130,8 @@ class Run:
     def _log(self, change: Change) -> None:
         self.log.append(change)
         touches = change.kind in {ports.HTTP_ROUTE, ports.SERVICE}
-        self.people_touched_traffic |= touches and change.actor == "people"
+        if touches and change.actor == "people":
+            self.people_touched_traffic, self.people_touched_at = True, self.loop.time()
         operators = change.actor.startswith("op")
         if operators and change.kind is not ports.LEASE:
             self.last_write = self.loop.time()
