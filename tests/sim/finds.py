@@ -208,7 +208,7 @@ async def first_replaced_by_pods(run: Run) -> None:
 class FollowerMissesRoutes(Calm):
     """From some moment on one process learns of no route any more."""
 
-    view_lag_seconds = float("inf")
+    view_lag_seconds = 10.0
     deaf = ""
 
     def on_event(self, process: Process, change: Change) -> str:

@@ -109,7 +109,8 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     provider = ((change.old or {}).get("spec") or {}).get("traffic", {}).get("provider")
     # Somebody may edit the route in the very moment in which the finalizer goes.
     touched_ago = memory.run.loop.time() - memory.run.people_touched_at
-    if provider == "GatewayAPI" and stable and touched_ago > VERY_MOMENT_SECONDS:
+    unseen_seconds = max(VERY_MOMENT_SECONDS, memory.run.nemesis.view_lag_seconds)
+    if provider == "GatewayAPI" and stable and touched_ago > unseen_seconds:
         route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
         others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
         require(not others or not _ours(change, route), "S10", f"left with traffic for {others}")

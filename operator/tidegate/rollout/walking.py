@@ -238,7 +238,8 @@ def _judge_hold(turn: Turn) -> Turn:
     """Hold until time, evidence and people let the rollout go on, or until it has to end."""
     turn = turn.look_again(turn.spec.analysis.interval_seconds)
     if (key := plan.analysis_key(turn.spec)) != turn.rollout.analysis_key:
-        return _judge_anew(turn, key)
+        # Evidence of a weight that somebody took away would begin too early: repair it first.
+        return _judge_anew(turn, key) if _target_agrees(turn) else turn
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     turn = _evidence_waits(waiting.stop_waiting(turn, only=REACHED))
