@@ -72,7 +72,7 @@ BUGS = (
     ),
     Bug(
         name="the rollback mark on the target is not believed",
-        file="rollout/walking.py",
+        file="rollout/ending.py",
         old="    return marked and (rollout.split.candidate_percent > 0 or this_attempt)\n",
         new="    return marked and rollout.split.candidate_percent > 100 and this_attempt\n",
         plays=("abort_forgotten", "rollback"),
@@ -379,7 +379,7 @@ BUGS = (
     ),
     Bug(
         name="the mark of this attempt is taken for an old one (found by the simulator)",
-        file="rollout/walking.py",
+        file="rollout/ending.py",
         old="    this_attempt = traffic.lowered_rollout == rollout.id\n",
         new="    this_attempt = traffic.lowered_rollout == rollout.id + marked * '!'\n",
         plays=("abort_forgotten",),

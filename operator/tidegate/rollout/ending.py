@@ -12,11 +12,12 @@ from tidegate.rollout import actions, model, plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
+FOUND_MARKED = "rolled back before the operator restarted"
 LOWERING_LOOK_SECONDS = 1.0
 
 
-def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
-    """Reject the running revision and take its traffic away; the first revision just fails."""
+def reject(turn: Turn, *, reason: str, by: str) -> Turn:
+    """Remember that the running revision must not be tried again unasked."""
     rollout = turn.rollout
     rejected = model.RejectedRevision(
         revision=rollout.revision.hash,
@@ -27,8 +28,21 @@ def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
         attempt=rollout.attempt,
     )
     others = tuple(r for r in turn.status.rejected if r.revision != rejected.revision)
-    turn = turn.with_status(replace(turn.status, rejected=(rejected, *others)[:KEPT_REJECTIONS]))
-    turn = plan.end_step(turn, model.StepState.FAILED)
+    return turn.with_status(replace(turn.status, rejected=(rejected, *others)[:KEPT_REJECTIONS]))
+
+
+def marked_as_rolled_back(turn: Turn) -> bool:
+    """A rollback wrote the data plane and crashed before it wrote status."""
+    rollout, traffic = turn.rollout, turn.seen.traffic
+    marked = traffic.rolled_back_revision == rollout.revision.hash
+    this_attempt = traffic.lowered_rollout == rollout.id
+    return marked and (rollout.split.candidate_percent > 0 or this_attempt)
+
+
+def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
+    """Reject the running revision and take its traffic away; the first revision just fails."""
+    rollout = turn.rollout
+    turn = plan.end_step(reject(turn, reason=reason, by=by), model.StepState.FAILED)
     turn = turn.with_rollout(
         replace(
             turn.rollout,

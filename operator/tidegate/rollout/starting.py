@@ -21,6 +21,9 @@ def follow_spec(turn: Turn) -> Turn:
         return _start_if_new(turn, desired)
     if rollout.revision.hash == desired.hash:
         return turn
+    if ending.marked_as_rolled_back(turn):
+        # Whoever decided it died before status said so; replacing the rollout must not lose it.
+        turn = ending.reject(turn, reason=ending.FOUND_MARKED, by="Analysis")
     if desired.hash == turn.stable:
         return _back_to_stable(turn)
     text = f"{rollout.revision.model_version} replaced by {desired.model_version}"

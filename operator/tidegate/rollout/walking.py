@@ -66,8 +66,8 @@ def _note_new_batch(turn: Turn) -> Turn:
 def safety_watch(turn: Turn) -> Turn:
     """What rolls back in every stage, also while paused: a breach, lost pods, no progress."""
     rollout = turn.rollout
-    if _marked_as_rolled_back(turn):
-        reason = rollout.rollback_reason or "rolled back before the operator restarted"
+    if ending.marked_as_rolled_back(turn):
+        reason = rollout.rollback_reason or ending.FOUND_MARKED
         return ending.roll_back(turn, reason=reason, by="Analysis")
     if broken := _candidate_unready(turn):
         return ending.roll_back(turn, reason=f"CandidateUnready: {broken}", by="Analysis")
@@ -77,14 +77,6 @@ def safety_watch(turn: Turn) -> Turn:
     if late := _no_progress(turn):
         return ending.roll_back(turn, reason=late, by="Deadline")
     return turn
-
-
-def _marked_as_rolled_back(turn: Turn) -> bool:
-    """A rollback wrote the data plane and crashed before it wrote status."""
-    rollout, traffic = turn.rollout, turn.seen.traffic
-    marked = traffic.rolled_back_revision == rollout.revision.hash
-    this_attempt = traffic.lowered_rollout == rollout.id
-    return marked and (rollout.split.candidate_percent > 0 or this_attempt)
 
 
 def _candidate_unready(turn: Turn) -> str:
