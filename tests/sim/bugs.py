@@ -485,4 +485,11 @@ BUGS = (
         new="        return bool(key) and False\n",
         plays=("taken_over_blindly",),
     ),
+    Bug(
+        name="a marked rollout that is replaced is forgotten (found by the simulator)",
+        file="rollout/starting.py",
+        old="    if ending.marked_as_rolled_back(turn):\n",
+        new="    if not turn.stable:\n",
+        plays=("replaced_after_mark",),
+    ),
 )

@@ -236,6 +236,26 @@ async def taken_over_blindly(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack", limit=300.0), run.phase()
 
 
+async def replaced_after_mark(run: Run) -> None:
+    """The process dies between mark and status; meanwhile another version is asked for, and back."""
+    await serve_first(run)
+    run.people.deploy("bad")
+    await walk_to(run, 0)
+    process = run.replicas[0].process
+    assert process is not None
+
+    def dies(change: Change) -> None:
+        if change.kind is ports.HTTP_ROUTE and facts.marker(change.new):
+            process.die()
+
+    run.cluster.listeners.append(dies)
+    assert await run.until(lambda: process.dead), "never rolled back"
+    run.people.deploy("v3")
+    assert await run.until(lambda: facts.rollout(run.body).get("modelVersion") == "v3")
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+
+
 class BackAnHour(Calm):
     """Nothing goes wrong but the clock."""
 
@@ -399,6 +419,7 @@ PLAYS = BY_NAME | {
             replicas=2,
             may_reject_good=True,
         ),
+        _found(replaced_after_mark),
         _found(deleted_while_invalid),
         _found(aborted_while_invalid, may_reject_good=True),
         replace(BY_NAME["retried"], name="retried_late", make_nemesis=LateRetirement, replicas=2),
