@@ -14,6 +14,7 @@ from tidegate import ports
 from tidegate.rollout import objects
 
 VERY_MOMENT_SECONDS = 0.1
+LONGEST_LAG_SECONDS = 60.0
 
 
 def steps_pass_on_evidence(memory: Memory, change: Change) -> None:
@@ -109,7 +110,8 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     provider = ((change.old or {}).get("spec") or {}).get("traffic", {}).get("provider")
     # Somebody may edit the route in the very moment in which the finalizer goes.
     touched_ago = memory.run.loop.time() - memory.run.people_touched_at
-    unseen_seconds = max(VERY_MOMENT_SECONDS, memory.run.nemesis.view_lag_seconds)
+    lag_seconds = min(memory.run.nemesis.view_lag_seconds, LONGEST_LAG_SECONDS)
+    unseen_seconds = max(VERY_MOMENT_SECONDS, lag_seconds)
     if provider == "GatewayAPI" and stable and touched_ago > unseen_seconds:
         route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
         others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}
