@@ -467,8 +467,8 @@ BUGS = (
     Bug(
         name="a late deletion meets a revision that is tried again",
         file="controller/actuator.py",
-        old='version=metadata["resourceVersion"]\n',
-        new='version=""\n',
+        old='version=metadata["resourceVersion"],\n',
+        new='version="",\n',
         plays=("back_as_it_goes",),
     ),
     Bug(

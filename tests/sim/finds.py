@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts
 from tests.sim.cluster import Change, RefusedError
+from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
-from tests.sim.scenarios import BAD, BY_NAME, OVER, promote_or, serve_first, walk_to
+from tests.sim.scenarios import (
+    BAD,
+    BY_NAME,
+    OVER,
+    promote_or,
+    replace_first,
+    serve_first,
+    walk_to,
+)
 from tests.sim.world import Truth
 
 from tidegate import ports
@@ -112,9 +124,7 @@ async def _name_no_source(run: Run) -> None:
     await serve_first(run)
     run.people.deploy("v2")
     await walk_to(run, 0)
-    body = run.body
-    assert body is not None
-    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "source": "nowhere"}})
+    run.people.name_source("nowhere")
     assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
 
 
@@ -131,47 +141,38 @@ async def aborted_while_invalid(run: Run) -> None:
     run.people.ask("abort")
     left = await run.until(lambda: not facts.rollout(run.body), limit=20.0)
     assert left, facts.status(run.body).get("message")
-    body = run.body
-    assert body is not None
-    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "source": "prometheus"}})
+    run.people.name_source("prometheus")
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
 
 
 class Late(Calm):
-    """One write is on its way past a leader change."""
+    """One write, the first that is chosen, is on its way past a leader change."""
 
     view_lag_seconds = float("inf")
 
+    def __init__(self, dice: random.Random, *, chooses: Callable[[http.Request], bool]) -> None:
+        super().__init__(dice)
+        self._chooses = chooses
+        self._struck = False
+
     def on_request(self, process: Process, request: http.Request) -> CallPlan:
-        if self._struck or not process.name.endswith(".1") or not self.chooses(request):
+        if self._struck or not process.name.endswith(".1") or not self._chooses(request):
             return WELL
         self._struck = True
         process.pause()
-        process.run.loop.call_later(40.0, process.resume)
-        return CallPlan(send_seconds=32.0)
-
-    def chooses(self, request: http.Request) -> bool:
-        """Whether it is this one."""
-        raise NotImplementedError
-
-    _struck = False
-
-
-class LateRetirement(Late):
-    """The write that takes a rejected revision's pods."""
-
-    def chooses(self, request: http.Request) -> bool:
-        return request.verb == "json_patch" and _SCALE_TO_ZERO in (request.body or [])
-
-
-class LateDeletion(Late):
-    """The write that deletes a Deployment of an old revision."""
-
-    def chooses(self, request: http.Request) -> bool:
-        return request.verb == "delete" and "/deployments/" in request.path
+        process.run.loop.call_later(PAUSE_SECONDS, process.resume)
+        return CallPlan(send_seconds=ARRIVES_SECONDS)
 
 
 _SCALE_TO_ZERO = {"op": "replace", "path": "/spec/replicas", "value": 0}
+
+
+def _takes_pods(request: http.Request) -> bool:
+    return request.verb == "json_patch" and _SCALE_TO_ZERO in (request.body or [])
+
+
+def _deletes_pods(request: http.Request) -> bool:
+    return request.verb == "delete" and "/deployments/" in request.path
 
 
 async def back_as_it_goes(run: Run) -> None:
@@ -278,14 +279,7 @@ async def abort_forgotten(run: Run) -> None:
 
 async def first_replaced_slowly(run: Run) -> None:
     """The first revision serves on, long after its delay, since its successor takes a while."""
-    run.world.gateway_accepts = False
-    run.people.create(manifest("v1"))
-    assert await run.until(lambda: bool(list(run.cluster.all(ports.HTTP_ROUTE))))
-    await asyncio.sleep(5.0)
-    run.people.deploy("slow")
-    await asyncio.sleep(10.0)
-    run.world.gateway_accepts = True
-    assert await run.until(lambda: run.phase() in OVER), run.phase()
+    await replace_first(run, "slow")
 
 
 async def there_and_back(run: Run) -> None:
@@ -411,7 +405,7 @@ PLAYS = BY_NAME | {
         _found(clock_back, make_nemesis=BackAnHour),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
-        _found(back_as_it_goes, make_nemesis=LateDeletion, replicas=2),
+        _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),
         _found(first_replaced_by_pods, make_nemesis=FirstServesUnseen),
         _found(
             taken_over_blindly,
@@ -422,7 +416,12 @@ PLAYS = BY_NAME | {
         _found(replaced_after_mark),
         _found(deleted_while_invalid),
         _found(aborted_while_invalid, may_reject_good=True),
-        replace(BY_NAME["retried"], name="retried_late", make_nemesis=LateRetirement, replicas=2),
+        replace(
+            BY_NAME["retried"],
+            name="retried_late",
+            make_nemesis=partial(Late, chooses=_takes_pods),
+            replicas=2,
+        ),
         _found(there_and_back),
         _found(first_replaced_slowly),
         _found(renewed_too_late, make_nemesis=AnswersLate),

@@ -97,6 +97,12 @@ class People:
         if body is not None:
             self.patch(MD, NAME, [_set(f"/spec/{key}", value) for key, value in changed.items()])
 
+    def name_source(self, source: str) -> None:
+        """Let the metrics come from a source of this name."""
+        body = self.body
+        if body is not None:
+            self.edit_spec({"analysis": {**body["spec"]["analysis"], "source": source}})
+
     def ask(self, request: str, *, wanted: str = "") -> None:
         """Write the request annotations, as the command line does."""
         body = self.body

@@ -89,16 +89,20 @@ async def rollback_by_pods(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
-async def first_replaced(run: Run) -> None:
-    """The first revision has traffic, yet is replaced before the gateway has said so."""
+async def replace_first(run: Run, successor: str) -> None:
+    """The first revision has traffic, and is replaced before the gateway has said so."""
     run.world.gateway_accepts = False
     run.people.create(manifest("v1", steps=SHORT))
     assert await run.until(lambda: bool(list(run.cluster.all(ports.HTTP_ROUTE))))
     await asyncio.sleep(5.0)
-    run.people.deploy("v2")
+    run.people.deploy(successor)
     await asyncio.sleep(10.0)
     run.world.gateway_accepts = True
     assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def first_replaced(run: Run) -> None:
+    await replace_first(run, "v2")
 
 
 async def superseded(run: Run) -> None:
@@ -231,12 +235,9 @@ async def back_after_rejection(run: Run) -> None:
 async def invalid_for_a_while(run: Run) -> None:
     """A metric source that does not exist, while nothing is rolled out."""
     await serve_first(run)
-    body = run.body
-    assert body is not None
-    good = body["spec"]["analysis"]
-    run.people.edit_spec({"analysis": {**good, "source": "nowhere"}})
+    run.people.name_source("nowhere")
     assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
-    run.people.edit_spec({"analysis": good})
+    run.people.name_source("prometheus")
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 

@@ -42,8 +42,9 @@ def read_spec(
     """The spec with every default filled in, and all reasons why it cannot be carried out.
 
     A spec that only names something that does not exist can be read all the same: what runs must
-    be watched, aborted and ended by it. Otherwise exactly one side is set. `sources` are the metric sources of the operator's settings by name;
-    `None` (offline) accepts any name and assumes scrapes every 15 s.
+    be watched, aborted and ended by it. Otherwise exactly one side is set.
+    `sources` are the metric sources of the operator's settings by name; `None` (offline) accepts
+    any name and assumes scrapes every 15 s.
 
     Errors: none raised, on any JSON; a violation names the field and says what to change.
     Source: api.md, 2.2 and 5.

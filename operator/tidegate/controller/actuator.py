@@ -146,8 +146,13 @@ class Actuator:
     async def _patch_child(
         self, kind: ports.Kind, name: str, operations: list[ports.Object], around: Surroundings
     ) -> ports.Failure | None:
-        """Patch; where the store was wrong about the object, the next pass knows better."""
         failure = await self._patch(kind, name, operations, around)
+        return await self._learned(kind, name, failure, around)
+
+    async def _learned(
+        self, kind: ports.Kind, name: str, failure: ports.Failure | None, around: Surroundings
+    ) -> ports.Failure | None:
+        """The same; where the store was wrong about the object, the next pass knows better."""
         if isinstance(failure, ports.Conflict):
             namespace = around.meta.namespace
             await read_live(self._api, self._store, kind, namespace=namespace, name=name)
@@ -165,14 +170,15 @@ class Actuator:
                 continue
             # With the version, since the revision may be tried again before a late write arrives.
             metadata = body["metadata"]
-            address = {"namespace": around.meta.namespace, "name": metadata["name"]}
             result = await self._api.delete(
-                kind, **address, uid=metadata["uid"], version=metadata["resourceVersion"]
+                kind,
+                namespace=around.meta.namespace,
+                name=metadata["name"],
+                uid=metadata["uid"],
+                version=metadata["resourceVersion"],
             )
-            if isinstance(result, ports.Conflict):
-                await read_live(self._api, self._store, kind, **address)
             if not isinstance(result, ports.Ok):
-                return result
+                return await self._learned(kind, metadata["name"], result, around)
         return None
 
     async def _delete_record(
