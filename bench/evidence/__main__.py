@@ -6,9 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.support import evidence_speed
-
-from bench.evidence import drift_bench, engine_bench
+from bench.evidence import drift_bench, engine_bench, speed
 
 RUNS = 1000
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +82,7 @@ def _drift(images: Path, *, scale: int) -> list[str]:
 
 def _cost() -> list[str]:
     _say("cost")
-    cost = evidence_speed.measure(many=10_000)
+    cost = speed.measure(many=10_000)
     yardstick = cost.yardstick_seconds
     rows = [
         ("one stream and check", cost.stream_seconds, "50 microseconds"),

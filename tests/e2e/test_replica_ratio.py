@@ -63,7 +63,7 @@ def test_rollback_by_numbers_of_pods(scene: Scene) -> None:
     (held,) = held_steps(model.looks(since=applied_at))
     assert (_pods(model, good, at=held.until), _pods(model, bad, at=held.until)) == (2, 2)
     resting = model.wait_for_rest(since=back.at)
-    load.wait_for(lambda books: books.seconds[-1].at > back.at + 5, seconds=20, what="answers")
+    load.wait_for(lambda books: books.seconds[-1].at > back.at + 5, seconds=30, what="answers")
 
     books = load.books()
     assert_nobody_failed(books)

@@ -146,7 +146,7 @@ def _park(models: dict[str, Model], played: PlayedGateway) -> dict[str, Look]:
 def _wait_for_starts(model: Model, number: int) -> None:
     """Events come after the status that they tell of, and a crash between the two loses them."""
     model.scene.history.wait_for(
-        lambda: model.events().count("StepStarted") >= number, seconds=10, explain=model.tell
+        lambda: model.events().count("StepStarted") >= number, seconds=30, explain=model.tell
     )
 
 
@@ -208,6 +208,6 @@ def _assert_went_on(model: Model, parked: Look) -> None:
     assert len([name for name, at in confirmed if at]) == 2, "a step starts once"
     model.scene.history.wait_for(
         lambda: [it for it in model.events() if it in EVENTS][-len(EVENTS) :] == EVENTS,
-        seconds=10,
+        seconds=30,
         explain=model.tell,
     )

@@ -35,7 +35,7 @@ def test_without_traffic_a_step_holds_and_says_why(scene: Scene) -> None:
     assert named.intended_percent == 20.0
     assert named.waiting_for["message"]
     scene.history.wait_for(  # Events come after the status that they tell of
-        lambda: "NoData" in model.events(), seconds=10, explain=model.tell
+        lambda: "NoData" in model.events(), seconds=30, explain=model.tell
     )
     assert all(look.intended_percent <= 20 for look in model.looks(since=applied_at))
 
@@ -75,12 +75,12 @@ def test_return_to_the_served_revision_ends_the_rollout_at_once(scene: Scene) ->
     applied_at = model.apply("2")
     held = model.wait_for_weight(20.0, seconds=60, since=applied_at)
     returned_at = model.apply("1")
-    back = model.wait_for_phase("Healthy", seconds=5, since=returned_at)
+    back = model.wait_for_phase("Healthy", seconds=30, since=returned_at)
     assert (back.stable_version, back.last_result) == ("1", "Aborted")
     assert not back.rejected_versions
     scene.history.wait_for(
         lambda: weight_of(model.routes()[-1].body, held.rollout["revision"]) == 0,
-        seconds=5,
+        seconds=30,
         explain=lambda: f"the route still has the candidate\n{model.tell()}",
     )
     model.wait_for_rest(since=returned_at)
@@ -96,7 +96,7 @@ def test_deletion_in_mid_step_ends_on_stable_and_leaves_nothing(scene: Scene) ->
     model.delete()
     scene.history.wait_for(
         lambda: scene.history.of(ports.MODEL_DEPLOYMENT, model.name)[-1].gone,
-        seconds=20,
+        seconds=30,
         explain=lambda: f"the object stays\n{model.tell()}",
     )
     gone_at = scene.history.of(ports.MODEL_DEPLOYMENT, model.name)[-1].at

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import time
 import tracemalloc
@@ -89,7 +87,3 @@ def _bytes(streams: int) -> float:
 def _yardstick() -> None:
     for number in range(1000):
         math.log1p(number)
-
-
-if __name__ == "__main__":
-    print(json.dumps(dataclasses.asdict(measure(many=1000))))
