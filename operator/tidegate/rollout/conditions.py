@@ -75,11 +75,26 @@ def _with_numbers(turn: Turn) -> model.Status:
         observed_generation=max(old.observed_generation, turn.seen.meta.generation),
         message=_message(turn)[:LONGEST_MESSAGE],
         rollout=rollout,
-        analysis=judged.results or status.analysis,
+        analysis=_results(turn),
         stable=_counted(turn, status.stable),
         candidate=_counted(turn, status.candidate),
         previous=_counted(turn, status.previous),
     )
+
+
+def _results(turn: Turn) -> tuple[model.MetricResult, ...]:
+    """The newest results of all metrics.
+
+    After the last step those that promoted stay until one fails: people are not to read of a
+    promoted version that it is undecided.
+    """
+    newest, kept = turn.seen.analysis.results, turn.status.analysis
+    rollout = turn.seen.status.rollout
+    promoting = rollout is not None and rollout.stage is model.Phase.PROMOTING
+    failed = any(one.outcome is model.Outcome.FAIL and not one.dry_run for one in newest)
+    if promoting and kept and not failed:
+        return kept
+    return newest or kept
 
 
 def _counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStatus | None:

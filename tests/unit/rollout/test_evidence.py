@@ -69,6 +69,27 @@ def test_of_many_results_the_worst_that_count_are_kept() -> None:
     assert "shown" not in kept
 
 
+@pytest.mark.parametrize("later", [model.Outcome.INCONCLUSIVE, model.Outcome.NO_DATA])
+def test_the_results_that_promoted_stay_after_the_last_step(later: model.Outcome) -> None:
+    world = deployed()
+    world.analysis = replace(ADVANCE, results=(result("errors", model.Outcome.PASS),))
+    world.run_until(P.PROMOTING, seconds=1.0)
+    world.analysis = replace(HOLD, results=(result("errors", later),))
+    world.run_until(P.HEALTHY)
+
+    assert [one.outcome for one in world.status.analysis] == [model.Outcome.PASS]
+
+
+def test_what_fails_after_the_last_step_is_told() -> None:
+    world = deployed()
+    world.analysis = replace(ADVANCE, results=(result("errors", model.Outcome.PASS),))
+    world.run_until(P.PROMOTING, seconds=1.0)
+    world.analysis = replace(BREACH, results=(result("errors", model.Outcome.FAIL),))
+    world.tick()
+
+    assert [one.outcome for one in world.status.analysis] == [model.Outcome.FAIL]
+
+
 @pytest.mark.parametrize("warning", ["", "hold it for 2h"])
 def test_what_a_step_can_find_is_said_before_its_weight_moves(warning: str) -> None:
     world = serving()
