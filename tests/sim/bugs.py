@@ -128,8 +128,8 @@ BUGS = (
     Bug(
         name="a step does not wait for its hold",
         file="rollout/walking.py",
-        old="model.Verdict.ADVANCE and turn.now >= step.hold_until:",
-        new="model.Verdict.ADVANCE:",
+        old="if advances and turn.now >= step.hold_until:",
+        new="if advances:",
         plays=("long_hold",),
     ),
     Bug(
@@ -262,8 +262,8 @@ BUGS = (
     Bug(
         name="idle pods of stable (found by the simulator)",
         file="rollout/upkeep.py",
-        old="    return min(live, ALMOST_ALL_PERCENT) if by_pods and not alone else live",
-        new="    return live if alone or by_pods else live",
+        old="    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live",
+        new="    return live",
         plays=("promotion_by_pods",),
     ),
     Bug(
@@ -474,8 +474,8 @@ BUGS = (
     Bug(
         name="a first revision waits for one that still serves (found by the simulator)",
         file="rollout/readiness.py",
-        old="    if not by_pods or not turn.stable:\n",
-        new="    if not by_pods:\n",
+        old="    if not turn.by_pods or not turn.stable:\n",
+        new="    if not turn.by_pods:\n",
         plays=("first_replaced_by_pods",),
     ),
     Bug(

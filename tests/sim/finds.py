@@ -55,6 +55,19 @@ async def fewer_replicas(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def judging_edited_with_fewer(run: Run) -> None:
+    """Pods that can no longer make the step's weight; then the way of judging is edited."""
+    await serve_first(run, provider="ReplicaRatio", replicas=4)
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    body = run.body
+    assert body is not None
+    run.people.edit_spec({"workload": {**body["spec"]["workload"], "replicas": 1}})
+    await asyncio.sleep(1.0)
+    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "minRequests": 200}})
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def data_stay_away(run: Run) -> None:
     """No data for longer than noDataTimeout and the step's deadline; then a person decides."""
     await serve_first(run)
@@ -399,6 +412,7 @@ PLAYS = BY_NAME | {
     for scenario in (
         _found(slow_batches),
         _found(fewer_replicas),
+        _found(judging_edited_with_fewer),
         _found(data_stay_away),
         _found(paused_at_hundred),
         _found(paused_for_long),

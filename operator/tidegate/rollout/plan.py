@@ -39,9 +39,9 @@ def fit_to_pods(turn: Turn) -> Turn:
     A step that is being held keeps its weight: a restart at each change might never end.
     """
     rollout, spec = turn.rollout, turn.spec
-    provider = provider_for(spec.traffic.provider)
-    if not provider.capabilities.weight_by_pods:
+    if not turn.by_pods:
         return turn
+    provider = provider_for(spec.traffic.provider)
     reached = rollout.step.index if rollout.step and rollout.step.confirmed_at else -1
     fitted = tuple(
         replace(

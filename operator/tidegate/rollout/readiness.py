@@ -72,7 +72,7 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
     """Ready pods for a weight. Where pods are the weight, more follow the intent."""
     provider = provider_for(turn.spec.traffic.provider)
     live = turn.rollout.split.candidate_percent > 0
-    if provider.capabilities.weight_by_pods and live and weight_percent < 100:
+    if turn.by_pods and live and weight_percent < 100:
         return 1
     return provider.candidate_needed(
         weight_percent, replicas=turn.spec.replicas, scaling=turn.spec.scaling
@@ -90,8 +90,7 @@ def third_revision_has_pods(turn: Turn) -> Finding | None:
 
     The first revision is selected by itself; waiting for one that still serves would never end.
     """
-    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
-    if not by_pods or not turn.stable:
+    if not turn.by_pods or not turn.stable:
         return None
     mine = {turn.stable, turn.rollout.revision.hash}
     left = [

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from tidegate.rollout import model
 from tidegate.rollout.actions import Action, Event, EventType, SetTraffic
+from tidegate.traffic.provider import provider_for
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
@@ -50,6 +51,11 @@ class Turn:
     def stable(self) -> str:
         """Hash of the serving revision, empty before the first one serves."""
         return self.status.stable.revision if self.status.stable is not None else ""
+
+    @property
+    def by_pods(self) -> bool:
+        """The numbers of pods make the weight, so that no route carries it."""
+        return provider_for(self.spec.traffic.provider).capabilities.weight_by_pods
 
     def state_of(self, revision: str) -> model.RevisionState | None:
         """Deployment and Service of a revision as seen."""

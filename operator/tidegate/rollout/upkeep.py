@@ -90,9 +90,8 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     The stage Promoting is itself the intent of 100 %: pods move all the way before the entry
     Service leaves the old revision.
     """
-    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
     live = rollout.split.candidate_percent
-    if by_pods and live > 0 and rollout.stage is not model.Phase.PROMOTING:
+    if turn.by_pods and live > 0 and rollout.stage is not model.Phase.PROMOTING:
         return live
     return plan.current_weight(rollout)
 
@@ -105,9 +104,8 @@ def _live_percent(turn: Turn, rollout: model.Rollout) -> float:
     """
     seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
     live = max(rollout.split.candidate_percent, seen)
-    by_pods = provider_for(turn.spec.traffic.provider).capabilities.weight_by_pods
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    return min(live, ALMOST_ALL_PERCENT) if by_pods and not alone else live
+    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live
 
 
 def _count(turn: Turn, revision: str) -> PodCount:

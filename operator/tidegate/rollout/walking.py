@@ -181,14 +181,13 @@ def _confirm(turn: Turn, weight: float) -> Turn:
 
 def _pods_carry(turn: Turn, weight: float) -> bool:
     """Where pods make the split: their numbers have reached it."""
-    provider = provider_for(turn.spec.traffic.provider)
     stable = turn.state_of(turn.stable)
     candidate = turn.state_of(turn.rollout.revision.hash)
-    if not provider.capabilities.weight_by_pods or weight in {0.0, 100.0}:
+    if not turn.by_pods or weight in {0.0, 100.0}:
         return True
     if stable is None or candidate is None:
         return False
-    return provider.weight_reached(
+    return provider_for(turn.spec.traffic.provider).weight_reached(
         weight,
         replicas=turn.spec.replicas,
         scaling=turn.spec.scaling,
@@ -229,9 +228,12 @@ def _hold(turn: Turn) -> Turn:
 def _judge_hold(turn: Turn) -> Turn:
     """Hold until time, evidence and people let the rollout go on, or until it has to end."""
     turn = turn.look_again(turn.spec.analysis.interval_seconds)
-    if (key := plan.analysis_key(turn.spec)) != turn.rollout.analysis_key:
-        # Evidence of a weight that somebody took away would begin too early: repair it first.
-        return _judge_anew(turn, key) if _target_agrees(turn) else turn
+    key = plan.analysis_key(turn.spec)
+    edited = key != turn.rollout.analysis_key
+    # Evidence of a weight that somebody took away would begin too early: a route is repaired first.
+    # Of pods there may be too few for the weight, now and for ever.
+    if edited and (_target_agrees(turn) or turn.by_pods):
+        return _judge_anew(turn, key)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     turn = _evidence_waits(waiting.stop_waiting(turn, only=REACHED))
@@ -242,7 +244,8 @@ def _judge_hold(turn: Turn) -> Turn:
     assert step.hold_until is not None
     assert step.deadline_at is not None
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
-    if turn.seen.analysis.verdict is model.Verdict.ADVANCE and turn.now >= step.hold_until:
+    advances = turn.seen.analysis.verdict is model.Verdict.ADVANCE and not edited
+    if advances and turn.now >= step.hold_until:
         turn = pass_step(turn)
         return reach(turn, plan.current_weight(turn.rollout))
     if turn.now >= step.deadline_at:
