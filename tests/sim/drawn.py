@@ -69,18 +69,22 @@ def draw(dice: random.Random, rare: random.Random) -> Plan:
         act, argument = rare.choice(RARE_ACTS)
         acts.insert(rare.randint(1, len(acts)), (10.0 * rare.random(), act, argument))
     first = rare.choice(("stuck", "crashing", "slowly")) if rare.random() < 0.04 else "good"
-    spec["analysis"]["metrics"] = metrics = _metrics(rare, acts)
+    spec["analysis"]["metrics"] = metrics = _metrics(rare, acts, first)
     if LATENCY in metrics:
         acts.insert(rare.randint(0, len(acts)), (20.0 * rare.random(), *LATENCY_ACT))
     return Plan(spec, tuple(acts), first)
 
 
-def _metrics(rare: random.Random, acts: list[tuple[float, str, str]]) -> list[dict[str, Any]]:
+def _metrics(
+    rare: random.Random, acts: list[tuple[float, str, str]], first: str
+) -> list[dict[str, Any]]:
     """Mostly a limit of errors; sometimes only the comparison with stable, or latency, too.
 
-    Where people may promote a bad version, what is a little less bad would be an improvement.
+    Where people may promote a bad version, what is a little less bad would be an improvement; and
+    where the first version never serves, a bad one may be the first that does.
     """
     waved_through = any(argument.startswith("promote") for _, _, argument in acts)
+    waved_through = waved_through or first in {"stuck", "crashing"}
     compared = [ERRORS] if waved_through else [ERRORS_COMPARED]
     choices = ([ERRORS], compared, [ERRORS, LATENCY], *UNDECIDABLE)
     return rare.choices(choices, weights=(0.66, 0.14, 0.14, 0.03, 0.03))[0]

@@ -78,6 +78,7 @@ def _only_keep_safe(turn: Turn) -> Turn:
         return turn
     if rollout.stage is not model.Phase.ROLLING_BACK and rollout.split.candidate_percent > 0:
         turn = walking.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
+        turn = walking.give_up_late(turn, tried=turn)
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return ending.work_rolling_back(turn)
     return turn

@@ -31,6 +31,10 @@ def work(turn: Turn) -> Turn:
     turn = safety_watch(_note_new_batch(turn))
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return turn
+    return give_up_late(turn, tried=_walk(turn))
+
+
+def _walk(turn: Turn) -> Turn:
     if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
         turn = _go_on(turn, after=-1)
     turn = _skip_without_weight(plan.fit_to_pods(turn))
@@ -64,7 +68,7 @@ def _note_new_batch(turn: Turn) -> Turn:
 
 
 def safety_watch(turn: Turn) -> Turn:
-    """What rolls back in every stage, also while paused: a breach, lost pods, no progress."""
+    """What rolls back in every stage, also while paused: a mark, a breach, lost pods."""
     rollout = turn.rollout
     if ending.marked_as_rolled_back(turn):
         reason = rollout.rollback_reason or ending.FOUND_MARKED
@@ -74,9 +78,22 @@ def safety_watch(turn: Turn) -> Turn:
     judged = turn.seen.analysis
     if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:
         return ending.roll_back(turn, reason=judged.message, by="Analysis")
-    if late := _no_progress(turn):
-        return ending.roll_back(turn, reason=late, by="Deadline")
     return turn
+
+
+def give_up_late(turn: Turn, *, tried: Turn) -> Turn:
+    """Roll back where the progress deadline is over and what was tried in this pass is no progress.
+
+    Whoever could not look for a while must not blame the candidate for what is there by now.
+    """
+    rollout = tried.active_rollout
+    if rollout is None or rollout.progress_at != turn.rollout.progress_at:
+        return tried
+    if not _is_late(turn):
+        return tried
+    waited = (turn.now - rollout.progress_at).total_seconds()
+    found = rollout.waiting_for.message if rollout.waiting_for is not None else "no progress"
+    return ending.roll_back(turn, reason=f"no progress for {waited:.0f}s: {found}", by="Deadline")
 
 
 def _candidate_unready(turn: Turn) -> str:
@@ -91,17 +108,14 @@ def _candidate_unready(turn: Turn) -> str:
     return "" if state.ready > 0 else "no pod of it is ready"
 
 
-def _no_progress(turn: Turn) -> str:
+def _is_late(turn: Turn) -> bool:
     """Pods or route made no progress for the whole progress deadline."""
     rollout = turn.rollout
     holds = rollout.step is not None and rollout.step.confirmed_at is not None
     if waiting.is_paused(rollout) or (holds and rollout.stage is not model.Phase.PROMOTING):
-        return ""
+        return False
     waited = (turn.now - rollout.progress_at).total_seconds()
-    if waited < turn.spec.progress_deadline_seconds:
-        return ""
-    found = rollout.waiting_for.message if rollout.waiting_for is not None else "no progress"
-    return f"no progress for {waited:.0f}s: {found}"
+    return waited >= turn.spec.progress_deadline_seconds
 
 
 def reach(turn: Turn, weight: float) -> Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, serving
 
 from tidegate.rollout import model
@@ -129,6 +130,24 @@ def test_breach_rolls_back_while_paused() -> None:
     assert world.status.phase is P.PAUSED
     world.analysis = BREACH
     world.run_until(P.ROLLED_BACK)
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_the_progress_deadline_blames_nobody_for_what_is_there_by_now(*, mended: bool) -> None:
+    """The operator could not look or write for as long as the whole deadline."""
+    world = serving(progress_deadline_seconds=60.0)
+    world.broken = frozenset({V2.hash})
+    world.deploy(V2)
+    world.tick()
+    world.tick()
+    if mended:
+        world.broken = frozenset()
+        ready = replace(world.revisions[V2.hash], ready=1, available=1, failure="")
+        world.revisions[V2.hash] = ready
+    world.tick(90.0)
+    world.tick()
+    stage = world.status.rollout.stage if world.status.rollout else None
+    assert stage is (P.PROGRESSING if mended else P.ROLLING_BACK)
 
 
 def test_breach_rolls_back_while_promoting() -> None:
