@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.sim.bugs import BUGS, Bug
+from tests.sim.bug import Bug
+from tests.sim.bugs import BUGS
 from tests.sim.finds import PLAYS
 from tests.sim.run import play
 

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.sim.bugs import BUGS, Bug
+from tests.sim.bug import Bug
+from tests.sim.bugs import BUGS
 from tests.sim.crash import EVERY_MODE, Mode, disturbed
 from tests.sim.drawn import scenario
 from tests.sim.finds import PLAYS

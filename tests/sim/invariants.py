@@ -48,6 +48,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         check=traffic_checks.traffic_rises_with_cause,
     ),
     Invariant(
+        names=("I7",),
+        says="a route is created for one revision alone",
+        check=traffic_checks.creations_give_nothing,
+    ),
+    Invariant(
         names=("S11",),
         says="a revision that gets mirrored requests answers no user",
         check=traffic_checks.mirrors_answer_nobody,

@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.sim.bugs import BUGS, Bug
+from tests.sim.bug import Bug
+from tests.sim.bugs import BUGS
 from tests.sim.drawn import scenario
 from tests.sim.finds import PLAYS
 from tests.sim.invariants import INVARIANTS, NAMES

@@ -99,6 +99,13 @@ def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
             _rises(memory, change, revision, share)
 
 
+def creations_give_nothing(_: Memory, change: Change) -> None:
+    """I7: no version guards a creation, so that a deposed leader's may come late."""
+    if by_operator(change) and change.kind is ports.HTTP_ROUTE and change.old is None:
+        given = [r for r, s in facts.shares(change.new, name=NAME).items() if s]
+        require(len(given) == 1, "I7", f"a route was created with traffic for {given}")
+
+
 def _by_selector(memory: Memory, service: Object | None) -> dict[str, float]:
     """ReplicaRatio: 100 for a revision selected alone; all selected shows as the intent."""
     if service is None or provider(memory) != "ReplicaRatio":

@@ -8,7 +8,7 @@ the store at once, so that no later pass decides on an older state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from tidegate import ports
@@ -213,7 +213,7 @@ class Actuator:
             ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
             entry_revision=seen.traffic.entry_revision,
         )
-        for document in provider.provider_for(seen.spec.traffic.provider).documents(target):
+        for document in _documents(target, around):
             failure = await self._bring(document, around, urgent=action.lowering)
             if failure is not None:
                 return failure
@@ -305,6 +305,21 @@ class Actuator:
             self._store.put_own_reply(kind, result.value)
             return None
         return result
+
+
+def _documents(
+    target: provider.Target, around: Surroundings
+) -> tuple[provider.WantedDocument, ...]:
+    """What to write; what carries the weights is created without any for the candidate.
+
+    No version guards a creation against a leader that was deposed while its request was under way.
+    The next pass raises the weight, guarded.
+    """
+    plane = provider.provider_for(target.spec.traffic.provider)
+    documents = plane.documents(target)
+    if all(around.targets.get(one.reference) for one in documents if one.carries_weights):
+        return documents
+    return plane.documents(replace(target, split=model.NO_TRAFFIC))
 
 
 def plain(document: Any) -> Any:

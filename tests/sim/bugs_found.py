@@ -1,0 +1,263 @@
+"""Bugs that the simulator found in the operator, put back one by one."""
+
+from __future__ import annotations
+
+from tests.sim.bug import Bug
+from tests.sim.crash import Mode
+
+FOUND = (
+    Bug(
+        name="roles: Deployment before Service (found by the simulator)",
+        file="controller/actuator.py",
+        old="            (ports.SERVICE, around.services),\n"
+        "            (ports.DEPLOYMENT, around.deployments),\n        ):\n"
+        "            body = bodies.get(action.revision)\n            if body is None:\n"
+        "                continue\n            operations",
+        new="            (ports.DEPLOYMENT, around.deployments),\n"
+        "            (ports.SERVICE, around.services),\n        ):\n"
+        "            body = bodies.get(action.revision)\n            if body is None:\n"
+        "                continue\n            operations",
+        plays=("promotion",),
+        modes=(Mode.CRASH_AFTER,),
+    ),
+    Bug(
+        name="idle pods of stable (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live",
+        new="    return live",
+        plays=("promotion_by_pods",),
+    ),
+    Bug(
+        name="a request is carried out again and again",
+        file="rollout/requests.py",
+        old="    return last is not None and last.requested_at == _short(request.requested_at)",
+        new="    return last is not None and last.requested_at == request.revision",
+        plays=("aborted", "retried"),
+    ),
+    Bug(
+        name="a step passes on samples that are too old",
+        file="evidence/model.py",
+        old="STALE_SCRAPES = 3",
+        new="STALE_SCRAPES = 300",
+        plays=("turns_bad_unseen",),
+    ),
+    Bug(
+        name="leadership is timed by the wall clock",
+        file="controller/leader.py",
+        old="self._clock.monotonic()",
+        new="self._clock.now().timestamp()",
+        times=5,
+        modes=(Mode.CLOCK_BACK,),
+    ),
+    Bug(
+        name="a late removal of the finalizer (found by the simulator)",
+        file="controller/actuator.py",
+        old='{"op": "test", "path": "/metadata/resourceVersion", "value": version},\n'
+        '            {"op": "test", "path": path',
+        new='{"op": "test", "path": path',
+        plays=("superseded_early",),
+        modes=(Mode.LATE,),
+    ),
+    Bug(
+        name="lowering without a fence (found by the simulator)",
+        file="rollout/ending.py",
+        old='fence=turn.status.rollout.id if turn.status.rollout is not None else "",',
+        new='fence="",',
+        plays=("back_early",),
+        modes=(Mode.LATE,),
+    ),
+    Bug(
+        name="a drain that begins before the traffic leaves (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="        if _serves(turn, entry.revision):\n"
+        "            turn = turn.look_again(DRAIN_LOOK_SECONDS)\n            continue\n",
+        new="",
+        plays=("first_replaced_slowly", "first_replaced"),
+    ),
+    Bug(
+        name="the verdict on the candidate before (found by the simulator)",
+        file="rollout/starting.py",
+        old="    turn = replace(turn, seen=fresh)\n",
+        new="    assert fresh\n",
+        plays=("superseded_at_breach",),
+    ),
+    Bug(
+        name="the first apply overwrites (found by the simulator)",
+        file="controller/actuator.py",
+        old='            body["metadata"]["resourceVersion"] = NEVER\n',
+        new="",
+        plays=("first_replaced",),
+        modes=(Mode.LATE,),
+    ),
+    Bug(
+        name="an instant in the past asks for a look (found by the simulator)",
+        file="rollout/turn.py",
+        old="        if instant is None or instant <= self.now:\n",
+        new="        if instant is None:\n",
+        plays=("many_requests",),
+    ),
+    Bug(
+        name="a pause beyond its deadline asks for looks (found by the simulator)",
+        file="rollout/walking.py",
+        old="    return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn\n",
+        new="    return turn.look_again(min(max(left, 0.0) + 0.1, 60.0))\n",
+        plays=("paused_for_long",),
+    ),
+    Bug(
+        name="new batches of pods are no progress (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if known is None or state is None or state.wanted <= known.replicas:\n",
+        new="    if known is None or state is None or state.wanted <= known.replicas + 99:\n",
+        plays=("slow_batches",),
+    ),
+    Bug(
+        name="steps keep weights that pods cannot give (found by the simulator)",
+        file="rollout/walking.py",
+        old="    turn = _skip_without_weight(plan.fit_to_pods(turn))\n",
+        new="    turn = _skip_without_weight(turn)\n",
+        plays=("fewer_replicas",),
+    ),
+    Bug(
+        name="missing data and the deadline take turns (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:\n        return turn\n",
+        new="",
+        plays=("data_stay_away",),
+    ),
+    Bug(
+        name="a pause at 100 % ends and begins again (found by the simulator)",
+        file="rollout/walking.py",
+        old="    if not waiting.asked_to_pause(turn):\n        turn = waiting.stop_waiting",
+        new="    if turn.seen.spec:\n        turn = waiting.stop_waiting",
+        plays=("paused_at_hundred",),
+    ),
+    Bug(
+        name="evidence begins in the future (found by the simulator)",
+        file="rollout/clockjump.py",
+        old="        evidence_since=None if since is None or since > now else since,\n",
+        new="        evidence_since=rollout.evidence_since,\n",
+        plays=("clock_back",),
+    ),
+    Bug(
+        name="the mark of this attempt is taken for an old one (found by the simulator)",
+        file="rollout/ending.py",
+        old="    this_attempt = traffic.lowered_rollout == rollout.id\n",
+        new="    this_attempt = traffic.lowered_rollout == rollout.id + marked * '!'\n",
+        plays=("abort_forgotten",),
+        modes=(Mode.CRASH_AFTER,),
+    ),
+    Bug(
+        name="what is lost before sync stays lost (found by the simulator)",
+        file="controller/sweep.py",
+        old="        await self._read_late(late)\n",
+        new="        assert len(late) >= 0\n",
+        plays=("lost_at_start",),
+    ),
+    Bug(
+        name="a late renewal brings leadership back (found by the simulator)",
+        file="controller/leader.py",
+        old="            self._give_up_if_lost()\n            await self._step()\n"
+        "            self._give_up_if_lost()\n",
+        new="            await self._step()\n",
+        plays=("frozen_at_acquisition",),
+        more=(
+            (
+                "controller/leader.py",
+                "                self._give_up_if_lost()\n                self._election.written",
+                "                self._election.written",
+            ),
+        ),
+    ),
+    Bug(
+        name="what the entry Service selects is retired (found by the simulator)",
+        file="rollout/upkeep.py",
+        old="    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0\n",
+        new="    return traffic.weights.get(revision, 0.0) > 0\n",
+        plays=("first_replaced",),
+        modes=(Mode.REFUSED,),
+    ),
+    Bug(
+        name="the drain is skipped",
+        file="rollout/ending.py",
+        old="    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds))\n",
+        new="    entry = model.Retiring(revision=revision, scale_down_at=turn.after(delay_seconds * 0))\n",
+    ),
+    Bug(
+        name="an attempt without a record is named again (found by the simulator)",
+        file="rollout/record.py",
+        old="    for status in (turn.seen.status, turn.status):\n",
+        new="    for status in (turn.status,):\n",
+        plays=("there_and_back",),
+        modes=(Mode.CRASH_AFTER,),
+    ),
+    Bug(
+        name="what a live read does not find stays known (found by the simulator)",
+        file="controller/live.py",
+        old="        elif known is not None:\n            store.remove(kind, known)\n",
+        new="",
+        plays=("gone_unseen",),
+    ),
+    Bug(
+        name="a split is repaired in the pass that rolls back (found by the simulator)",
+        file="rollout/walking.py",
+        old="    turn = _judge_hold(turn)\n",
+        new="    turn = _judge_hold(turn if _target_agrees(turn) else _write_split(turn))\n",
+        plays=("deadline_without_route",),
+    ),
+    Bug(
+        name="a renewal after the deadline keeps leadership (found by the simulator)",
+        file="controller/leader.py",
+        old="                self._give_up_if_lost()\n                self._election.written",
+        new="                self._election.written",
+        plays=("renewed_too_late",),
+    ),
+    Bug(
+        name="a spec that names an unknown source cannot be read (found by the simulator)",
+        file="api/convert.py",
+        old="    return result if readable else None, found\n",
+        new="    return result if readable and not found else None, found\n",
+        plays=("deleted_while_invalid",),
+    ),
+    Bug(
+        name="late pods go from a revision that is tried again (found by the simulator)",
+        file="controller/actuator.py",
+        old="        if role := objects.label(around",
+        new="        if 0 and objects.label(around",
+        plays=("retried_late",),
+    ),
+    Bug(
+        name="a late deletion meets a revision that is tried again",
+        file="controller/actuator.py",
+        old='version=metadata["resourceVersion"],\n',
+        new='version="",\n',
+        plays=("back_as_it_goes",),
+    ),
+    Bug(
+        name="a first revision waits for one that still serves (found by the simulator)",
+        file="rollout/readiness.py",
+        old="    if not turn.by_pods or not turn.stable:\n",
+        new="    if not turn.by_pods:\n",
+        plays=("first_replaced_by_pods",),
+    ),
+    Bug(
+        name="a new leader believes its own watch (found by the simulator)",
+        file="controller/reconciler.py",
+        old="        return key not in self._known and self._store.is_unfinished(key)\n",
+        new="        return bool(key) and False\n",
+        plays=("taken_over_blindly",),
+    ),
+    Bug(
+        name="a marked rollout that is replaced is forgotten (found by the simulator)",
+        file="rollout/starting.py",
+        old="    if ending.marked_as_rolled_back(turn):\n",
+        new="    if not turn.stable:\n",
+        plays=("replaced_after_mark",),
+    ),
+    Bug(
+        name="a created route gives the candidate a share (found by the simulator)",
+        file="controller/actuator.py",
+        old="    if all(around.targets.get(one.reference) for one in documents if one.carries_weights):\n",
+        new="    if documents:\n",
+        plays=("deadline_without_route",),
+    ),
+)
