@@ -185,10 +185,7 @@ class Script:
         self._run.people.edit_spec({"paused": False})
 
     async def do_replicas(self, argument: str) -> None:
-        body = self._run.body
-        if body is not None:
-            workload = {**body["spec"]["workload"], "replicas": int(argument)}
-            self._run.people.edit_spec({"workload": workload})
+        self._run.people.edit_part("workload", replicas=int(argument))
 
     async def do_steps(self, _: str) -> None:
         body = self._run.body
@@ -199,10 +196,7 @@ class Script:
             )
 
     async def do_judging(self, _: str) -> None:
-        body = self._run.body
-        if body is not None:
-            analysis = {**body["spec"]["analysis"], "minRequests": 25_000}
-            self._run.people.edit_spec({"analysis": analysis})
+        self._run.people.edit_part("analysis", minRequests=25_000)
 
     async def do_invalid(self, _: str) -> None:
         """A metric source that does not exist, mended a while later."""
@@ -210,7 +204,7 @@ class Script:
         if body is None:
             return
         good = body["spec"]["analysis"]
-        self._run.people.edit_spec({"analysis": {**good, "source": "nowhere"}})
+        self._run.people.edit_part("analysis", source="nowhere")
         await asyncio.sleep(self._dice.choice((1.0, 15.0)))
         self._run.people.edit_spec({"analysis": good})
 

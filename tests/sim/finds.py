@@ -49,9 +49,7 @@ async def fewer_replicas(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
     run.people.deploy("slow")
     await asyncio.sleep(3.0)
-    body = run.body
-    assert body is not None
-    run.people.edit_spec({"workload": {**body["spec"]["workload"], "replicas": 1}})
+    run.people.edit_part("workload", replicas=1)
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -60,11 +58,9 @@ async def judging_edited_with_fewer(run: Run) -> None:
     await serve_first(run, provider="ReplicaRatio", replicas=4)
     run.people.deploy("v2")
     await walk_to(run, 0)
-    body = run.body
-    assert body is not None
-    run.people.edit_spec({"workload": {**body["spec"]["workload"], "replicas": 1}})
+    run.people.edit_part("workload", replicas=1)
     await asyncio.sleep(1.0)
-    run.people.edit_spec({"analysis": {**body["spec"]["analysis"], "minRequests": 200}})
+    run.people.edit_part("analysis", minRequests=200)
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -104,13 +100,19 @@ async def paused_for_long(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
-async def clock_back(run: Run) -> None:
-    """While a bad version gets traffic the operator's clock is an hour back for some seconds."""
+async def lead_to_bad_weight(run: Run) -> Process:
+    """Until a bad version has its first weight; the process that leads."""
     await serve_first(run)
     run.people.deploy("bad")
     await walk_to(run, 0)
     process = run.replicas[0].process
     assert process is not None
+    return process
+
+
+async def clock_back(run: Run) -> None:
+    """While a bad version gets traffic the operator's clock is an hour back for some seconds."""
+    process = await lead_to_bad_weight(run)
     process.wall_offset_seconds = -3600.0
     await asyncio.sleep(8.0)
     process.wall_offset_seconds = 0.0
@@ -137,7 +139,7 @@ async def _name_no_source(run: Run) -> None:
     await serve_first(run)
     run.people.deploy("v2")
     await walk_to(run, 0)
-    run.people.name_source("nowhere")
+    run.people.edit_part("analysis", source="nowhere")
     assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
 
 
@@ -154,7 +156,7 @@ async def aborted_while_invalid(run: Run) -> None:
     run.people.ask("abort")
     left = await run.until(lambda: not facts.rollout(run.body), limit=20.0)
     assert left, facts.status(run.body).get("message")
-    run.people.name_source("prometheus")
+    run.people.edit_part("analysis", source="prometheus")
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
 
 
@@ -252,11 +254,7 @@ async def taken_over_blindly(run: Run) -> None:
 
 async def replaced_after_mark(run: Run) -> None:
     """The process dies between mark and status; meanwhile another version is asked for, and back."""
-    await serve_first(run)
-    run.people.deploy("bad")
-    await walk_to(run, 0)
-    process = run.replicas[0].process
-    assert process is not None
+    process = await lead_to_bad_weight(run)
 
     def dies(change: Change) -> None:
         if change.kind is ports.HTTP_ROUTE and facts.marker(change.new):

@@ -97,11 +97,11 @@ class People:
         if body is not None:
             self.patch(MD, NAME, [_set(f"/spec/{key}", value) for key, value in changed.items()])
 
-    def name_source(self, source: str) -> None:
-        """Let the metrics come from a source of this name."""
+    def edit_part(self, part: str, **changes: Any) -> None:
+        """Change some members of one part of the spec, such as `analysis`."""
         body = self.body
         if body is not None:
-            self.edit_spec({"analysis": {**body["spec"]["analysis"], "source": source}})
+            self.edit_spec({part: {**body["spec"][part], **changes}})
 
     def ask(self, request: str, *, wanted: str = "") -> None:
         """Write the request annotations, as the command line does."""

@@ -235,9 +235,9 @@ async def back_after_rejection(run: Run) -> None:
 async def invalid_for_a_while(run: Run) -> None:
     """A metric source that does not exist, while nothing is rolled out."""
     await serve_first(run)
-    run.people.name_source("nowhere")
+    run.people.edit_part("analysis", source="nowhere")
     assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
-    run.people.name_source("prometheus")
+    run.people.edit_part("analysis", source="prometheus")
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 

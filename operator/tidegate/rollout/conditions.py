@@ -54,8 +54,7 @@ def rollback_unconfirmed(turn: Turn) -> bool:
     rollout = turn.active_rollout
     if rollout is None or rollout.stage is not model.Phase.ROLLING_BACK or turn.seen.spec is None:
         return False
-    waited = (turn.now - rollout.progress_at).total_seconds()
-    return waited >= turn.seen.spec.progress_deadline_seconds
+    return turn.stalled_seconds >= turn.seen.spec.progress_deadline_seconds
 
 
 # --- numbers -------------------------------------------------------------------------------------

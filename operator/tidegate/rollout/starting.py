@@ -110,8 +110,7 @@ def work_initializing(turn: Turn) -> Turn:
 
 
 def _wait_or_fail(turn: Turn, finding: readiness.Finding) -> Turn:
-    rollout = turn.rollout
-    waited = (turn.now - rollout.progress_at).total_seconds()
+    waited = turn.stalled_seconds
     deadline = turn.spec.progress_deadline_seconds
     if waited >= deadline:
         reason = f"not ready after {deadline:.0f}s: {finding.message}"

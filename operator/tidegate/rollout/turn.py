@@ -53,6 +53,11 @@ class Turn:
         return self.status.stable.revision if self.status.stable is not None else ""
 
     @property
+    def stalled_seconds(self) -> float:
+        """Time since the active rollout's last progress."""
+        return (self.now - self.rollout.progress_at).total_seconds()
+
+    @property
     def by_pods(self) -> bool:
         """The numbers of pods make the weight, so that no route carries it."""
         return provider_for(self.spec.traffic.provider).capabilities.weight_by_pods

@@ -91,9 +91,9 @@ def give_up_late(turn: Turn, *, tried: Turn) -> Turn:
         return tried
     if not _is_late(turn):
         return tried
-    waited = (turn.now - rollout.progress_at).total_seconds()
     found = rollout.waiting_for.message if rollout.waiting_for is not None else "no progress"
-    return ending.roll_back(turn, reason=f"no progress for {waited:.0f}s: {found}", by="Deadline")
+    reason = f"no progress for {turn.stalled_seconds:.0f}s: {found}"
+    return ending.roll_back(turn, reason=reason, by="Deadline")
 
 
 def _candidate_unready(turn: Turn) -> str:
@@ -114,8 +114,7 @@ def _is_late(turn: Turn) -> bool:
     holds = rollout.step is not None and rollout.step.confirmed_at is not None
     if waiting.is_paused(rollout) or (holds and rollout.stage is not model.Phase.PROMOTING):
         return False
-    waited = (turn.now - rollout.progress_at).total_seconds()
-    return waited >= turn.spec.progress_deadline_seconds
+    return turn.stalled_seconds >= turn.spec.progress_deadline_seconds
 
 
 def reach(turn: Turn, weight: float) -> Turn:
@@ -212,17 +211,14 @@ def _pods_carry(turn: Turn, weight: float) -> bool:
 
 def _route_pending(turn: Turn) -> Turn:
     traffic = turn.seen.traffic
-    waited = (turn.now - turn.rollout.progress_at).total_seconds()
-    if waited < turn.spec.traffic.verify_timeout_seconds:
+    if turn.stalled_seconds < turn.spec.traffic.verify_timeout_seconds:
         return turn
     message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
     return waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
 
 
 def _look_for_deadline(turn: Turn) -> Turn:
-    left = (
-        turn.spec.progress_deadline_seconds - (turn.now - turn.rollout.progress_at).total_seconds()
-    )
+    left = turn.spec.progress_deadline_seconds - turn.stalled_seconds
     # A pause may last longer than the deadline; then there is no instant to wait for.
     return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn
 
