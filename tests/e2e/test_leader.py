@@ -6,7 +6,7 @@ import time
 
 import pytest
 from cluster_checks import assert_nobody_failed
-from cluster_history import Look, instant
+from cluster_history import Look, instant, version_of
 from cluster_scene import Model, Scene, metric
 from cluster_tidegate import Operator
 from cluster_users import serve_first
@@ -41,11 +41,11 @@ def test_another_replica_goes_on_within_20_seconds_after_a_crash_of_the_leader(
 
     scene.operator.crash(leader)
     died_by = _wait_until_dead(scene.operator, leader)
-    known_at = time.time()
+    known = _newest_version(model)
     taken = _first_status_of(model, after_epoch=epoch)
     print(f"\ncrash of the leader: status {taken.at - died_by:.1f} s later")
     assert taken.at - died_by <= TAKEOVER_SECONDS
-    _assert_nothing_between(model, known_at, taken.at)
+    _assert_nothing_between(model, known, taken.version)
     _assert_promoted_once(model, applied_at)
     assert scene.operator.epoch == epoch + 1
     # Often the standby, but the process that the kubelet started anew waits for the Lease as well.
@@ -112,12 +112,22 @@ def _wait_for_epoch(operator: Operator, epoch: int) -> float:
     return time.time()
 
 
-def _assert_nothing_between(model: Model, start: float, end: float) -> None:
-    """While nobody led, nobody wrote."""
-    specs = {seen.body["metadata"]["generation"] for seen in model.routes() if seen.at < start}
-    between = [seen for seen in model.routes() if start <= seen.at < end]
-    assert {seen.body["metadata"]["generation"] for seen in between} <= specs
-    assert not [look for look in model.looks(since=start) if look.at < end]
+def _newest_version(model: Model) -> int:
+    """The version of the newest write to the object or its route; watches may tell of it later."""
+    scene = model.scene
+    bodies = (
+        scene.client.get(kind, namespace=scene.namespace, name=model.name)
+        for kind in (ports.MODEL_DEPLOYMENT, ports.HTTP_ROUTE)
+    )
+    return max(version_of(body) for body in bodies if body is not None)
+
+
+def _assert_nothing_between(model: Model, start: int, end: int) -> None:
+    """While nobody led, nobody wrote: after version `start` and before version `end`."""
+    routes = [(seen.version, seen.body["metadata"]["generation"]) for seen in model.routes()]
+    specs = {generation for version, generation in routes if version <= start}
+    assert {generation for version, generation in routes if start < version < end} <= specs
+    assert not [look for look in model.looks() if start < look.version < end]
 
 
 def _assert_promoted_once(model: Model, applied_at: float) -> None:

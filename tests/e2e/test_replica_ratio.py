@@ -38,7 +38,7 @@ def test_promotion_by_numbers_of_pods(scene: Scene) -> None:
     after = promoted.stable_revision
     held = held_steps(looks)
     assert [it.percent for it in held] == [25.0, 50.0], "what four pods can give"
-    pods = [(_pods(model, before, at=it.until), _pods(model, after, at=it.until)) for it in held]
+    pods = [(_pods(model, before, at=it.middle), _pods(model, after, at=it.middle)) for it in held]
     assert pods == [(3, 1), (2, 2)]
     _assert_pods_kept(model, since=applied_at)
     _assert_at_rest(model, resting, pods={before: 0, after: REPLICAS})
@@ -61,7 +61,7 @@ def test_rollback_by_numbers_of_pods(scene: Scene) -> None:
     assert "latency-p95" in back.status["rejectedRevisions"][0]["reason"]
     good, bad = back.stable_revision, back.rollout["revision"]
     (held,) = held_steps(model.looks(since=applied_at))
-    assert (_pods(model, good, at=held.until), _pods(model, bad, at=held.until)) == (2, 2)
+    assert (_pods(model, good, at=held.middle), _pods(model, bad, at=held.middle)) == (2, 2)
     resting = model.wait_for_rest(since=back.at)
     load.wait_for(lambda books: books.seconds[-1].at > back.at + 5, seconds=30, what="answers")
 

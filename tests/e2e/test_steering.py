@@ -7,7 +7,7 @@ import time
 import pytest
 from cluster_checks import assert_nobody_failed, assert_only_failed_by
 from cluster_history import weight_of
-from cluster_scene import Scene
+from cluster_scene import Model, Scene
 from cluster_users import serve_first
 
 from tidegate import ports
@@ -53,20 +53,26 @@ def test_edit_in_mid_step_starts_again_at_the_first_step_with_the_new_revision(
     assert again.status["candidate"]["modelVersion"] == "3"
     assert again.rollout["revision"] != second.rollout["revision"]
     assert again.stable_version == "1"
-    # A write of the old step may still be on its way when the edit is timed.
-    looks = [look for look in model.looks(since=edited_at) if look.generation == again.generation]
-    between = [look.intended_percent for look in looks if look.current]
+    between = [look.intended_percent for look in model.looks(since=edited_at) if look.current]
     assert max(between[: between.index(20.0) + 1]) == 20.0
-    old = second.rollout["revision"]
-    newest = model.routes()[-1].body
-    assert weight_of(newest, old) == 0
-    assert weight_of(newest, again.rollout["revision"]) == 20
+    old, new = second.rollout["revision"], again.rollout["revision"]
+    scene.history.wait_for(  # routes are told by a watch of their own
+        lambda: _weights(model, old, new) == [0, 20],
+        seconds=30,
+        explain=lambda: f"weights {_weights(model, old, new)}\n{model.tell()}",
+    )
     scene.history.wait_for(
         lambda: model.deployment(old)[-1].body["spec"]["replicas"] == 0,
         seconds=30,
         explain=lambda: f"the superseded pods stay\n{model.tell()}",
     )
     assert_nobody_failed(load.books())
+
+
+def _weights(model: Model, *revisions: str) -> list[float]:
+    """Shares in percent that the newest route told gives to these revisions."""
+    newest = model.routes()[-1].body
+    return [weight_of(newest, revision) for revision in revisions]
 
 
 def test_return_to_the_served_revision_ends_the_rollout_at_once(scene: Scene) -> None:
@@ -101,9 +107,10 @@ def test_deletion_in_mid_step_ends_on_stable_and_leaves_nothing(scene: Scene) ->
     )
     gone_at = scene.history.of(ports.MODEL_DEPLOYMENT, model.name)[-1].at
     _wait_until_empty(scene)
-    last_route = model.routes()[-1]
-    assert last_route.gone
-    assert weight_of(last_route.body, held.stable_revision) == 100
+    scene.history.wait_for(
+        lambda: model.routes()[-1].gone, seconds=30, explain=lambda: "no watch told of the route"
+    )
+    assert _weights(model, held.stable_revision) == [100]
     books = load.books()
     # Books count by the second; what goes with the object begins in its last one.
     during = books.between(applied_at, gone_at - 1)

@@ -22,6 +22,11 @@ class Held:
     since: float
     until: float
 
+    @property
+    def middle(self) -> float:
+        """A time at which all watches have told of this weight, and none of the next."""
+        return (self.since + self.until) / 2
+
 
 def held_steps(looks: list[Look]) -> list[Held]:
     """The confirmed holds of a finished rollout, in order."""

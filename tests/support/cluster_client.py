@@ -102,14 +102,16 @@ class Client:
 
     def merge(
         self, kind: ports.Kind, *, namespace: str, name: str, body: Object, below: str = ""
-    ) -> None:
+    ) -> Object:
         """A merge patch, also of a subresource."""
-        self._send(
+        answer = self._send(
             "PATCH",
             path_of(kind, namespace=namespace, name=name, below=below),
             body=body,
             content_type="application/merge-patch+json",
         )
+        assert answer is not None
+        return answer
 
     def delete(
         self, kind: ports.Kind, *, namespace: str = "", name: str, at_once: bool = False

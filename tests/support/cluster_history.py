@@ -35,6 +35,10 @@ class Seen:
     def name(self) -> str:
         return str(self.body["metadata"]["name"])
 
+    @property
+    def version(self) -> int:
+        return version_of(self.body)
+
 
 class TimedOut(AssertionError):  # noqa: N818 - reads as the sentence it is
     """What was waited for did not happen."""
@@ -139,6 +143,10 @@ class Look:
         return int(self.body["metadata"]["generation"])
 
     @property
+    def version(self) -> int:
+        return version_of(self.body)
+
+    @property
     def current(self) -> bool:
         """Whether the operator has answered the newest spec."""
         return bool(self.status.get("observedGeneration") == self.generation)
@@ -193,6 +201,11 @@ class Look:
         """A condition by its type; empty when there is none."""
         conditions = self.status.get("conditions") or ()
         return next((dict(found) for found in conditions if found["type"] == kind), {})
+
+
+def version_of(body: Object) -> int:
+    """Its resourceVersion: etcd counts all writes of the cluster in one order (KEP-5504)."""
+    return int(body["metadata"]["resourceVersion"])
 
 
 def looks(told: Sequence[Seen]) -> list[Look]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster_client import Client, Object
-from cluster_history import History, Look, Seen, looks
+from cluster_history import History, Look, Seen, looks, version_of
 from cluster_tidegate import TESTKIT_IMAGE, Operator
 from tests.cluster.api import GatewayRef
 
@@ -163,26 +163,37 @@ class Model:
         return host_of(self.name, namespace=self.scene.namespace)
 
     def apply(self, version: str, **changes: Any) -> float:
-        """Apply this version; unix seconds of the answer."""
+        """Apply this version; unix seconds since when only it, and what followed, was told."""
         body = model_deployment(
             self.name,
             namespace=self.scene.namespace,
             version=version,
             **{**self.options, **changes},
         )
-        self.scene.client.apply(ports.MODEL_DEPLOYMENT, body)
-        return time.time()
+        asked_at = time.time()
+        answer = self.scene.client.apply(ports.MODEL_DEPLOYMENT, body)
+        return max(asked_at, self._told_at(answer))
 
     def annotate(self, **annotations: str) -> float:
-        """Set annotations in tidegate.dev/; unix seconds of the answer."""
+        """Set annotations in tidegate.dev/; unix seconds as those of `apply`."""
         keys = {f"tidegate.dev/{key.replace('_', '-')}": it for key, it in annotations.items()}
-        self.scene.client.merge(
+        answer = self.scene.client.merge(
             ports.MODEL_DEPLOYMENT,
             namespace=self.scene.namespace,
             name=self.name,
             body={"metadata": {"annotations": keys}},
         )
-        return time.time()
+        return self._told_at(answer)
+
+    def _told_at(self, answer: Object) -> float:
+        """When the watch told this version. What was written before it may be told after the answer
+        itself: a status of the version before would pass for one of this."""
+        told = self.wait_for(
+            lambda look: look.version >= version_of(answer),
+            seconds=30,
+            what=f"the watch tells of the change of {self.name}",
+        )
+        return told.at
 
     def delete(self) -> float:
         """Ask for the deletion; unix seconds of the answer."""
