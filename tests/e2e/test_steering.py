@@ -100,21 +100,28 @@ def test_deletion_in_mid_step_ends_on_stable_and_leaves_nothing(scene: Scene) ->
     held = model.wait_for_weight(20.0, seconds=60, since=applied_at)
     assert FINALIZER in held.body["metadata"]["finalizers"]
     model.delete()
-    scene.history.wait_for(
-        lambda: scene.history.of(ports.MODEL_DEPLOYMENT, model.name)[-1].gone,
-        seconds=30,
-        explain=lambda: f"the object stays\n{model.tell()}",
-    )
-    gone_at = scene.history.of(ports.MODEL_DEPLOYMENT, model.name)[-1].at
+    there_at = _wait_until_gone(model)
     _wait_until_empty(scene)
     scene.history.wait_for(
         lambda: model.routes()[-1].gone, seconds=30, explain=lambda: "no watch told of the route"
     )
     assert _weights(model, held.stable_revision) == [100]
     books = load.books()
-    # Books count by the second; what goes with the object begins in its last one.
-    during = books.between(applied_at, gone_at - 1)
+    during = books.between(applied_at, there_at)
     assert sum(book.failed for book in during.values()) == 0, during
+
+
+def _wait_until_gone(model: Model) -> float:
+    """Unix seconds at which the object was last seen; no watch is in between."""
+    scene, deadline = model.scene, time.monotonic() + 30
+    there_at = 0.0
+    while True:
+        asked_at = time.time()
+        if not scene.client.get(ports.MODEL_DEPLOYMENT, namespace=scene.namespace, name=model.name):
+            return there_at
+        there_at = asked_at
+        assert time.monotonic() < deadline, f"the object stays\n{model.tell()}"
+        time.sleep(0.1)
 
 
 def _wait_until_empty(scene: Scene) -> None:
