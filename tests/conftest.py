@@ -1,4 +1,4 @@
-"""Leaves out what cannot run on this machine, and says so in one line.
+"""For all tests: leaves out what cannot run on this machine, and says so in one line.
 
 Tests name what they need by a marker: `apiserver` or `cluster`. With CI=true leaving anything out
 is a failure, so that nobody takes half of the tests for all of them.
@@ -9,9 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import hypothesis
 import pytest
 from tests.cluster import choice
 from tests.cluster.api import ClusterUnavailable
+
+# Properties are judged by their outcome, not by the speed of a busy machine.
+hypothesis.settings.register_profile(
+    "tidegate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tidegate")
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 

@@ -234,8 +234,7 @@ _PATTERNS = st.lists(_SEQUENCES | _GROUPS | st.just("|"), max_size=3).map("".joi
 
 @settings(
     max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.filter_too_much],
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(pattern=_PATTERNS, positive=st.booleans())
 def test_patterns_that_are_matched_here_mean_the_same_to_prometheus(

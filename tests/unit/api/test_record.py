@@ -138,7 +138,7 @@ def test_a_first_revision_came_from_nothing() -> None:
     assert spec["strategy"] == "Direct"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 32), st.integers(0, 8), st.text(min_size=1, max_size=63))
 def test_no_rollout_makes_a_record_too_large(steps: int, metrics: int, text: str) -> None:
     rollout = grown(steps=steps, metrics=metrics, text=text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.cli import render
@@ -44,7 +44,6 @@ def test_control_characters_of_objects_become_escapes(text: str, shown: str) -> 
     assert render.escaped(text) == shown
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.lists(st.text(max_size=20), min_size=2, max_size=2), max_size=5))
 def test_every_row_is_one_printable_line(rows: list[list[str]]) -> None:
     lines = render.table(["A", "B"], rows)

@@ -238,4 +238,4 @@ class Rollouts(RuleBasedStateMachine):
 
 
 TestRollouts = Rollouts.TestCase
-TestRollouts.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRollouts.settings = settings(max_examples=60, stateful_step_count=30)

@@ -134,7 +134,7 @@ def observations(draw: st.DrawFn) -> model.Observation:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seen=observations())
 def test_every_observation_gets_a_decision(seen: model.Observation) -> None:
     decision = phases.decide(seen)
