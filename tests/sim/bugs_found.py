@@ -139,6 +139,13 @@ FOUND = (
         plays=("clock_back",),
     ),
     Bug(
+        name="intervals of the future stay closed (found by the simulator)",
+        file="controller/analyst.py",
+        old="                case.begin_evidence(request.rollout)\n            if tick",
+        new="                pass\n            if tick",
+        plays=("clock_ahead",),
+    ),
+    Bug(
         name="the mark of this attempt is taken for an old one (found by the simulator)",
         file="rollout/ending.py",
         old="    this_attempt = traffic.lowered_rollout == rollout.id\n",

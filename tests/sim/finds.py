@@ -119,6 +119,15 @@ async def clock_back(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
 
 
+async def clock_ahead(run: Run) -> None:
+    """While a bad version gets traffic the operator's clock is ahead for some seconds."""
+    process = await lead_to_bad_weight(run)
+    process.wall_offset_seconds = 250.0
+    await asyncio.sleep(8.0)
+    process.wall_offset_seconds = 0.0
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
+
+
 async def deadline_without_route(run: Run) -> None:
     """The route is deleted just before a step's deadline ends the rollout; one pass sees both."""
     await serve_first(run, analysis={"minRequests": 10**9, "onInconclusive": "Rollback"})
@@ -268,7 +277,7 @@ async def replaced_after_mark(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
 
 
-class BackAnHour(Calm):
+class WrongClock(Calm):
     """Nothing goes wrong but the clock."""
 
     clock_skew_seconds = 7300.0
@@ -414,7 +423,8 @@ PLAYS = BY_NAME | {
         _found(data_stay_away),
         _found(paused_at_hundred),
         _found(paused_for_long),
-        _found(clock_back, make_nemesis=BackAnHour),
+        _found(clock_back, make_nemesis=WrongClock),
+        _found(clock_ahead, make_nemesis=WrongClock),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
         _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),

@@ -14,15 +14,19 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class ManualClock:
-    """`ports.Clock` whose time moves only by `advance`; sleepers wake in the order of their time."""
+    """`ports.Clock` whose time moves only by `advance`; sleepers wake in the order of their time.
+
+    `wall_offset_seconds` is how far the wall clock is ahead.
+    """
 
     def __init__(self) -> None:
+        self.wall_offset_seconds = 0.0
         self._now = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = 0
 
     def now(self) -> datetime:
-        return EPOCH + timedelta(seconds=self._now)
+        return EPOCH + timedelta(seconds=self._now + self.wall_offset_seconds)
 
     def monotonic(self) -> float:
         return self._now

@@ -119,6 +119,9 @@ class Analyst:
         case = self._case(request)
         async with case.lock:
             tick = self._tick(request)
+            if case.looked_at is not None and tick < case.looked_at:
+                # The clock was ahead: intervals were closed that had not been lived through.
+                case.begin_evidence(request.rollout)
             if tick != case.looked_at and tick >= self._judged_from(request):
                 case.looked_at = tick
                 await self._look(request, case, at=tick)

@@ -73,6 +73,21 @@ def test_restarts_at_any_moment_change_no_row(late_seconds: float) -> None:
     run(scenario, scene())
 
 
+@pytest.mark.parametrize("ahead_seconds", [15.0, 30.0, 3600.0])
+def test_a_clock_that_was_ahead_for_a_while_changes_no_row(ahead_seconds: float) -> None:
+    async def scenario(bench: Bench) -> None:
+        calm = await digest_after(scene())
+        await bench.states(seconds=300, every=15.0)
+        bench.clock.wall_offset_seconds = bench.tsdb.late_seconds = ahead_seconds
+        await bench.states(seconds=45, every=15.0)
+        bench.clock.wall_offset_seconds = bench.tsdb.late_seconds = 0.0
+        (*_, after) = await bench.states(seconds=900 - bench.clock.monotonic(), every=15.0)
+
+        assert after.digest == calm
+
+    run(scenario, scene())
+
+
 def test_a_restart_changes_no_verdict_and_no_number() -> None:
     async def scenario(bench: Bench) -> None:
         (*_, before) = await bench.states(seconds=1000)
