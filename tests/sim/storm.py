@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.sim.replica import Process
     from tests.sim.run import Run
 
-PROCESS = ("crash_at_call", "crash_at_time", "pause", "wall_jump", "terminate", "deposed")
+CLOCK = ("wall_jump", "wall_blip")
+PROCESS = ("crash_at_call", "crash_at_time", "pause", *CLOCK, "terminate", "deposed")
 API = (
     "lost_reply",
     "refused_500",
@@ -63,7 +64,7 @@ KINDS = (*PROCESS, *API, *EVENTS, *METRICS, *WORLD)
 # Faults that may lead to the rejection of a good revision, or to a view that is old for long.
 SPOILS_GOOD = frozenset(
     {
-        "wall_jump",
+        *CLOCK,
         "pods_flap",
         "pods_killed",
         "no_capacity",
@@ -152,7 +153,7 @@ class Storm(Calm):
         self.may_reject_good = bool(SPOILS_GOOD & self.windows.keys())
         if BLINDS & self.windows.keys():
             self.view_lag_seconds = float("inf")
-        if "wall_jump" in self.windows:
+        if self.windows.keys() & set(CLOCK):
             self.clock_skew_seconds = 7300.0
 
     # --- life of the storm -----------------------------------------------------------------------
@@ -160,11 +161,12 @@ class Storm(Calm):
     def begin(self, run: Run) -> None:
         """Faults that come by themselves are put on the clock."""
         self._run = run
-        plan: dict[str, Callable[[], None]] = {
+        plan: dict[str, Callable[[], object]] = {
             "crash_at_time": lambda: self._process().die(),
             "terminate": lambda: self._process().ask_to_end(),
             "pause": self._pause,
             "wall_jump": self._jump,
+            "wall_blip": self._blip,
             "pods_flap": self._flap,
             "pods_killed": self._kill_pods,
         }
@@ -205,7 +207,7 @@ class Storm(Calm):
         loop.call_later(window.start, self._strike, kind, lambda: setattr(world, attribute, value))
         loop.call_later(window.end, lambda: setattr(world, attribute, normal))
 
-    def _strike(self, kind: str, act: Callable[[], None]) -> None:
+    def _strike(self, kind: str, act: Callable[[], object]) -> None:
         if not self._over:
             self._tell(kind)
             act()
@@ -244,9 +246,22 @@ class Storm(Calm):
         assert self._run is not None
         self._run.loop.call_later(self.dice.choice((3.0, 12.0, 31.0)), process.resume)
 
-    def _jump(self) -> None:
+    def _jump(self) -> Process:
+        """A clock is wrong for the rest of the storm."""
         seconds = self.dice.choice((-3600.0, -30.0, 30.0, 3600.0))
-        self._process().wall_offset_seconds = seconds
+        process = self._process()
+        process.wall_offset_seconds = seconds
+        return process
+
+    def _blip(self) -> None:
+        """A clock is wrong for a while, and then set right."""
+        process = self._jump()
+
+        def set_right() -> None:
+            process.wall_offset_seconds = 0.0
+
+        assert self._run is not None
+        self._run.loop.call_later(self.dice.choice((1.0, 7.0, 40.0)), set_right)
 
     def _flap(self) -> None:
         assert self._run is not None
