@@ -112,17 +112,17 @@ async def lead_to_bad_weight(run: Run) -> Process:
 
 async def clock_back(run: Run) -> None:
     """While a bad version gets traffic the operator's clock is an hour back for some seconds."""
-    process = await lead_to_bad_weight(run)
-    process.wall_offset_seconds = -3600.0
-    await asyncio.sleep(8.0)
-    process.wall_offset_seconds = 0.0
-    assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
+    await _roll_back_by_a_wrong_clock(run, ahead_seconds=-3600.0)
 
 
 async def clock_ahead(run: Run) -> None:
     """While a bad version gets traffic the operator's clock is ahead for some seconds."""
+    await _roll_back_by_a_wrong_clock(run, ahead_seconds=250.0)
+
+
+async def _roll_back_by_a_wrong_clock(run: Run, *, ahead_seconds: float) -> None:
     process = await lead_to_bad_weight(run)
-    process.wall_offset_seconds = 250.0
+    process.wall_offset_seconds = ahead_seconds
     await asyncio.sleep(8.0)
     process.wall_offset_seconds = 0.0
     assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()

@@ -172,28 +172,32 @@ class Model:
         )
         asked_at = time.time()
         answer = self.scene.client.apply(ports.MODEL_DEPLOYMENT, body)
-        return max(asked_at, self._told_at(answer))
+        return self._told_at(answer, asked_at=asked_at)
 
     def annotate(self, **annotations: str) -> float:
         """Set annotations in tidegate.dev/; unix seconds as those of `apply`."""
         keys = {f"tidegate.dev/{key.replace('_', '-')}": it for key, it in annotations.items()}
+        asked_at = time.time()
         answer = self.scene.client.merge(
             ports.MODEL_DEPLOYMENT,
             namespace=self.scene.namespace,
             name=self.name,
             body={"metadata": {"annotations": keys}},
         )
-        return self._told_at(answer)
+        return self._told_at(answer, asked_at=asked_at)
 
-    def _told_at(self, answer: Object) -> float:
-        """When the watch told this version. What was written before it may be told after the answer
-        itself: a status of the version before would pass for one of this."""
+    def _told_at(self, answer: Object, *, asked_at: float) -> float:
+        """When the watch told this version, if not long before.
+
+        What was written earlier may be told later than the answer itself came: then a status of the
+        version before would pass for one of this.
+        """
         told = self.wait_for(
             lambda look: look.version >= version_of(answer),
             seconds=30,
             what=f"the watch tells of the change of {self.name}",
         )
-        return told.at
+        return max(asked_at, told.at)
 
     def delete(self) -> float:
         """Ask for the deletion; unix seconds of the answer."""
