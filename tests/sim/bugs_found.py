@@ -139,6 +139,13 @@ FOUND = (
         plays=("clock_back",),
     ),
     Bug(
+        name="a step is dated anew at a weight that is lost (found by the simulator)",
+        file="rollout/clockjump.py",
+        old="if ends or not turn.weight_stands else",
+        new="if ends else",
+        plays=("bounced_by_wrong_clock",),
+    ),
+    Bug(
         name="intervals of the future stay closed (found by the simulator)",
         file="controller/analyst.py",
         old="                case.begin_evidence(request.rollout)\n            if tick",
@@ -208,7 +215,7 @@ FOUND = (
         name="a split is repaired in the pass that rolls back (found by the simulator)",
         file="rollout/walking.py",
         old="    turn = _judge_hold(turn)\n",
-        new="    turn = _judge_hold(turn if _target_agrees(turn) else _write_split(turn))\n",
+        new="    turn = _judge_hold(turn if turn.target_agrees else _write_split(turn))\n",
         plays=("deadline_without_route",),
     ),
     Bug(

@@ -128,6 +128,28 @@ async def _roll_back_by_a_wrong_clock(run: Run, *, ahead_seconds: float) -> None
     assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
 
 
+async def bounced_by_wrong_clock(run: Run) -> None:
+    """The clock is an hour back; A to B to A at a held weight, just as B has lowered the traffic."""
+    await serve_first(run)
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    process = run.replicas[0].process
+    assert process is not None
+    process.wall_offset_seconds = -3600.0
+
+    def returns(change: Change) -> None:
+        if change.kind is ports.HTTP_ROUTE:
+            run.cluster.listeners.remove(returns)
+            run.loop.call_soon(run.people.deploy, "v2")
+
+    run.cluster.listeners.append(returns)
+    run.people.deploy("v3")
+    await asyncio.sleep(8.0)
+    process.wall_offset_seconds = 0.0
+    run.people.deploy("v1")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 async def deadline_without_route(run: Run) -> None:
     """The route is deleted just before a step's deadline ends the rollout; one pass sees both."""
     await serve_first(run, analysis={"minRequests": 10**9, "onInconclusive": "Rollback"})
@@ -425,6 +447,7 @@ PLAYS = BY_NAME | {
         _found(paused_for_long),
         _found(clock_back, make_nemesis=WrongClock),
         _found(clock_ahead, make_nemesis=WrongClock),
+        _found(bounced_by_wrong_clock, make_nemesis=WrongClock),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
         _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),

@@ -26,6 +26,7 @@ REGRESSIONS = {
     22364: "a clock that goes back in the same pass in which a rollback is adopted",
     22606: "a pause beyond the progress deadline was looked at ten times a second",
     23224: "a clock that went back dated a step anew while its rollout rolled back",
+    2505785: "a clock that went back dated a step anew whose weight had just been taken away",
     2306537: "a clock that had been ahead left an hour of the future closed: nothing was judged",
 }
 

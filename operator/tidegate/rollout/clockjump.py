@@ -24,10 +24,10 @@ def repair(turn: Turn) -> Turn:
         return turn
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
     step = rollout.step
+    if step is None or step.confirmed_at is None or step.confirmed_at <= turn.now:
+        return turn
     ends = rollout.stage is model.Phase.ROLLING_BACK
-    if step is not None and step.confirmed_at is not None and step.confirmed_at > turn.now:
-        return turn if ends else plan.confirm(turn)
-    return turn
+    return turn if ends or not turn.weight_stands else plan.confirm(turn)
 
 
 def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:

@@ -62,6 +62,21 @@ class Turn:
         """The numbers of pods make the weight, so that no route carries it."""
         return provider_for(self.spec.traffic.provider).capabilities.weight_by_pods
 
+    @property
+    def target_agrees(self) -> bool:
+        """The target gives the candidate the share that is wanted."""
+        split, weights = self.rollout.split, self.seen.traffic.weights
+        share = weights.get(self.rollout.revision.hash, 0.0)
+        return abs(share - split.candidate_percent) < 1e-6
+
+    @property
+    def weight_stands(self) -> bool:
+        """A step may be dated: evidence of a weight that a route has lost would begin too early.
+
+        Of pods there may be too few for the weight, now and for ever.
+        """
+        return self.target_agrees or self.by_pods
+
     def state_of(self, revision: str) -> model.RevisionState | None:
         """Deployment and Service of a revision as seen."""
         return self.seen.revisions.get(revision)

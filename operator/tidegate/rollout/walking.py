@@ -230,7 +230,7 @@ def _hold(turn: Turn) -> Turn:
     """Keep the weight under judgement; what others did to it is repaired if it is to stay."""
     turn = _judge_hold(turn)
     ends = turn.rollout.stage is model.Phase.ROLLING_BACK
-    if ends or turn.moves_traffic or _target_agrees(turn):
+    if ends or turn.moves_traffic or turn.target_agrees:
         return turn
     return _write_split(turn)
 
@@ -240,9 +240,7 @@ def _judge_hold(turn: Turn) -> Turn:
     turn = turn.look_again(turn.spec.analysis.interval_seconds)
     key = plan.analysis_key(turn.spec)
     edited = key != turn.rollout.analysis_key
-    # Evidence of a weight that somebody took away would begin too early: a route is repaired first.
-    # Of pods there may be too few for the weight, now and for ever.
-    if edited and (_target_agrees(turn) or turn.by_pods):
+    if edited and turn.weight_stands:
         return _judge_anew(turn, key)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
@@ -267,12 +265,6 @@ def _judge_anew(turn: Turn, key: str) -> Turn:
     """The way of judging was edited: hold and evidence start again, with this step."""
     changed = replace(turn.rollout, analysis_key=key, evidence_since=None)
     return plan.confirm(turn.with_rollout(changed))
-
-
-def _target_agrees(turn: Turn) -> bool:
-    rollout = turn.rollout
-    share = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
-    return abs(share - rollout.split.candidate_percent) < 1e-6
 
 
 def _evidence_waits(turn: Turn) -> Turn:

@@ -86,6 +86,24 @@ def test_evidence_begins_anew_when_the_clock_went_back() -> None:
     assert rollout.first_traffic_at == world.now
 
 
+def test_a_weight_that_was_lost_is_given_back_before_a_wrong_clock_dates_it_anew() -> None:
+    world = serving(weights=(50.0,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.tick()
+    world.traffic = replace(world.traffic, weights={V1.hash: 100.0})
+    world.tick(-3600.0)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.plan[0].confirmed_at is None
+    assert world.traffic.weights[V2.hash] == 50.0
+    world.tick()
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.evidence_since == rollout.plan[0].confirmed_at == world.now
+
+
 def test_a_pause_beyond_the_progress_deadline_is_not_looked_at_all_the_time() -> None:
     world = serving(progress_deadline_seconds=60.0)
     assert world.spec is not None
