@@ -100,10 +100,10 @@ async def paused_for_long(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
-async def lead_to_bad_weight(run: Run) -> Process:
-    """Until a bad version has its first weight; the process that leads."""
+async def lead_to_weight(run: Run, version: str) -> Process:
+    """Until a version has its first weight; the process that leads."""
     await serve_first(run)
-    run.people.deploy("bad")
+    run.people.deploy(version)
     await walk_to(run, 0)
     process = run.replicas[0].process
     assert process is not None
@@ -121,7 +121,7 @@ async def clock_ahead(run: Run) -> None:
 
 
 async def _roll_back_by_a_wrong_clock(run: Run, *, ahead_seconds: float) -> None:
-    process = await lead_to_bad_weight(run)
+    process = await lead_to_weight(run, "bad")
     process.wall_offset_seconds = ahead_seconds
     await asyncio.sleep(8.0)
     process.wall_offset_seconds = 0.0
@@ -130,11 +130,7 @@ async def _roll_back_by_a_wrong_clock(run: Run, *, ahead_seconds: float) -> None
 
 async def bounced_by_wrong_clock(run: Run) -> None:
     """The clock is an hour back; A to B to A at a held weight, just as B has lowered the traffic."""
-    await serve_first(run)
-    run.people.deploy("v2")
-    await walk_to(run, 0)
-    process = run.replicas[0].process
-    assert process is not None
+    process = await lead_to_weight(run, "v2")
     process.wall_offset_seconds = -3600.0
 
     def returns(change: Change) -> None:
@@ -285,7 +281,7 @@ async def taken_over_blindly(run: Run) -> None:
 
 async def replaced_after_mark(run: Run) -> None:
     """The process dies between mark and status; meanwhile another version is asked for, and back."""
-    process = await lead_to_bad_weight(run)
+    process = await lead_to_weight(run, "bad")
 
     def dies(change: Change) -> None:
         if change.kind is ports.HTTP_ROUTE and facts.marker(change.new):

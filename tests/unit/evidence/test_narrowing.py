@@ -135,4 +135,4 @@ def test_whatever_is_accepted_compiles_and_ends_soon(pattern: str) -> None:
     began = time.thread_time()  # a pattern that backtracks takes minutes
     for value in ("a" * 256, "ab" * 128, "b" * 255 + "c"):
         found.accepts(_series(code=value))
-    assert time.thread_time() - began < 5
+    assert time.thread_time() - began < 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout_world import HOLD, V1, V2, serving
+from rollout_world import HOLD, V1, V2, World, serving
 
 from tidegate.rollout import model
 
@@ -72,13 +72,19 @@ def test_hold_is_kept_although_every_metric_passes() -> None:
     assert (world.now - started).total_seconds() >= 60
 
 
-def test_evidence_begins_anew_when_the_clock_went_back() -> None:
-    """Evidence that begins in the future would leave the candidate unjudged until then."""
+def holding() -> World:
+    """A candidate at a confirmed 50 %, with nothing proven yet."""
     world = serving(weights=(50.0,))
     world.analysis = HOLD
     world.deploy(V2)
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
     world.tick()
+    return world
+
+
+def test_evidence_begins_anew_when_the_clock_went_back() -> None:
+    """Evidence that begins in the future would leave the candidate unjudged until then."""
+    world = holding()
     world.tick(-3600.0)
     rollout = world.status.rollout
     assert rollout is not None
@@ -87,11 +93,7 @@ def test_evidence_begins_anew_when_the_clock_went_back() -> None:
 
 
 def test_a_weight_that_was_lost_is_given_back_before_a_wrong_clock_dates_it_anew() -> None:
-    world = serving(weights=(50.0,))
-    world.analysis = HOLD
-    world.deploy(V2)
-    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
-    world.tick()
+    world = holding()
     world.traffic = replace(world.traffic, weights={V1.hash: 100.0})
     world.tick(-3600.0)
     rollout = world.status.rollout
