@@ -59,7 +59,7 @@ def model_server(**env: str) -> Object:
                     "readinessProbe": {
                         "httpGet": {"path": "/healthz", "port": SERVER_PORT},
                         "periodSeconds": 1,
-                        "failureThreshold": 1,
+                        "timeoutSeconds": 5,
                     },
                 }
             ],
