@@ -132,7 +132,7 @@ def _assert_nothing_between(model: Model, start: int, end: int) -> None:
 
 def _assert_promoted_once(model: Model, applied_at: float) -> None:
     """Version 2 went through every step in order, in one attempt."""
-    promoted = model.wait_for_phase("Healthy", seconds=60, since=applied_at)
+    promoted = model.wait_for_phase("Healthy", seconds=120, since=applied_at)
     assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
     looks = model.looks(since=applied_at)
     weights = [look.intended_percent for look in looks if look.active and look.intended_percent]

@@ -63,7 +63,7 @@ def test_promotion_goes_on_from_wherever_the_operator_died(
         _assert_still_parked(models[name], look)
     _restart(scene, played, epoch)
 
-    first = models["initializing"].wait_for_phase("Healthy", seconds=60)
+    first = models["initializing"].wait_for_phase("Healthy", seconds=120)
     assert (first.stable_version, first.last_result) == ("1", "Promoted")
     for name, look in parked.items():
         _assert_went_on(models[name], look)
@@ -80,15 +80,15 @@ def test_rejected_version_stays_out_wherever_the_operator_died(
     played.hold("going", lambda route: MARKER in (route["metadata"].get("annotations") or {}))
     for model in (going, over):
         model.apply("2", env=BAD)
-    over.wait_for_phase("RolledBack", seconds=60)
+    over.wait_for_phase("RolledBack", seconds=120)
     over.wait_for_rest()
-    going.wait_for_phase("RollingBack", seconds=60)
+    going.wait_for_phase("RollingBack", seconds=120)
     epoch = _crash(scene)
     restarted_at = _restart(scene, played, epoch)
 
     asked_at = over.apply("2", env=BAD, revisionHistoryLimit=4)
     same = over.wait_for(lambda look: look.current, seconds=30, since=asked_at, what="an answer")
-    ended = going.wait_for_phase("RolledBack", seconds=60, since=restarted_at)
+    ended = going.wait_for_phase("RolledBack", seconds=120, since=restarted_at)
     going.wait_for_rest(since=restarted_at)
     for model, look in ((going, ended), (over, same)):
         assert (look.phase, look.stable_version) == ("RolledBack", "1")
@@ -98,6 +98,7 @@ def test_rejected_version_stays_out_wherever_the_operator_died(
         revision = look.rollout["revision"]
         after = [seen.body for seen in model.routes() if seen.at >= restarted_at]
         assert {weight_of(route, revision) for route in after} <= {0.0}
+        _wait_for_events(model, "RolledBack", 1)
         assert model.events().count("RolledBack") == 1
     for load in loads:
         assert_only_failed_by(load.books(), version="2")
@@ -119,7 +120,7 @@ def _serve(models: Sequence[Model]) -> list[Load]:
     for model in models:
         model.apply("1")
     for model in models:
-        model.wait_for_phase("Healthy", seconds=90)
+        model.wait_for_phase("Healthy", seconds=120)
     return [start_load(model, requests_per_second=20) for model in models]
 
 
@@ -142,17 +143,17 @@ def _park(models: dict[str, Model], played: PlayedGateway) -> dict[str, Look]:
         models[name].apply("2")
     models["pending"].apply("2", env={"READY_DELAY_SECONDS": str(PARKED_SECONDS)})
     for started, (name, percent) in enumerate(HELD.items(), start=1):
-        looks[name] = models[name].wait_for_weight(percent, seconds=60)
-        _wait_for_starts(models[name], started)
+        looks[name] = models[name].wait_for_weight(percent, seconds=120)
+        _wait_for_events(models[name], "StepStarted", started)
     looks["pending"] = _wait_for_course(models["pending"], "Pending/0")
     models["initializing"].wait_for_phase("Initializing", seconds=1)
     return looks
 
 
-def _wait_for_starts(model: Model, number: int) -> None:
+def _wait_for_events(model: Model, reason: str, number: int) -> None:
     """Events come after the status that they tell of, and a crash between the two loses them."""
     model.scene.history.wait_for(
-        lambda: model.events().count("StepStarted") >= number, seconds=30, explain=model.tell
+        lambda: model.events().count(reason) >= number, seconds=30, explain=model.tell
     )
 
 
@@ -163,7 +164,7 @@ def _hold_at(model: Model, played: PlayedGateway, *, stable_percent: float) -> N
 
 def _wait_for_course(model: Model, told: str) -> Look:
     return model.wait_for(
-        lambda look: look.current and _told(look) == told, seconds=60, what=f"{model.name}: {told}"
+        lambda look: look.current and _told(look) == told, seconds=120, what=f"{model.name}: {told}"
     )
 
 
@@ -185,7 +186,7 @@ def _restart(scene: Scene, played: PlayedGateway, epoch: int) -> float:
     played.release()
     scene.history.wait_for(
         lambda: scene.operator.epoch > epoch,
-        seconds=60,
+        seconds=120,
         explain=lambda: f"nobody leads again\n{scene.operator.logs()}",
     )
     return time.time()
@@ -217,7 +218,7 @@ def _place(look: Look) -> tuple[str, ...]:
 
 def _assert_went_on(model: Model, parked: Look) -> None:
     """The rollout that was parked has ended as one that nobody disturbed."""
-    promoted = model.wait_for_phase("Healthy", seconds=90, since=parked.at)
+    promoted = model.wait_for_phase("Healthy", seconds=120, since=parked.at)
     assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
     assert not promoted.rejected_versions
     looks = [look for look in model.looks() if look.active and look.stable_version]

@@ -75,7 +75,7 @@ def test_crash_looping_candidate_never_gets_weight(scene: Scene) -> None:
         what="the pods' own reason is told",
     )
     assert waits.phase == "Pending"
-    back = model.wait_for_phase("RolledBack", seconds=90, since=applied_at)
+    back = model.wait_for_phase("RolledBack", seconds=120, since=applied_at)
     assert "no progress" in back.status["rejectedRevisions"][0]["reason"]
     revision = back.rollout["revision"]
     assert {weight_of(seen.body, revision) for seen in model.routes()} == {0.0}

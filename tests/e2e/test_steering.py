@@ -24,10 +24,10 @@ def test_without_traffic_a_step_holds_and_says_why(scene: Scene) -> None:
     model.apply("1")
     model.wait_for_phase("Healthy", seconds=60)
     applied_at = model.apply("2")
-    held = model.wait_for_weight(20.0, seconds=30, since=applied_at)
+    held = model.wait_for_weight(20.0, seconds=60, since=applied_at)
     named = model.wait_for(
         lambda look: look.waiting_for.get("reason") == "NoData",
-        seconds=90,
+        seconds=150,
         since=held.at,
         what="the missing data are named",
     )
@@ -46,7 +46,7 @@ def test_edit_in_mid_step_starts_again_at_the_first_step_with_the_new_revision(
     model = scene.model(steps=[(20.0, "1s"), (60.0, "60s")])
     load = serve_first(model)
     applied_at = model.apply("2")
-    second = model.wait_for_weight(60.0, seconds=60, since=applied_at)
+    second = model.wait_for_weight(60.0, seconds=120, since=applied_at)
     edited_at = model.apply("3")
     again = model.wait_for_weight(20.0, seconds=60, since=edited_at)
     assert again.step["index"] == 0
@@ -149,7 +149,7 @@ def test_neighbours_do_not_disturb_each_other(scene: Scene) -> None:
     good_load = serve_first(good)
     good_at = good.apply("2")
     bad_at = bad.apply("2", env={"FAIL_RATIO": "0.3"})
-    back = bad.wait_for_phase("RolledBack", seconds=60, since=bad_at)
+    back = bad.wait_for_phase("RolledBack", seconds=120, since=bad_at)
     promoted = good.wait_for_phase("Healthy", seconds=90, since=good_at)
     assert (back.stable_version, back.rejected_versions) == ("1", ["2"])
     assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")

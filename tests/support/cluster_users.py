@@ -16,7 +16,7 @@ from tests.demo.users import Users, read_users
 from tidegate import ports
 
 LONGEST_SECONDS = 600
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 PORT = 8080
 
 
