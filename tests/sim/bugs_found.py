@@ -141,9 +141,23 @@ FOUND = (
     Bug(
         name="a step is dated anew at a weight that is lost (found by the simulator)",
         file="rollout/clockjump.py",
-        old="if ends or not turn.weight_stands else",
-        new="if ends else",
+        old="return plan.confirm(turn) if turn.weight_stands else turn",
+        new="return plan.confirm(turn)",
         plays=("bounced_by_wrong_clock",),
+    ),
+    Bug(
+        name="a step whose date was lost gets none under the right clock (found by the simulator)",
+        file="rollout/clockjump.py",
+        old="if ends or _is_dated(turn.rollout):",
+        new="if ends or _is_dated(turn.rollout) or rollout.step.confirmed_at <= turn.now:",
+        plays=("dated_by_nobody",),
+    ),
+    Bug(
+        name="an action of several writes outlives leadership (found by the simulator)",
+        file="controller/actuator.py",
+        old='already ours counts as created."""\n        if not self._leading():\n',
+        new='already ours counts as created."""\n        if not around.meta.namespace:\n',
+        plays=("deposed_within_an_action",),
     ),
     Bug(
         name="intervals of the future stay closed (found by the simulator)",
@@ -242,8 +256,8 @@ FOUND = (
     Bug(
         name="a late deletion meets a revision that is tried again",
         file="controller/actuator.py",
-        old='version=metadata["resourceVersion"],\n',
-        new='version="",\n',
+        old="self._delete(kind, metadata, around, version=version)",
+        new="self._delete(kind, metadata, around)",
         plays=("back_as_it_goes",),
     ),
     Bug(

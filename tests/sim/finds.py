@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sim import facts
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
+from tests.sim.finds_lease import FreezesInAnAction, deposed_within_an_action
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
@@ -144,6 +145,21 @@ async def bounced_by_wrong_clock(run: Run) -> None:
     process.wall_offset_seconds = 0.0
     run.people.deploy("v1")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def dated_by_nobody(run: Run) -> None:
+    """The clock is an hour back while a route is lost, and right again before the weight is back."""
+    process = await lead_to_weight(run, "bad")
+    process.wall_offset_seconds = -3600.0
+
+    def rights(change: Change) -> None:
+        if change.kind is ports.HTTP_ROUTE and change.new is not None:
+            run.cluster.listeners.remove(rights)
+            process.wall_offset_seconds = 0.0
+
+    run.cluster.listeners.append(rights)
+    run.people.delete(ports.HTTP_ROUTE, NAME)
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
 
 
 async def deadline_without_route(run: Run) -> None:
@@ -444,6 +460,7 @@ PLAYS = BY_NAME | {
         _found(clock_back, make_nemesis=WrongClock),
         _found(clock_ahead, make_nemesis=WrongClock),
         _found(bounced_by_wrong_clock, make_nemesis=WrongClock),
+        _found(dated_by_nobody, make_nemesis=WrongClock),
         _found(abort_forgotten, may_reject_good=True),
         _found(deadline_without_route, may_reject_good=True),
         _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),
@@ -468,6 +485,7 @@ PLAYS = BY_NAME | {
         _found(renewed_too_late, make_nemesis=AnswersLate),
         _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
         _found(gone_unseen, make_nemesis=DeafToServices),
+        _found(deposed_within_an_action, make_nemesis=FreezesInAnAction, replicas=2),
         _found(lost_at_start, make_nemesis=LosesFirstEvents),
     )
 }

@@ -163,7 +163,9 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
     require(revision != facts.stable(body), "I4", f"stable {revision} loses its pods")
     route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
     share = facts.shares(route, name=NAME).get(revision, 0.0)
-    if change.verb != "create" and provider(memory) == "GatewayAPI":
+    # A route that a predecessor made late gives the traffic that nobody else could serve either.
+    rejected_first = not facts.stable(body) and revision in memory.quarantined
+    if change.verb != "create" and provider(memory) == "GatewayAPI" and not rejected_first:
         require(share == 0, "S5", f"{revision} has {share:g} % and loses its pods")
     entry = memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME)
     require(facts.selected(entry) != revision, "S5", f"{revision} is selected and loses its pods")

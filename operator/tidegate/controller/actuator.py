@@ -7,7 +7,7 @@ the store at once, so that no later pass decides on an older state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -22,6 +22,7 @@ from tidegate.traffic import provider
 # A version that no object has: an apply that is meant to create must not overwrite what another
 # leader has created meanwhile. ("0" would mean: whatever is there.)
 NEVER = "1"
+LEADERSHIP_LOST = ports.Retryable(message="leadership was lost")
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
 
@@ -46,11 +47,15 @@ class Surroundings:
 
 
 class Actuator:
-    """Turns actions into requests; returns the failure that ended them, or None."""
+    """Turns actions into requests; returns the failure that ended them, or None.
 
-    def __init__(self, *, api: ports.KubeApi, store: Store) -> None:
+    Leadership is asked for before every write: an action of several may outlive it.
+    """
+
+    def __init__(self, *, api: ports.KubeApi, store: Store, leading: Callable[[], bool]) -> None:
         self._api = api
         self._store = store
+        self._leading = leading
 
     async def perform(self, action: actions.Action, around: Surroundings) -> ports.Failure | None:
         """Carry out one action; a failure leaves the rest of the decision to the next pass."""
@@ -100,6 +105,8 @@ class Actuator:
         self, kind: ports.Kind, document: model.Document, around: Surroundings
     ) -> ports.Failure | None:
         """Create; an object of that name that is already ours counts as created."""
+        if not self._leading():
+            return LEADERSHIP_LOST
         body = plain(document)
         namespace = around.meta.namespace
         result = await self._api.create(kind, namespace=namespace, body=body)
@@ -170,15 +177,10 @@ class Actuator:
                 continue
             # With the version, since the revision may be tried again before a late write arrives.
             metadata = body["metadata"]
-            result = await self._api.delete(
-                kind,
-                namespace=around.meta.namespace,
-                name=metadata["name"],
-                uid=metadata["uid"],
-                version=metadata["resourceVersion"],
-            )
-            if not isinstance(result, ports.Ok):
-                return await self._learned(kind, metadata["name"], result, around)
+            version = metadata["resourceVersion"]
+            failure = await self._delete(kind, metadata, around, version=version)
+            if failure is not None:
+                return await self._learned(kind, metadata["name"], failure, around)
         return None
 
     async def _delete_record(
@@ -188,10 +190,7 @@ class Actuator:
         body = self._store.get(kind, namespace=namespace, name=action.name)
         if body is None:
             return None
-        result = await self._api.delete(
-            kind, namespace=namespace, name=action.name, uid=body["metadata"]["uid"]
-        )
-        return None if isinstance(result, ports.Ok) else result
+        return await self._delete(kind, body["metadata"], around)
 
     # --- traffic ---------------------------------------------------------------------------------
 
@@ -236,6 +235,8 @@ class Actuator:
                 body["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"]
                 # A version alone would create the object anew once it is gone.
                 body["metadata"]["uid"] = seen["metadata"]["uid"]
+            if not self._leading():
+                return LEADERSHIP_LOST
             result = await self._api.apply(
                 kind, namespace=around.meta.namespace, body=body, force=urgent, urgent=urgent
             )
@@ -291,6 +292,8 @@ class Actuator:
         *,
         urgent: bool = False,
     ) -> ports.Failure | None:
+        if not self._leading():
+            return LEADERSHIP_LOST
         result = await self._api.json_patch(
             kind,
             namespace=around.meta.namespace,
@@ -299,6 +302,25 @@ class Actuator:
             urgent=urgent,
         )
         return self._took(kind, result)
+
+    async def _delete(
+        self,
+        kind: ports.Kind,
+        metadata: ports.Object,
+        around: Surroundings,
+        *,
+        version: str = "",
+    ) -> ports.Failure | None:
+        if not self._leading():
+            return LEADERSHIP_LOST
+        result = await self._api.delete(
+            kind,
+            namespace=around.meta.namespace,
+            name=metadata["name"],
+            uid=metadata["uid"],
+            version=version,
+        )
+        return None if isinstance(result, ports.Ok) else result
 
     def _took(self, kind: ports.Kind, result: ports.Result[ports.Object]) -> ports.Failure | None:
         if isinstance(result, ports.Ok):

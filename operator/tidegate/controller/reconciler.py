@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from tidegate import ports
 from tidegate.api import status as status_api
 from tidegate.controller import events
-from tidegate.controller.actuator import Actuator
+from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
 from tidegate.controller.observer import Gone, Look, Observer
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
@@ -41,7 +41,7 @@ class Reconciler:
         self._api = api
         self._store = store
         self._observer = observer
-        self._actuator = Actuator(api=api, store=store)
+        self._actuator = Actuator(api=api, store=store, leading=leading)
         self._clock = clock
         self._recorder = recorder
         self._identity = identity
@@ -87,8 +87,6 @@ class Reconciler:
     async def _perform(self, wanted: Sequence[actions.Action], look: Look) -> ports.Failure | None:
         """Carry out actions in order; the first failure ends the pass, the intent stays."""
         for action in wanted:
-            if not self._leading():
-                return ports.Retryable(message="leadership was lost")
             failure = await self._actuator.perform(action, look.around)
             if failure is not None:
                 return failure
@@ -139,7 +137,7 @@ class Reconciler:
         if document == status_api.write_status(look.observation.status):
             return None
         if not self._leading():
-            return ports.Retryable(message="leadership was lost")
+            return LEADERSHIP_LOST
         meta = look.observation.meta
         body: ports.Object = {
             "apiVersion": ports.MODEL_DEPLOYMENT.api_version,

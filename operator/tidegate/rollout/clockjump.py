@@ -23,11 +23,23 @@ def repair(turn: Turn) -> Turn:
     if rollout is None:
         return turn
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
-    step = rollout.step
-    if step is None or step.confirmed_at is None or step.confirmed_at <= turn.now:
-        return turn
     ends = rollout.stage is model.Phase.ROLLING_BACK
-    return turn if ends or not turn.weight_stands else plan.confirm(turn)
+    if ends or _is_dated(turn.rollout):
+        return turn
+    return plan.confirm(turn) if turn.weight_stands else turn
+
+
+def _is_dated(rollout: model.Rollout) -> bool:
+    """Whether evidence of the step may count; a date once lost stays so until its weight stands.
+
+    Meanwhile the clock may be right again, so that the step's own date says nothing any more.
+    """
+    step = rollout.step
+    return (
+        step is None
+        or step.confirmed_at is None
+        or rollout.plan[step.index].confirmed_at is not None
+    )
 
 
 def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:

@@ -106,6 +106,18 @@ def test_a_weight_that_was_lost_is_given_back_before_a_wrong_clock_dates_it_anew
     assert rollout.evidence_since == rollout.plan[0].confirmed_at == world.now
 
 
+def test_a_weight_that_was_lost_under_a_wrong_clock_is_dated_anew_under_the_right_one() -> None:
+    """Without a date its evidence would never count, and a candidate with traffic go unjudged."""
+    world = holding()
+    world.traffic = replace(world.traffic, weights={V1.hash: 100.0})
+    world.tick(-3600.0)
+    world.tick(3600.0)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert world.traffic.weights[V2.hash] == 50.0
+    assert rollout.evidence_since == rollout.plan[0].confirmed_at == world.now
+
+
 def test_a_pause_beyond_the_progress_deadline_is_not_looked_at_all_the_time() -> None:
     world = serving(progress_deadline_seconds=60.0)
     assert world.spec is not None
