@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from tests.sim import facts
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
-from tests.sim.finds_lease import FreezesInAnAction, deposed_within_an_action
+from tests.sim.finds_lease import (
+    AnswersLate,
+    FreezesAtAcquisition,
+    FreezesInAnAction,
+    deposed_within_an_action,
+    frozen_at_acquisition,
+    renewed_too_late,
+)
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
@@ -396,47 +403,6 @@ async def gone_unseen(run: Run) -> None:
     run.people.delete(ports.SERVICE, NAME)
     run.people.delete(MD, NAME)
     assert await run.until(lambda: run.body is None, limit=20.0), "deletion hangs"
-
-
-class FreezesAtAcquisition(Calm):
-    """The first process stands still, from the first write of the Lease on, past its deadline."""
-
-    def on_request(self, process: Process, request: http.Request) -> CallPlan:
-        if process.name.endswith(".1") and request.verb == "put_lease" and not self._frozen:
-            self._frozen = True
-            process.run.loop.call_later(0.002, process.pause)
-            process.run.loop.call_later(12.0, process.resume)
-        return WELL
-
-    _frozen = False
-
-
-class AnswersLate(Calm):
-    """The first two replies about the Lease are slow; the lists are complete in between.
-
-    The second one arrives when the deadline of the first renewal is over.
-    """
-
-    _renewals = 0
-
-    def on_request(self, process: Process, request: http.Request) -> CallPlan:
-        if not process.name.endswith(".1") or request.verb != "put_lease":
-            return WELL
-        self._renewals += 1
-        return CallPlan(reply_seconds=6.0) if self._renewals <= 2 else WELL
-
-    def list_seconds(self, kind: ports.Kind) -> float:
-        return 11.0 if kind is ports.MODEL_DEPLOYMENT else 0.0
-
-
-async def renewed_too_late(run: Run) -> None:
-    """Whoever looked while nobody led must not wait for ever."""
-    await serve_first(run)
-
-
-async def frozen_at_acquisition(run: Run) -> None:
-    """Somebody must work in the end."""
-    await serve_first(run)
 
 
 def _found(play: Any, **options: Any) -> Scenario:
