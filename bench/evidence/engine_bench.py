@@ -21,7 +21,7 @@ from tests.support.evidence_simulation import Run, Scenario, Slowness, Summary, 
 
 from tidegate.evidence import ledger, planner
 from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 SEED = 20_261_121
 SCRAPE_SECONDS = 15.0

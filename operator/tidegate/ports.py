@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from tidegate.rollout import model
+from tidegate import model
 
 Object = dict[str, Any]  # a Kubernetes object as decoded JSON
 T = TypeVar("T")

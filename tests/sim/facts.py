@@ -6,8 +6,9 @@ from typing import Any
 
 from tests.sim.fields import Object
 
-from tidegate.rollout import objects, workloads
-from tidegate.rollout.upkeep import FINALIZER
+from tidegate.model import objects
+from tidegate.revisions import render
+from tidegate.rollout.duties import FINALIZER
 
 NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
     {
@@ -35,7 +36,7 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
         "hold",
     }
 )
-assert workloads.DRAIN_SECONDS  # the pods' drain is part of the world's contract
+assert render.DRAIN_SECONDS  # the pods' drain is part of the world's contract
 
 
 def status(body: Object | None) -> Object:

@@ -18,7 +18,7 @@ from tests.sim.people import MD, NAME, NAMESPACE
 from tidegate import ports
 from tidegate.adapters import kube_http as http
 from tidegate.api import revision
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 if TYPE_CHECKING:
     from tests.sim.replica import Process

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from tidegate import model
 from tidegate.adapters import kube_http
 from tidegate.api import convert, record, revision, status
 from tidegate.controller import observer
 from tidegate.evidence import history
 from tidegate.evidence.readings import Shape
-from tidegate.rollout import model, workloads
+from tidegate.revisions import state
 
 _known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 _written: deque[tuple[model.Status, dict[str, Any]]] = deque(maxlen=8)
@@ -108,7 +109,7 @@ def install() -> None:
     convert.read_spec = _by_identity("spec", convert.read_spec, _spec)
     revision.revision_of = _by_identity("revision", revision.revision_of, _spec)
     status.write_status = _by_value(status.write_status)
-    workloads.revision_state = _by_documents(workloads.revision_state)
+    state.revision_state = _by_documents(state.revision_state)
     observer.resolve_templates = _unless_referred(observer.resolve_templates)  # type: ignore[attr-defined]
     status.read_status = _by_identity("status", status.read_status, _itself)
     history.Past.table = _by_edges(history.Past.table)  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from tests.sim.fields import Object
 from tidegate import ports
 from tidegate.adapters import kube_http as http
 from tidegate.api import revision
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 if TYPE_CHECKING:
     from tests.sim.run import Run

@@ -11,7 +11,7 @@ from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
 from tests.sim.people import MD, NAME, NAMESPACE
 
 from tidegate import ports
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 VERY_MOMENT_SECONDS = 0.1
 LONGEST_LAG_SECONDS = 60.0

@@ -6,9 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.adapters import kube_http as http
-from tidegate.rollout import model
 
 
 class Trace:

@@ -14,7 +14,7 @@ from tests.sim.people import MD, NAME, NAMESPACE
 from tests.sim.world import Truth
 
 from tidegate import ports
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 WRITABLE = {
     MD,

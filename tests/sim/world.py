@@ -20,7 +20,7 @@ from tests.sim.metrics import PodCounters, Prometheus
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 SCRAPE_SECONDS = 2.0

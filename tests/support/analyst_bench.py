@@ -13,11 +13,11 @@ import evidence_build as build
 import port_fakes
 from metric_source import FakeSeries, FakeSource, Row
 
+from tidegate import model
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.evidence.model import Ratio, Selector, Template
 from tidegate.evidence.templates import resolve_templates
 from tidegate.ports import Ok, RawAnswer, Result, Retryable
-from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
 SCRAPE = build.SCRAPE

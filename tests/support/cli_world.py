@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import convert, record
-from tidegate.rollout import model
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 STABLE = model.Revision(hash="6d9f7c01ab", digest="6d9f7c01ab" + "0" * 54, model_version="1.4.0")

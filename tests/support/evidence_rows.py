@@ -8,7 +8,7 @@ from tidegate.evidence.dispersion import Phi, PhiSource
 from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Problem
 from tidegate.evidence.rows import Counts, Row
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)
 UNMEASURED = Phi(value=10.0, df=0, source=PhiSource.UNMEASURED)

@@ -18,7 +18,7 @@ from tidegate.evidence import dispersion, engine, eprocess, latency, ledger, rel
 from tidegate.evidence.dispersion import Phi, Spread
 from tidegate.evidence.judgement import Context, EvidenceConfig
 from tidegate.evidence.rows import Counts, Row
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 Array = npt.NDArray[np.float64]
 

@@ -7,8 +7,7 @@ import heapq
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from tidegate import ports
-from tidegate.rollout import model
+from tidegate import model, ports
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from tidegate.rollout import actions, model, phases, upkeep
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import decide, duties
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -163,7 +165,7 @@ class World:
 
     def step(self) -> actions.Decision:
         """One pass: decide, lower, write status, do the rest, then let pods become ready."""
-        decision = phases.decide(self.observe())
+        decision = decide.decide(self.observe())
         for action in actions.lowering(decision.actions):
             self._do(action)
         if decision.status != self.status:
@@ -246,9 +248,9 @@ class World:
             case actions.DeleteRevision():
                 del self.revisions[action.revision]
             case actions.AddFinalizer():
-                self.finalizers = (*self.finalizers, upkeep.FINALIZER)
+                self.finalizers = (*self.finalizers, duties.FINALIZER)
             case actions.RemoveFinalizer():
-                self.finalizers = tuple(f for f in self.finalizers if f != upkeep.FINALIZER)
+                self.finalizers = tuple(f for f in self.finalizers if f != duties.FINALIZER)
 
     def _shift(self, action: actions.SetTraffic) -> None:
         weights = {action.stable: action.split.stable_percent}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tidegate.rollout import model
+from tidegate import model
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A, B, C = "6d9f7c01ab", "8b1c22e9d4", "77aa01b2c3"

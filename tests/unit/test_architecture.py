@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "operator" / "tidegate"
 CLOCK = PACKAGE / "adapters" / "clock.py"
-MODEL = PACKAGE / "rollout" / "model" / "__init__.py"
+MODEL = PACKAGE / "model" / "__init__.py"
 # Dotted names that only adapters/clock.py may use: time and chance enter through ports.
 BANNED = {
     "asyncio.sleep",
@@ -93,5 +93,5 @@ def test_the_package_of_the_model_only_passes_on_what_its_modules_define() -> No
     assert isinstance(names, ast.Assign)
     assert [dotted(it) for it in names.targets] == ["__all__"]
     assert {it.module for it in imports if isinstance(it, ast.ImportFrom)} == {
-        f"tidegate.rollout.model.{path.stem}" for path in MODEL.parent.glob("[!_]*.py")
+        f"tidegate.model.{path.stem}" for path in MODEL.parent.glob("[!_]*.py")
     }

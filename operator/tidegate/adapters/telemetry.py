@@ -23,8 +23,7 @@ from prometheus_client import (
     exposition,
 )
 
-from tidegate import ports
-from tidegate.rollout import model
+from tidegate import model, ports
 
 _LOGGER = logging.getLogger("tidegate")
 _PASS_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from tidegate import model
 from tidegate.api import schema
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
-from tidegate.rollout import model
 
 DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
 

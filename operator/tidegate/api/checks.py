@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tidegate import model
 from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
 from tidegate.evidence.templates import NOT_FOUND
-from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
 _NAME = re.compile(schema.DNS_LABEL)

@@ -1,10 +1,11 @@
-"""From Kubernetes objects to the words of `rollout.model` and back; total, whatever comes in."""
+"""From Kubernetes objects to the words of `model` and back; total, whatever comes in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate import model
 from tidegate.api import analysis_types, checks, types, violations
 from tidegate.api.durations import seconds_of
 from tidegate.api.revision import canonical, mapping
@@ -12,7 +13,6 @@ from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.evidence import presets
 from tidegate.evidence.templates import NOT_FOUND
-from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]

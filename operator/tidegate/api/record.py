@@ -12,12 +12,12 @@ from typing import Any
 import pydantic
 
 import tidegate
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import record_types as doc
 from tidegate.api import status as status_api
 from tidegate.api import status_types
 from tidegate.api.revision import mapping
-from tidegate.rollout import model, objects
+from tidegate.model import objects
 
 # Of 10 kB; metadata, with the fields that the API server manages, takes up to 2 kB.
 LIMIT_BYTES = 7_500

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.rollout import model
+from tidegate import model
 
 DIGITS = 10
 

@@ -1,4 +1,4 @@
-"""`rollout.model.Status` to its document in the cluster and back."""
+"""`model.Status` to its document in the cluster and back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pydantic
 
+from tidegate import model
 from tidegate.api import status_types as doc
 from tidegate.api.revision import mapping
-from tidegate.rollout import model
 
 _ATTEMPTS = 3  # broken members and items go first, then items that repeat a key
 

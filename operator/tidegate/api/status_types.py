@@ -1,4 +1,4 @@
-"""The status as it stands in the cluster (api.md, 6.1): what `rollout.model.Status` carries.
+"""The status as it stands in the cluster (api.md, 6.1): what `model.Status` carries.
 
 The schema must know every field that is written: an applied status with an undeclared field is
 answered with 500. Texts are cut at their limit, so that a long message never blocks a write.
@@ -13,9 +13,9 @@ from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, WithJson
 from pydantic.functional_serializers import PlainSerializer
 from pydantic.functional_validators import AfterValidator
 
+from tidegate import model
 from tidegate.api import durations, schema
 from tidegate.api.schema import Part
-from tidegate.rollout import model
 
 PLAN_MAX_ITEMS = 32
 METRICS_MAX_ITEMS = 32

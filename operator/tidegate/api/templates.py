@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from tidegate import model
 from tidegate.api import template_types, violations
 from tidegate.api.revision import canonical, mapping
 from tidegate.evidence import model as evidence
-from tidegate.rollout import model
 
 
 def read_template(

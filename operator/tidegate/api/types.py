@@ -11,12 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from tidegate import model
 from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
 from tidegate.evidence import presets
-from tidegate.rollout import model
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
 RESERVED_LABEL_PREFIX = "tidegate.dev/"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic_core import ErrorDetails
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = TypeVar("P", bound=pydantic.BaseModel)
 _SHOWN = 60

@@ -20,7 +20,7 @@ from tidegate.evidence import codec, engine, planner, replay
 from tidegate.evidence.dispersion import PhiSource
 from tidegate.evidence.judgement import Context, EvidenceConfig, Finding, Judgement, MetricRule
 from tidegate.evidence.model import Reason
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 STDIN = "-"
 Say = Callable[[str], None]

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import documents, durations
 from tidegate.api.revision import mapping
 from tidegate.cli import outcome, render, requests, views
 from tidegate.cli.outcome import CliError
-from tidegate.rollout import model, objects
+from tidegate.model import objects
 
 WATCH_SECONDS = 2.0
 ANSWER_SECONDS = 0.5

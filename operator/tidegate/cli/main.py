@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tidegate import model
 from tidegate.adapters import clock
 from tidegate.cli import kubectl, offline, outcome, parser
 from tidegate.cli.outcome import CliError
 from tidegate.cli.parser import reference_page
 from tidegate.cli.render import escaped
-from tidegate.rollout import model
 
 __all__ = ["main", "reference_page"]
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import convert, crdgen, documents
 from tidegate.api.revision import mapping
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import escaped
 from tidegate.evidence.templates import preset_violations
-from tidegate.rollout import model
 
 STDIN = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})

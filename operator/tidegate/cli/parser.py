@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import tidegate
+from tidegate import model
 from tidegate.api import durations
 from tidegate.cli import outcome, requests
-from tidegate.rollout import model
 
 WAIT = "10s"
 WATCH_TIMEOUT = "1h"

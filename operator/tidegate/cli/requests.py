@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import convert
 from tidegate.cli import outcome, views
 from tidegate.cli.outcome import CliError
-from tidegate.rollout import model
 
 REASON_LIMIT = 512
 

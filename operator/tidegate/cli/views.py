@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tidegate import model
 from tidegate.api import convert, durations, record
 from tidegate.cli.render import NOTHING, age, clipped, escaped, fields, instant, number, table
-from tidegate.rollout import model
 
 _MESSAGE_LIMIT = 80
 UNSEEN = "not seen by the operator yet"

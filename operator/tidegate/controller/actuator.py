@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import record
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
-from tidegate.rollout import actions, model, objects, workloads
-from tidegate.rollout.upkeep import FINALIZER
+from tidegate.model import actions, objects
+from tidegate.revisions import render
+from tidegate.rollout.duties import FINALIZER
 from tidegate.traffic import provider
 
 # A version that no object has: an apply that is meant to create must not overwrite what another
@@ -89,10 +90,10 @@ class Actuator:
     ) -> ports.Failure | None:
         meta, spec = around.meta, around.seen.spec
         assert spec is not None
-        deployment = workloads.render_deployment(
+        deployment = render.render_deployment(
             meta, spec, action.revision, replicas=action.replicas, role=action.role
         )
-        service = workloads.render_service(meta, spec, action.revision, role=action.role)
+        service = render.render_service(meta, spec, action.revision, role=action.role)
         if action.revision.hash not in around.deployments:
             failure = await self._create(ports.DEPLOYMENT, deployment, around)
             if failure is not None:

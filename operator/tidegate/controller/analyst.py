@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidegate import model
 from tidegate.controller import casebook, gathering
 from tidegate.controller.casebook import Case, Setting
 from tidegate.controller.desk import Desk
@@ -22,7 +23,6 @@ from tidegate.evidence.judgement import Context
 from tidegate.evidence.model import Identity, Problem, Reason, Template
 from tidegate.evidence.rules import is_counted
 from tidegate.ports import Clock, MetricSource, Recorder
-from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
 HISTORY_INTERVALS = 60

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from tidegate import model
 from tidegate.controller.display import Display
 from tidegate.controller.gathering import Pieces
 from tidegate.evidence import (
@@ -31,7 +32,6 @@ from tidegate.evidence.readings import Shape
 from tidegate.evidence.records import RunningDigest
 from tidegate.evidence.rows import Row
 from tidegate.ports import Recorder
-from tidegate.rollout import model
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tidegate import model
 from tidegate.evidence import engine, report
 from tidegate.evidence.judgement import Check, EvidenceConfig, Finding, Judgement
 from tidegate.evidence.ledger import Ledger
 from tidegate.evidence.model import Template
 from tidegate.evidence.rows import Row
-from tidegate.rollout import model
 
 FRESH_ROWS = 256  # up to here each new row gives new intervals; of longer tables they hardly move
 

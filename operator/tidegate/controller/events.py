@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-from tidegate import ports
-from tidegate.rollout import actions, model
+from tidegate import model, ports
+from tidegate.model import actions
 
 CONTROLLER = "tidegate.dev/controller"
 LONGEST_NOTE = 1024

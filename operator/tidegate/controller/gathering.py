@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidegate import model
 from tidegate.controller.desk import Desk
 from tidegate.evidence import queries
 from tidegate.evidence.intervals import MetricSeries
@@ -14,7 +15,6 @@ from tidegate.evidence.narrowing import Narrowing
 from tidegate.evidence.queries import Free, Wanted
 from tidegate.evidence.readings import counts_complement
 from tidegate.evidence.substitution import Unsafe
-from tidegate.rollout import model
 
 Asked = Mapping[str, Wanted | Narrowing | Free] | Problem
 

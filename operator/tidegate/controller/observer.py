@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import convert, record, revision, status, templates
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
@@ -18,7 +18,8 @@ from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.model import Template
 from tidegate.evidence.templates import Find, resolve_templates
-from tidegate.rollout import model, objects, workloads
+from tidegate.model import objects
+from tidegate.revisions import state
 from tidegate.settings import Settings
 from tidegate.traffic.provider import Reference, provider_for
 
@@ -211,14 +212,14 @@ class Observer:
         pods = await self._troubled_pods(seen, children)
         states = {}
         for hash_, deployment in children.deployments.items():
-            state = workloads.revision_state(
+            found = state.revision_state(
                 deployment,
                 service=children.services.get(hash_),
                 endpoint_slices=children.slices,
                 pods=pods,
             )
-            if state is not None:
-                states[hash_] = state
+            if found is not None:
+                states[hash_] = found
         return replace(
             seen, revisions=states, violations=(*seen.violations, *_collision(seen, states))
         )
@@ -271,7 +272,7 @@ class Observer:
             targets,
             meta=seen.meta,
             spec=seen.spec,
-            ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
+            ready_pods={hash_: one.ready for hash_, one in seen.revisions.items()},
         )
 
     # --- the world -------------------------------------------------------------------------------

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import status as status_api
 from tidegate.controller import events
 from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
 from tidegate.controller.observer import Gone, Look, Observer
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
-from tidegate.rollout import actions, model, phases
+from tidegate.model import actions
+from tidegate.rollout import decide
 
 LOWERING_RETRY_SECONDS = 0.3
 BLOCKED_RETRY_SECONDS = 300.0
@@ -62,7 +63,7 @@ class Reconciler:
             return self._failed(key, look, exposed=False)
         self._stale.discard(key)
         self._known.add(key)
-        return await self._carry_out(key, look, phases.decide(look.observation))
+        return await self._carry_out(key, look, decide.decide(look.observation))
 
     def _takes_over(self, key: Key) -> bool:
         """A first look at what somebody else began: a follower's watch may have hung meanwhile."""

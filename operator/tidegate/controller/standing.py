@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.evidence.model import Identity, Problem
-from tidegate.rollout.model import Json
+from tidegate.model import Json
 
 MISSED_LOOKS = 2
 KEPT_TICKS = 2  # the newest, and one that late askers or a rollout that catches up still need

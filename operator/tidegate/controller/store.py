@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import record
 from tidegate.controller.workqueue import Key
-from tidegate.rollout import model
 
 MODEL_DEPLOYMENT_LABEL = "tidegate.dev/model-deployment"
 WATCH_SELECTOR = "tidegate.dev/watch=true"

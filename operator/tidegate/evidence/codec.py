@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 
-from tidegate.rollout.model import Document, Json
+from tidegate.model import Document, Json
 
 T = typing.TypeVar("T")
 

@@ -30,7 +30,7 @@ from tidegate.evidence.judgement import (
 from tidegate.evidence.ledger import Account, Ledger
 from tidegate.evidence.model import Reason
 from tidegate.evidence.rows import Row
-from tidegate.rollout.model import Outcome, Verdict
+from tidegate.model import Outcome, Verdict
 
 # Of several reasons to hold the first is reported (evidence.md, 13).
 _HOLD_ORDER = (

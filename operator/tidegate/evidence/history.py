@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tidegate import model
 from tidegate.evidence import counters, histograms, intervals, readings
 from tidegate.evidence.dispersion import Spread
 from tidegate.evidence.grid import LATE_SECONDS, Grid, WeightChange
@@ -14,7 +15,6 @@ from tidegate.evidence.histograms import Histogram
 from tidegate.evidence.intervals import MetricSeries, Table
 from tidegate.evidence.model import Identity, Latency, Problem, Template, Window
 from tidegate.evidence.readings import Shape
-from tidegate.rollout import model
 
 COMMON = 0.5
 _BEFORE = -1  # no step of the plan

@@ -14,7 +14,7 @@ from tidegate.evidence import eprocess
 from tidegate.evidence.confidence import Interval
 from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.model import Problem, Reason
-from tidegate.rollout.model import Outcome, Verdict
+from tidegate.model import Outcome, Verdict
 
 OPEN = Interval(lower=None, upper=None)
 

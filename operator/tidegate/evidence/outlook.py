@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tidegate import model
 from tidegate.evidence import planner
 from tidegate.evidence.dispersion import Phi, Spread
 from tidegate.evidence.intervals import Table
 from tidegate.evidence.judgement import EvidenceConfig, MetricRule
-from tidegate.rollout import model
 
 DOUBLING = 2.0
 MAX_WEIGHT = 50.0  # above it a lighter stable, not the candidate, limits what can be seen

@@ -11,10 +11,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tidegate import model
 from tidegate.evidence import counters, histograms
 from tidegate.evidence.model import Identity, Latency, Problem, Reason, Series, Window
 from tidegate.evidence.rows import Row
-from tidegate.rollout import model
 
 MIN_COMMON_EDGES = 3
 MAX_EDGES = 16

@@ -14,7 +14,7 @@ from tidegate.evidence import codec
 from tidegate.evidence.dispersion import Phi, PhiSource
 from tidegate.evidence.model import Problem, Reason
 from tidegate.evidence.rows import Counts, Flag, PodCounts, Row
-from tidegate.rollout.model import Document, Json
+from tidegate.model import Document, Json
 
 
 def document(row: Row) -> Document:

@@ -17,7 +17,7 @@ from tidegate.evidence import codec, engine, ledger, records
 from tidegate.evidence.judgement import OPEN, Context, EvidenceConfig, Judgement
 from tidegate.evidence.ledger import Ledger
 from tidegate.evidence.rows import Row
-from tidegate.rollout.model import Document, Json
+from tidegate.model import Document, Json
 
 T = TypeVar("T")
 

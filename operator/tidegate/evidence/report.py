@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tidegate import model
 from tidegate.evidence import confidence, histograms
 from tidegate.evidence.confidence import Interval
 from tidegate.evidence.histograms import Histogram
@@ -14,7 +15,6 @@ from tidegate.evidence.ledger import Ledger, Totals
 from tidegate.evidence.model import Latency, Template
 from tidegate.evidence.readings import counts_complement
 from tidegate.evidence.rows import Row
-from tidegate.rollout import model
 
 
 def results(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from tidegate import model
 from tidegate.evidence import presets
 from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Latency, Query, Ratio, Template, Value
 from tidegate.evidence.readings import NO_SHAPE, Shape, counts_complement
-from tidegate.rollout import model
 
 TOLERANCE = 0.1
 TOLERANCE_OF_ONE_POD = 0.25  # one pod may sit on a slower node than the others

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.evidence.model import Identity, Problem, Reason, Series
-from tidegate.rollout.model import Json
+from tidegate.model import Json
 
 _IDENTITY_LABELS = ("namespace", "model_deployment", "revision")
 # Labels that tell two scrapes of one target apart, but not two targets.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from tidegate import model
 from tidegate.evidence import presets, queries, rules
 from tidegate.evidence.model import Identity, Query, Template, Variable
 from tidegate.evidence.substitution import Unsafe
-from tidegate.rollout import model
 
 NOT_FOUND = "ReferenceNotFound"
 UNSUPPORTED = "UnsupportedByProvider"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.rollout.turn import Turn, weight_text
 from tidegate.rollout.waiting import is_paused
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, model, plan, record, waiting
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20

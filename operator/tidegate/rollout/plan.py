@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.rollout.turn import Turn, weight_text
 from tidegate.traffic.provider import provider_for
 

@@ -8,7 +8,8 @@ Source: api.md, 11.
 
 from __future__ import annotations
 
-from tidegate.rollout import actions, model
+from tidegate import model
+from tidegate.model import actions
 from tidegate.rollout.turn import Turn
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tidegate.rollout import ending, model, waiting, walking
+from tidegate import model
+from tidegate.rollout import ending, reach, waiting
 from tidegate.rollout.turn import Turn
 
 LONGEST_AGE = timedelta(hours=1)
@@ -115,9 +116,9 @@ def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
         case model.RequestKind.RESUME:
             return waiting.stop_waiting(turn)
         case model.RequestKind.PROMOTE:
-            return walking.pass_step(turn) if _step_confirmed(turn) else waiting.stop_waiting(turn)
+            return reach.pass_step(turn) if _step_confirmed(turn) else waiting.stop_waiting(turn)
         case model.RequestKind.PROMOTE_FULL:
-            return walking.promote_fully(turn)
+            return reach.promote_fully(turn)
 
 
 def _step_confirmed(turn: Turn) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, ending, model, plan, readiness, record, waiting
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import ending, links, plan, record, waiting
 from tidegate.rollout.turn import Turn
 
 CONFIRM_LOOK_SECONDS = 1.0
@@ -88,7 +90,7 @@ def work_initializing(turn: Turn) -> Turn:
     """Serve the first revision directly once it is ready; there is nothing to compare it with."""
     rollout = turn.rollout
     revision = rollout.revision.hash
-    finding = readiness.missing_link(turn, 100.0)
+    finding = links.missing_link(turn, 100.0)
     if finding is not None:
         return _wait_or_fail(turn, finding)
     turn = waiting.stop_waiting(turn, only=waiting.ANY - {model.Waiting.ROUTE_NOT_READY})
@@ -100,7 +102,7 @@ def work_initializing(turn: Turn) -> Turn:
     if not traffic.accepted:
         message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
         return _wait_or_fail(
-            turn, readiness.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
+            turn, links.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
         )
     turn = ending.become_stable(turn)
     turn = ending.close(
@@ -109,11 +111,11 @@ def work_initializing(turn: Turn) -> Turn:
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
 
 
-def _wait_or_fail(turn: Turn, finding: readiness.Finding) -> Turn:
+def _wait_or_fail(turn: Turn, finding: links.Finding) -> Turn:
     waited = turn.stalled_seconds
     deadline = turn.spec.progress_deadline_seconds
     if waited >= deadline:
         reason = f"not ready after {deadline:.0f}s: {finding.message}"
         return ending.roll_back(turn, reason=reason, by="Deadline")
-    turn = readiness.wait_for(turn, finding)
+    turn = links.wait_for(turn, finding)
     return turn.look_again(min(deadline - waited + 0.1, 60.0))

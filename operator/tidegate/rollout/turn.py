@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tidegate.rollout import model
-from tidegate.rollout.actions import Action, Event, EventType, SetTraffic
+from tidegate import model
+from tidegate.model.actions import Action, Event, EventType, SetTraffic
 from tidegate.traffic.provider import provider_for
 
 IDLE_SECONDS = 600.0

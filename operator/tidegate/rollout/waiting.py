@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.rollout.turn import Turn
 
 PAUSES = frozenset(

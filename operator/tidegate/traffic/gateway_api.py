@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 from tidegate.traffic import entry, route, splits
 from tidegate.traffic.interface import (
     Capabilities,

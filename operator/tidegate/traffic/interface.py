@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tidegate.rollout import model
+from tidegate import model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

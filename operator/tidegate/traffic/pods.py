@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
 from tidegate.traffic.splits import DECIMALS, exact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic.gateway_api import GatewayAPI
 from tidegate.traffic.interface import (
     NO_PODS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic import entry, pods, splits
 from tidegate.traffic.interface import (
     Capabilities,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 from tidegate.traffic import entry, splits
 from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
 

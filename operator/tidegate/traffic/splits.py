@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from tidegate.rollout import model
+from tidegate import model
 
 DECIMALS = 4
 _WHOLE = 100 * 10**DECIMALS  # 100 percent in the smallest unit that a weight can have

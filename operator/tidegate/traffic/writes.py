@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 from tidegate.traffic.interface import Mechanism, WantedDocument
 
 

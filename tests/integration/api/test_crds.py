@@ -17,8 +17,8 @@ from api_rules import RULES, TEMPLATE_RULES, Case
 from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 
+from tidegate import model
 from tidegate.api import convert, documents, record, revision
-from tidegate.rollout import model
 
 pytestmark = pytest.mark.apiserver
 

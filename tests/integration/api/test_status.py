@@ -11,8 +11,8 @@ from api_client import Answer, ApiClient
 from api_examples import SMALLEST, place
 from status_examples import FULL_STATUS
 
+from tidegate import model
 from tidegate.api import convert
-from tidegate.rollout import model
 
 pytestmark = pytest.mark.apiserver
 

@@ -21,10 +21,11 @@ import pytest
 from api_examples import SMALLEST
 from tests.cluster.api import ControlPlane
 
+from tidegate import model
 from tidegate.api import convert, documents, revision
 from tidegate.cli import main as program
 from tidegate.cli import outcome
-from tidegate.rollout import model, phases
+from tidegate.rollout import decide
 
 pytestmark = pytest.mark.apiserver
 
@@ -97,7 +98,7 @@ class Namespace:
             violations=violations,
             request=convert.read_request(body["metadata"].get("annotations")),
         )
-        self.write_status(phases.decide(seen).status)
+        self.write_status(decide.decide(seen).status)
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         command = [str(TIDEGATE), *args, "-n", self.name]

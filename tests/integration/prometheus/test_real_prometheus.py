@@ -13,13 +13,13 @@ import evidence_build as build
 import port_fakes
 import pytest
 
+from tidegate import model
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.evidence.templates import resolve_templates
+from tidegate.model import Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer, Result, Retryable
-from tidegate.rollout import model
-from tidegate.rollout.model import Verdict
 from tidegate.settings import MetricSourceSettings
 
 LIMITS = {

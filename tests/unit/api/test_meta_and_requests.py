@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate import model
 from tidegate.api import convert
-from tidegate.rollout import model
 
 
 def test_identity_is_read() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON
 
+from tidegate import model
 from tidegate.api import convert, schema
-from tidegate.rollout import model
 from tidegate.settings import MetricSourceSettings
 
 SOURCES = {

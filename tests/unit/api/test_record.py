@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from status_examples import FULL_STATUS, NOON
 
 import tidegate
+from tidegate import model
 from tidegate.api import record
-from tidegate.rollout import model, objects
+from tidegate.model import objects
 
 META = model.ObjectMeta(
     namespace="ml-prod", name="fraud", uid="0c2f7a52", generation=3, resource_version="7"

@@ -9,7 +9,7 @@ from hypothesis import given
 from json_values import ANY_JSON
 
 from tidegate.api import revision
-from tidegate.rollout import objects
+from tidegate.model import objects
 
 
 def hash_of(body: Any) -> str:

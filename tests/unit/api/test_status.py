@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from json_values import ANY_JSON
 from status_examples import FULL_STATUS, NOON
 
+from tidegate import model
 from tidegate.api import convert, crdgen, status_types
-from tidegate.rollout import model
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=50)
 TIMES = st.datetimes(timezones=st.just(UTC))

@@ -10,11 +10,10 @@ import cli_world as world
 import pytest
 from cli_world import LeapingClock, MemoryApi
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.api import documents
 from tidegate.cli import kubectl, outcome
 from tidegate.cli.outcome import CliError
-from tidegate.rollout import model
 
 IRIS = kubectl.Target(namespace="ml", name="iris")
 AWAY = ports.Retryable(message="connection refused")

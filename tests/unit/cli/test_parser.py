@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tidegate import model
 from tidegate.cli import outcome, parser
-from tidegate.rollout import model
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_PLACE = {"namespace": "", "context": "", "kubeconfig": ""}

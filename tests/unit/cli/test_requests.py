@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidegate import model
 from tidegate.api import convert
 from tidegate.cli import outcome, requests, views
 from tidegate.cli.outcome import CliError
-from tidegate.rollout import model
 
 Kind = model.RequestKind
 EARLIER = {

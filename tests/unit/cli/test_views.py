@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import cli_world as world
 
+from tidegate import model
 from tidegate.cli import views
-from tidegate.rollout import model
 
 
 def seen(status: model.Status | None, **meta: object) -> views.Seen:

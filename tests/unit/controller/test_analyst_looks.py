@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from analyst_bench import START, Bench, run
 
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 
 def test_nothing_is_asked_before_settle_warm_up_and_one_scrape_are_over() -> None:

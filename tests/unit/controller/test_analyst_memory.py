@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from analyst_bench import COMPARE, OTHER, START, Bench, flow, run, two_sources
 
+from tidegate import model
 from tidegate.controller import analyst
 from tidegate.evidence.model import Selector
-from tidegate.rollout import model
 
 
 def test_an_edited_analysis_starts_evidence_anew() -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import port_fakes
 from analyst_bench import Bench, metric, run
 
+from tidegate import model
 from tidegate.evidence.model import Query, Template
-from tidegate.rollout import model
-from tidegate.rollout.model import Outcome, Verdict
+from tidegate.model import Outcome, Verdict
 
 
 def free(name: str, **more: object) -> model.Metric:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from analyst_bench import COMPARE, START, WARM, Bench, flow, metric, run, two_sources
 
+from tidegate import model
 from tidegate.evidence import replay
-from tidegate.rollout import model
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 NO_LIMIT = model.NO_THRESHOLD
 

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_source import Row
 
+from tidegate import model
+from tidegate.model import Outcome, Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer
-from tidegate.rollout import model
-from tidegate.rollout.model import Outcome, Verdict
 
 NO_LIMIT = model.NO_THRESHOLD
 LATENCY = {"threshold": NO_LIMIT, "preset": "latency-p95"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.demo import view
 
+from tidegate import model
 from tidegate.api.status import write_status
-from tidegate.rollout import model
 
 NOW = dt.datetime(2026, 11, 21, 12, 0, 30, tzinfo=dt.UTC)
 REVISION = model.Revision(hash="8b1c22e9d4", digest="sha256:8b", model_version="v2")

@@ -11,7 +11,7 @@ from tidegate.evidence import replay
 from tidegate.evidence.engine import decide
 from tidegate.evidence.judgement import Compare, Context, EvidenceConfig, MetricRule
 from tidegate.evidence.ledger import begin
-from tidegate.rollout.model import Document
+from tidegate.model import Document
 
 CONFIG = EvidenceConfig(
     metrics=(

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from evidence_rows import COMPARED, INDEPENDENT, UNMEASURED, config, counts, table
 
+from tidegate import model
 from tidegate.evidence import outlook
 from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.intervals import Table
 from tidegate.evidence.judgement import MetricRule
 from tidegate.evidence.outlook import Past
-from tidegate.rollout import model
 
 STEP = model.PlanStep(
     name="p5",

@@ -7,10 +7,10 @@ import pytest
 from evidence_build import CANDIDATE, END, IDENTITY, SCRAPE, STABLE, WINDOW, grows, series
 from evidence_rows import counts, table
 
+from tidegate import model
 from tidegate.evidence import histograms, readings
 from tidegate.evidence.model import Identity, Latency, Problem, Selector, Series
 from tidegate.evidence.readings import Shape
-from tidegate.rollout import model
 
 P95 = Latency(histogram=Selector(metric="seconds"), quantile=0.95)
 ALONE = Identity(namespace="ml", name="iris", candidate=CANDIDATE)

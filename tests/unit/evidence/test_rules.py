@@ -7,10 +7,10 @@ import math
 import evidence_build as build
 import pytest
 
+from tidegate import model
 from tidegate.evidence import presets, rules
 from tidegate.evidence.model import Query, Ratio, Selector, Template, Value
 from tidegate.evidence.readings import Shape
-from tidegate.rollout import model
 
 ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
 SLOW = presets.TEMPLATES["MLServer", "latency-p95"]

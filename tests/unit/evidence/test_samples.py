@@ -7,7 +7,7 @@ import pytest
 
 from tidegate.evidence import samples
 from tidegate.evidence.model import Identity, Problem, Reason, Series
-from tidegate.rollout.model import Json
+from tidegate.model import Json
 
 POD = {"revision": "a", "pod": "p", "instance": "i", "job": "one"}
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import evidence_build as build
 import pytest
 
+from tidegate import model
 from tidegate.evidence import presets
 from tidegate.evidence.model import Query, Ratio, Selector, Template, Variable
 from tidegate.evidence.templates import resolve_templates
-from tidegate.rollout import model
 
 RATIO = Template(
     name="answers",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from rollout_world import ADVANCE, BREACH, HOLD, START, V1, V2, V3, make_spec, serving
 
+from tidegate import model
 from tidegate.api import status
-from tidegate.rollout import model
 
 MOST_PASSES_TO_REST = 12
 WEIGHTS = ((10.0, 50.0), (50.0,), (100.0,), (1.0, 25.0, 75.0))

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rollout_world import ADVANCE, BREACH, HOLD, START, V1, V2, V3, make_spec, serving
 
-from tidegate.rollout import actions, model, phases
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import decide
 
 TIMES = st.integers(-5000, 5000).map(lambda seconds: START + timedelta(seconds=seconds))
 SECONDS = st.sampled_from([0.0, 1.0, 60.0, 1e6])
@@ -137,10 +139,10 @@ def observations(draw: st.DrawFn) -> model.Observation:
 @settings(max_examples=300)
 @given(seen=observations())
 def test_every_observation_gets_a_decision(seen: model.Observation) -> None:
-    decision = phases.decide(seen)
+    decision = decide.decide(seen)
     assert decision.requeue_after_seconds > 0
     for action in decision.actions:
         if isinstance(action, actions.SetTraffic):
             assert 0 <= action.split.candidate_percent <= 100
             assert not action.lowering or action.split.candidate_percent == 0
-    assert phases.decide(seen) == decision
+    assert decide.decide(seen) == decision

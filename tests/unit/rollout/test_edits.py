@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rollout_world import BREACH, V1, V2, V3, make_spec, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from rollout_world import ADVANCE, BREACH, HOLD, V2, World, serving
 
-from tidegate.rollout import model, plan
+from tidegate import model
+from tidegate.rollout import plan
 
 P = model.Phase
 PROMOTE = model.OnInconclusive.PROMOTE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout_world import V1, World
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rollout_world import ADVANCE, V1, V2, World, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

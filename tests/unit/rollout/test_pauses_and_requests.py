@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from rollout_world import HOLD, V1, V2, V3, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

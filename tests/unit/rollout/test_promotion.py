@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rollout_world import HOLD, V1, V2, World, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

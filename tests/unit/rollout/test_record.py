@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 from rollout_world import BREACH, HOLD, V1, V2, V3, World, make_spec
 
-from tidegate.rollout import actions, model
+from tidegate import model
+from tidegate.model import actions
 
 Phase = model.Phase
 

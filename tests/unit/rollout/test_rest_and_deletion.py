@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from rollout_world import BREACH, HOLD, V1, V2, revision, serving
 
-from tidegate.rollout import actions, model, phases, upkeep
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import decide, duties
 
 P = model.Phase
 
@@ -20,7 +22,7 @@ def test_deletion_does_not_wait_for_a_stable_revision_without_pods() -> None:
     world.deleting = True
     world.tick()
     stranded = replace(world.traffic, weights={V2.hash: 100.0})
-    world.traffic, world.finalizers = stranded, (upkeep.FINALIZER,)
+    world.traffic, world.finalizers = stranded, (duties.FINALIZER,)
     world.tick()
     assert world.finalizers == ()
 
@@ -29,7 +31,7 @@ def test_deletion_mid_canary_ends_on_stable_and_lets_go() -> None:
     world = serving()
     world.deploy(V2)
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
-    assert world.finalizers == (upkeep.FINALIZER,)
+    assert world.finalizers == (duties.FINALIZER,)
     world.deleting = True
     world.accept = False
     world.tick()
@@ -156,5 +158,5 @@ def test_decision_about_a_given_observation_is_always_the_same() -> None:
     world.deploy(V2)
     for _ in range(30):
         seen = world.observe()
-        assert phases.decide(seen) == phases.decide(seen)
+        assert decide.decide(seen) == decide.decide(seen)
         world.tick(5.0)

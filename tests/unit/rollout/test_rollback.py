@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

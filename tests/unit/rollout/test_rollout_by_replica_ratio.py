@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout_world import BREACH, V1, V2, serving
 
-from tidegate.rollout import model
+from tidegate import model
 
 P = model.Phase
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from rollout_world import BREACH, V1, V2, V3, World, serving
 
-from tidegate.rollout import actions, model
+from tidegate import model
+from tidegate.model import actions
 
 P = model.Phase
 RATIO = model.Provider.REPLICA_RATIO

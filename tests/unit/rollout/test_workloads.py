@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traffic_examples import META, SPEC
 
-from tidegate.rollout import model, objects, workloads
+from tidegate import model
+from tidegate.model import objects
+from tidegate.revisions import render
+from tidegate.revisions.state import revision_state
 
 REVISION = model.Revision(hash="aaaaaaaaaa", digest="a" * 64, model_version="1.4.0")
 SELECTOR = {"tidegate.dev/model-deployment": "iris", "tidegate.dev/revision": "aaaaaaaaaa"}
@@ -26,7 +29,7 @@ def deployment(
     template: model.Document = SPEC.template, *, role: model.Role = model.Role.CANDIDATE
 ) -> model.Document:
     spec = replace(SPEC, template=template)
-    return workloads.render_deployment(META, spec, REVISION, replicas=3, role=role)
+    return render.render_deployment(META, spec, REVISION, replicas=3, role=role)
 
 
 def pod_spec(**changed: model.Json) -> model.Document:
@@ -106,7 +109,7 @@ def test_the_deployment_is_complete() -> None:
 
 def test_the_service_selects_one_revision_on_a_port_that_never_changes() -> None:
     spec = replace(SPEC, service=replace(SPEC.service, port=9999, target_port=8080))
-    service = workloads.render_service(META, spec, REVISION, role=model.Role.STABLE)
+    service = render.render_service(META, spec, REVISION, role=model.Role.STABLE)
     assert objects.object_name(service) == "iris-aaaaaaaaaa"
     assert objects.label(service, "tidegate.dev/role") == "stable"
     assert objects.is_controlled_by(service, uid=META.uid)
@@ -254,7 +257,7 @@ def state_of(
     endpoint_slices: list[model.Document] | None = None,
     pods: list[model.Document] | None = None,
 ) -> model.RevisionState:
-    state = workloads.revision_state(
+    state = revision_state(
         document, service=service, endpoint_slices=endpoint_slices, pods=pods or []
     )
     assert state is not None
@@ -262,7 +265,7 @@ def state_of(
 
 
 def test_a_rendered_revision_is_read_back() -> None:
-    service = workloads.render_service(META, SPEC, REVISION, role=model.Role.CANDIDATE)
+    service = render.render_service(META, SPEC, REVISION, role=model.Role.CANDIDATE)
     assert state_of(live(), service=service) == model.RevisionState(
         revision=REVISION,
         wanted=3,
@@ -281,7 +284,7 @@ def test_a_status_of_an_older_generation_is_not_current() -> None:
 
 
 def test_a_deployment_that_bears_no_revision_is_none_of_ours() -> None:
-    nobody = workloads.revision_state({}, service=None, endpoint_slices=None, pods=[])
+    nobody = revision_state({}, service=None, endpoint_slices=None, pods=[])
     assert nobody is None
 
 

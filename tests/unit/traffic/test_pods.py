@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic import pods
 from tidegate.traffic.provider import NO_PODS, CapacityRequest, PodCount, Wanted
 

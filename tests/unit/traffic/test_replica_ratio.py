@@ -12,7 +12,8 @@ from traffic_examples import (
     target,
 )
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 from tidegate.traffic.provider import (
     CapacityRequest,
     Mechanism,

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from traffic_examples import CANDIDATE, META, SPEC, STABLE, found, stored
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic import pods
 from tidegate.traffic.provider import (
     NO_PODS,

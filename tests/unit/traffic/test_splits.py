@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.rollout import model
+from tidegate import model
 from tidegate.traffic import splits
 
 ten_thousandths = st.integers(min_value=0, max_value=1_000_000)

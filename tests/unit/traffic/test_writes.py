@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from traffic_examples import CANDIDATE, GATEWAY, GATEWAY_SPEC, SPEC, STABLE, stored, target
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 from tidegate.traffic.provider import (
     Target,
     WantedDocument,

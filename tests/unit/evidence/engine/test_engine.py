@@ -10,7 +10,7 @@ from tidegate.evidence import engine, eprocess, ledger, relative
 from tidegate.evidence.judgement import Check, Compare, MetricRule
 from tidegate.evidence.model import Problem, Reason
 from tidegate.evidence.rows import Counts, Flag, Row
-from tidegate.rollout.model import Outcome, Verdict
+from tidegate.model import Outcome, Verdict
 
 EQUAL = [counts(1000, 10, 9000, 90)] * 30
 TRIPLED = [counts(1000, 30, 9000, 90)] * 10

@@ -12,7 +12,7 @@ from tidegate.evidence.dispersion import Phi
 from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
 from tidegate.evidence.model import Problem, Reason
 from tidegate.evidence.rows import Row
-from tidegate.rollout.model import Document, Outcome, Verdict
+from tidegate.model import Document, Outcome, Verdict
 
 LIMITED = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
 CONFIG = config(LIMITED, MetricRule(name="drift", scalar=True))

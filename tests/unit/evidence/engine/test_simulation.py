@@ -9,7 +9,7 @@ from evidence_simulation import Run, Scenario, cell, steady
 
 from tidegate.evidence import dispersion, eprocess, planner, split
 from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
-from tidegate.rollout.model import Verdict
+from tidegate.model import Verdict
 
 SEED = 20_261_121
 LOOKS = sim.LOOKS

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tidegate.rollout import model, waiting
+from tidegate import model
+from tidegate.rollout import waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import provider_for
 

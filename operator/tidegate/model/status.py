@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.rollout.model.judgement import MetricResult
+from tidegate.model.judgement import MetricResult
 
 
 class Phase(enum.StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from tidegate.rollout.model.document import Document
+from tidegate.model.document import Document
 
 
 class Provider(enum.StrEnum):

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidegate import model
+from tidegate.model import actions
 from tidegate.rollout import (
-    actions,
-    clockjump,
     conditions,
+    duties,
     ending,
-    model,
+    repair,
     requests,
-    soundness,
     starting,
-    upkeep,
     waiting,
-    walking,
+    walk,
 )
 from tidegate.rollout.turn import IDLE_SECONDS, RUNNING_SECONDS, Turn
 
@@ -32,15 +31,15 @@ def decide(seen: model.Observation) -> actions.Decision:
     """
     turn = Turn(seen=seen, status=seen.status)
     if seen.meta.deleting:
-        turn = ending.terminate(turn, finalizer=upkeep.FINALIZER)
+        turn = ending.terminate(turn, finalizer=duties.FINALIZER)
     elif seen.spec is None or seen.desired is None:
         turn = _invalid(turn)
     elif seen.violations:
-        turn = _invalid(_usable(turn))
-        turn = _in_phase(upkeep.tidy(_only_keep_safe(requests.handle(turn))))
+        turn = _invalid(repair.repair(turn))
+        turn = _in_phase(duties.tidy(_only_keep_safe(requests.handle(turn))))
     else:
-        turn = requests.handle(_usable(turn))
-        turn = _in_phase(upkeep.tidy(_work(starting.follow_spec(turn))))
+        turn = requests.handle(repair.repair(turn))
+        turn = _in_phase(duties.tidy(_work(starting.follow_spec(turn))))
     status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds
     if turn.active_rollout is not None:
@@ -53,11 +52,6 @@ def decide(seen: model.Observation) -> actions.Decision:
     )
 
 
-def _usable(turn: Turn) -> Turn:
-    """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
-    return clockjump.repair(soundness.end_unsound(turn))
-
-
 def _work(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
@@ -68,7 +62,7 @@ def _work(turn: Turn) -> Turn:
         case model.Phase.ROLLING_BACK:
             return ending.work_rolling_back(turn)
         case _:
-            return walking.work(turn)
+            return walk.work(turn)
 
 
 def _only_keep_safe(turn: Turn) -> Turn:
@@ -77,8 +71,8 @@ def _only_keep_safe(turn: Turn) -> Turn:
     if rollout is None:
         return turn
     if rollout.stage is not model.Phase.ROLLING_BACK and rollout.split.candidate_percent > 0:
-        turn = walking.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
-        turn = walking.give_up_late(turn, tried=turn)
+        turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
+        turn = walk.give_up_late(turn, tried=turn)
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return ending.work_rolling_back(turn)
     return turn

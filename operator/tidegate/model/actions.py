@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.rollout import model
+from tidegate import model
 
 
 class EventType(enum.StrEnum):

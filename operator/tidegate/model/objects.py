@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tidegate.rollout import model
+from tidegate import model
 
 API_VERSION: Final = "tidegate.dev/v1alpha1"
 KIND: Final = "ModelDeployment"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidegate.rollout import actions, ending, model, plan, record
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import ending, plan, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount
 from tidegate.traffic.provider import provider_for

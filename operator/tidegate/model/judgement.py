@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.rollout.model.spec import NO_THRESHOLD, Threshold
+from tidegate.model.spec import NO_THRESHOLD, Threshold
 
 
 class Outcome(enum.StrEnum):

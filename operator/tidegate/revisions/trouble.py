@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tidegate.rollout import model, objects
+from tidegate import model
+from tidegate.model import objects
 
 MESSAGE_LENGTH: Final = 200
 RESTARTS_OF_A_CRASH_LOOP: Final = 2

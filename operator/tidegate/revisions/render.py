@@ -1,4 +1,4 @@
-"""Deployment and Service of a revision: how they are written and what live ones say.
+"""Deployment and Service of a revision, as they are written.
 
 The pod template of a revision is the user's template plus what is injected here: two labels,
 identity variables, scrape annotations and a drain pause. It never changes after creation.
@@ -7,17 +7,15 @@ Source: api.md, 2.3 and 2.6; architecture.md, 6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
-from tidegate.rollout import model, objects, pod_trouble
+from tidegate import model
+from tidegate.model import objects
 
 # A pod that is removed keeps answering for this long, so that endpoint controller, kube-proxy and
 # gateways stop sending to it before its server stops listening.
 DRAIN_SECONDS: Final = 10
 _DEFAULT_GRACE_SECONDS: Final = 30  # of Kubernetes, where the template names none
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def render_deployment(
@@ -168,77 +166,3 @@ def _with_drain(container: model.Document, *, seconds: int) -> model.Document:
         **container,
         "lifecycle": {**lifecycle, "preStop": {"sleep": {"seconds": seconds}}},
     }
-
-
-def revision_state(
-    deployment: model.Document,
-    *,
-    service: model.Document | None,
-    endpoint_slices: Sequence[model.Document] | None,
-    pods: Sequence[model.Document],
-) -> model.RevisionState | None:
-    """What the live objects of a revision say; None for a Deployment that bears no revision.
-
-    `endpoint_slices` and `pods` may hold those of other revisions too. With slices given
-    (not None) a pod counts as ready only when its endpoint is ready as well.
-    """
-    revision = objects.label(deployment, objects.LABEL_REVISION)
-    if not revision:
-        return None
-    status = objects.mapping(deployment.get("status"))
-    ready = objects.whole(status.get("readyReplicas"))
-    if endpoint_slices is not None:
-        ready = min(ready, _ready_endpoints(deployment, endpoint_slices))
-    own_pods = [p for p in pods if objects.label(p, objects.LABEL_REVISION) == revision]
-    observed = objects.whole(status.get("observedGeneration"))
-    return model.RevisionState(
-        revision=model.Revision(
-            hash=revision,
-            digest=objects.annotation(deployment, objects.ANNOTATION_SPEC_HASH),
-            model_version=objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION),
-        ),
-        wanted=objects.whole(objects.at(deployment, "spec", "replicas"), default=1),
-        ready=ready,
-        available=objects.whole(status.get("availableReplicas")),
-        role=_role(deployment),
-        created_at=_created_at(deployment),
-        has_service=service is not None,
-        current=observed >= objects.generation(deployment),
-        failure=pod_trouble.failure(own_pods) or pod_trouble.creation_failure(deployment),
-        unschedulable=pod_trouble.unschedulable(own_pods) or pod_trouble.quota_exceeded(deployment),
-        resource_version=objects.resource_version(deployment),
-    )
-
-
-def _role(deployment: model.Document) -> model.Role | None:
-    value = objects.label(deployment, objects.LABEL_ROLE)
-    return model.Role(value) if value in set(model.Role) else None
-
-
-def _created_at(deployment: model.Document) -> datetime:
-    """When the object was created; one without a readable time counts as the oldest."""
-    written = objects.text(objects.at(deployment, "metadata", "creationTimestamp"))
-    try:
-        created_at = datetime.fromisoformat(written)
-    except ValueError:
-        return _LONG_AGO
-    return created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
-
-
-def _ready_endpoints(deployment: model.Document, endpoint_slices: Sequence[model.Document]) -> int:
-    """Ready pods behind the revision's Service; dual-stack slices name each pod twice."""
-    service_name = objects.object_name(deployment)
-    ready = {
-        _endpoint_identity(endpoint)
-        for endpoint_slice in endpoint_slices
-        if objects.label(endpoint_slice, objects.LABEL_SERVICE_NAME) == service_name
-        for endpoint in objects.items(endpoint_slice.get("endpoints"))
-        if objects.at(endpoint, "conditions", "ready") is not False
-    }
-    return len(ready)
-
-
-def _endpoint_identity(endpoint: model.Json) -> str:
-    pod_name = objects.text(objects.at(endpoint, "targetRef", "name"))
-    addresses = objects.items(objects.at(endpoint, "addresses"))
-    return pod_name or ",".join(objects.text(address) for address in addresses)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tidegate.rollout.model.judgement import AnalysisState
-from tidegate.rollout.model.spec import Spec, Violation
-from tidegate.rollout.model.status import Revision, Role, Status
+from tidegate.model.judgement import AnalysisState
+from tidegate.model.spec import Spec, Violation
+from tidegate.model.status import Revision, Role, Status
 
 
 class RequestKind(enum.StrEnum):

@@ -1,13 +1,13 @@
 """The words of a rollout as frozen data: what is asked for, what was decided, what is seen.
 
-Everything that `rollout.phases.decide` may know or say is a value from this package. Nothing here
+Everything that `rollout.decide.decide` may know or say is a value from this package. Nothing here
 does I/O, reads a clock or knows how Kubernetes spells things; `tidegate.api` translates.
 
 Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants in UTC.
 """
 
-from tidegate.rollout.model.document import Document, Json
-from tidegate.rollout.model.judgement import (
+from tidegate.model.document import Document, Json
+from tidegate.model.judgement import (
     NO_COUNTS,
     OPEN_BOUNDS,
     AnalysisState,
@@ -18,7 +18,7 @@ from tidegate.rollout.model.judgement import (
     Outcome,
     Verdict,
 )
-from tidegate.rollout.model.observation import (
+from tidegate.model.observation import (
     KeptRecord,
     ObjectMeta,
     Observation,
@@ -27,7 +27,7 @@ from tidegate.rollout.model.observation import (
     RevisionState,
     TrafficState,
 )
-from tidegate.rollout.model.spec import (
+from tidegate.model.spec import (
     NO_THRESHOLD,
     Analysis,
     Compare,
@@ -49,7 +49,7 @@ from tidegate.rollout.model.spec import (
     Traffic,
     Violation,
 )
-from tidegate.rollout.model.status import (
+from tidegate.model.status import (
     NO_TRAFFIC,
     ActiveStep,
     Condition,

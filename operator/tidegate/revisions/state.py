@@ -1,0 +1,87 @@
+"""What the live objects of a revision say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from tidegate import model
+from tidegate.model import objects
+from tidegate.revisions import trouble
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def revision_state(
+    deployment: model.Document,
+    *,
+    service: model.Document | None,
+    endpoint_slices: Sequence[model.Document] | None,
+    pods: Sequence[model.Document],
+) -> model.RevisionState | None:
+    """What the live objects of a revision say; None for a Deployment that bears no revision.
+
+    `endpoint_slices` and `pods` may hold those of other revisions too. With slices given
+    (not None) a pod counts as ready only when its endpoint is ready as well.
+    """
+    revision = objects.label(deployment, objects.LABEL_REVISION)
+    if not revision:
+        return None
+    status = objects.mapping(deployment.get("status"))
+    ready = objects.whole(status.get("readyReplicas"))
+    if endpoint_slices is not None:
+        ready = min(ready, _ready_endpoints(deployment, endpoint_slices))
+    own_pods = [p for p in pods if objects.label(p, objects.LABEL_REVISION) == revision]
+    observed = objects.whole(status.get("observedGeneration"))
+    return model.RevisionState(
+        revision=model.Revision(
+            hash=revision,
+            digest=objects.annotation(deployment, objects.ANNOTATION_SPEC_HASH),
+            model_version=objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION),
+        ),
+        wanted=objects.whole(objects.at(deployment, "spec", "replicas"), default=1),
+        ready=ready,
+        available=objects.whole(status.get("availableReplicas")),
+        role=_role(deployment),
+        created_at=_created_at(deployment),
+        has_service=service is not None,
+        current=observed >= objects.generation(deployment),
+        failure=trouble.failure(own_pods) or trouble.creation_failure(deployment),
+        unschedulable=trouble.unschedulable(own_pods) or trouble.quota_exceeded(deployment),
+        resource_version=objects.resource_version(deployment),
+    )
+
+
+def _role(deployment: model.Document) -> model.Role | None:
+    value = objects.label(deployment, objects.LABEL_ROLE)
+    return model.Role(value) if value in set(model.Role) else None
+
+
+def _created_at(deployment: model.Document) -> datetime:
+    """When the object was created; one without a readable time counts as the oldest."""
+    written = objects.text(objects.at(deployment, "metadata", "creationTimestamp"))
+    try:
+        created_at = datetime.fromisoformat(written)
+    except ValueError:
+        return _LONG_AGO
+    return created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
+
+
+def _ready_endpoints(deployment: model.Document, endpoint_slices: Sequence[model.Document]) -> int:
+    """Ready pods behind the revision's Service; dual-stack slices name each pod twice."""
+    service_name = objects.object_name(deployment)
+    ready = {
+        _endpoint_identity(endpoint)
+        for endpoint_slice in endpoint_slices
+        if objects.label(endpoint_slice, objects.LABEL_SERVICE_NAME) == service_name
+        for endpoint in objects.items(endpoint_slice.get("endpoints"))
+        if objects.at(endpoint, "conditions", "ready") is not False
+    }
+    return len(ready)
+
+
+def _endpoint_identity(endpoint: model.Json) -> str:
+    pod_name = objects.text(objects.at(endpoint, "targetRef", "name"))
+    addresses = objects.items(objects.at(endpoint, "addresses"))
+    return pod_name or ",".join(objects.text(address) for address in addresses)

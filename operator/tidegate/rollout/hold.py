@@ -1,0 +1,100 @@
+"""Holding a step under judgement until time, evidence and people let the rollout go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from tidegate import model
+from tidegate.rollout import ending, plan, reach, waiting
+from tidegate.rollout.turn import Turn
+
+
+def hold(turn: Turn) -> Turn:
+    """Keep the weight under judgement; what others did to it is repaired if it is to stay."""
+    turn = _judge_hold(turn)
+    ends = turn.rollout.stage is model.Phase.ROLLING_BACK
+    if ends or turn.moves_traffic or turn.target_agrees:
+        return turn
+    return reach.write_split(turn)
+
+
+def _judge_hold(turn: Turn) -> Turn:
+    """Hold until time, evidence and people let the rollout go on, or until it has to end."""
+    turn = turn.look_again(turn.spec.analysis.interval_seconds)
+    key = plan.analysis_key(turn.spec)
+    edited = key != turn.rollout.analysis_key
+    if edited and turn.weight_stands:
+        return _judge_anew(turn, key)
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
+    turn = _evidence_waits(waiting.stop_waiting(turn, only=reach.REACHED))
+    if waiting.is_paused(turn.rollout):
+        return turn
+    step = turn.rollout.step
+    assert step is not None
+    assert step.hold_until is not None
+    assert step.deadline_at is not None
+    turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
+    advances = turn.seen.analysis.verdict is model.Verdict.ADVANCE and not edited
+    if advances and turn.now >= step.hold_until:
+        turn = reach.pass_step(turn)
+        return reach.reach(turn, plan.current_weight(turn.rollout))
+    if turn.now >= step.deadline_at:
+        return _deadline(turn)
+    return turn
+
+
+def _judge_anew(turn: Turn, key: str) -> Turn:
+    """The way of judging was edited: hold and evidence start again, with this step."""
+    changed = replace(turn.rollout, analysis_key=key, evidence_since=None)
+    return plan.confirm(turn.with_rollout(changed))
+
+
+def _evidence_waits(turn: Turn) -> Turn:
+    """Name the missing evidence once it has been missing for too long; data ends the wait.
+
+    After the deadline a person decides, whatever is missing: two waits must not alternate.
+    """
+    waits = turn.rollout.waiting_for
+    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:
+        return turn
+    seen = turn.seen.analysis
+    spec = turn.spec.analysis
+    missing_for = (
+        (turn.now - seen.without_data_since).total_seconds() if seen.without_data_since else 0.0
+    )
+    too_long = missing_for >= spec.no_data_timeout_seconds
+    unavailable = seen.consecutive_errors > 0
+    if unavailable and (too_long or seen.consecutive_errors >= spec.error_limit):
+        return waiting.wait_for(turn, model.Waiting.METRICS_UNAVAILABLE, seen.message)
+    if too_long:
+        return waiting.wait_for(turn, model.Waiting.NO_DATA, seen.message)
+    if waits is None or not seen.judged:
+        return turn
+    if unavailable or seen.without_data_since:
+        return turn
+    return waiting.stop_waiting(turn)
+
+
+def _deadline(turn: Turn) -> Turn:
+    """The step's deadline came without proof (api.md, 5.5): pause, or what was asked for.
+
+    Time alone is enough for a promotion only while there are data; without them it pauses, too.
+    """
+    seen = turn.seen.analysis
+    message = f"no proof until the step's deadline: {seen.message or 'nothing was measured'}"
+    no_data = seen.consecutive_errors > 0 or seen.without_data_since is not None or not seen.judged
+    asked = turn.spec.analysis.on_inconclusive
+    if no_data or (asked is model.OnInconclusive.PROMOTE and not seen.only_proof_is_missing):
+        asked = model.OnInconclusive.PAUSE
+    match asked:
+        case model.OnInconclusive.PAUSE:
+            return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
+        case model.OnInconclusive.PROMOTE:
+            turn = reach.pass_step(turn, why=f", as onInconclusive asks: {message}")
+            return reach.reach(turn, plan.current_weight(turn.rollout))
+        case model.OnInconclusive.ROLLBACK:
+            return ending.roll_back(turn, reason=message, by="Deadline")
+        case _ as never:
+            assert_never(never)

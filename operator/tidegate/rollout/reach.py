@@ -1,0 +1,167 @@
+"""Reaching a weight: capacity, readiness, intent in status, data plane, confirmation, in this order.
+
+The step's clock starts at confirmation, never before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.model import actions
+from tidegate.rollout import links, plan, waiting
+from tidegate.rollout.turn import Turn, weight_text
+from tidegate.traffic.provider import provider_for
+
+CONFIRM_LOOK_SECONDS = 1.0
+# Waits that are over once the data plane carries the weight and nobody asks for a pause.
+REACHED = frozenset(
+    {
+        model.Waiting.SPEC_PAUSED,
+        model.Waiting.CAPACITY,
+        model.Waiting.PODS_NOT_READY,
+        model.Waiting.ROUTE_NOT_READY,
+        model.Waiting.DRAIN,
+    }
+)
+
+
+def reach(turn: Turn, weight: float) -> Turn:
+    """Bring the data plane to `weight`: wait for capacity, write the intent, confirm."""
+    turn = _look_for_deadline(turn)
+    rollout = turn.rollout
+    if rollout.split.candidate_percent == weight and rollout.split.candidate_percent > 0:
+        return _confirm(turn, weight)
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
+    finding = links.missing_link(turn, weight)
+    if finding is not None:
+        return _remove_old_marker(links.wait_for(turn, finding))
+    turn = waiting.stop_waiting(turn)
+    promoting = rollout.stage is model.Phase.PROMOTING
+    changed = replace(
+        turn.rollout,
+        split=model.Split(candidate_percent=weight),
+        stage=rollout.stage if promoting else model.Phase.PROGRESSING,
+        progress_at=turn.now,
+    )
+    turn = _state_estimate(turn.with_rollout(changed)).say(
+        "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
+    )
+    return write_split(turn).look_again(CONFIRM_LOOK_SECONDS)
+
+
+def _state_estimate(turn: Turn) -> Turn:
+    """Say before the traffic moves what the step can find out, and whether that is enough."""
+    step, estimates = turn.rollout.step, turn.seen.analysis.estimates
+    promoting = turn.rollout.stage is model.Phase.PROMOTING
+    if promoting or step is None or step.index >= len(estimates):
+        return turn
+    estimate = estimates[step.index]
+    changed = replace(turn.rollout, step=replace(step, estimate=estimate.text))
+    turn = turn.with_rollout(changed).say("StepPlanned", f"step {step.name}: {estimate.text}")
+    if not estimate.warning:
+        return turn
+    return turn.warn("StepTooShort", f"step {step.name}: {estimate.warning}")
+
+
+def write_split(turn: Turn) -> Turn:
+    """Have the data plane follow the intent."""
+    rollout = turn.rollout
+    return turn.act(
+        actions.SetTraffic(stable=turn.stable, candidate=rollout.revision.hash, split=rollout.split)
+    )
+
+
+def _remove_old_marker(turn: Turn) -> Turn:
+    if links.old_marker_present(turn) is None or turn.rollout.split.candidate_percent > 0:
+        return turn
+    rest = actions.SetTraffic(stable=turn.stable, candidate="", split=model.NO_TRAFFIC)
+    return turn.act(rest).look_again(CONFIRM_LOOK_SECONDS)
+
+
+def _confirm(turn: Turn, weight: float) -> Turn:
+    """Compare intent with what the data plane shows; repeat the write where it got lost."""
+    traffic = turn.seen.traffic
+    share = traffic.weights.get(turn.rollout.revision.hash, 0.0)
+    turn = turn.look_again(CONFIRM_LOOK_SECONDS)
+    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:
+        return write_split(turn)
+    if not traffic.accepted:
+        return _route_pending(turn)
+    if not _pods_carry(turn, weight):
+        return turn
+    if not waiting.asked_to_pause(turn):
+        turn = waiting.stop_waiting(turn, only=REACHED)
+    if turn.rollout.stage is model.Phase.PROMOTING:
+        return turn
+    step = turn.rollout.step
+    assert step is not None
+    return plan.confirm(turn).say(
+        "StepStarted", f"step {step.name} at weight {weight_text(weight)}"
+    )
+
+
+def _pods_carry(turn: Turn, weight: float) -> bool:
+    """Where pods make the split: their numbers have reached it."""
+    stable = turn.state_of(turn.stable)
+    candidate = turn.state_of(turn.rollout.revision.hash)
+    if not turn.by_pods or weight in {0.0, 100.0}:
+        return True
+    if stable is None or candidate is None:
+        return False
+    return provider_for(turn.spec.traffic.provider).weight_reached(
+        weight,
+        replicas=turn.spec.replicas,
+        scaling=turn.spec.scaling,
+        stable_ready=stable.ready,
+        candidate_ready=candidate.ready,
+    )
+
+
+def _route_pending(turn: Turn) -> Turn:
+    traffic = turn.seen.traffic
+    if turn.stalled_seconds < turn.spec.traffic.verify_timeout_seconds:
+        return turn
+    message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
+    return waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
+
+
+def _look_for_deadline(turn: Turn) -> Turn:
+    left = turn.spec.progress_deadline_seconds - turn.stalled_seconds
+    # A pause may last longer than the deadline; then there is no instant to wait for.
+    return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn
+
+
+def pass_step(turn: Turn, *, why: str = "") -> Turn:
+    """End the active step as passed; the next one, or promotion, is what is worked on now."""
+    step = turn.rollout.step
+    assert step is not None
+    turn = plan.end_step(turn, model.StepState.PASSED)
+    turn = turn.with_rollout(replace(turn.rollout, waiting_for=None))
+    turn = turn.say("StepPassed", f"step {step.name} passed{why}")
+    return go_on(turn, after=step.index)
+
+
+def go_on(turn: Turn, *, after: int) -> Turn:
+    """Enter the first step behind `after` that is to be walked, or promotion."""
+    index = plan.next_index(turn.rollout, after=after)
+    return _promote(turn) if index is None else plan.enter(turn, index)
+
+
+def _promote(turn: Turn) -> Turn:
+    changed = replace(turn.rollout, stage=model.Phase.PROMOTING, progress_at=turn.now)
+    return turn.with_rollout(changed)
+
+
+def promote_fully(turn: Turn) -> Turn:
+    """Skip the remaining steps, holds and analysis; capacity and route checks stay."""
+    rollout = turn.rollout
+    steps = tuple(
+        replace(s, state=model.StepState.SKIPPED)
+        if s.state in {model.StepState.PENDING, model.StepState.ACTIVE}
+        else s
+        for s in rollout.plan
+    )
+    changed = replace(rollout, plan=steps, skip_analysis=True, waiting_for=None, step=None)
+    return _promote(turn.with_rollout(changed))

@@ -1,0 +1,115 @@
+"""A status that one cannot go on with as it stands.
+
+It contradicts itself (edited by hand, or written by another version): no step may be skipped
+because of it and no pass may fail on it for ever, so the rollout gives its traffic back and begins
+anew. Or the wall clock went back (a leader on another node, a corrected clock): deadlines live in
+status as instants, and a jump back by an hour would stretch a hold or a drain by that hour. An
+instant that lies in the future although it was "now" when it was written proves the jump; what
+hangs on it then starts again.
+Source: reliability.md, 2 (faults 12 to 14): doubt never promotes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from tidegate import model
+from tidegate.rollout import ending, plan
+from tidegate.rollout.turn import Turn
+
+WALKING = frozenset({model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.PROMOTING})
+REASON = "its status contradicted itself"
+
+
+def repair(turn: Turn) -> Turn:
+    """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
+    return _restart_clocks(end_unsound(turn))
+
+
+def end_unsound(turn: Turn) -> Turn:
+    """End a rollout that cannot be gone on with; what spec asks for then starts as usual."""
+    rollout = turn.active_rollout
+    if rollout is None or not (problem := _contradiction(rollout, stable=turn.stable)):
+        return turn
+    text = f"{rollout.revision.model_version}: {problem}"
+    turn = turn.with_rollout(replace(rollout, step=None)).warn("StatusInconsistent", text)
+    return ending.cancel(turn, result=model.RolloutResult.SUPERSEDED, reason=REASON)
+
+
+def _contradiction(rollout: model.Rollout, *, stable: str) -> str:
+    """What does not fit together, in words; empty for every status that the operator writes."""
+    step = rollout.step
+    if rollout.stage is model.Phase.ROLLING_BACK:
+        return ""
+    if rollout.stage not in WALKING | {model.Phase.INITIALIZING}:
+        return f"no rollout works in stage {rollout.stage}"
+    if (rollout.stage is model.Phase.INITIALIZING) is bool(stable):
+        return f"stage {rollout.stage} with {'a' if stable else 'no'} stable revision"
+    if rollout.stage in WALKING and not rollout.plan:
+        return "a plan without steps"
+    if step is None:
+        return "no active step" if rollout.stage is model.Phase.PROGRESSING else ""
+    if not 0 <= step.index < len(rollout.plan):
+        return f"step {step.index} of {len(rollout.plan)}"
+    timed = step.hold_until is not None and step.deadline_at is not None
+    return "" if timed or step.confirmed_at is None else "a step without its times"
+
+
+def _restart_clocks(turn: Turn) -> Turn:
+    """Restart clocks that lie in the future; never shorter than planned, never endless."""
+    if turn.status.retiring:
+        turn = turn.with_status(replace(turn.status, retiring=_retiring(turn)))
+    rollout = turn.active_rollout
+    if rollout is None:
+        return turn
+    turn = turn.with_rollout(_without_future(rollout, now=turn.now))
+    ends = rollout.stage is model.Phase.ROLLING_BACK
+    if ends or _is_dated(turn.rollout):
+        return turn
+    return plan.confirm(turn) if turn.weight_stands else turn
+
+
+def _is_dated(rollout: model.Rollout) -> bool:
+    """Whether evidence of the step may count; a date once lost stays so until its weight stands.
+
+    Meanwhile the clock may be right again, so that the step's own date says nothing any more.
+    """
+    step = rollout.step
+    return (
+        step is None
+        or step.confirmed_at is None
+        or rollout.plan[step.index].confirmed_at is not None
+    )
+
+
+def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:
+    """What is dated later than now counts from now on, or not at all.
+
+    Evidence that begins in the future would leave a candidate with traffic unjudged until then.
+    """
+    step = rollout.step
+    since = rollout.evidence_since
+    if since is not None and since > now:
+        since = step.confirmed_at if step is not None else None
+    first = rollout.first_traffic_at
+    return replace(
+        rollout,
+        progress_at=min(rollout.progress_at, now),
+        first_traffic_at=None if first is None else min(first, now),
+        evidence_since=None if since is None or since > now else since,
+        plan=tuple(
+            replace(one, confirmed_at=None) if one.confirmed_at and one.confirmed_at > now else one
+            for one in rollout.plan
+        ),
+    )
+
+
+def _retiring(turn: Turn) -> tuple[model.Retiring, ...]:
+    """A drain never lasts longer from now than the longest one that is ever asked for."""
+    spec = turn.spec
+    latest = turn.after(spec.scale_down_delay_seconds + spec.rollback.keep_candidate_seconds)
+    return tuple(
+        replace(entry, scale_down_at=min(entry.scale_down_at, latest))
+        for entry in turn.status.retiring
+    )
