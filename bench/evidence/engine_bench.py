@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 from tests.support import evidence_simulation as simulation
 from tests.support.evidence_simulation import Run, Scenario, Slowness, Summary, cell, steady
 
-from tidegate.evidence import ledger, planner
-from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.sequential import ledger
+from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.verdict import planner
 from tidegate.model import Verdict
 
 SEED = 20_261_121

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from tests.support.evidence_rows import COMPARED, INDEPENDENT, config, context, counts, table
 
-from tidegate.evidence import engine, eprocess, relative
-from tidegate.evidence.rows import Stream
+from tidegate.evidence.counts.rows import Stream
+from tidegate.evidence.sequential import eprocess, relative
+from tidegate.evidence.verdict import engine
 
 GRID = eprocess.ratio_grid(eprocess.rollback_grid(1.1), theta0=1.1)
 STREAM = Stream(n_c=300.0, x_c=2.0, n_s=5700.0, x_s=28.0, phi=INDEPENDENT)

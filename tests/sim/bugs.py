@@ -58,13 +58,13 @@ BUGS = (
     ),
     Bug(
         name="promotes on NoData",
-        file="evidence/engine.py",
+        file="evidence/verdict/engine.py",
         old="        if one.reason is not Reason.NON_INFERIOR\n    ]\n",
         new="        if one.reason is Reason.TRAFFIC_SPLIT\n    ]\n    needed = -1.0\n",
         plays=("data_stay_away", "promotion"),
         more=(
             (
-                "evidence/engine.py",
+                "evidence/verdict/engine.py",
                 "    elif base.step_intervals < config.min_intervals:",
                 "    elif base.step_intervals < 0:",
             ),
@@ -72,7 +72,7 @@ BUGS = (
     ),
     Bug(
         name="promotes without enough requests",
-        file="evidence/engine.py",
+        file="evidence/verdict/engine.py",
         old="    if base.step_requests < needed:",
         new="    if base.step_requests < min(needed, 0.0):",
         plays=("many_requests",),

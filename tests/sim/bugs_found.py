@@ -36,7 +36,7 @@ FOUND = (
     ),
     Bug(
         name="a step passes on samples that are too old",
-        file="evidence/model.py",
+        file="evidence/terms.py",
         old="STALE_SCRAPES = 3",
         new="STALE_SCRAPES = 300",
         plays=("turns_bad_unseen",),

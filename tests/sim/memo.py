@@ -15,8 +15,8 @@ from tidegate import model
 from tidegate.adapters import kube_http
 from tidegate.api import convert, record, revision, status
 from tidegate.controller import observer
-from tidegate.evidence import history
-from tidegate.evidence.readings import Shape
+from tidegate.evidence.counts import history
+from tidegate.evidence.counts.readings import Shape
 from tidegate.revisions import state
 
 _known: dict[tuple[Any, ...], tuple[Any, Any]] = {}

@@ -15,7 +15,7 @@ from tests.sim.scenarios import BY_NAME
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
-from tidegate.evidence import replay
+from tidegate.evidence.journal import replay
 
 Script = Callable[[Run], Coroutine[Any, Any, None]]
 ROLLBACK = BY_NAME["rollback"]

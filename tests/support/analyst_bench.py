@@ -15,8 +15,8 @@ from metric_source import FakeSeries, FakeSource, Row
 
 from tidegate import model
 from tidegate.controller.analyst import AnalysisRequest, Analyst
-from tidegate.evidence.model import Ratio, Selector, Template
-from tidegate.evidence.templates import resolve_templates
+from tidegate.evidence.terms import Ratio, Selector, Template
+from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.ports import Ok, RawAnswer, Result, Retryable
 from tidegate.settings import MetricSourceSettings
 

@@ -11,8 +11,8 @@ from metric_source import FakeSource
 from port_fakes import ManualClock
 
 from tidegate.controller.desk import Desk
-from tidegate.evidence.model import Identity, Problem, Series
-from tidegate.evidence.queries import Wanted
+from tidegate.evidence.queries.promql import Wanted
+from tidegate.evidence.terms import Identity, Problem, Series
 from tidegate.settings import MetricSourceSettings
 
 SOURCES = {"default": MetricSourceSettings(name="default", url="http://prometheus")}

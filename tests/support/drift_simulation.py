@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from tidegate.evidence import drift
+from tidegate.evidence.drift import distances
 
 Counts = npt.NDArray[np.float64]
 EQUAL = np.full(10, 0.1)
@@ -61,8 +61,8 @@ def rejected_share(reference: Counts, current: Counts, *, delta: float, alpha: f
     while low < high:
         middle = (low + high) // 2
         at = order[middle]
-        found = drift.psi_larger_than(reference[at], current=current[at], delta=delta)
-        assert isinstance(found, drift.PsiTest)
+        found = distances.psi_larger_than(reference[at], current=current[at], delta=delta)
+        assert isinstance(found, distances.PsiTest)
         low, high = (low, middle) if found.p <= alpha else (middle + 1, high)
     return 1 - low / order.size
 
@@ -119,6 +119,6 @@ def worst_window(
 
 def alarm_in(worst: tuple[Counts, Counts], *, delta: float, alpha: float) -> bool:
     """The test rejects this window; alpha is already divided by all features and windows."""
-    found = drift.psi_larger_than(worst[0], current=worst[1], delta=delta)
-    assert isinstance(found, drift.PsiTest)
+    found = distances.psi_larger_than(worst[0], current=worst[1], delta=delta)
+    assert isinstance(found, distances.PsiTest)
     return found.p <= alpha

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tidegate import model
-from tidegate.evidence.model import Identity, LabelMatch, Operator, Series, Window
+from tidegate.evidence.terms import Identity, LabelMatch, Operator, Series, Window
 
 CANDIDATE = "c0ffee0001"
 STABLE = "5ab1e00001"

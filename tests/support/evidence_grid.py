@@ -1,6 +1,6 @@
 """A grid with its first weight, shared by the tests that cut time and that count in it."""
 
-from tidegate.evidence.grid import LATE_SECONDS, Grid, WeightChange
+from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange
 
 SCRAPE = 10.0
 GRID = Grid(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidegate.evidence.dispersion import Phi, PhiSource
-from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
-from tidegate.evidence.model import Problem
-from tidegate.evidence.rows import Counts, Row
+from tidegate.evidence.counts.dispersion import Phi, PhiSource
+from tidegate.evidence.counts.rows import Counts, Row
+from tidegate.evidence.sequential.judgement import (
+    Check,
+    Compare,
+    Context,
+    EvidenceConfig,
+    MetricRule,
+)
+from tidegate.evidence.terms import Problem
 from tidegate.model import Verdict
 
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)

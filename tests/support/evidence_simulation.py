@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tidegate.evidence import dispersion, engine, eprocess, latency, ledger, relative
-from tidegate.evidence.dispersion import Phi, Spread
-from tidegate.evidence.judgement import Context, EvidenceConfig
-from tidegate.evidence.rows import Counts, Row
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.counts.dispersion import Phi, Spread
+from tidegate.evidence.counts.rows import Counts, Row
+from tidegate.evidence.sequential import eprocess, latency, ledger, relative
+from tidegate.evidence.sequential.judgement import Context, EvidenceConfig
+from tidegate.evidence.verdict import engine
 from tidegate.model import Verdict
 
 Array = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from tidegate.evidence.model import Identity
+from tidegate.evidence.terms import Identity
 from tidegate.ports import Failure, Ok, RawAnswer, Result
 
 _SELECTOR = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\}')

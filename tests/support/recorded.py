@@ -9,7 +9,7 @@ from pathlib import Path
 from evidence_build import CANDIDATE, END, START
 from prometheus_client.parser import text_string_to_metric_families
 
-from tidegate.evidence.model import Series
+from tidegate.evidence.terms import Series
 
 FOLDER = Path(__file__).parent / "expositions"
 TARGET = {

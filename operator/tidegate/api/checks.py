@@ -9,7 +9,7 @@ from typing import Any
 from tidegate import model
 from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
-from tidegate.evidence.templates import NOT_FOUND
+from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.settings import MetricSourceSettings
 
 _NAME = re.compile(schema.DNS_LABEL)

@@ -11,8 +11,8 @@ from tidegate.api.durations import seconds_of
 from tidegate.api.revision import canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
-from tidegate.evidence import presets
-from tidegate.evidence.templates import NOT_FOUND
+from tidegate.evidence.queries import presets
+from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.settings import MetricSourceSettings
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]

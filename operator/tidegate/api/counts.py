@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from tidegate import model
 from tidegate.api import counts_types as doc
 from tidegate.api import violations
-from tidegate.evidence import dispersion, intervals, rules
-from tidegate.evidence.dispersion import Phi, Spread
-from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
-from tidegate.evidence.rows import Counts, PodCounts, Row
+from tidegate.evidence.counts import dispersion, intervals
+from tidegate.evidence.counts.dispersion import Phi, Spread
+from tidegate.evidence.counts.rows import Counts, PodCounts, Row
+from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.verdict import rules
 
 INTERVAL_SECONDS = 60.0  # rows have no times; the engine asks for their order only
 

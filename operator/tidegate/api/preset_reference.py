@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidegate.evidence import presets, queries
-from tidegate.evidence.model import Identity, Selector
-from tidegate.evidence.queries import Wanted
+from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.promql import Wanted
+from tidegate.evidence.terms import Identity, Selector
 
 _NOBODY = Identity(namespace="", name="", candidate="")
 _HEAD = """# Metric presets
@@ -71,7 +71,7 @@ def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:
 
 
 def _selector(series: Selector) -> str:
-    wanted = queries.raw(series, source="", values={}, identity=_NOBODY)
+    wanted = promql.raw(series, source="", values={}, identity=_NOBODY)
     assert isinstance(wanted, Wanted), wanted
     matchers = f"{{{', '.join(wanted.matchers)}}}" if wanted.matchers else ""
     return _code(f"{wanted.metric}{matchers}")

@@ -9,7 +9,7 @@ from pydantic import Field
 from tidegate.api import schema
 from tidegate.api.analysis_types import VariableName, VariableValue
 from tidegate.api.schema import Keyed, Part, Rule, built_in
-from tidegate.evidence.model import Aggregate, Operator
+from tidegate.evidence.terms import Aggregate, Operator
 
 # The operator adds these to every selector; a template that had them could leave its namespace.
 RESERVED_LABELS = ("namespace", "model_deployment", "revision", "pod", "le")

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from tidegate import model
 from tidegate.api import template_types, violations
 from tidegate.api.revision import canonical, mapping
-from tidegate.evidence import model as evidence
+from tidegate.evidence import terms as evidence
 
 
 def read_template(

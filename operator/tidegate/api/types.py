@@ -16,7 +16,7 @@ from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
-from tidegate.evidence import presets
+from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
 RESERVED_LABEL_PREFIX = "tidegate.dev/"

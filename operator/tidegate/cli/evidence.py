@@ -16,10 +16,17 @@ from tidegate.api import counts, documents
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import fields, instant, number, table
-from tidegate.evidence import codec, engine, planner, replay
-from tidegate.evidence.dispersion import PhiSource
-from tidegate.evidence.judgement import Context, EvidenceConfig, Finding, Judgement, MetricRule
-from tidegate.evidence.model import Reason
+from tidegate.evidence.counts.dispersion import PhiSource
+from tidegate.evidence.journal import codec, replay
+from tidegate.evidence.sequential.judgement import (
+    Context,
+    EvidenceConfig,
+    Finding,
+    Judgement,
+    MetricRule,
+)
+from tidegate.evidence.terms import Reason
+from tidegate.evidence.verdict import engine, planner
 from tidegate.model import Verdict
 
 STDIN = "-"

@@ -16,7 +16,7 @@ from tidegate.api.revision import mapping
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import escaped
-from tidegate.evidence.templates import preset_violations
+from tidegate.evidence.verdict.templates import preset_violations
 
 STDIN = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})

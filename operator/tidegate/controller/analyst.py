@@ -17,11 +17,11 @@ from tidegate.controller import casebook, gathering
 from tidegate.controller.casebook import Case, Setting
 from tidegate.controller.desk import Desk
 from tidegate.controller.gathering import Asked, Gatherer
-from tidegate.evidence.grid import LATE_SECONDS, WeightChange
-from tidegate.evidence.history import Past
-from tidegate.evidence.judgement import Context
-from tidegate.evidence.model import Identity, Problem, Reason, Template
-from tidegate.evidence.rules import is_counted
+from tidegate.evidence.counts.grid import LATE_SECONDS, WeightChange
+from tidegate.evidence.counts.history import Past
+from tidegate.evidence.sequential.judgement import Context
+from tidegate.evidence.terms import Identity, Problem, Reason, Template
+from tidegate.evidence.verdict.rules import is_counted
 from tidegate.ports import Clock, MetricSource, Recorder
 from tidegate.settings import MetricSourceSettings
 

@@ -13,24 +13,25 @@ from datetime import UTC, datetime
 from tidegate import model
 from tidegate.controller.display import Display
 from tidegate.controller.gathering import Pieces
-from tidegate.evidence import (
-    engine,
-    intervals,
-    ledger,
-    outlook,
-    presets,
-    readings,
-    replay,
-    rules,
+from tidegate.evidence.counts import intervals, readings
+from tidegate.evidence.counts.grid import Grid, WeightChange, next_start, slots
+from tidegate.evidence.counts.history import Past, shape_of, spreads_of
+from tidegate.evidence.counts.intervals import MetricSeries, Table
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.journal import replay
+from tidegate.evidence.journal.row_lines import RunningDigest
+from tidegate.evidence.queries import presets
+from tidegate.evidence.sequential import ledger
+from tidegate.evidence.sequential.judgement import (
+    Check,
+    Context,
+    EvidenceConfig,
+    Judgement,
+    MetricRule,
 )
-from tidegate.evidence.grid import Grid, WeightChange, next_start, slots
-from tidegate.evidence.history import Past, shape_of, spreads_of
-from tidegate.evidence.intervals import MetricSeries, Table
-from tidegate.evidence.judgement import Check, Context, EvidenceConfig, Judgement, MetricRule
-from tidegate.evidence.model import Identity, Latency, Problem, Ratio, Reason, Template, Window
-from tidegate.evidence.readings import Shape
-from tidegate.evidence.records import RunningDigest
-from tidegate.evidence.rows import Row
+from tidegate.evidence.terms import Identity, Latency, Problem, Ratio, Reason, Template, Window
+from tidegate.evidence.verdict import engine, outlook, rules
 from tidegate.ports import Recorder
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})

@@ -24,9 +24,9 @@ from tidegate.controller.standing import (
     Standing,
     Tick,
 )
-from tidegate.evidence import samples
-from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
-from tidegate.evidence.queries import Group, Wanted
+from tidegate.evidence.counts import samples
+from tidegate.evidence.queries.promql import Group, Wanted
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
 from tidegate.ports import Clock, Fatal, MetricSource, Ok, RawAnswer, Result
 from tidegate.settings import MetricSourceSettings
 

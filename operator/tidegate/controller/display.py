@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate import model
-from tidegate.evidence import engine, report
-from tidegate.evidence.judgement import Check, EvidenceConfig, Finding, Judgement
-from tidegate.evidence.ledger import Ledger
-from tidegate.evidence.model import Template
-from tidegate.evidence.rows import Row
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.sequential.judgement import Check, EvidenceConfig, Finding, Judgement
+from tidegate.evidence.sequential.ledger import Ledger
+from tidegate.evidence.terms import Template
+from tidegate.evidence.verdict import engine, report
 
 FRESH_ROWS = 256  # up to here each new row gives new intervals; of longer tables they hardly move
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.controller.desk import Desk
-from tidegate.evidence import queries
-from tidegate.evidence.intervals import MetricSeries
-from tidegate.evidence.model import Identity, Problem, Reason, Series, Template
-from tidegate.evidence.narrowing import Narrowing
-from tidegate.evidence.queries import Free, Wanted
-from tidegate.evidence.readings import counts_complement
-from tidegate.evidence.substitution import Unsafe
+from tidegate.evidence.counts.intervals import MetricSeries
+from tidegate.evidence.counts.readings import counts_complement
+from tidegate.evidence.queries import promql
+from tidegate.evidence.queries.narrowing import Narrowing
+from tidegate.evidence.queries.promql import Free, Wanted
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import Identity, Problem, Reason, Series, Template
 
 Asked = Mapping[str, Wanted | Narrowing | Free] | Problem
 
@@ -68,7 +68,7 @@ class Gatherer:
         """The candidate's number of a plain value."""
         if isinstance(asked, Problem):
             return asked
-        wanted = asked.get(queries.NUMBER)
+        wanted = asked.get(promql.NUMBER)
         if isinstance(wanted, Wanted):
             numbers = await self._desk.numbers(wanted, at=at)
             if isinstance(numbers, Problem):
@@ -76,14 +76,14 @@ class Gatherer:
             if identity.candidate in numbers:
                 return numbers[identity.candidate]
             return Problem(reason=Reason.NO_DATA, message="no value of the candidate revision")
-        free = asked[queries.CANDIDATE]
+        free = asked[promql.CANDIDATE]
         assert isinstance(free, Free), free
         return await self._desk.number(free.source, promql=free.promql, at=at)
 
 
 def asked_by(metric: model.Metric, *, template: Template, identity: Identity) -> Asked:
     """What a metric wants, or why its template cannot be rendered."""
-    found = queries.wanted(
+    found = promql.wanted(
         template,
         given=dict(metric.variables),
         identity=identity,
@@ -97,9 +97,9 @@ def asked_by(metric: model.Metric, *, template: Template, identity: Identity) ->
 def _pieces(
     asked: Mapping[str, Wanted | Narrowing | Free], *, found: Mapping[str, tuple[Series, ...]]
 ) -> Pieces | Problem:
-    total = found.get(queries.TOTAL, ())
-    narrowing = asked.get(queries.BAD)
-    bad = narrowing.pick(total) if isinstance(narrowing, Narrowing) else found.get(queries.BAD, ())
+    total = found.get(promql.TOTAL, ())
+    narrowing = asked.get(promql.BAD)
+    bad = narrowing.pick(total) if isinstance(narrowing, Narrowing) else found.get(promql.BAD, ())
     if isinstance(bad, Problem):
         return bad
-    return Pieces(total=total, bad=bad, buckets=found.get(queries.BUCKETS, ()))
+    return Pieces(total=total, bad=bad, buckets=found.get(promql.BUCKETS, ()))

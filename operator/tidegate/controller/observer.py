@@ -16,8 +16,8 @@ from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
-from tidegate.evidence.model import Template
-from tidegate.evidence.templates import Find, resolve_templates
+from tidegate.evidence.terms import Template
+from tidegate.evidence.verdict.templates import Find, resolve_templates
 from tidegate.model import objects
 from tidegate.revisions import state
 from tidegate.settings import Settings

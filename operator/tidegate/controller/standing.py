@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidegate.evidence.model import Identity, Problem
+from tidegate.evidence.terms import Identity, Problem
 from tidegate.model import Json
 
 MISSED_LOOKS = 2

@@ -16,18 +16,10 @@ from hypothesis import strategies as st
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
 from tidegate.controller.desk import Desk
-from tidegate.evidence import narrowing, presets, queries
-from tidegate.evidence.model import (
-    Aggregate,
-    Identity,
-    Problem,
-    Selector,
-    Series,
-    Template,
-    Value,
-)
-from tidegate.evidence.narrowing import Matcher, Narrowing
-from tidegate.evidence.queries import Wanted
+from tidegate.evidence.queries import narrowing, presets, promql
+from tidegate.evidence.queries.narrowing import Matcher, Narrowing
+from tidegate.evidence.queries.promql import Wanted
+from tidegate.evidence.terms import Aggregate, Identity, Problem, Selector, Series, Template, Value
 from tidegate.ports import Clock, RawAnswer, Result
 from tidegate.settings import MetricSourceSettings
 
@@ -77,7 +69,7 @@ class World:
 
     def wanted(self, template: Template, role: str) -> list[Wanted]:
         found = [
-            queries.wanted(template, given={}, identity=one, window_seconds=10)
+            promql.wanted(template, given={}, identity=one, window_seconds=10)
             for one in self.identities
         ]
         asked = [one[role] for one in found if isinstance(one, Mapping)]
@@ -120,9 +112,9 @@ def _template(server: str, metric: str) -> Template:
 @pytest.mark.parametrize(
     ("server", "metric", "role"),
     [
-        ("MLServer", "error-ratio", queries.TOTAL),
-        ("HTTP", "error-ratio", queries.TOTAL),
-        ("MLServer", "latency-p95", queries.BUCKETS),
+        ("MLServer", "error-ratio", promql.TOTAL),
+        ("HTTP", "error-ratio", promql.TOTAL),
+        ("MLServer", "latency-p95", promql.BUCKETS),
     ],
 )
 def test_raw_samples_of_a_group_are_those_of_each_alone(
@@ -163,7 +155,7 @@ def test_a_gauge_is_one_number_per_revision(
     world: World, aggregate: Aggregate, expected: float
 ) -> None:
     value = Value(series=Selector(metric="queue"), aggregate=aggregate, scale=2.0)
-    wanted = world.wanted(Template(name="t", measure=value, source="default"), queries.NUMBER)
+    wanted = world.wanted(Template(name="t", measure=value, source="default"), promql.NUMBER)
 
     async def play() -> None:
         desk = world.desk()
@@ -183,7 +175,7 @@ def test_a_gauge_is_one_number_per_revision(
 
 def test_a_counter_is_its_rate(world: World) -> None:
     value = Value(series=Selector(metric="odd_total"), aggregate=Aggregate.SUM, counter=True)
-    wanted = world.wanted(Template(name="t", measure=value, source="default"), queries.NUMBER)
+    wanted = world.wanted(Template(name="t", measure=value, source="default"), promql.NUMBER)
 
     found = asyncio.run(world.desk().numbers(wanted[0], at=world.at))
 
@@ -192,10 +184,10 @@ def test_a_counter_is_its_rate(world: World) -> None:
 
 def test_the_bad_series_picked_here_are_those_that_prometheus_picks(world: World) -> None:
     template = _template("MLServer", "error-ratio")
-    (total, *_) = world.wanted(template, queries.TOTAL)
-    rule = queries.wanted(template, given={}, identity=total.identity, window_seconds=10)
+    (total, *_) = world.wanted(template, promql.TOTAL)
+    rule = promql.wanted(template, given={}, identity=total.identity, window_seconds=10)
     assert isinstance(rule, Mapping)
-    bad = rule[queries.BAD]
+    bad = rule[promql.BAD]
     assert isinstance(bad, Narrowing)
     asked = Wanted(
         source="default",

@@ -9,18 +9,19 @@ import pytest
 import recorded
 from evidence_build import CANDIDATE, STABLE
 
-from tidegate.evidence import counters, histograms, presets, queries, samples
-from tidegate.evidence.model import Identity, Latency, Series, Window
-from tidegate.evidence.narrowing import Narrowing
-from tidegate.evidence.queries import Wanted
-from tidegate.evidence.substitution import Unsafe
+from tidegate.evidence.counts import counters, histograms, samples
+from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.narrowing import Narrowing
+from tidegate.evidence.queries.promql import Wanted
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import Identity, Latency, Series, Window
 
 Asked = dict[str, tuple[Series, ...]]
 
 
 def _asked(prometheus: Any, server: str, metric: str, identity: Identity) -> Asked:
     """The series that the operator would find, by role."""
-    wanted = queries.wanted(
+    wanted = promql.wanted(
         presets.TEMPLATES[server, metric], given={}, identity=identity, window_seconds=60
     )
     assert not isinstance(wanted, Unsafe), wanted
@@ -31,7 +32,7 @@ def _asked(prometheus: Any, server: str, metric: str, identity: Identity) -> Ask
             series = samples.series_of(rows)
         else:
             assert isinstance(one, Narrowing)
-            series = one.pick(found[queries.TOTAL])
+            series = one.pick(found[promql.TOTAL])
         assert isinstance(series, tuple), series
         found[role] = series
     return found
@@ -71,7 +72,7 @@ def test_errors_are_those_that_were_served(
 
     found = _asked(prometheus, server, "error-ratio", identity)
 
-    total, bad = found[queries.TOTAL], found[queries.BAD]
+    total, bad = found[promql.TOTAL], found[promql.BAD]
     expected = recorded.COUNTED[server]
     assert _count(total, total, window) == expected.total
     assert _count(bad, total, window) == expected.bad
@@ -85,7 +86,7 @@ def test_slow_requests_are_those_that_were_served(
     measure = presets.TEMPLATES[server, "latency-p95"].measure
     assert isinstance(measure, Latency)
 
-    series = _asked(prometheus, server, "latency-p95", identity)[queries.BUCKETS]
+    series = _asked(prometheus, server, "latency-p95", identity)[promql.BUCKETS]
     histogram = histograms.collect(
         series,
         births=counters.Births(series),
@@ -105,5 +106,5 @@ def test_the_documented_relabelling_tells_the_clusters_of_a_gateway_apart(promet
 
     found = _asked(prometheus, "Envoy", "error-ratio", identity)
 
-    total, bad = found[queries.TOTAL], found[queries.BAD]
+    total, bad = found[promql.TOTAL], found[promql.BAD]
     assert (_count(total, total, window), _count(bad, total, window)) == (17, 3)

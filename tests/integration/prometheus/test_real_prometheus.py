@@ -17,7 +17,7 @@ from tidegate import model
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
 from tidegate.controller.analyst import AnalysisRequest, Analyst
-from tidegate.evidence.templates import resolve_templates
+from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.model import Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer, Result, Retryable
 from tidegate.settings import MetricSourceSettings

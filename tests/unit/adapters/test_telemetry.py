@@ -9,8 +9,9 @@ from prometheus_client import generate_latest
 
 from tidegate import ports
 from tidegate.adapters.telemetry import JsonFormatter, Telemetry
-from tidegate.evidence import engine, records, replay
-from tidegate.evidence.judgement import Context, EvidenceConfig
+from tidegate.evidence.journal import replay, row_lines
+from tidegate.evidence.sequential.judgement import Context, EvidenceConfig
+from tidegate.evidence.verdict import engine
 
 
 def metrics(telemetry: Telemetry) -> list[str]:
@@ -108,7 +109,7 @@ def test_evidence_is_logged_so_that_it_can_be_replayed(caplog: pytest.LogCapture
             replay.judged(
                 rollout="ml/a-1",
                 rows=0,
-                digest=records.digest([]),
+                digest=row_lines.digest([]),
                 context=context,
                 judgement=judgement,
             )

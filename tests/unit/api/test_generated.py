@@ -18,7 +18,7 @@ from tidegate.api import (
     reference,
     types,
 )
-from tidegate.evidence import presets
+from tidegate.evidence.queries import presets
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from json_values import ANY_JSON
 
 from tidegate.api import convert
-from tidegate.evidence import model as evidence
+from tidegate.evidence import terms as evidence
 
 
 def refusals(body: Any) -> dict[str, str]:

@@ -18,8 +18,9 @@ from tidegate.api import counts as counts_api
 from tidegate.cli import evidence, outcome
 from tidegate.cli import main as program
 from tidegate.cli.outcome import CliError
-from tidegate.evidence import engine, records, replay
-from tidegate.evidence.dispersion import PhiSource
+from tidegate.evidence.counts.dispersion import PhiSource
+from tidegate.evidence.journal import replay, row_lines
+from tidegate.evidence.verdict import engine
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "evaluate-counts.json"
 ROLLOUT = "ml/fraud-77aa01b2c3-1"
@@ -41,7 +42,7 @@ def log_of(caplog: pytest.LogCaptureFixture, *, bad: int, looks: int = 4) -> lis
                 replay.judged(
                     rollout=ROLLOUT,
                     rows=number,
-                    digest=records.digest(rows[:number]),
+                    digest=row_lines.digest(rows[:number]),
                     context=context(),
                     judgement=judgement,
                 )

@@ -9,7 +9,7 @@ from analyst_bench import COMPARE, OTHER, START, Bench, flow, run, two_sources
 
 from tidegate import model
 from tidegate.controller import analyst
-from tidegate.evidence.model import Selector
+from tidegate.evidence.terms import Selector
 
 
 def test_an_edited_analysis_starts_evidence_anew() -> None:

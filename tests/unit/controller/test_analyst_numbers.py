@@ -9,7 +9,7 @@ import port_fakes
 from analyst_bench import Bench, metric, run
 
 from tidegate import model
-from tidegate.evidence.model import Query, Template
+from tidegate.evidence.terms import Query, Template
 from tidegate.model import Outcome, Verdict
 
 

@@ -9,7 +9,7 @@ import pytest
 from analyst_bench import COMPARE, START, WARM, Bench, flow, metric, run, two_sources
 
 from tidegate import model
-from tidegate.evidence import replay
+from tidegate.evidence.journal import replay
 from tidegate.model import Verdict
 
 NO_LIMIT = model.NO_THRESHOLD

@@ -8,7 +8,7 @@ import pytest
 from desk_world import START, TICK, World, identity_of, is_own, names_in, run_play
 
 from tidegate.controller import desk as desks
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.terms import Problem, Reason
 from tidegate.ports import Failure, Fatal, Retryable
 
 

@@ -6,7 +6,7 @@ import pytest
 from desk_world import START, TICK, World, identity_of, names_in, run_play, wanted_of
 
 from tidegate.controller import desk as desks
-from tidegate.evidence.model import Problem
+from tidegate.evidence.terms import Problem
 from tidegate.ports import Retryable
 
 

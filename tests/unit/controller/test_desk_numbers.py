@@ -9,7 +9,7 @@ import pytest
 from desk_world import START, World, identity_of, run_play, wanted_of
 from metric_source import Row
 
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.terms import Problem, Reason
 from tidegate.ports import Fatal
 
 

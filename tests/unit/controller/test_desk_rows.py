@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_source import Row
 
-from tidegate.evidence.model import LOOKBACK_SCRAPES, Identity, Problem, Reason
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason
 
 
 def test_names_are_text_and_never_patterns() -> None:

@@ -7,10 +7,10 @@ import json
 import pytest
 from tests.demo import weighing
 
-from tidegate.evidence import replay
-from tidegate.evidence.engine import decide
-from tidegate.evidence.judgement import Compare, Context, EvidenceConfig, MetricRule
-from tidegate.evidence.ledger import begin
+from tidegate.evidence.journal import replay
+from tidegate.evidence.sequential.judgement import Compare, Context, EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.ledger import begin
+from tidegate.evidence.verdict.engine import decide
 from tidegate.model import Document
 
 CONFIG = EvidenceConfig(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import bins
-from tidegate.evidence.bins import Binned, Pair
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.drift import bins
+from tidegate.evidence.drift.bins import Binned, Pair
+from tidegate.evidence.terms import Problem, Reason
 
 
 def pair(found: Pair | Problem) -> Pair:

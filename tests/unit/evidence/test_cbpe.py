@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import isotonic, metrics
 
-from tidegate.evidence import cbpe
-from tidegate.evidence.cbpe import Estimate
+from tidegate.evidence.drift import cbpe
+from tidegate.evidence.drift.cbpe import Estimate
 
 scores = st.lists(st.floats(0, 1), min_size=1, max_size=60)
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tidegate.evidence import charts
-from tidegate.evidence.charts import ChangeLabel, Onset
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.drift import charts
+from tidegate.evidence.drift.charts import ChangeLabel, Onset
+from tidegate.evidence.terms import Problem, Reason
 
 STATES = 200
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from tidegate.evidence import concept, dispersion, relative, resampling
-from tidegate.evidence.concept import Auroc, Confusion, LabelCounts, Maturity, Measure
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.drift import concept, resampling
+from tidegate.evidence.drift.concept import Auroc, Confusion, LabelCounts, Maturity, Measure
+from tidegate.evidence.sequential import relative
+from tidegate.evidence.terms import Problem, Reason
 
 HOUR = 3600.0
 NOW = 100 * HOUR

@@ -7,8 +7,8 @@ from evidence_build import CANDIDATE, END, SCRAPE, STABLE, START, WINDOW, grows,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import counters
-from tidegate.evidence.model import Series, Window
+from tidegate.evidence.counts import counters
+from tidegate.evidence.terms import Series, Window
 
 
 @pytest.mark.parametrize(

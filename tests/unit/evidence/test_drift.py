@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tidegate.evidence import drift, resampling
-from tidegate.evidence.drift import Distance, PsiTest
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.drift import distances, resampling
+from tidegate.evidence.drift.distances import Distance, PsiTest
+from tidegate.evidence.terms import Problem, Reason
 
 SEED = resampling.seed_of("1b4e28ba", stream="amount", window_start=1_700_000_000)
 EXAMPLE = ((500.0, 300.0, 200.0, 0.0), (90.0, 40.0, 20.0, 3.0))
@@ -42,7 +42,7 @@ def shares(counts: tuple[float, ...], *, add: float = 0.0) -> np.ndarray:
 def test_psi_is_the_symmetric_divergence_of_smoothed_shares() -> None:
     p, q = shares(EXAMPLE[0], add=0.5), shares(EXAMPLE[1], add=0.5)
 
-    found = distance(drift.psi(EXAMPLE[0], current=EXAMPLE[1]))
+    found = distance(distances.psi(EXAMPLE[0], current=EXAMPLE[1]))
 
     assert found.value == pytest.approx(stats.entropy(p, q) + stats.entropy(q, p), rel=1e-12)
     kappa = 1 / 1000 + 1 / 153
@@ -53,7 +53,7 @@ def test_jensen_shannon_is_the_mean_divergence_from_the_middle() -> None:
     p, q = shares(EXAMPLE[0]), shares(EXAMPLE[1])
     middle = (p + q) / 2
 
-    found = distance(drift.jensen_shannon(EXAMPLE[0], current=EXAMPLE[1]))
+    found = distance(distances.jensen_shannon(EXAMPLE[0], current=EXAMPLE[1]))
 
     square = (stats.entropy(p, middle) + stats.entropy(q, middle)) / 2
     assert found.value**2 == pytest.approx(square, rel=1e-12)
@@ -63,7 +63,7 @@ def test_jensen_shannon_is_the_mean_divergence_from_the_middle() -> None:
 def test_hellinger_is_what_the_bhattacharyya_coefficient_lacks() -> None:
     p, q = shares(EXAMPLE[0]), shares(EXAMPLE[1])
 
-    found = distance(drift.hellinger(EXAMPLE[0], current=EXAMPLE[1]))
+    found = distance(distances.hellinger(EXAMPLE[0], current=EXAMPLE[1]))
 
     square = 1 - float(np.sqrt(p * q).sum())
     assert found.value**2 == pytest.approx(square, rel=1e-10)
@@ -75,11 +75,11 @@ def test_chi_square_compares_with_pooled_shares_and_skips_empty_bins() -> None:
     expected = [55 * 100 / 120, 65 * 100 / 120, 55 * 20 / 120, 65 * 20 / 120]
     value = sum((o - e) ** 2 / e for o, e in zip([40, 60, 15, 5], expected, strict=True))
 
-    found = distance(drift.chi_square(reference, current=current))
+    found = distance(distances.chi_square(reference, current=current))
 
     assert found.value == pytest.approx(value, rel=1e-12)
     assert found.p == pytest.approx(stats.chi2.sf(value, 1), rel=1e-12)
-    alone = distance(drift.chi_square((4, 0), current=(9, 0)))
+    alone = distance(distances.chi_square((4, 0), current=(9, 0)))
     assert alone == Distance(value=0.0, p=1.0)
 
 
@@ -87,7 +87,7 @@ def test_kolmogorov_smirnov_agrees_with_scipy_on_the_bin_numbers() -> None:
     reference, current = (50, 30, 20), (9, 4, 12)
     samples = [np.repeat(np.arange(3), counts) for counts in (reference, current)]
 
-    found = distance(drift.kolmogorov_smirnov(reference, current=current))
+    found = distance(distances.kolmogorov_smirnov(reference, current=current))
 
     assert found.value == pytest.approx(stats.ks_2samp(*samples).statistic, rel=1e-12)
     root = found.value / math.sqrt(1 / 100 + 1 / 25)
@@ -101,15 +101,15 @@ def test_wasserstein_agrees_with_scipy_on_the_middles_of_bins() -> None:
     mean = np.average(places, weights=reference)
     sd = math.sqrt(np.average((np.array(places) - mean) ** 2, weights=reference))
 
-    found = distance(drift.wasserstein(reference, current=current, edges=edges, seed=SEED))
+    found = distance(distances.wasserstein(reference, current=current, edges=edges, seed=SEED))
 
     expected = stats.wasserstein_distance(places, places, reference, current) / sd
     assert found.value == pytest.approx(expected, rel=1e-12)
 
 
 def test_wasserstein_knows_the_unit_of_the_edges_not() -> None:
-    one = drift.wasserstein((9, 5, 4), current=(3, 5, 9), edges=(1.0, 3.0), seed=SEED)
-    other = drift.wasserstein((9, 5, 4), current=(3, 5, 9), edges=(10.0, 30.0), seed=SEED)
+    one = distances.wasserstein((9, 5, 4), current=(3, 5, 9), edges=(1.0, 3.0), seed=SEED)
+    other = distances.wasserstein((9, 5, 4), current=(3, 5, 9), edges=(10.0, 30.0), seed=SEED)
 
     assert distance(one).value == pytest.approx(distance(other).value, rel=1e-12)
     assert distance(one).p == distance(other).p
@@ -118,8 +118,8 @@ def test_wasserstein_knows_the_unit_of_the_edges_not() -> None:
 def test_total_variation_and_largest_difference() -> None:
     reference, current = (50, 30, 20), (20, 20, 10)
 
-    total = distance(drift.total_variation(reference, current=current, seed=SEED))
-    largest = distance(drift.largest_difference(reference, current=current, seed=SEED))
+    total = distance(distances.total_variation(reference, current=current, seed=SEED))
+    largest = distance(distances.largest_difference(reference, current=current, seed=SEED))
 
     assert total.value == pytest.approx(0.1)
     assert largest.value == pytest.approx(0.1)
@@ -140,14 +140,14 @@ def test_resampled_chance_agrees_with_enumeration(
         if abs(a / n - b / m) >= gap - 1e-9
     )
 
-    found = distance(drift.total_variation(first, current=second, seed=SEED, draws=20_000))
+    found = distance(distances.total_variation(first, current=second, seed=SEED, draws=20_000))
 
     assert found.p == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 20_000) + 1e-4)
 
 
 def test_the_same_window_is_resampled_alike_and_another_one_is_not() -> None:
     def chance(seed: int) -> float:
-        return distance(drift.total_variation((30, 50), current=(25, 20), seed=seed)).p
+        return distance(distances.total_variation((30, 50), current=(25, 20), seed=seed)).p
 
     other = resampling.seed_of("1b4e28ba", stream="amount", window_start=1_700_000_060)
     assert chance(SEED) == chance(SEED)
@@ -155,7 +155,7 @@ def test_the_same_window_is_resampled_alike_and_another_one_is_not() -> None:
     assert chance(SEED) == pytest.approx(chance(other), abs=0.05)
 
 
-BY_DIVERGENCE = [drift.psi, drift.jensen_shannon, drift.hellinger, drift.chi_square]
+BY_DIVERGENCE = [distances.psi, distances.jensen_shannon, distances.hellinger, distances.chi_square]
 
 
 @pytest.mark.parametrize("measure", BY_DIVERGENCE)
@@ -176,19 +176,21 @@ def test_distances_are_symmetric_and_ignore_the_order_of_bins(measure, pair) -> 
 @given(pairs)
 def test_reported_distances_stay_in_their_range(pair: tuple[list[int], list[int]]) -> None:
     reference, current = pair
-    total = distance(drift.total_variation(reference, current=current, seed=SEED, draws=50))
-    largest = distance(drift.largest_difference(reference, current=current, seed=SEED, draws=50))
-    smirnov = distance(drift.kolmogorov_smirnov(reference, current=current))
-    hellinger = distance(drift.hellinger(reference, current=current))
+    total = distance(distances.total_variation(reference, current=current, seed=SEED, draws=50))
+    largest = distance(
+        distances.largest_difference(reference, current=current, seed=SEED, draws=50)
+    )
+    smirnov = distance(distances.kolmogorov_smirnov(reference, current=current))
+    hellinger = distance(distances.hellinger(reference, current=current))
 
     assert 0 <= largest.value <= total.value + 1e-12 <= 1 + 1e-9
     assert 0 <= smirnov.value <= total.value + 1e-12
     assert hellinger.value**2 <= total.value + 1e-9
     assert total.value <= math.sqrt(2) * hellinger.value + 1e-7
-    assert distance(drift.total_variation(current, current=current, seed=SEED, draws=50)).p == 1
+    assert distance(distances.total_variation(current, current=current, seed=SEED, draws=50)).p == 1
 
 
-@pytest.mark.parametrize("measure", [drift.jensen_shannon, drift.hellinger, drift.psi])
+@pytest.mark.parametrize("measure", [distances.jensen_shannon, distances.hellinger, distances.psi])
 @given(pair=pairs.filter(lambda pair: len(pair[0]) > 2))
 def test_merging_two_bins_never_brings_a_distance_up(measure, pair) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     # Counts so large that half a count per bin no longer matters to the PSI.
@@ -217,9 +219,9 @@ def test_p_is_the_tail_of_a_noncentral_chi_square(delta: float, deff: float) -> 
     reference, current = (500.0, 300.0, 200.0, 100.0), (70.0, 60.0, 40.0, 30.0)
     kappa = deff * (1 / 1100 + 1 / 200)
 
-    found = psi_test(drift.psi_larger_than(reference, current=current, delta=delta, deff=deff))
+    found = psi_test(distances.psi_larger_than(reference, current=current, delta=delta, deff=deff))
 
-    assert found.psi == distance(drift.psi(reference, current=current)).value
+    assert found.psi == distance(distances.psi(reference, current=current)).value
     assert found.df == 3
     assert found.kappa == pytest.approx(kappa, rel=1e-12)
     tail = poisson_mixture_sf(found.psi / kappa, 3, delta / kappa)
@@ -231,7 +233,7 @@ def test_p_rises_with_what_is_tolerated_and_with_correlation(
     pair: tuple[list[int], list[int]], one: float, two: float, deff: float
 ) -> None:
     def p(delta: float, deff: float) -> float:
-        found = drift.psi_larger_than(pair[0], current=pair[1], delta=delta, deff=deff)
+        found = distances.psi_larger_than(pair[0], current=pair[1], delta=delta, deff=deff)
         return psi_test(found).p
 
     assert p(min(one, two), 1) <= p(max(one, two), 1) + 1e-9
@@ -245,7 +247,7 @@ def test_p_rises_with_what_is_tolerated_and_with_correlation(
 def test_p_is_a_chance_for_any_counts(counts: list[tuple[int, int]], delta: float) -> None:
     reference = [first + 1 for first, _ in counts]
     current = [second for _, second in counts]
-    found = drift.psi_larger_than(reference, current=current, delta=delta)
+    found = distances.psi_larger_than(reference, current=current, delta=delta)
 
     if sum(current) == 0:
         assert isinstance(found, Problem)
@@ -255,8 +257,8 @@ def test_p_is_a_chance_for_any_counts(counts: list[tuple[int, int]], delta: floa
 
 def test_huge_counts_are_judged_by_their_psi_alone() -> None:
     reference = (1e12, 1e12)
-    above = drift.psi_larger_than(reference, current=(1.4e12, 0.6e12), delta=0.1)
-    below = drift.psi_larger_than(reference, current=(1.2e12, 0.8e12), delta=0.1)
+    above = distances.psi_larger_than(reference, current=(1.4e12, 0.6e12), delta=0.1)
+    below = distances.psi_larger_than(reference, current=(1.2e12, 0.8e12), delta=0.1)
 
     assert psi_test(above).psi > 0.1 > psi_test(below).psi
     assert psi_test(above).p == 0
@@ -267,9 +269,9 @@ def test_the_normal_limit_continues_the_exact_tail() -> None:
     total, share = 3e9, 0.5 + 0.155475  # a PSI of almost exactly 0.1
     current = (share * total, (1 - share) * total)
 
-    found = psi_test(drift.psi_larger_than((total, total), current=current, delta=0.1))
+    found = psi_test(distances.psi_larger_than((total, total), current=current, delta=0.1))
 
-    assert 0.1 / found.kappa > drift.NORMAL_ABOVE
+    assert 0.1 / found.kappa > distances.NORMAL_ABOVE
     exact = stats.ncx2.sf(found.psi / found.kappa, 1, 0.1 / found.kappa)
     assert 0.01 < exact < 0.99
     assert found.p == pytest.approx(exact, abs=1e-4)
@@ -281,15 +283,15 @@ def test_good_windows_of_correlated_traffic_show_their_design_effect() -> None:
     independent = rng.multinomial(500, [0.1] * 10, size=400)
     sessions = 6 * rng.multinomial(500, [0.1] * 10, size=400)
 
-    plain = drift.design_effect(reference, good_windows=independent)
-    clumped = drift.design_effect(reference, good_windows=sessions)
+    plain = distances.design_effect(reference, good_windows=independent)
+    clumped = distances.design_effect(reference, good_windows=sessions)
 
     assert plain == pytest.approx(1, abs=0.08)
     assert clumped == pytest.approx(6, rel=0.12)
 
 
 def test_steadier_windows_than_chance_allows_earn_nothing() -> None:
-    assert drift.design_effect([100] * 4, good_windows=[[50] * 4] * 30) == 1
+    assert distances.design_effect([100] * 4, good_windows=[[50] * 4] * 30) == 1
 
 
 # --- the concurrent mix --------------------------------------------------------------------------
@@ -304,7 +306,7 @@ def test_mix_evidence_is_the_product_of_its_predictions() -> None:
         log_e += math.log(predicted / q0[event])
         seen[event] += 1
 
-    assert drift.multinomial_log_e(seen, q0=q0, k=k) == pytest.approx(log_e, rel=1e-12)
+    assert distances.multinomial_log_e(seen, q0=q0, k=k) == pytest.approx(log_e, rel=1e-12)
 
 
 @pytest.mark.parametrize("q0", [(0.5, 0.5), (0.9, 0.1), (0.6, 0.3, 0.1), (0.97, 0.02, 0.01)])
@@ -320,7 +322,7 @@ def test_mix_evidence_is_worth_one_on_average_without_change(
     ]
     mean = math.fsum(
         stats.multinomial.pmf(counts, total, q0)
-        * math.exp(drift.multinomial_log_e(counts, q0=q0, k=k))
+        * math.exp(distances.multinomial_log_e(counts, q0=q0, k=k))
         for counts in tables
     )
 
@@ -328,12 +330,12 @@ def test_mix_evidence_is_worth_one_on_average_without_change(
 
 
 def test_mix_evidence_grows_with_a_lasting_change_only() -> None:
-    q0 = drift.smoothed_shares((5000, 3000, 2000))
+    q0 = distances.smoothed_shares((5000, 3000, 2000))
 
     assert math.fsum(q0) == pytest.approx(1)
-    assert drift.multinomial_log_e((0, 0, 0), q0=q0) == pytest.approx(0, abs=1e-9)
-    assert drift.multinomial_log_e((500, 300, 200), q0=q0) < 0
-    assert drift.multinomial_log_e((400, 300, 300), q0=q0) > math.log(1000)
+    assert distances.multinomial_log_e((0, 0, 0), q0=q0) == pytest.approx(0, abs=1e-9)
+    assert distances.multinomial_log_e((500, 300, 200), q0=q0) < 0
+    assert distances.multinomial_log_e((400, 300, 300), q0=q0) > math.log(1000)
 
 
 # --- bad input -----------------------------------------------------------------------------------
@@ -342,16 +344,18 @@ def test_mix_evidence_grows_with_a_lasting_change_only() -> None:
 def test_what_cannot_be_compared_is_named() -> None:
     empty, single, good = (0, 0, 0), (5,), (5, 4, 3)
     calls = {
-        "psi": drift.psi,
-        "jensen_shannon": drift.jensen_shannon,
-        "hellinger": drift.hellinger,
-        "chi_square": drift.chi_square,
-        "kolmogorov_smirnov": drift.kolmogorov_smirnov,
-        "total_variation": lambda r, *, current: drift.total_variation(r, current=current, seed=1),
-        "psi_larger_than": lambda r, *, current: drift.psi_larger_than(
+        "psi": distances.psi,
+        "jensen_shannon": distances.jensen_shannon,
+        "hellinger": distances.hellinger,
+        "chi_square": distances.chi_square,
+        "kolmogorov_smirnov": distances.kolmogorov_smirnov,
+        "total_variation": lambda r, *, current: distances.total_variation(
+            r, current=current, seed=1
+        ),
+        "psi_larger_than": lambda r, *, current: distances.psi_larger_than(
             r, current=current, delta=0.1
         ),
-        "wasserstein": lambda r, *, current: drift.wasserstein(
+        "wasserstein": lambda r, *, current: distances.wasserstein(
             r, current=current, edges=(0.0, 1.0), seed=1
         ),
     }
@@ -362,13 +366,13 @@ def test_what_cannot_be_compared_is_named() -> None:
             found = call(reference, current=current)
             assert isinstance(found, Problem), name
             assert found.reason is reason, name
-    outside = drift.wasserstein((9, 0, 0), current=good, edges=(0.0, 1.0), seed=1)
+    outside = distances.wasserstein((9, 0, 0), current=good, edges=(0.0, 1.0), seed=1)
     assert isinstance(outside, Problem)
-    assert isinstance(drift.design_effect(good, good_windows=[]), Problem)
-    assert isinstance(drift.design_effect(good, good_windows=[empty]), Problem)
+    assert isinstance(distances.design_effect(good, good_windows=[]), Problem)
+    assert isinstance(distances.design_effect(good, good_windows=[empty]), Problem)
 
 
 @pytest.mark.parametrize("bad", [(math.nan, 1), (-1, 2), (math.inf, 1), (1, 2, 3)])
 def test_impossible_counts_are_refused(bad: tuple[float, ...]) -> None:
     with pytest.raises(AssertionError):
-        drift.psi((1, 1), current=bad)
+        distances.psi((1, 1), current=bad)

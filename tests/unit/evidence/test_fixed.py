@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import contingency_tables, proportion
 
-from tidegate.evidence import fixed
-from tidegate.evidence.fixed import Interval, Side, Significance, Stratum
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.drift import fixed
+from tidegate.evidence.drift.fixed import Interval, Side, Significance, Stratum
+from tidegate.evidence.terms import Problem, Reason
 
 CLOSE = 1e-9
 STATSMODELS_SIDES = [

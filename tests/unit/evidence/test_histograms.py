@@ -7,9 +7,9 @@ from evidence_build import CANDIDATE, WINDOW, grows, series
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidegate.evidence import counters, histograms
-from tidegate.evidence.histograms import Histogram
-from tidegate.evidence.model import Series
+from tidegate.evidence.counts import counters, histograms
+from tidegate.evidence.counts.histograms import Histogram
+from tidegate.evidence.terms import Series
 
 
 def _collect(buckets: list[tuple[str, float]], *, pod: str = "a") -> list[Series]:

@@ -6,12 +6,12 @@ import evidence_build as build
 import pytest
 from evidence_build import CANDIDATE, IDENTITY, SCRAPE, STABLE
 
-from tidegate.evidence import presets
-from tidegate.evidence.grid import Grid
-from tidegate.evidence.history import Past, shape_of, spreads_of
-from tidegate.evidence.intervals import MetricSeries
-from tidegate.evidence.model import Problem, Series
-from tidegate.evidence.readings import Shape
+from tidegate.evidence.counts.grid import Grid
+from tidegate.evidence.counts.history import Past, shape_of, spreads_of
+from tidegate.evidence.counts.intervals import MetricSeries
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Problem, Series
 
 START, END = 1000.0, 2800.0
 ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
-from tidegate.evidence import means
-from tidegate.evidence.means import MeanInterval, Scale, ScoreBet
-from tidegate.evidence.model import Problem, Reason
+from tidegate.evidence.drift import means
+from tidegate.evidence.drift.means import MeanInterval, Scale, ScoreBet
+from tidegate.evidence.terms import Problem, Reason
 
 series = st.lists(st.integers(-1000, 1000), min_size=20, max_size=60).filter(
     lambda values: len(set(values)) > 1

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import narrowing
-from tidegate.evidence.model import Problem, Series
-from tidegate.evidence.narrowing import Matcher, Narrowing
+from tidegate.evidence.queries import narrowing
+from tidegate.evidence.queries.narrowing import Matcher, Narrowing
+from tidegate.evidence.terms import Problem, Series
 
 
 def _matcher(pattern: str, *, positive: bool = True, label: str = "code") -> Matcher:

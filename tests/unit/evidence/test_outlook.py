@@ -9,11 +9,11 @@ import pytest
 from evidence_rows import COMPARED, INDEPENDENT, UNMEASURED, config, counts, table
 
 from tidegate import model
-from tidegate.evidence import outlook
-from tidegate.evidence.dispersion import Phi
-from tidegate.evidence.intervals import Table
-from tidegate.evidence.judgement import MetricRule
-from tidegate.evidence.outlook import Past
+from tidegate.evidence.counts.dispersion import Phi
+from tidegate.evidence.counts.intervals import Table
+from tidegate.evidence.sequential.judgement import MetricRule
+from tidegate.evidence.verdict import outlook
+from tidegate.evidence.verdict.outlook import Past
 
 STEP = model.PlanStep(
     name="p5",

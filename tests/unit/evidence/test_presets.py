@@ -10,19 +10,19 @@ import pytest
 import recorded
 from evidence_build import IDENTITY
 
-from tidegate.evidence import presets, queries
-from tidegate.evidence.model import Latency, Ratio, Series, Template
-from tidegate.evidence.narrowing import Narrowing
-from tidegate.evidence.queries import Wanted
-from tidegate.evidence.substitution import Unsafe
-from tidegate.evidence.templates import resolve_templates
+from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.narrowing import Narrowing
+from tidegate.evidence.queries.promql import Wanted
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import Latency, Ratio, Series, Template
+from tidegate.evidence.verdict.templates import resolve_templates
 
 LATENCIES = ("latency-p50", "latency-p95", "latency-p99")
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~)"(?P<value>(?:[^"\\]|\\.)*)"')
 
 
 def _asked(server: str, metric: str) -> dict[str, Wanted | Narrowing]:
-    found = queries.wanted(
+    found = promql.wanted(
         presets.TEMPLATES[server, metric], given={}, identity=IDENTITY, window_seconds=60
     )
     assert not isinstance(found, Unsafe), found
@@ -80,7 +80,7 @@ def test_errors_are_those_that_were_served_and_probes_never_count(server: str) -
 
 @pytest.mark.parametrize("server", recorded.COUNTED)
 def test_all_requests_are_those_that_were_served(server: str) -> None:
-    wanted = queries.raw(presets.REQUESTS[server], source="default", values={}, identity=IDENTITY)
+    wanted = promql.raw(presets.REQUESTS[server], source="default", values={}, identity=IDENTITY)
     assert isinstance(wanted, Wanted)
 
     found = _answer(wanted, recorded.series(server))

@@ -9,8 +9,11 @@ from evidence_build import IDENTITY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import presets, queries
-from tidegate.evidence.model import (
+from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.narrowing import Matcher, Narrowing
+from tidegate.evidence.queries.promql import Free, Wanted
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import (
     Aggregate,
     Identity,
     LabelMatch,
@@ -23,15 +26,12 @@ from tidegate.evidence.model import (
     Value,
     Variable,
 )
-from tidegate.evidence.narrowing import Matcher, Narrowing
-from tidegate.evidence.queries import Free, Wanted
-from tidegate.evidence.substitution import Unsafe
 
 ID = 'namespace=~"ml",model_deployment=~"iris",revision=~"5ab1e00001|c0ffee0001"'
 
 
 def _asked(template: Template, **given: str) -> Mapping[str, Wanted | Narrowing | Free]:
-    found = queries.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
+    found = promql.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
     assert not isinstance(found, Unsafe), found
     return found
 
@@ -110,7 +110,7 @@ def test_metrics_that_are_counted_together_are_one_query() -> None:
 
 def test_without_a_stable_revision_only_the_candidate_is_asked_for() -> None:
     alone = replace(IDENTITY, stable="")
-    found = queries.wanted(_buckets(), given={}, identity=alone, window_seconds=60)
+    found = promql.wanted(_buckets(), given={}, identity=alone, window_seconds=60)
 
     assert isinstance(found, Mapping)
     wanted = found["buckets"]
@@ -139,7 +139,7 @@ def test_a_value_is_a_number_per_revision(value: Value, text: str) -> None:
 def test_the_scale_and_a_gauge_s_window_do_not_split_a_group() -> None:
     def group(seconds: int, scale: float) -> object:
         template = Template(name="t", measure=Value(series=Selector(metric="m"), scale=scale))
-        found = queries.wanted(template, given={}, identity=IDENTITY, window_seconds=seconds)
+        found = promql.wanted(template, given={}, identity=IDENTITY, window_seconds=seconds)
         assert isinstance(found, Mapping)
         wanted = found["number"]
         assert isinstance(wanted, Wanted)
@@ -188,7 +188,7 @@ def test_no_value_and_no_name_breaks_out_of_the_query(value: str, names: list[st
     template = replace(
         _buckets(_matching(Operator.IN, "${v}")), variables=(Variable(name="v", pattern=r"[^\0]*"),)
     )
-    found = queries.wanted(template, given={"v": value}, identity=who, window_seconds=60)
+    found = promql.wanted(template, given={"v": value}, identity=who, window_seconds=60)
 
     if isinstance(found, Unsafe):
         return
@@ -228,7 +228,7 @@ def test_a_selector_that_cannot_be_asked_says_why(
         Value(series=selector),
     )
     for measure in measures:
-        found = queries.wanted(
+        found = promql.wanted(
             Template(name="t", measure=measure), given={}, identity=IDENTITY, window_seconds=60
         )
         assert isinstance(found, Unsafe), case
@@ -238,11 +238,11 @@ def test_a_selector_that_cannot_be_asked_says_why(
 def _free(promql: str, **given: str) -> Mapping[str, object] | Unsafe:
     template = Template(
         name="t",
-        measure=Query(promql=promql),
+        measure=Query(promql=text),
         source="default",
         variables=tuple(Variable(name=name) for name in given),
     )
-    return queries.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
+    return promql.wanted(template, given=given, identity=IDENTITY, window_seconds=60)
 
 
 def test_a_query_that_tells_revisions_apart_is_asked_for_both() -> None:

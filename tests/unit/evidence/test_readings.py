@@ -8,9 +8,9 @@ from evidence_build import CANDIDATE, END, IDENTITY, SCRAPE, STABLE, WINDOW, gro
 from evidence_rows import counts, table
 
 from tidegate import model
-from tidegate.evidence import histograms, readings
-from tidegate.evidence.model import Identity, Latency, Problem, Selector, Series
-from tidegate.evidence.readings import Shape
+from tidegate.evidence.counts import histograms, readings
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.terms import Identity, Latency, Problem, Selector, Series
 
 P95 = Latency(histogram=Selector(metric="seconds"), quantile=0.95)
 ALONE = Identity(namespace="ml", name="iris", candidate=CANDIDATE)

@@ -11,10 +11,12 @@ import pytest
 from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
 
 from tidegate import model
-from tidegate.evidence import engine, ledger, presets, report
-from tidegate.evidence.judgement import Check, EvidenceConfig, MetricRule
-from tidegate.evidence.model import Query, Template
-from tidegate.evidence.rows import Row
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.queries import presets
+from tidegate.evidence.sequential import ledger
+from tidegate.evidence.sequential.judgement import Check, EvidenceConfig, MetricRule
+from tidegate.evidence.terms import Query, Template
+from tidegate.evidence.verdict import engine, report
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SLOW = MetricRule(name="slow", edges=(0.1, 0.25, 0.5), decisive=1, limit=0.05)

@@ -8,9 +8,10 @@ import evidence_build as build
 import pytest
 
 from tidegate import model
-from tidegate.evidence import presets, rules
-from tidegate.evidence.model import Query, Ratio, Selector, Template, Value
-from tidegate.evidence.readings import Shape
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Query, Ratio, Selector, Template, Value
+from tidegate.evidence.verdict import rules
 
 ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
 SLOW = presets.TEMPLATES["MLServer", "latency-p95"]

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tidegate.evidence import samples
-from tidegate.evidence.model import Identity, Problem, Reason, Series
+from tidegate.evidence.counts import samples
+from tidegate.evidence.terms import Identity, Problem, Reason, Series
 from tidegate.model import Json
 
 POD = {"revision": "a", "pod": "p", "instance": "i", "job": "one"}

@@ -7,9 +7,9 @@ from evidence_build import IDENTITY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import substitution
-from tidegate.evidence.model import Variable
-from tidegate.evidence.substitution import Unsafe
+from tidegate.evidence.queries import substitution
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import Variable
 
 VALUES = {
     **substitution.built_ins(IDENTITY, revision=IDENTITY.candidate, window_seconds=60),

@@ -6,9 +6,9 @@ import evidence_build as build
 import pytest
 
 from tidegate import model
-from tidegate.evidence import presets
-from tidegate.evidence.model import Query, Ratio, Selector, Template, Variable
-from tidegate.evidence.templates import resolve_templates
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Query, Ratio, Selector, Template, Variable
+from tidegate.evidence.verdict.templates import resolve_templates
 
 RATIO = Template(
     name="answers",

@@ -5,9 +5,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import betabinom, binom
 
-from tidegate.evidence import confidence, dispersion, eprocess
-from tidegate.evidence.eprocess import Side
-from tidegate.evidence.rows import Stream
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.counts.rows import Stream
+from tidegate.evidence.sequential import confidence, eprocess
+from tidegate.evidence.sequential.eprocess import Side
 
 
 def stream(n_c: float, x_c: float, n_s: float, x_s: float, *, phi: float = 1.0) -> Stream:

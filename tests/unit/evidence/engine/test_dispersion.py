@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import dispersion
-from tidegate.evidence.dispersion import PhiSource
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.counts.dispersion import PhiSource
 
 
 def bursts(

@@ -6,10 +6,11 @@ from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.evidence import engine, eprocess, ledger, relative
-from tidegate.evidence.judgement import Check, Compare, MetricRule
-from tidegate.evidence.model import Problem, Reason
-from tidegate.evidence.rows import Counts, Flag, Row
+from tidegate.evidence.counts.rows import Counts, Flag, Row
+from tidegate.evidence.sequential import eprocess, ledger, relative
+from tidegate.evidence.sequential.judgement import Check, Compare, MetricRule
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict import engine
 from tidegate.model import Outcome, Verdict
 
 EQUAL = [counts(1000, 10, 9000, 90)] * 30

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from tidegate.evidence import eprocess
-from tidegate.evidence.eprocess import Side
+from tidegate.evidence.sequential import eprocess
+from tidegate.evidence.sequential.eprocess import Side
 
 Row = tuple[float, float, float, float]
 

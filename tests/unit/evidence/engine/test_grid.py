@@ -5,7 +5,7 @@ from evidence_grid import FIRST, GRID, LATE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence.grid import Slot, WeightChange, slots
+from tidegate.evidence.counts.grid import Slot, WeightChange, slots
 
 
 def spans(

@@ -5,11 +5,11 @@ import pytest
 from evidence_build import CANDIDATE, IDENTITY, STABLE
 from evidence_grid import FIRST, GRID, LATE, SCRAPE
 
-from tidegate.evidence import intervals
-from tidegate.evidence.dispersion import PhiSource, Spread
-from tidegate.evidence.intervals import MetricSeries, Table
-from tidegate.evidence.model import Series
-from tidegate.evidence.rows import Flag
+from tidegate.evidence.counts import intervals
+from tidegate.evidence.counts.dispersion import PhiSource, Spread
+from tidegate.evidence.counts.intervals import MetricSeries, Table
+from tidegate.evidence.counts.rows import Flag
+from tidegate.evidence.terms import Series
 
 
 def counter(

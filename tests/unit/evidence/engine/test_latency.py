@@ -6,8 +6,8 @@ from evidence_rows import INDEPENDENT, counts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import eprocess, latency, relative
-from tidegate.evidence.rows import Counts
+from tidegate.evidence.counts.rows import Counts
+from tidegate.evidence.sequential import eprocess, latency, relative
 
 EDGES = (0.1, 0.25, 0.5)
 RESTART = eprocess.restart_weights(20)

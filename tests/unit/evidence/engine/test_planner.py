@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence import planner
+from tidegate.evidence.verdict import planner
 
 STEP = {
     "theta0": 1.1,

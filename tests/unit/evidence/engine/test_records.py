@@ -6,9 +6,10 @@ from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.evidence import engine, records
-from tidegate.evidence.model import Problem
-from tidegate.evidence.rows import Flag, PodCounts, Row
+from tidegate.evidence.counts.rows import Flag, PodCounts, Row
+from tidegate.evidence.journal import row_lines
+from tidegate.evidence.terms import Problem
+from tidegate.evidence.verdict import engine
 
 whole = st.one_of(st.integers(0, 10**9), st.floats(0, 1e9))
 rows_of_any_kind = st.lists(
@@ -28,15 +29,15 @@ rows_of_any_kind = st.lists(
 @settings(max_examples=50)
 @given(rows_of_any_kind)
 def test_rows_read_back_from_the_log_are_the_same_and_have_the_same_hash(rows: list[Row]) -> None:
-    logged = [json.loads(json.dumps(records.document(row))) for row in rows]
-    read = records.read(logged)
+    logged = [json.loads(json.dumps(row_lines.document(row))) for row in rows]
+    read = row_lines.read(logged)
     assert read == tuple(rows)
-    assert records.digest(read) == records.digest(rows)
+    assert row_lines.digest(read) == row_lines.digest(rows)
 
 
 def test_a_replayed_verdict_is_the_one_that_was_given() -> None:
     rows = table(*[counts(1000.5, 30, 9000, 90)] * 8)
-    read = records.read([json.loads(json.dumps(records.document(row))) for row in rows])
+    read = row_lines.read([json.loads(json.dumps(row_lines.document(row))) for row in rows])
     assert not isinstance(read, Problem)
     first = engine.judge(rows, context=context(), config=config(COMPARED))
     assert engine.judge(read, context=context(), config=config(COMPARED)) == first
@@ -44,7 +45,7 @@ def test_a_replayed_verdict_is_the_one_that_was_given() -> None:
 
 def test_another_count_or_order_is_another_hash() -> None:
     one, two = table(counts(10, 1, 90, 2), counts(10, 2, 90, 2))
-    assert len({records.digest(rows) for rows in ([one, two], [two, one], [one], [])}) == 4
+    assert len({row_lines.digest(rows) for rows in ([one, two], [two, one], [one], [])}) == 4
 
 
 @pytest.mark.parametrize(
@@ -52,15 +53,15 @@ def test_another_count_or_order_is_another_hash() -> None:
     [
         "text",
         {},
-        {**records.document(table(counts(1, 0, 1, 0))[0]), "t0": "now"},
-        {**records.document(table(counts(1, 0, 1, 0))[0]), "weight": True},
-        {**records.document(table(counts(1, 0, 1, 0))[0]), "flags": "Churn"},
-        {**records.document(table(counts(1, 0, 1, 0))[0]), "flags": ["Unknown"]},
-        {**records.document(table(counts(1, 0, 1, 0))[0]), "counts": {"a": {"nC": 1}}},
+        {**row_lines.document(table(counts(1, 0, 1, 0))[0]), "t0": "now"},
+        {**row_lines.document(table(counts(1, 0, 1, 0))[0]), "weight": True},
+        {**row_lines.document(table(counts(1, 0, 1, 0))[0]), "flags": "Churn"},
+        {**row_lines.document(table(counts(1, 0, 1, 0))[0]), "flags": ["Unknown"]},
+        {**row_lines.document(table(counts(1, 0, 1, 0))[0]), "counts": {"a": {"nC": 1}}},
     ],
 )
 def test_what_is_no_row_is_named(broken: object) -> None:
-    good = records.document(table(counts(1, 0, 1, 0))[0])
-    found = records.read([good, broken])  # type: ignore[list-item]
+    good = row_lines.document(table(counts(1, 0, 1, 0))[0])
+    found = row_lines.read([good, broken])  # type: ignore[list-item]
     assert isinstance(found, Problem)
     assert found.message.startswith("row 1 is no row")

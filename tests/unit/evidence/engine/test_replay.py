@@ -7,11 +7,18 @@ from evidence_rows import COMPARED, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.evidence import codec, engine, records, replay
-from tidegate.evidence.dispersion import Phi
-from tidegate.evidence.judgement import Check, Compare, Context, EvidenceConfig, MetricRule
-from tidegate.evidence.model import Problem, Reason
-from tidegate.evidence.rows import Row
+from tidegate.evidence.counts.dispersion import Phi
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.journal import codec, replay, row_lines
+from tidegate.evidence.sequential.judgement import (
+    Check,
+    Compare,
+    Context,
+    EvidenceConfig,
+    MetricRule,
+)
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict import engine
 from tidegate.model import Document, Outcome, Verdict
 
 LIMITED = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
@@ -75,7 +82,7 @@ def logged(
             replay.judged(
                 rollout=rollout,
                 rows=number,
-                digest=records.digest(rows[:number]),
+                digest=row_lines.digest(rows[:number]),
                 context=look,
                 judgement=judgement,
             )

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from evidence_simulation import Run, Scenario, cell, steady
 
-from tidegate.evidence import dispersion, eprocess, planner, split
-from tidegate.evidence.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.sequential import eprocess, split
+from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.verdict import planner
 from tidegate.model import Verdict
 
 SEED = 20_261_121

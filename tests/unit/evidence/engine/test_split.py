@@ -3,7 +3,7 @@ import math
 import pytest
 from scipy.stats import betabinom, binom
 
-from tidegate.evidence import split
+from tidegate.evidence.sequential import split
 
 
 def test_the_value_is_the_mean_of_likelihood_ratios_against_both_edges() -> None:

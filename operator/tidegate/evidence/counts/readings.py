@@ -1,0 +1,163 @@
+"""What a look found of one metric: series that can be counted, or why they cannot.
+
+Nothing is judged here. A reason names what is wrong with the data of this look; rows that closed
+before stay as they are.
+Source: evidence.md, 2.2, 2.4 and 13; api.md, 5.5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tidegate import model
+from tidegate.evidence.counts import counters, histograms
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.terms import Identity, Latency, Problem, Reason, Series, Window
+
+MIN_COMMON_EDGES = 3
+MAX_EDGES = 16
+TAIL = 0.9  # without a limit, proof is asked at the first edge above this quantile of stable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How a metric is cut into streams, fixed when its first row is counted.
+
+    `edges` in seconds, empty for a ratio; `decisive` is the stream whose limit and proof count.
+    `common` says that bad events are the rule in stable's history.
+    """
+
+    edges: tuple[float, ...] = ()
+    decisive: int = 0
+    common: bool = False
+
+
+NO_SHAPE = Shape()
+
+
+def presence(series: Sequence[Series], *, identity: Identity, window: Window) -> Problem | None:
+    """Why the series of a metric say nothing about the present; None when they do."""
+    candidate = _absence(series, revision=identity.candidate, whose="candidate", window=window)
+    if candidate is not None or not identity.stable:
+        return candidate
+    return _absence(series, revision=identity.stable, whose="stable", window=window)
+
+
+def _absence(
+    series: Iterable[Series], *, revision: str, whose: str, window: Window
+) -> Problem | None:
+    newest = counters.newest(one for one in series if one.labels.get("revision") == revision)
+    if newest is None:
+        reason = Reason.NO_BASELINE if whose == "stable" else Reason.NO_DATA
+        return Problem(reason=reason, message=f"no series of the {whose} revision")
+    age = window.end - newest
+    if age <= window.stale_after_seconds:
+        return None
+    message = f"the newest sample of the {whose} revision is {age:.0f} s old"
+    return Problem(reason=Reason.STALE, message=message)
+
+
+def silence(
+    rows: Sequence[Row], *, metric: str, step: int, since: float, seconds: float
+) -> Problem | None:
+    """The candidate got no request in any of the step's rows that end after an instant."""
+    recent = [row.counts.get(metric) for row in rows if row.step == step and row.t1 > since]
+    if not recent or any(counts is not None and counts.n_c > 0 for counts in recent):
+        return None
+    message = f"the candidate got no requests in the last {seconds:.0f} s"
+    return Problem(reason=Reason.NO_DATA, message=message)
+
+
+def latency_shape(
+    measure: Latency,
+    *,
+    threshold: model.Threshold,
+    buckets: Sequence[Series],
+    identity: Identity,
+    history: histograms.Histogram | None,
+) -> Shape | Problem:
+    """The edges that both arms have, and the one that decides; at most `MAX_EDGES` of them.
+
+    Errors: NoData without buckets of the candidate; IncompatibleBuckets below three common edges;
+    Saturated when the limit lies above all.
+    """
+    candidate = identity.candidate
+    if candidate and all(one.labels.get("revision") != candidate for one in buckets):
+        return Problem(reason=Reason.NO_DATA, message="no buckets of the candidate revision")
+    edges = _common(buckets, identity=identity, unit_seconds=measure.unit_seconds)
+    if len(edges) < MIN_COMMON_EDGES:
+        message = f"{len(edges)} common bucket edges, {MIN_COMMON_EDGES} are needed"
+        return Problem(reason=Reason.INCOMPATIBLE_BUCKETS, message=message)
+    edge = _decisive(edges, limit=threshold.max, history=history)
+    if edge is None:
+        message = f"the limit {threshold.max:g} s lies above the largest bucket edge {edges[-1]:g}"
+        return Problem(reason=Reason.SATURATED, message=message)
+    kept = _thinned(edges, keep=edge)
+    return Shape(edges=kept, decisive=kept.index(edge))
+
+
+def _common(
+    buckets: Sequence[Series], *, identity: Identity, unit_seconds: float
+) -> tuple[float, ...]:
+    by_target: dict[counters.Target, set[float]] = {}
+    for one in buckets:
+        edge = histograms.edge_of(one)
+        if one.labels.get("revision") in {identity.candidate, identity.stable} and edge is not None:
+            by_target.setdefault(counters.target(one), set()).add(edge * unit_seconds)
+    if not by_target:
+        return ()
+    shared = set.intersection(*by_target.values())
+    return tuple(sorted(edge for edge in shared if math.isfinite(edge)))
+
+
+def _decisive(
+    edges: Sequence[float], *, limit: float | None, history: histograms.Histogram | None
+) -> float | None:
+    if limit is not None:
+        return histograms.edge_at_or_above(edges, limit=limit)
+    if history is None or history.total <= 0:
+        return edges[len(edges) // 2]
+    tail = histograms.quantile(history, q=TAIL).seconds
+    above = histograms.edge_at_or_above(edges, limit=tail)
+    return edges[-1] if above is None else above
+
+
+def _thinned(edges: tuple[float, ...], *, keep: float) -> tuple[float, ...]:
+    """Evenly fewer edges, with one that must stay."""
+    if len(edges) <= MAX_EDGES:
+        return edges
+    apart = (len(edges) - 1) / (MAX_EDGES - 2)
+    chosen = {edges[round(index * apart)] for index in range(MAX_EDGES - 1)}
+    return tuple(sorted(chosen | {keep}))
+
+
+def merged(tables: Mapping[str, Sequence[Row]]) -> tuple[Row, ...]:
+    """Rows of single metrics put together by their interval, in the order of time.
+
+    Every metric has its own rows, so that one without an answer does not hold the others up; the
+    grid is the same for all.
+    """
+    found: dict[tuple[float, float], list[Row]] = {}
+    for name in sorted(tables):
+        for row in tables[name]:
+            found.setdefault((row.t0, row.t1), []).append(row)
+    return tuple(_joined(found[key]) for key in sorted(found))
+
+
+def _joined(rows: Sequence[Row]) -> Row:
+    first = rows[0]
+    return Row(
+        t0=first.t0,
+        t1=first.t1,
+        step=first.step,
+        weight=first.weight,
+        counts={name: counts for row in rows for name, counts in row.counts.items()},
+        flags=tuple(sorted({flag for row in rows for flag in row.flags})),
+    )
+
+
+def counts_complement(threshold: model.Threshold) -> bool:
+    """True when a high value is the good one, as for a share of right answers."""
+    return threshold.min is not None and threshold.max is None

@@ -1,0 +1,92 @@
+"""Rows of the interval table: what both revisions did between two instants.
+
+A closed row never changes. The engine is a function of these rows. Source: evidence.md, 2.3.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidegate.evidence.counts.dispersion import Phi
+
+
+class Flag(enum.StrEnum):
+    """What a reader of a row should know about how it came about."""
+
+    CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
+    CHURN = "Churn"  # counters of more than a third of an arm's pods began again
+    RUNNING = "Running"  # the interval was not over; looked at again and again until it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Both arms of one stream in one interval, ready for a test."""
+
+    n_c: float
+    x_c: float
+    n_s: float
+    x_s: float
+    phi: Phi
+
+    @property
+    def complement(self) -> Stream:
+        """Good events with the arms swapped: "fewer good" instead of "more bad" (3.1)."""
+        return Stream(
+            n_c=self.n_s,
+            x_c=self.n_s - self.x_s,
+            n_s=self.n_c,
+            x_s=self.n_c - self.x_c,
+            phi=self.phi,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodCounts:
+    """One stable pod in one interval; x has one entry per stream."""
+
+    n: float
+    x: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """One metric in one interval: requests of both arms, and bad events per stream.
+
+    `complete` says that both arms had counters to read; without, 0 requests mean nothing.
+    Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
+    """
+
+    n_c: float
+    n_s: float
+    x_c: tuple[float, ...]
+    x_s: tuple[float, ...]
+    phi: tuple[Phi, ...]
+    pods_s: tuple[PodCounts, ...] = ()
+    complete: bool = True
+
+    def stream(self, index: int) -> Stream:
+        """One stream of the metric."""
+        return Stream(
+            n_c=self.n_c,
+            x_c=self.x_c[index],
+            n_s=self.n_s,
+            x_s=self.x_s[index],
+            phi=self.phi[index],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One closed interval (t0, t1] of a rollout; a metric without usable data is absent.
+
+    Units: unix seconds; weight is the candidate's intended share, 0 to 1.
+    """
+
+    t0: float
+    t1: float
+    step: int
+    weight: float
+    counts: Mapping[str, Counts]
+    flags: tuple[Flag, ...] = ()

@@ -1,0 +1,186 @@
+"""Raw answers of a metric source to series or numbers, or the reason why not.
+
+Source: evidence.md, 2.2; api.md, 5.5; architecture.md, 7.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tidegate.evidence.terms import Identity, Problem, Reason, Series
+from tidegate.model import Json
+
+_IDENTITY_LABELS = ("namespace", "model_deployment", "revision")
+# Labels that tell two scrapes of one target apart, but not two targets.
+_SCRAPER_LABELS = frozenset({"job", "prometheus", "prometheus_replica", "replica"})
+
+
+def shared_out(
+    result_type: str,
+    *,
+    expected: str,
+    result: Json,
+    warnings: Sequence[str],
+    members: Sequence[Identity],
+) -> Mapping[Identity, tuple[Json, ...]] | Problem:
+    """The rows of a grouped answer by the rollout that asked for them, not yet looked into.
+
+    Rows that nobody asked for are dropped: the query names every combination of namespaces, names
+    and revisions. Errors: a warning (the answer may be partial), another type than `expected`, or
+    a row without labels, of which nobody knows whose it is, make the whole answer unusable.
+    """
+    if warnings:
+        return _partial(warnings)
+    if result_type != expected or not _is_list(result):
+        return _error(f"expected a {expected}, got {result_type or 'nothing'}")
+    owners: dict[tuple[Json, ...], list[Identity]] = {}
+    for one in members:
+        for revision in {one.candidate, one.stable} - {""}:
+            owners.setdefault((one.namespace, one.name, revision), []).append(one)
+    rows: dict[Identity, list[Json]] = {one: [] for one in members}
+    for item in _items(result):
+        labels = item.get("metric") if isinstance(item, Mapping) else None
+        if not isinstance(labels, Mapping):
+            return _error("malformed series")
+        key = tuple(str(labels.get(name, "")) for name in _IDENTITY_LABELS)
+        for owner in owners.get(key, ()):
+            rows[owner].append(item)
+    return {owner: tuple(found) for owner, found in rows.items()}
+
+
+def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
+    """Series of one rollout; samples that are no finite number are left out.
+
+    Errors: a malformed row, or a target that was scraped twice.
+    """
+    parsed: list[Series] = []
+    for item in rows:
+        series = _series(item)
+        if isinstance(series, Problem):
+            return series
+        parsed.append(series)
+    return _scraped_twice(parsed) or tuple(parsed)
+
+
+def numbers_of(rows: Sequence[Json]) -> Mapping[str, float] | Problem:
+    """One number per revision of one rollout; a revision whose number is not finite is left out.
+
+    Errors: a malformed row, or two numbers for one revision.
+    """
+    numbers: dict[str, float] = {}
+    seen: set[str] = set()
+    for item in rows:
+        labels = item.get("metric") if isinstance(item, Mapping) else None
+        sample = _sample(item.get("value")) if isinstance(item, Mapping) else None
+        if not isinstance(labels, Mapping) or sample is None:
+            return _error("malformed sample")
+        revision = str(labels.get("revision", ""))
+        if revision in seen:
+            return _error(f"revision {revision!r} has more than one number")
+        seen.add(revision)
+        if math.isfinite(sample[1]):
+            numbers[revision] = sample[1]
+    return numbers
+
+
+def within(series: Sequence[Series], *, after: float, until: float) -> tuple[Series, ...]:
+    """The samples in (after, until] unix seconds; series without any are left out."""
+    cut = (
+        replace(one, samples=tuple(it for it in one.samples if after < it[0] <= until))
+        for one in series
+    )
+    return tuple(one for one in cut if one.samples)
+
+
+def parse_number(
+    result_type: str, *, result: Json, warnings: Sequence[str] = ()
+) -> float | Problem:
+    """The one number that a free query returned.
+
+    Errors: NoData for an empty answer, NaN and infinity; Error for several series or another type.
+    """
+    if warnings:
+        return _partial(warnings)
+    if result_type == "scalar":
+        return _number(result)
+    if result_type != "vector" or not _is_list(result):
+        return _error(f"expected one number, got {result_type or 'nothing'}")
+    items = _items(result)
+    if not items:
+        return Problem(reason=Reason.NO_DATA, message="the query returned nothing")
+    if len(items) > 1:
+        return _error(f"expected one series, got {len(items)}")
+    item = items[0]
+    return _number(item.get("value")) if isinstance(item, Mapping) else _error("malformed sample")
+
+
+def _series(item: Json) -> Series | Problem:
+    if not isinstance(item, Mapping):
+        return _error("malformed series")
+    labels, values = item.get("metric"), item.get("values")
+    if not isinstance(labels, Mapping) or not _is_list(values):
+        return _error("a series has no plain samples (native histograms are not supported)")
+    samples: list[tuple[float, float]] = []
+    for value in _items(values):
+        sample = _sample(value)
+        if sample is None:
+            return _error("malformed sample")
+        if math.isfinite(sample[1]):
+            samples.append(sample)
+    names = {str(key): str(value) for key, value in labels.items()}
+    return Series(labels=names, samples=tuple(sorted(samples)))
+
+
+def _sample(value: Json) -> tuple[float, float] | None:
+    """A pair of unix seconds and a number written as a string."""
+    pair = _items(value)
+    if len(pair) != 2:
+        return None
+    instant, text = pair
+    if isinstance(instant, bool) or not isinstance(instant, int | float):
+        return None
+    if not isinstance(text, str):
+        return None
+    try:
+        return float(instant), float(text)
+    except (ValueError, OverflowError):  # an integer may have any number of digits
+        return None
+
+
+def _number(value: Json) -> float | Problem:
+    sample = _sample(value)
+    if sample is None:
+        return _error("malformed sample")
+    if not math.isfinite(sample[1]):
+        return Problem(reason=Reason.NO_DATA, message=f"the query returned {sample[1]}")
+    return sample[1]
+
+
+def _scraped_twice(parsed: Sequence[Series]) -> Problem | None:
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for series in parsed:
+        key = tuple(sorted(kv for kv in series.labels.items() if kv[0] not in _SCRAPER_LABELS))
+        if key in seen:
+            target = series.labels.get("pod") or series.labels.get("instance", "a target")
+            return _error(f"{target} is scraped more than once")
+        seen.add(key)
+    return None
+
+
+def _items(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _is_list(value: Json) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _partial(warnings: Sequence[str]) -> Problem:
+    message = f"the answer may be partial: {'; '.join(warnings)}"
+    return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message[:500])
+
+
+def _error(message: str) -> Problem:
+    return Problem(reason=Reason.ERROR, message=message)

@@ -1,0 +1,280 @@
+"""PromQL for a metric: what to ask, with every name escaped.
+
+Selectors become raw samples over a range, or one number per revision, narrowed to the namespaces,
+the ModelDeployments and the revisions asked for (evidence.md, 2.1; ecosystem.md, 2.1). What several
+rollouts want alike is one query (performance.md, 4.1). Free queries get their variables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from tidegate.evidence.queries import substitution
+from tidegate.evidence.queries.narrowing import Matcher, Narrowing, narrowing
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import (
+    Identity,
+    LabelMatch,
+    Latency,
+    Operator,
+    Query,
+    Ratio,
+    Selector,
+    Template,
+    Value,
+)
+
+TOTAL = "total"
+BAD = "bad"
+BUCKETS = "buckets"
+NUMBER = "number"
+CANDIDATE = "candidate"
+STABLE = "stable"
+
+MAX_QUERY_LENGTH = 4096
+RESERVED_LABELS = frozenset({"__name__", "namespace", "model_deployment", "revision", "pod", "le"})
+
+_METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,255}")
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_AGGREGATES = {"Avg": "avg", "Max": "max", "Min": "min", "Sum": "sum"}
+_PER_REVISION = frozenset({"revision", "podRegex", "service"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Raw samples, or one number per revision, that a rollout wants.
+
+    Equal `group`s are one query. `metric` is empty if `matchers` name several. `matchers` are rendered (`label=~"..."`) and sorted; identity,
+    `le` and windows are not among them. `aggregate` is empty for raw samples, else Avg, Max, Min
+    or Sum: then a gauge is read at the instant, and a `counter` as its rate per second over the
+    last `window_seconds`. `scale` multiplies the number after the answer.
+    """
+
+    source: str
+    metric: str
+    matchers: tuple[str, ...]
+    identity: Identity
+    aggregate: str = ""
+    counter: bool = False
+    window_seconds: int = 0
+    scale: float = 1.0
+
+    @property
+    def group(self) -> Group:
+        """What rollouts must have in common to share a query."""
+        return Group(
+            source=self.source,
+            metric=self.metric,
+            matchers=self.matchers,
+            aggregate=self.aggregate,
+            counter=self.counter,
+            window_seconds=self.window_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A `Wanted` without whose it is."""
+
+    source: str
+    metric: str
+    matchers: tuple[str, ...]
+    aggregate: str
+    counter: bool
+    window_seconds: int
+
+    def text(self, members: Sequence[Identity], *, range_seconds: int) -> str:
+        """The query for all members; `range_seconds` is that of raw samples.
+
+        It may return more than the members asked for: every combination of their names.
+        """
+        revisions = [name for one in members for name in (one.candidate, one.stable) if name]
+        matchers = (
+            _one_of("namespace", [one.namespace for one in members]),
+            _one_of("model_deployment", [one.name for one in members]),
+            _one_of("revision", revisions),
+            *self.matchers,
+        )
+        series = f"{self.metric}{{{','.join(matchers)}}}"
+        if not self.aggregate:
+            return f"{series}[{range_seconds}s]"
+        number = f"rate({series}[{self.window_seconds}s])" if self.counter else series
+        by = "namespace, model_deployment, revision"
+        return f"{_AGGREGATES[self.aggregate]} by ({by}) ({number})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """A finished query that returns one number. Runs alone, never grouped."""
+
+    source: str
+    promql: str
+
+
+def wanted(
+    template: Template, *, given: Mapping[str, str], identity: Identity, window_seconds: int
+) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
+    """What a metric needs by role: TOTAL and BAD, BUCKETS, NUMBER, or CANDIDATE and STABLE.
+
+    BAD is a `Narrowing` where the bad series are among those of TOTAL and can be picked here. A
+    free query is asked for STABLE too if it distinguishes revisions. `window_seconds` is what
+    ${window} says and what a rate is taken over, `given` holds the values of the variables.
+    """
+    variables = substitution.bound(template.variables, given=given)
+    if not isinstance(variables, dict):
+        return variables[0]
+    values = {
+        **variables,
+        **substitution.built_ins(identity, revision=identity.candidate, window_seconds=1),
+    }
+    match template.measure:
+        case Ratio() as ratio:
+            return _ratio(ratio, source=template.source, values=values, identity=identity)
+        case Latency(histogram=histogram):
+            buckets = replace(histogram, metric=f"{histogram.metric}_bucket")
+            found = raw(buckets, source=template.source, values=values, identity=identity)
+            return found if isinstance(found, Unsafe) else {BUCKETS: found}
+        case Value() as value:
+            found = raw(value.series, source=template.source, values=values, identity=identity)
+            if isinstance(found, Unsafe):
+                return found
+            return {NUMBER: _number(value, series=found, window_seconds=window_seconds)}
+        case Query(promql=promql):
+            texts = _free(
+                promql, variables=variables, identity=identity, window_seconds=window_seconds
+            )
+            if isinstance(texts, Unsafe):
+                return texts
+            source = template.source
+            return {role: Free(source=source, promql=text) for role, text in texts.items()}
+        case _ as never:
+            assert_never(never)
+
+
+def raw(
+    series: Selector, *, source: str, values: Mapping[str, str], identity: Identity
+) -> Wanted | Unsafe:
+    """Raw samples of one selector; `values` are those of its variables."""
+    matchers = _matchers(series, values=values)
+    if isinstance(matchers, Unsafe):
+        return matchers
+    return _raw(matchers, source=source, identity=identity)
+
+
+def _raw(matchers: Sequence[Matcher], *, source: str, identity: Identity) -> Wanted:
+    name, *rest = matchers
+    single = _METRIC_NAME.fullmatch(name.pattern) is not None
+    return Wanted(
+        source=source,
+        metric=name.pattern if single else "",
+        matchers=tuple(sorted({_text(one) for one in (rest if single else matchers)})),
+        identity=identity,
+    )
+
+
+def _ratio(
+    ratio: Ratio, *, source: str, values: Mapping[str, str], identity: Identity
+) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
+    total = _matchers(ratio.total, values=values)
+    if isinstance(total, Unsafe):
+        return total
+    bad = _matchers(ratio.bad, values=values)
+    if isinstance(bad, Unsafe):
+        return bad
+    everything = _raw(total, source=source, identity=identity)
+    names, bad_names = _names(ratio.total), _names(ratio.bad)
+    # Fewer names are a condition on a label like any other.
+    common = total if bad_names == names else total[1:]
+    picked = narrowing(common, bad=bad) if bad_names <= names else None
+    if picked is not None:
+        return {TOTAL: everything, BAD: picked}
+    return {TOTAL: everything, BAD: _raw(bad, source=source, identity=identity)}
+
+
+def _names(series: Selector) -> frozenset[str]:
+    return frozenset({series.metric, *series.also})
+
+
+def _number(value: Value, *, series: Wanted, window_seconds: int) -> Wanted:
+    return replace(
+        series,
+        aggregate=value.aggregate,
+        counter=value.counter,
+        # A gauge is read at an instant, so that metrics with other windows share its query.
+        window_seconds=window_seconds if value.counter else 0,
+        scale=value.scale,
+    )
+
+
+def _matchers(series: Selector, *, values: Mapping[str, str]) -> tuple[Matcher, ...] | Unsafe:
+    """The conditions of a selector, the one on the metric's name first."""
+    names = sorted(_names(series))
+    for name in names:
+        if not _METRIC_NAME.fullmatch(name):
+            return Unsafe(f"{name!r} is no metric name")
+    found = [Matcher(label="__name__", positive=True, pattern="|".join(names))]
+    for match in series.matches:
+        matcher = _matcher(match, values=values)
+        if isinstance(matcher, Unsafe):
+            return matcher
+        found.append(matcher)
+    return tuple(found)
+
+
+def _text(matcher: Matcher) -> str:
+    operator = "=~" if matcher.positive else "!~"
+    return f"{matcher.label}{operator}{substitution.quoted(matcher.pattern)}"
+
+
+def _one_of(label: str, names: Sequence[str]) -> str:
+    """A matcher for any of the names; a name is text, never a pattern."""
+    pattern = "|".join(map(substitution.regex_quoted, sorted(set(names))))
+    return f"{label}=~{substitution.quoted(pattern)}"
+
+
+def _matcher(match: LabelMatch, *, values: Mapping[str, str]) -> Matcher | Unsafe:
+    if not _LABEL_NAME.fullmatch(match.label):
+        return Unsafe(f"{match.label!r} is no label name")
+    if match.label in RESERVED_LABELS:
+        return Unsafe(f"label {match.label!r} is set by the operator")
+    if not match.values:
+        return Unsafe(f"label {match.label!r} needs a value")
+    texts: list[str] = []
+    for value in match.values:
+        text = substitution.in_value(value, values=values)
+        if isinstance(text, Unsafe):
+            return text
+        texts.append(text)
+    match match.operator:
+        case Operator.IN | Operator.NOT_IN:
+            pattern = "|".join(map(substitution.regex_quoted, texts))
+        case Operator.MATCHES | Operator.NOT_MATCHES:
+            pattern = "|".join(texts)
+        case _ as never:
+            assert_never(never)
+    positive = match.operator in {Operator.IN, Operator.MATCHES}
+    return Matcher(label=match.label, positive=positive, pattern=pattern)
+
+
+def _free(
+    promql: str, *, variables: Mapping[str, str], identity: Identity, window_seconds: int
+) -> Mapping[str, str] | Unsafe:
+    if len(promql) > MAX_QUERY_LENGTH:
+        return Unsafe(f"the query is longer than {MAX_QUERY_LENGTH} characters")
+    revisions = {CANDIDATE: identity.candidate}
+    names = substitution.used(promql)
+    if identity.stable and names & _PER_REVISION and "stableRevision" not in names:
+        revisions[STABLE] = identity.stable
+    texts: dict[str, str] = {}
+    for role, revision in revisions.items():
+        built_ins = substitution.built_ins(
+            identity, revision=revision, window_seconds=window_seconds
+        )
+        text = substitution.in_query(promql, values={**variables, **built_ins})
+        if isinstance(text, Unsafe):
+            return text
+        texts[role] = text
+    return texts

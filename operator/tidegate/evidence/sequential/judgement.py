@@ -1,0 +1,195 @@
+"""What the engine is told and what it answers, as frozen data.
+
+Units: instants in unix seconds, rates and shares from 0 to 1, evidence as natural logarithms.
+Source: evidence.md, 1 and 13.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tidegate.evidence.counts.dispersion import Phi
+from tidegate.evidence.sequential import eprocess
+from tidegate.evidence.sequential.confidence import Interval
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.model import Outcome, Verdict
+
+OPEN = Interval(lower=None, upper=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Held against stable: `theta0` is tolerated, `theta0_promote` and `excess_promote` pass.
+
+    Units: rate ratios; excess_promote is a rate that always passes (neither side has errors).
+    """
+
+    theta0: float = 1.1
+    theta0_promote: float = 1.25
+    excess_promote: float = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRule:
+    """How one metric is judged; it counts bad events out of n, or `scalar` says it does not.
+
+    `edges` (seconds) make it a latency with one stream per edge; `decisive` is the stream whose
+    limit and proof count. `limit` is the tolerated rate of bad events of that stream. A metric
+    that is no `guard` is computed and shown, and changes nothing. `common` says that bad events
+    are the rule (more than half in stable's history), so that good ones are counted. Below
+    `min_samples` candidate requests nothing is proven. One failing check of a `critical` scalar is
+    enough.
+    """
+
+    name: str
+    edges: tuple[float, ...] = ()
+    decisive: int = 0
+    compare: Compare | None = None
+    limit: float | None = None
+    guard: bool = True
+    common: bool = False
+    scalar: bool = False
+    critical: bool = False
+    min_samples: float = 0
+
+    def __post_init__(self) -> None:
+        assert self.limit is None or 0 < self.limit < 1, self
+        assert 0 <= self.decisive < self.streams, self
+        assert self.scalar or self.compare is not None or self.limit is not None, self
+
+    @property
+    def streams(self) -> int:
+        """Number of streams of bad events."""
+        return len(self.edges) or 1
+
+    @property
+    def tests(self) -> int:
+        """Shares of the error budget that the metric takes."""
+        return (self.compare is not None) + (self.limit is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceConfig:
+    """Settings of the engine for one rollout, fixed when it starts (evidence.md, 1).
+
+    `requests_from` names the metric whose n counts the requests, for the split and the minimums;
+    without `split_holds` a wrong share is only reported;
+    `expected_requests` of the candidate in a step tune the displayed interval of its rate.
+    """
+
+    metrics: tuple[MetricRule, ...]
+    requests_from: str
+    expected_requests: float = 1000.0
+    horizon: int = 60
+    alpha_rollback: float = 0.01
+    alpha_promote: float = 0.05
+    alpha_side: float = 0.001
+    min_candidate_requests: float = 100
+    min_intervals: int = 3
+    min_candidate_events: float = 5
+    split_tolerance: float = 0.25
+    split_holds: bool = True
+    breach_failures: int = 3
+    breach_out_of: int = 5
+
+    def __post_init__(self) -> None:
+        names = [rule.name for rule in self.metrics]
+        assert len(set(names)) == len(names), names
+        assert self.horizon >= 1, self.horizon
+
+    @property
+    def log_rollback(self) -> float:
+        """Evidence at which a guard rolls back: all guard tests share the budget evenly."""
+        tests = sum(rule.tests for rule in self.metrics if rule.guard)
+        return math.log(max(1, tests) / self.alpha_rollback)
+
+    @property
+    def log_promote(self) -> float:
+        """Evidence that is a proof. Needs no correction, as every limit must be proven."""
+        return -math.log(self.alpha_promote)
+
+    @property
+    def log_side(self) -> float:
+        """Evidence at which a test that can only hold does so."""
+        return -math.log(self.alpha_side)
+
+    @property
+    def restart(self) -> tuple[float, ...]:
+        """Restart weights of the rollback side."""
+        return eprocess.restart_weights(self.horizon)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One valid look at a scalar metric."""
+
+    value: float
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a look knows besides the rows.
+
+    `problems` are those of the current look, by metric; `checks` are the valid looks at scalar
+    metrics, oldest first. `at_deadline` is what the policy does without proof, None before then.
+    `min_requests` are those that the step asks for, None leaves them to the config.
+    """
+
+    now: float
+    step: int
+    judged_from: float
+    has_stable: bool
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    at_deadline: Verdict | None = None
+    min_requests: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One metric: what was seen and what it proves.
+
+    `log_e` and `log_limit` belong to the rollback test that is nearest to its limit, `log_proof` is
+    the weakest of the proofs that promotion needs. Rates are those of the decisive stream, or of
+    the edge (seconds) that the evidence points at.
+    """
+
+    metric: str
+    outcome: Outcome
+    reason: Reason
+    message: str
+    guard: bool
+    edge: float | None = None
+    n_c: float = 0.0
+    x_c: float = 0.0
+    n_s: float = 0.0
+    x_s: float = 0.0
+    ratio: float | None = None
+    ratio_interval: Interval = OPEN
+    rate_interval: Interval = OPEN
+    log_e: float = 0.0
+    log_limit: float = math.inf
+    log_proof: float = 0.0
+    phi: Phi | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All metrics together. `metric` names the one that decided, if a single one did.
+
+    `others` are further reasons to hold, in rule order; `closed_until` is the end of the last row.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    message: str
+    metric: str = ""
+    findings: tuple[Finding, ...] = ()
+    others: tuple[Reason, ...] = ()
+    log_split: float = 0.0
+    step_requests: float = 0.0
+    step_intervals: int = 0
+    closed_until: float | None = None

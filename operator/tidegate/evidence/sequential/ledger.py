@@ -1,0 +1,342 @@
+"""The state of all tests of a rollout after its closed rows; one row in, one state out.
+
+A state may be kept between looks or worked out again from the rows: both give the same bits.
+Source: evidence.md, 2.3 and 13.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
+from tidegate.evidence.sequential import eprocess, latency, relative, split
+from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
+from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.relative import Hedge
+
+DECIMALS = 9  # log and exp may differ in the last bit between machines
+LOG_SUSPECT = math.log(3.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Tests of a rate against its limit, for both arms."""
+
+    candidate: Hedge
+    stable: Hedge
+    proof: Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What may show that the candidate is not worse than stable."""
+
+    ratio: Process
+    ratio_in_step: Process
+    excess: Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts of one stream over all rows."""
+
+    n_c: float = 0.0
+    x_c: float = 0.0
+    n_s: float = 0.0
+    x_s: float = 0.0
+
+    def plus(self, stream: Stream) -> Totals:
+        """The totals after one more row."""
+        return Totals(
+            n_c=self.n_c + stream.n_c,
+            x_c=self.x_c + stream.x_c,
+            n_s=self.n_s + stream.n_s,
+            x_s=self.x_s + stream.x_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """All tests of one metric. `regressed` and `breached` latch at the first crossing.
+
+    `rows` counts those with usable data, so that no restart is spent on the others.
+    """
+
+    hedges: tuple[Hedge, ...]
+    totals: tuple[Totals, ...]
+    limits: Limits | None
+    proofs: Proofs | None
+    rows: int = 0
+    regressed: bool = False
+    breached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Everything that the rows have shown. Units: requests and intervals of the current step."""
+
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    step: int = -1
+    step_requests: float = 0.0
+    step_intervals: int = 0
+    split: split.Split = field(default_factory=split.begin)
+    closed_until: float | None = None
+
+
+def begin(config: EvidenceConfig) -> Ledger:
+    """The state before any row."""
+    return Ledger(accounts={rule.name: _opened(rule) for rule in config.metrics})
+
+
+def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
+    """The state after one more row; rows come in the order of time."""
+    if row.step != ledger.step:
+        ledger = _next_step(ledger, step=row.step)
+    accounts = {
+        rule.name: _recorded(
+            ledger.accounts[rule.name],
+            counts=row.counts.get(rule.name),
+            over=Flag.RUNNING not in row.flags,
+            rule=rule,
+            config=config,
+        )
+        for rule in config.metrics
+    }
+    requests = row.counts.get(config.requests_from)
+    n_c, n_s = (requests.n_c, requests.n_s) if requests is not None else (0.0, 0.0)
+    after = ledger.split
+    if requests is not None and requests.complete:
+        after = split.advance(after, n_c=n_c, n_s=n_s, w=row.weight, tau=config.split_tolerance)
+    return replace(
+        ledger,
+        accounts=accounts,
+        step_requests=ledger.step_requests + n_c,
+        step_intervals=ledger.step_intervals + (n_c > 0),
+        split=after,
+        closed_until=row.t1,
+    )
+
+
+def record_all(rows: Sequence[Row], *, config: EvidenceConfig) -> Ledger:
+    """The state after all rows, from the beginning."""
+    ledger = begin(config)
+    for row in rows:
+        ledger = record(ledger, row=row, config=config)
+    return ledger
+
+
+# --- what an account says ------------------------------------------------------------------------
+
+
+def rounded(log_e: float) -> float:
+    """Log evidence as it is compared and recorded."""
+    return round(log_e, DECIMALS) if math.isfinite(log_e) else log_e
+
+
+def relative_e(
+    account: Account, *, rule: MetricRule, min_candidate_events: float
+) -> latency.EValue:
+    """Evidence that the candidate is worse than stable; for a ratio the edge means nothing."""
+    found = latency.weigh(
+        [relative.log_value(hedge) for hedge in account.hedges],
+        edges=rule.edges or (0.0,),
+        v=latency.uniform(rule.streams),
+        events=[totals.x_c for totals in account.totals],
+        min_candidate_events=min_candidate_events if rule.edges else 0.0,
+    )
+    return replace(found, log_e=rounded(found.log_e))
+
+
+def decisive_e(account: Account, *, rule: MetricRule) -> float:
+    """Evidence against stable on the decisive stream alone, whatever the number of events."""
+    return rounded(relative.log_value(account.hedges[rule.decisive]))
+
+
+def limit_e(hedge: Hedge) -> float:
+    """Evidence that an arm breaks its limit."""
+    return rounded(relative.log_value(hedge))
+
+
+def proof_e(process: Process) -> float:
+    """Evidence that something bad is ruled out."""
+    return rounded(eprocess.log_value(process))
+
+
+def shared(account: Account, *, rule: MetricRule) -> bool:
+    """True when stable looks bad too and nothing tells the arms apart."""
+    assert account.limits is not None, rule
+    together = limit_e(account.limits.stable) >= LOG_SUSPECT
+    return together and decisive_e(account, rule=rule) < LOG_SUSPECT
+
+
+# --- one more row --------------------------------------------------------------------------------
+
+
+def _opened(rule: MetricRule) -> Account:
+    hedge = relative.begin(eprocess.ROLLBACK_POINTS)
+    limits = None
+    if rule.limit is not None:
+        points = _limit_grid(rule.limit, side=Side.BREACH).points
+        proof = eprocess.invest(_limit_grid(rule.limit, side=Side.PROOF).points)
+        limit_hedge = relative.begin(points)
+        limits = Limits(candidate=limit_hedge, stable=limit_hedge, proof=proof)
+    return Account(
+        hedges=(hedge,) * rule.streams,
+        totals=(Totals(),) * rule.streams,
+        limits=limits,
+        proofs=_no_proofs(rule),
+    )
+
+
+def _no_proofs(rule: MetricRule) -> Proofs | None:
+    if rule.compare is None:
+        return None
+    ratio = eprocess.invest(eprocess.PROMOTION_POINTS)
+    excess = _limit_grid(rule.compare.excess_promote, side=Side.PROOF)
+    return Proofs(ratio=ratio, ratio_in_step=ratio, excess=eprocess.invest(excess.points))
+
+
+def _next_step(ledger: Ledger, *, step: int) -> Ledger:
+    fresh = eprocess.invest(eprocess.PROMOTION_POINTS)
+    accounts = {
+        name: account
+        if account.proofs is None
+        else replace(account, proofs=replace(account.proofs, ratio_in_step=fresh))
+        for name, account in ledger.accounts.items()
+    }
+    return replace(
+        ledger,
+        accounts=accounts,
+        step=step,
+        step_requests=0.0,
+        step_intervals=0,
+        split=split.begin(),
+    )
+
+
+def _recorded(
+    account: Account,
+    *,
+    counts: Counts | None,
+    over: bool,
+    rule: MetricRule,
+    config: EvidenceConfig,
+) -> Account:
+    """The account after a row; where the metric has no usable data nothing is staked or learned."""
+    if counts is None or rule.scalar:
+        return account
+    restart = config.restart
+    stake = restart[account.rows] if account.rows < len(restart) else 0.0
+    streams = [counts.stream(index) for index in range(rule.streams)]
+    theta0 = rule.compare.theta0 if rule.compare is not None else 1.0
+    grid = _rollback_grid(theta0)
+    decisive = streams[rule.decisive]
+    after = replace(
+        account,
+        rows=account.rows + 1,
+        hedges=tuple(
+            relative.step(
+                hedge,
+                stream=one.complement if rule.common else one,
+                grid=grid,
+                stake=stake,
+                over=over,
+            )
+            for hedge, one in zip(account.hedges, streams, strict=True)
+        ),
+        totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
+        limits=account.limits
+        and _limits(account.limits, stream=decisive, rule=rule, stake=stake, over=over),
+        proofs=account.proofs and _proofs(account.proofs, stream=decisive, rule=rule),
+    )
+    return replace(
+        after,
+        regressed=after.regressed or _regresses(after, rule=rule, config=config),
+        breached=after.breached or _breaches(after, rule=rule, config=config),
+    )
+
+
+def _limits(
+    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool
+) -> Limits:
+    assert rule.limit is not None, rule
+    breach = _limit_grid(rule.limit, side=Side.BREACH)
+    proof = _limit_grid(rule.limit, side=Side.PROOF)
+
+    def arm(hedge: Hedge, *, n: float, x: float) -> Hedge:
+        assert rule.limit is not None, rule
+        return relative.advance(
+            hedge,
+            grid_factors=_rate_factors(breach, limit=rule.limit, n=n, x=x),
+            share=(x / n, rule.limit) if n > 0 and over else None,
+            phi=stream.phi,
+            stake=stake,
+        )
+
+    factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
+    return Limits(
+        candidate=arm(limits.candidate, n=stream.n_c, x=stream.x_c),
+        stable=arm(limits.stable, n=stream.n_s, x=stream.x_s),
+        proof=eprocess.advance(limits.proof, log_factors=factors, phi=stream.phi.value),
+    )
+
+
+def _proofs(proofs: Proofs, *, stream: Stream, rule: MetricRule) -> Proofs:
+    assert rule.compare is not None, rule
+    tested = stream.complement if rule.common else stream
+    grid = _promotion_grid(rule.compare.theta0_promote)
+    factors = grid.log_factors(n_c=tested.n_c, x_c=tested.x_c, n_s=tested.n_s, x_s=tested.x_s)
+    excess = _limit_grid(rule.compare.excess_promote, side=Side.PROOF)
+    phi = stream.phi.value
+    return Proofs(
+        ratio=eprocess.advance(proofs.ratio, log_factors=factors, phi=phi),
+        ratio_in_step=eprocess.advance(proofs.ratio_in_step, log_factors=factors, phi=phi),
+        excess=eprocess.advance(
+            proofs.excess, log_factors=excess.log_factors(n=stream.n_c, x=stream.x_c), phi=phi
+        ),
+    )
+
+
+def _regresses(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
+    if rule.compare is None:
+        return False
+    events = config.min_candidate_events
+    found = relative_e(account, rule=rule, min_candidate_events=events)
+    material = rule.edges or account.totals[0].x_c >= events  # edges are weighed one by one
+    return bool(material) and found.log_e >= config.log_rollback
+
+
+def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
+    if account.limits is None:
+        return False
+    if account.totals[rule.decisive].x_c < config.min_candidate_events:
+        return False
+    if limit_e(account.limits.candidate) < config.log_rollback:
+        return False
+    together = limit_e(account.limits.stable) >= config.log_rollback
+    return not together and not shared(account, rule=rule)
+
+
+@functools.lru_cache(maxsize=256)
+def _rollback_grid(theta0: float) -> RatioGrid:
+    return eprocess.ratio_grid(eprocess.rollback_grid(theta0), theta0=theta0)
+
+
+@functools.lru_cache(maxsize=256)
+def _promotion_grid(theta0: float) -> RatioGrid:
+    return eprocess.ratio_grid(eprocess.promotion_grid(theta0), theta0=theta0)
+
+
+@functools.lru_cache(maxsize=256)
+def _limit_grid(limit: float, *, side: Side) -> RateGrid:
+    """Grid for a limit; above 1/2 that of the complement, on the other side."""
+    if limit <= 0.5:
+        return eprocess.rate_grid(limit, side=side)
+    return eprocess.rate_grid(1 - limit, side=Side.PROOF if side is Side.BREACH else Side.BREACH)
+
+
+def _rate_factors(grid: RateGrid, *, limit: float, n: float, x: float) -> tuple[float, ...] | None:
+    return grid.log_factors(n=n, x=x if limit <= 0.5 else n - x)

@@ -1,0 +1,338 @@
+"""From the interval table to one verdict: evidence of harm, evidence of no harm, or hold.
+
+Order of rules (evidence.md, 13):
+1. a guard is at its limit on enough events: roll back. What was proven stays proven, so neither a
+   warm-up nor missing data of another metric silences it;
+2. inside settle or warm-up, or data of a guard unusable: hold;
+3. both arms break a limit and nothing tells them apart: hold;
+4. the candidate does not get its share: hold;
+5. the step has too few requests or intervals, or a crossing too few events: hold;
+6. every guard is proven: advance;
+7. at the deadline: what the policy says; before it: hold.
+No evidence is never success, and never harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.sequential import confidence, ledger, split
+from tidegate.evidence.sequential.judgement import (
+    Check,
+    Context,
+    EvidenceConfig,
+    Finding,
+    Judgement,
+    MetricRule,
+)
+from tidegate.evidence.sequential.ledger import Account, Ledger
+from tidegate.evidence.terms import Reason
+from tidegate.model import Outcome, Verdict
+
+# Of several reasons to hold the first is reported (evidence.md, 13).
+_HOLD_ORDER = (
+    Reason.METRICS_UNAVAILABLE,
+    Reason.ERROR,
+    Reason.STALE,
+    Reason.NO_DATA,
+    Reason.INCOMPATIBLE_BUCKETS,
+    Reason.SATURATED,
+    Reason.SHARED_INCIDENT,
+    Reason.TRAFFIC_SPLIT,
+    Reason.INSUFFICIENT,
+    Reason.NO_BASELINE,
+    Reason.NO_METRICS,
+    Reason.UNDECIDED,
+)
+_HARM = frozenset({Reason.REGRESSION, Reason.SLO_BREACH, Reason.LIMIT})
+_WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
+_OUTCOMES: Mapping[Reason, Outcome] = {
+    Reason.NON_INFERIOR: Outcome.PASS,
+    Reason.NO_DATA: Outcome.NO_DATA,
+    Reason.STALE: Outcome.NO_DATA,
+    Reason.METRICS_UNAVAILABLE: Outcome.ERROR,
+    Reason.ERROR: Outcome.ERROR,
+    **dict.fromkeys(_HARM, Outcome.FAIL),
+}
+
+
+def judge(rows: Sequence[Row], *, context: Context, config: EvidenceConfig) -> Judgement:
+    """The verdict after the last row, with intervals for display; total, never raises.
+
+    Rows come in the order of time. The same rows, context and config give the same answer.
+    """
+    judgement = decide(ledger.record_all(rows, config=config), context=context, config=config)
+    return with_intervals(judgement, rows=rows, config=config)
+
+
+def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgement:
+    """The verdict of a state that `ledger.record` has kept up to date, without intervals."""
+    findings = tuple(
+        _finding(rule, state=state, context=context, config=config) for rule in config.metrics
+    )
+    base = Judgement(
+        verdict=Verdict.HOLD,
+        reason=Reason.UNDECIDED,
+        message="",
+        findings=findings,
+        log_split=ledger.rounded(split.log_value(state.split)),
+        step_requests=state.step_requests if state.step == context.step else 0.0,
+        step_intervals=state.step_intervals if state.step == context.step else 0,
+        closed_until=state.closed_until,
+    )
+    guards = sorted((one for one in findings if one.guard), key=lambda one: one.metric)
+    harmful = [one for one in guards if one.reason in _HARM]
+    if harmful:
+        return replace(
+            base,
+            verdict=Verdict.ROLL_BACK,
+            reason=harmful[0].reason,
+            metric=harmful[0].metric,
+            message="; ".join(one.message for one in harmful),
+        )
+    if context.now < context.judged_from:
+        until = datetime.fromtimestamp(context.judged_from, tz=UTC)
+        message = f"nothing is judged before {until:%H:%M:%S} UTC"
+        return replace(base, reason=Reason.WARMUP, message=message)
+    holds = _holds(guards, base=base, context=context, config=config)
+    if not holds:
+        message = "; ".join(one.message for one in guards)
+        return replace(base, verdict=Verdict.ADVANCE, reason=Reason.NON_INFERIOR, message=message)
+    if context.at_deadline is not None and holds[0].reason in _WITHOUT_PROOF:
+        return replace(
+            base,
+            verdict=context.at_deadline,
+            reason=Reason.INCONCLUSIVE,
+            message=f"no proof by the deadline: {holds[0].message}",
+        )
+    return replace(
+        base,
+        reason=holds[0].reason,
+        metric=holds[0].metric,
+        message=holds[0].message,
+        others=tuple(dict.fromkeys(one.reason for one in holds[1:])),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hold:
+    reason: Reason
+    message: str
+    metric: str = ""
+
+
+def _holds(
+    guards: Sequence[Finding], *, base: Judgement, context: Context, config: EvidenceConfig
+) -> list[_Hold]:
+    """All reasons not to advance, the first in rule order first."""
+    needed = context.min_requests
+    if needed is None:
+        needed = config.min_candidate_requests
+    found = [
+        _Hold(reason=one.reason, message=one.message, metric=one.metric)
+        for one in guards
+        if one.reason is not Reason.NON_INFERIOR
+    ]
+    if config.split_holds and base.log_split >= config.log_side:
+        message = "the candidate does not get the share of requests that its weight asks for"
+        found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
+    if base.step_requests < needed:
+        seen = f"{base.step_requests:.0f} of {needed:.0f} requests"
+        found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
+    elif base.step_intervals < config.min_intervals:
+        seen = f"{base.step_intervals} of {config.min_intervals} intervals"
+        found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
+    if not guards:
+        message = "no metric may decide: all are dry runs"
+        found.append(_Hold(reason=Reason.NO_METRICS, message=message))
+    return sorted(found, key=lambda one: _rank(one.reason))
+
+
+def _rank(reason: Reason) -> int:
+    return _HOLD_ORDER.index(reason) if reason in _HOLD_ORDER else len(_HOLD_ORDER)
+
+
+# --- one metric ----------------------------------------------------------------------------------
+
+
+def _finding(
+    rule: MetricRule, *, state: Ledger, context: Context, config: EvidenceConfig
+) -> Finding:
+    if rule.scalar:
+        return _scalar(rule, context=context, config=config)
+    account = state.accounts[rule.name]
+    numbers = _numbers(rule, account=account, config=config)
+    reason = _reason(rule, account=account, context=context, config=config)
+    problem = context.problems.get(rule.name)
+    if problem is not None and reason not in _HARM:
+        reason, message = problem.reason, f"{rule.name}: {problem.message}"
+    else:
+        message = _message(numbers, reason=reason, rule=rule)
+    outcome = _OUTCOMES.get(reason, Outcome.INCONCLUSIVE)
+    return replace(numbers, reason=reason, outcome=outcome, message=message)
+
+
+def _reason(
+    rule: MetricRule, *, account: Account, context: Context, config: EvidenceConfig
+) -> Reason:
+    """What the tests of a metric say together."""
+    if account.regressed:
+        return Reason.REGRESSION
+    if account.breached:
+        return Reason.SLO_BREACH
+    if account.limits is not None:
+        over = ledger.limit_e(account.limits.candidate) >= config.log_rollback
+        if over and ledger.shared(account, rule=rule):
+            return Reason.SHARED_INCIDENT
+        if over and account.totals[rule.decisive].x_c < config.min_candidate_events:
+            return Reason.INSUFFICIENT
+    if rule.compare is not None and _crossed_on_few_events(account, rule=rule, config=config):
+        return Reason.INSUFFICIENT
+    if _log_proof(account) >= config.log_promote:
+        enough = account.totals[rule.decisive].n_c >= rule.min_samples
+        return Reason.NON_INFERIOR if enough else Reason.INSUFFICIENT
+    if rule.compare is not None and not context.has_stable:
+        return Reason.NO_BASELINE
+    return Reason.UNDECIDED
+
+
+def _crossed_on_few_events(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
+    found = ledger.relative_e(account, rule=rule, min_candidate_events=0.0)
+    return found.log_e >= config.log_rollback
+
+
+def _log_proof(account: Account) -> float:
+    """The weakest of the proofs that promotion needs."""
+    needed = []
+    if account.limits is not None:
+        needed.append(ledger.proof_e(account.limits.proof))
+    if account.proofs is not None:
+        ratio = ledger.proof_e(account.proofs.ratio)
+        # A regression that begins late must not ride on the proof of earlier steps.
+        if ledger.proof_e(account.proofs.ratio_in_step) < 0:
+            ratio = min(ratio, 0.0)
+        needed.append(max(ratio, ledger.proof_e(account.proofs.excess)))
+    return min(needed)
+
+
+def _numbers(rule: MetricRule, *, account: Account, config: EvidenceConfig) -> Finding:
+    """The finding with its numbers; the test nearest to its limit is shown."""
+    log_e, index = 0.0, rule.decisive
+    if account.limits is not None:
+        log_e = ledger.limit_e(account.limits.candidate)
+    if rule.compare is not None:
+        found = ledger.relative_e(
+            account, rule=rule, min_candidate_events=config.min_candidate_events
+        )
+        if account.limits is None or found.log_e > log_e:
+            log_e = found.log_e
+            index = rule.edges.index(found.edge) if rule.edges and log_e > 0 else index
+    totals = account.totals[index]
+    return Finding(
+        metric=rule.name,
+        outcome=Outcome.INCONCLUSIVE,
+        reason=Reason.UNDECIDED,
+        message="",
+        guard=rule.guard,
+        edge=rule.edges[index] if rule.edges else None,
+        n_c=totals.n_c,
+        x_c=totals.x_c,
+        n_s=totals.n_s,
+        x_s=totals.x_s,
+        log_e=log_e,
+        log_limit=config.log_rollback,
+        log_proof=_log_proof(account),
+    )
+
+
+def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
+    """Such as `error-ratio 0.031 against 0.010 (n=5210, evidence 6.1 of 5.3)`."""
+    if found.n_c <= 0:
+        return f"{found.metric}: no requests in a closed interval yet"
+    what = found.metric if found.edge is None else f"{found.metric} above {found.edge:g} s"
+    against = f" against {found.x_s / found.n_s:.3g}" if found.n_s > 0 else ""
+    text = f"{what} {found.x_c / found.n_c:.3g}{against} (n={found.n_c:.0f}"
+    text += f", evidence {found.log_e:.1f} of {found.log_limit:.1f})"
+    match reason:
+        case Reason.SLO_BREACH:
+            return f"{text}, above its limit of {rule.limit:.3g}"
+        case Reason.SHARED_INCIDENT:
+            return f"{text}, and stable breaks the limit too"
+        case Reason.INSUFFICIENT if found.n_c < rule.min_samples:
+            return f"{text}, {rule.min_samples:.0f} requests are needed"
+        case Reason.INSUFFICIENT:
+            return f"{text}, on {found.x_c:.0f} bad events only"
+        case Reason.NO_BASELINE:
+            return f"{text}, no stable revision to compare with"
+        case Reason.UNDECIDED:
+            return f"{text}, proof {found.log_proof:.1f}"
+        case _:
+            return text
+
+
+def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Finding:
+    """A free number: k failures among the last n valid checks, without error control."""
+    checks = context.checks.get(rule.name, ())[-config.breach_out_of :]
+    failures = sum(not one.kept for one in checks)
+    problem = context.problems.get(rule.name)
+    least = 1 if rule.critical else config.breach_failures
+    reason, message = _scalar_reason(checks, failures=failures, least=least, config=config)
+    if problem is not None and reason is not Reason.LIMIT:
+        reason, message = problem.reason, problem.message
+    return Finding(
+        metric=rule.name,
+        outcome=_OUTCOMES.get(reason, Outcome.INCONCLUSIVE),
+        reason=reason,
+        message=f"{rule.name}: {message}",
+        guard=rule.guard,
+    )
+
+
+def _scalar_reason(
+    checks: Sequence[Check], *, failures: int, least: int, config: EvidenceConfig
+) -> tuple[Reason, str]:
+    if not checks:
+        return Reason.NO_DATA, "no value yet"
+    text = f"{checks[-1].value:g}, {failures} of the last {len(checks)} checks failed"
+    if failures >= least:
+        return Reason.LIMIT, text
+    if len(checks) < config.breach_out_of:
+        return Reason.INSUFFICIENT, f"{text}; {config.breach_out_of} are needed"
+    return Reason.NON_INFERIOR, text
+
+
+# --- for display ---------------------------------------------------------------------------------
+
+
+def with_intervals(
+    judgement: Judgement, *, rows: Sequence[Row], config: EvidenceConfig
+) -> Judgement:
+    """The judgement with estimates, intervals and dispersion of each metric; decides nothing."""
+    rules = {rule.name: rule for rule in config.metrics}
+    findings = tuple(
+        _described(one, rule=rules[one.metric], rows=rows, config=config)
+        for one in judgement.findings
+    )
+    return replace(judgement, findings=findings)
+
+
+def _described(
+    found: Finding, *, rule: MetricRule, rows: Sequence[Row], config: EvidenceConfig
+) -> Finding:
+    index = 0 if found.edge is None else rule.edges.index(found.edge)
+    streams = [row.counts[rule.name].stream(index) for row in rows if rule.name in row.counts]
+    if not streams:
+        return found
+    phi = streams[-1].phi
+    return replace(
+        found,
+        ratio=confidence.rate_ratio(streams),
+        ratio_interval=confidence.rate_ratio_interval(streams),
+        rate_interval=confidence.rate_interval(
+            found.n_c, x=found.x_c, phi=phi.value, n_opt=config.expected_requests
+        ),
+        phi=phi,
+    )

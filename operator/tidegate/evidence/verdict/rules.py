@@ -1,0 +1,156 @@
+"""From the analysis of a spec to the rules of the engine, and what cannot become one.
+
+Source: evidence.md, 1 and 13; api.md, 5.4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from tidegate import model
+from tidegate.evidence.counts.readings import NO_SHAPE, Shape, counts_complement
+from tidegate.evidence.queries import presets
+from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.terms import Latency, Query, Ratio, Template, Value
+
+TOLERANCE = 0.1
+TOLERANCE_OF_ONE_POD = 0.25  # one pod may sit on a slower node than the others
+LEAST_HORIZON = 60
+REQUESTS = "@requests"  # no metric of a spec can have this name
+
+
+def config_of(
+    analysis: model.Analysis,
+    *,
+    templates: Mapping[str, Template],
+    shapes: Mapping[str, Shape],
+    traffic: model.Traffic,
+    one_pod: bool,
+    plan: Sequence[model.PlanStep],
+    interval_seconds: float,
+) -> EvidenceConfig:
+    """The engine's settings for a rollout, by the same rules before and after a restart.
+
+    Metrics whose template cannot be read are left out. A latency without a shape yet takes its
+    part of the error budget and proves nothing, so that nothing advances without it.
+    Units: seconds; `one_pod` says that the candidate has a single pod in its first step.
+    """
+    tolerance = TOLERANCE_OF_ONE_POD if one_pod else TOLERANCE
+    rules = tuple(
+        _rule(
+            metric,
+            template=templates[metric.name],
+            shape=shapes.get(metric.name, NO_SHAPE),
+            tolerance=tolerance,
+        )
+        for metric in analysis.metrics
+        if metric.name in templates
+    )
+    hold_seconds = sum(step.hold_seconds for step in plan)
+    return EvidenceConfig(
+        metrics=rules,
+        requests_from=requests_from(analysis, templates=templates),
+        horizon=max(LEAST_HORIZON, math.ceil(hold_seconds / interval_seconds)),
+        alpha_rollback=analysis.false_rollback,
+        alpha_promote=analysis.false_promotion,
+        split_tolerance=traffic.share_tolerance,
+        split_holds=traffic.share_check is model.ShareCheck.HOLD,
+        breach_failures=analysis.breach_failures,
+        breach_out_of=analysis.breach_out_of,
+    )
+
+
+def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]) -> str:
+    """The metric whose events are all requests: a ratio, else a latency, else `REQUESTS`.
+
+    Presets come first, then names in their order, so that the order in the spec does not matter.
+    Tokens are no requests.
+    """
+    requests = (one for one in analysis.metrics if one.preset != presets.ITL)
+    ordered = sorted(requests, key=lambda one: (not one.preset, one.name))
+    for kind in (Ratio, Latency):
+        for metric in ordered:
+            template = templates.get(metric.name)
+            if template is not None and isinstance(template.measure, kind):
+                return metric.name
+    return REQUESTS
+
+
+def is_counted(template: Template) -> bool:
+    """True for what is x bad events out of n; anything else is a number that is checked."""
+    return isinstance(template.measure, Ratio | Latency)
+
+
+def violations(metric: model.Metric, *, template: Template, path: str) -> Iterator[model.Violation]:
+    """What a metric asks for that cannot be judged, with the field and the way out."""
+    threshold = metric.threshold
+    match template.measure:
+        case Ratio():
+            yield from _ratio_violations(threshold, path=path)
+        case Latency():
+            if threshold.min is not None:
+                message = "a latency has an upper limit only: set threshold.max, remove min"
+                yield model.Violation(path=f"{path}.threshold.min", message=message)
+        case Value() | Query():
+            if metric.compare is not None:
+                message = "a plain value is not compared with stable: remove compare"
+                yield model.Violation(path=f"{path}.compare", message=message)
+            if threshold == model.NO_THRESHOLD:
+                message = "a plain value needs threshold.min or threshold.max: set one of them"
+                yield model.Violation(path=f"{path}.threshold", message=message)
+
+
+def _ratio_violations(threshold: model.Threshold, *, path: str) -> Iterator[model.Violation]:
+    if threshold.min is not None and threshold.max is not None:
+        message = "a ratio has one limit: set threshold.max or threshold.min, not both"
+        yield model.Violation(path=f"{path}.threshold", message=message)
+    for name, limit in (("min", threshold.min), ("max", threshold.max)):
+        if limit is not None and not 0 < limit < 1:
+            message = (
+                f"a ratio lies between 0 and 1, and its limit {limit:g} must, too: no number of "
+                "requests proves an exact 0 or 1; use for example 0.001 or 0.999"
+            )
+            yield model.Violation(path=f"{path}.threshold.{name}", message=message)
+
+
+def _rule(
+    metric: model.Metric, *, template: Template, shape: Shape, tolerance: float
+) -> MetricRule:
+    return MetricRule(
+        name=metric.name,
+        edges=shape.edges,
+        decisive=shape.decisive,
+        compare=_compare(metric.compare, tolerance=tolerance) if is_counted(template) else None,
+        limit=_limit(metric.threshold, template=template),
+        guard=not metric.dry_run,
+        common=shape.common,
+        scalar=not is_counted(template),
+        critical=metric.critical,
+        min_samples=metric.min_samples,
+    )
+
+
+def _compare(compare: model.Compare | None, *, tolerance: float) -> Compare | None:
+    if compare is None:
+        return None
+    chosen = tolerance if compare.tolerance is None else compare.tolerance
+    return Compare(
+        theta0=1 + chosen,
+        theta0_promote=1 + compare.margin,
+        excess_promote=compare.tolerance_absolute,
+    )
+
+
+def _limit(threshold: model.Threshold, *, template: Template) -> float | None:
+    """The tolerated rate of bad events; a quantile below a limit is a rate above it."""
+    match template.measure:
+        case Latency(quantile=quantile):
+            return None if threshold.max is None else 1 - quantile
+        case Ratio():
+            if counts_complement(threshold):
+                assert threshold.min is not None
+                return 1 - threshold.min
+            return threshold.max
+        case Value() | Query():
+            return None

@@ -1,0 +1,139 @@
+"""From the metrics of a spec to the templates that say how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.substitution import Unsafe
+from tidegate.evidence.terms import Identity, Query, Template, Variable
+from tidegate.evidence.verdict import rules
+
+NOT_FOUND = "ReferenceNotFound"
+UNSUPPORTED = "UnsupportedByProvider"
+
+_ANYBODY = Identity(namespace="namespace", name="name", candidate="candidate", stable="stable")
+
+
+Find = Callable[[model.TemplateRef], Template | None]
+
+
+def resolve_templates(
+    spec: model.Spec, *, find: Find, sources: Mapping[str, bool]
+) -> Mapping[str, Template] | tuple[model.Violation, ...]:
+    """The template of each metric by the metric's name, its source filled in.
+
+    `find` looks a reference up in the spec's own namespace or among the cluster's; `sources` says
+    of each metric source whether it enforces a namespace on every query.
+    Errors: violations with the field path; `ReferenceNotFound` for a template or a source that
+    does not exist (it heals without an edit), `UnsupportedByProvider` for a preset that neither
+    server nor data plane can answer, `UnsafeSubstitution`, else `InvalidSpec`.
+    """
+    found: dict[str, Template] = {}
+    violations: list[model.Violation] = []
+    for index, metric in enumerate(spec.analysis.metrics):
+        path = f"spec.analysis.metrics[{index}]"
+        template = _lookup(metric, spec=spec, find=find, path=path)
+        if isinstance(template, Template):
+            template = replace(template, source=template.source or spec.analysis.source)
+            violations += _checked(metric, template=template, sources=sources, path=path)
+            found[metric.name] = template
+        else:
+            violations.append(template)
+    return tuple(violations) or found
+
+
+def preset_violations(spec: model.Spec) -> tuple[model.Violation, ...]:
+    """What is wrong with the presets of a spec; all that can be said without a cluster."""
+    found = (
+        _preset(metric.preset, spec=spec, path=f"spec.analysis.metrics[{index}]")
+        for index, metric in enumerate(spec.analysis.metrics)
+        if metric.preset
+    )
+    return tuple(one for one in found if isinstance(one, model.Violation))
+
+
+def violations_of(
+    template: Template, *, given: Mapping[str, str], path: str
+) -> tuple[model.Violation, ...]:
+    """What is wrong with a template's text or with the values given to its variables."""
+    wanted = promql.wanted(template, given=given, identity=_ANYBODY, window_seconds=1)
+    if not isinstance(wanted, Unsafe):
+        return ()
+    return (model.Violation(path=path, message=wanted.message, reason="UnsafeSubstitution"),)
+
+
+def _lookup(
+    metric: model.Metric, *, spec: model.Spec, find: Find, path: str
+) -> Template | model.Violation:
+    if metric.preset:
+        return _preset(metric.preset, spec=spec, path=path)
+    if metric.template is not None:
+        return _reference(metric.template, find=find, path=path)
+    variables = tuple(Variable(name=name) for name, _ in metric.variables)
+    return Template(name=metric.name, measure=Query(promql=metric.query), variables=variables)
+
+
+def _preset(preset: str, *, spec: model.Spec, path: str) -> Template | model.Violation:
+    server, plane = spec.server.preset, spec.analysis.data_plane
+    for origin in (plane, server):  # what the data plane sees goes before what the server says
+        template = presets.TEMPLATES.get((origin, preset))
+        if template is not None:
+            return template
+    if preset not in presets.METRICS:
+        message = f"unknown preset {preset!r}; known are {', '.join(presets.METRICS)}"
+        return model.Violation(path=f"{path}.preset", message=message)
+    if server not in presets.SERVERS:
+        message = f"unknown server {server!r}; known are {', '.join(presets.SERVERS)}"
+        return model.Violation(path="spec.server.preset", message=message)
+    return _unsupported(preset, server=server, path=path)
+
+
+def _unsupported(preset: str, *, server: str, path: str) -> model.Violation:
+    planes = [one for one in presets.DATA_PLANES if (one, preset) in presets.TEMPLATES]
+    fix = f"set spec.analysis.dataPlane ({', '.join(planes)}), or " if planes else ""
+    return model.Violation(
+        path=f"{path}.preset",
+        message=f"server {server} exports nothing that {preset} can be read from: {fix}use a templateRef",
+        reason=UNSUPPORTED,
+    )
+
+
+def _reference(
+    reference: model.TemplateRef, *, find: Find, path: str
+) -> Template | model.Violation:
+    template = find(reference)
+    if template is not None:
+        return template
+    return model.Violation(
+        path=f"{path}.templateRef",
+        message=f"{reference.kind} {reference.name!r} does not exist or is invalid",
+        reason=NOT_FOUND,
+    )
+
+
+def _checked(
+    metric: model.Metric, *, template: Template, sources: Mapping[str, bool], path: str
+) -> Iterator[model.Violation]:
+    where = _text_path(metric, path)
+    yield from violations_of(template, given=dict(metric.variables), path=where)
+    if template.source not in sources:
+        message = f"metric source {template.source!r} is not in the operator's settings"
+        yield model.Violation(path=where, message=message, reason=NOT_FOUND)
+        return
+    yield from rules.violations(metric, template=template, path=path)
+    free = isinstance(template.measure, Query) and not template.cluster
+    if free and not sources[template.source]:
+        message = (
+            f"a free query could read other namespaces: metric source {template.source!r} does "
+            "not enforce a namespace; use a preset, selectors or a ClusterMetricTemplate"
+        )
+        yield model.Violation(path=where, message=message)
+
+
+def _text_path(metric: model.Metric, path: str) -> str:
+    if metric.preset:
+        return f"{path}.preset"
+    return f"{path}.templateRef" if metric.template is not None else f"{path}.query"
