@@ -235,7 +235,7 @@ def test_a_selector_that_cannot_be_asked_says_why(
         assert message in found.message
 
 
-def _free(promql: str, **given: str) -> Mapping[str, object] | Unsafe:
+def _free(text: str, **given: str) -> Mapping[str, object] | Unsafe:
     template = Template(
         name="t",
         measure=Query(promql=text),
