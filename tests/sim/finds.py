@@ -358,8 +358,10 @@ class LosesFirstEvents(Calm):
     """A Deployment changes while the second process lists for the first time; the event is lost."""
 
     def on_start(self, process: Process) -> None:
+        run = process.run
+        assert isinstance(run, Run)
         if process.name.endswith(".2"):
-            process.run.loop.call_later(0.01, _scale_stable, process.run)
+            run.loop.call_later(0.01, _scale_stable, run)
 
     def on_event(self, process: Process, change: Change) -> str:
         lost = process.name.endswith(".2") and change.actor == "people"

@@ -24,7 +24,7 @@ from tidegate.controller import engine, store, sweep
 from tidegate.settings import LeaderElectionSettings, MetricSourceSettings, Settings
 
 if TYPE_CHECKING:
-    from tests.sim.run import Run
+    from tests.sim.environment import Environment
 
 WATCHED = [sweep.Watched(kind=kind) for kind in OWN_KINDS] + [
     sweep.Watched(kind=kind, label_selector=store.WATCH_SELECTOR)
@@ -49,7 +49,7 @@ class SimRng:
 class Process:
     """One life of a replica, from start to exit or death. Also its `ports.Clock`."""
 
-    def __init__(self, run: Run, name: str) -> None:
+    def __init__(self, run: Environment, name: str) -> None:
         self.run = run
         self.name = name
         self.dead = False
@@ -189,7 +189,7 @@ class Session:
     async def exchange(self, request: http.Request) -> http.Reply | ports.Retryable:
         process, run = self._process, self._process.run
         if not process.paused and not process.dead:
-            run.judge.on_send(process, request)
+            run.on_send(process, request)
         await process.running()
         plan = run.nemesis.on_request(process, request)
         if plan.die_before:
@@ -236,8 +236,8 @@ class Metrics:
         self._process = process
 
     async def query(self, source: str, *, promql: str, at: datetime) -> ports.Result[Any]:
-        assert source == "prometheus"
         process, run = self._process, self._process.run
+        assert source in run.settings.sources
         await process.running()
         plan = run.nemesis.on_query(process)
         await process.sleep(plan.seconds)
@@ -265,7 +265,7 @@ class Probe:
 class Replica:
     """A Deployment's pod: whatever happens to its process, another one is started."""
 
-    def __init__(self, run: Run, name: str) -> None:
+    def __init__(self, run: Environment, name: str) -> None:
         self._run = run
         self._name = name
         self._lives = 0

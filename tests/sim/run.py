@@ -9,21 +9,22 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tests.sim import memo
-from tests.sim.cluster import Change, Cluster
+from tests.sim.cluster import Change
+from tests.sim.environment import Environment
 from tests.sim.fields import Object
 from tests.sim.judge import Judge, ViolatedError
 from tests.sim.nemesis import Calm
 from tests.sim.people import MD, NAME, NAMESPACE, People
-from tests.sim.replica import Replica, settings
+from tests.sim.replica import Process, Replica, settings
 from tests.sim.simloop import SimLoop
-from tests.sim.trace import Recorder, Trace
-from tests.sim.world import START, Truth, World
+from tests.sim.world import Truth, World
 
 from tidegate import ports
+from tidegate.adapters import kube_http as http
 
 # One look a second while a weight is confirmed, one per interval while it is held, one per change.
 SPARE_PASSES, PASSES_PER_SECOND = 100, 1.5
@@ -71,37 +72,33 @@ class Result:
     final: Object
 
 
-class Run:
+class Run(Environment):
     """Everything of one run; lives inside its loop."""
 
     def __init__(self, scenario: Scenario, *, seed: int, loop: SimLoop) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.loop = loop
-        self.dice = random.Random(f"{seed}/operator")
-        self.settings = settings()
-        self.trace = Trace(loop.time)
-        self.recorder = Recorder(self.trace, on_leading=self._on_leading)
         self.unled_since: float | None = 0.0
         self.longest_unled_seconds = 0.0
-        self.cluster = Cluster(now=self.wall)
-        self.log: list[Change] = []
         self.last_write = 0.0
         self.last_unled = 0.0
         self.people_touched_traffic = False
         self.people_touched_at = -1e9
-        self.cluster.listeners.append(self._log)
-        self.world = World(self.cluster, truths=dict(scenario.truths))
+        memo.clear()
+        super().__init__(
+            seed=seed,
+            loop=loop,
+            settings=settings(),
+            make_world=partial(World, truths=dict(scenario.truths)),
+            make_nemesis=scenario.make_nemesis,
+        )
         self.judge = Judge(self)
         self.cluster.listeners.append(self.judge.on_change)
-        memo.clear()
-        self.nemesis = scenario.make_nemesis(random.Random(f"{seed}/nemesis"))
         self.people = People(self)
         self.replicas = [Replica(self, f"op{number}") for number in range(scenario.replicas)]
 
-    def wall(self) -> datetime:
-        """The wall clock of everybody but the operator."""
-        return datetime.fromtimestamp(START + self.loop.time(), tz=UTC)
+    def on_send(self, process: Process, request: http.Request) -> None:
+        self.judge.on_send(process, request)
 
     def epoch_of(self, actor: str) -> int:
         """The epoch of a process that leads right now; 0 for any other."""
@@ -128,37 +125,13 @@ class Run:
         return self.people.body
 
     def _log(self, change: Change) -> None:
-        self.log.append(change)
+        super()._log(change)
         touches = change.kind in {ports.HTTP_ROUTE, ports.SERVICE}
         if touches and change.actor == "people":
             self.people_touched_traffic, self.people_touched_at = True, self.loop.time()
         operators = change.actor.startswith("op")
         if operators and change.kind is not ports.LEASE:
             self.last_write = self.loop.time()
-
-    def snapshot(self, behind: int) -> tuple[list[tuple[ports.Kind, Object]], list[Change]]:
-        """The cluster as it was some changes ago, and what has happened since."""
-        found = {
-            (kind.plural, body["metadata"].get("namespace", ""), body["metadata"]["name"]): (
-                kind,
-                body,
-            )
-            for kind in self.cluster.kinds.values()
-            for body in self.cluster.all(kind)
-        }
-        missed = self.log[max(0, len(self.log) - behind) :] if behind else []
-        for change in reversed(missed):
-            metadata = change.body["metadata"]
-            key = (change.kind.plural, metadata.get("namespace", ""), metadata["name"])
-            if change.old is None:
-                found.pop(key, None)
-            else:
-                found[key] = (change.kind, change.old)
-        return [found[key] for key in sorted(found)], missed
-
-    def refresh_pods(self) -> None:
-        """Pods exist for the API only when somebody lists them."""
-        self.cluster.put_pods(self.world.trouble())
 
     # --- the play --------------------------------------------------------------------------------
 

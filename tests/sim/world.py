@@ -65,8 +65,15 @@ class Plane:
 class World:
     """The rest of the cluster. All delays are seconds."""
 
-    def __init__(self, cluster: Cluster, *, truths: dict[str, Truth]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        truths: dict[str, Truth],
+        scrape_seconds: float = SCRAPE_SECONDS,
+    ) -> None:
         self._cluster = cluster
+        self._scrape_seconds = scrape_seconds
         self._loop = asyncio.get_running_loop()
         self.truths = truths
         self.prometheus = Prometheus()
@@ -86,7 +93,7 @@ class World:
         self._pending: set[tuple[str, str]] = set()
         self._last_scrape = self._loop.time()
         cluster.listeners.append(self._seen)
-        self._loop.call_later(SCRAPE_SECONDS, self._tick)
+        self._loop.call_later(self._scrape_seconds, self._tick)
 
     # --- reactions -------------------------------------------------------------------------------
 
@@ -320,7 +327,7 @@ class World:
         now = self._loop.time()
         requests = self.requests_per_second * (now - self._last_scrape)
         self._last_scrape = now
-        for selector, share in self._shares():
+        for selector, share in self.shares():
             pods = [pod for pod in self.selected(selector) if pod.ready]
             if not pods:
                 self.user_errors += requests * share
@@ -334,7 +341,7 @@ class World:
             for pod in pods:
                 if pod.ready:
                     pod.counters.scrape(START + now)
-        self._loop.call_later(SCRAPE_SECONDS, self._tick)
+        self._loop.call_later(self._scrape_seconds, self._tick)
 
     def served_by(self, revision: str, *, after: datetime) -> float:
         """Requests that a revision has answered since the scrape before this instant."""
@@ -348,7 +355,7 @@ class World:
         error_ratio = 1.0 - (1.0 - truth.error_ratio) * (1.0 - self.outage_error_ratio)
         pod.counters.serve(requests, error_ratio=error_ratio, slow_ratio=truth.slow_ratio)
 
-    def _shares(self) -> list[tuple[dict[str, str], float]]:
+    def shares(self) -> list[tuple[dict[str, str], float]]:
         """Who gets which share of the users' requests, as the data planes say."""
         found: list[tuple[dict[str, str], float]] = []
         for (namespace, _), plane in self.planes.items():
