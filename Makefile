@@ -16,7 +16,7 @@ LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate -
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
-.PHONY: help demo demo-down test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock clean
+.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(READY) ## One good version promoted, one bad version rolled back, on a r
 
 demo-down: $(READY) ## Remove what the demo installed; the cluster stays
 	$(PY) -m tests.demo --down
+
+rehearsal: $(READY) ## The story of the demo in seconds: the real controller in virtual time, no cluster, no root
+	$(PY) -m tests.rehearsal
 
 test: verify unit sim-corpus e2e ## Everything: checks, unit, integration, chart and end-to-end tests
 
@@ -39,7 +42,7 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/sim tools bench
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools bench
 	cd tests/support && MYPYPATH=../../operator:../..:. ../../$(VENV)/bin/mypy \
 	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py
 

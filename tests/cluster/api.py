@@ -9,7 +9,7 @@ from __future__ import annotations
 from tests.cluster.controlplane import ControlPlane, control_plane
 from tests.cluster.kubectl import NotReady
 from tests.cluster.model import Cluster, ClusterUnavailable, GatewayRef
-from tests.cluster.providers import ensure_cluster
+from tests.cluster.providers import ensure_cluster, must_build
 from tests.cluster.shell import CommandError
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "NotReady",
     "control_plane",
     "ensure_cluster",
+    "must_build",
 ]

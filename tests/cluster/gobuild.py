@@ -105,6 +105,12 @@ def go_version() -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def all_built() -> bool:
+    """Whether every program of a local cluster is in the cache."""
+    names = (*KUBERNETES_NAMES, *(program.name for program in CLUSTER_PROGRAMS))
+    return all((paths.bin_dir() / name).exists() for name in names)
+
+
 def ensure_kubernetes(progress: Progress) -> Path:
     """The folder with kube-apiserver, kubelet, kubectl, ...; built when it is not complete."""
     folder = paths.bin_dir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import assert_never
 
-from tests.cluster import choice, existing, kind, lock, paths
+from tests.cluster import choice, existing, gobuild, kind, lock, paths
 from tests.cluster.local import provider as local
 from tests.cluster.model import Cluster
 from tests.cluster.progress import Progress
@@ -32,6 +32,22 @@ def ensure_cluster(*, progress: Progress | None = None) -> Cluster:
                 return local.ensure(progress)
             case _:
                 assert_never(provider)
+
+
+def must_build() -> bool:
+    """Whether `ensure_cluster` takes minutes, because something that is kept was never made.
+
+    Errors: ClusterUnavailable when no provider fits.
+    """
+    match choice.choose(os.environ, choice.ThisMachine()):
+        case choice.Provider.EXISTING:
+            return False
+        case choice.Provider.KIND:
+            return not kind.was_used()
+        case choice.Provider.LOCAL:
+            return not gobuild.all_built()
+        case unknown:
+            assert_never(unknown)
 
 
 def remove_cluster(*, progress: Progress) -> None:

@@ -9,16 +9,21 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from tests.cluster.api import Cluster, ClusterUnavailable, CommandError, NotReady, ensure_cluster
+from tests.cluster.api import (
+    Cluster,
+    ClusterUnavailable,
+    CommandError,
+    NotReady,
+    ensure_cluster,
+    must_build,
+)
 from tests.cluster.lock import LockHeld
 from tests.cluster.progress import Progress
-from tests.demo import report, stage
-from tests.demo.promises import Promise
+from tests.demo import report, stage, timeline
+from tests.demo.scene import OnCluster
 from tests.demo.story import Recording, Story
 from tests.demo.watching import NAMESPACE, OPERATOR_NAMESPACE, Watch, reader
-
-_WIDTH_OF_A_LOG = 160
+from tests.rehearsal import show
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +34,10 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         return down() if given.down else up(report_path=given.report)
-    except (ClusterUnavailable, CommandError, NotReady, LockHeld) as error:
+    except ClusterUnavailable as error:
+        print(f"{error}\nWithout a cluster: make rehearsal plays the same story.", file=sys.stderr)
+        return 1
+    except (CommandError, NotReady, LockHeld) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -43,9 +51,10 @@ def main(arguments: list[str]) -> int:
 def up(*, report_path: Path) -> int:
     """Play the demo from nothing to the summary."""
     began = time.monotonic()
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=_WIDTH_OF_A_LOG)
+    console = timeline.make_console()
     steps = Progress()
+    if must_build():
+        rehearse(console)
     console.rule("[bold]set the stage[/bold]", align="left")
     cluster = ensure_cluster()
     image = stage.build_images(cluster)
@@ -53,12 +62,18 @@ def up(*, report_path: Path) -> int:
     stage.install(cluster, image=image, progress=steps)
     stage.clear_namespace(cluster, progress=steps)
     with reader(cluster) as source, Watch(source) as watch:
-        story = Story(cluster=cluster, console=console, source=source, watch=watch)
-        recording = story.play(start_users=lambda: stage.start_users(cluster, progress=steps))
+        scene = OnCluster(cluster, source=source, watch=watch, progress=steps)
+        recording = Story(scene, console=console).play()
     report.write(recording, limits=stage.limits(), target=report_path)
     say_goodbye(console, recording, cluster=cluster, report_path=report_path)
     console.print(f"The demo took {time.monotonic() - began:.0f} s.")
     return 0 if all(promise.kept for promise in recording.promises) else 1
+
+
+def rehearse(console: Console) -> None:
+    """Something to read while the cluster is built; nothing of the demo depends on it."""
+    show.play(console)
+    console.print("Now the same on a real cluster, which has to be built first.\n")
 
 
 def down() -> int:
@@ -79,7 +94,7 @@ def say_goodbye(
 ) -> None:
     """The table of promises, and where to go from here."""
     console.print()
-    console.print(summary(recording.promises))
+    console.print(timeline.summary(recording.promises))
     console.print(f"\nReport         {report_path}")
     python = os.path.relpath(sys.executable)
     console.print(f'Look around    eval "$({python} -m tests.cluster env)"', highlight=False)
@@ -92,18 +107,6 @@ def say_goodbye(
     ):
         console.print(f"               {command}", highlight=False)
     console.print("Clean up       make demo-down; the cluster itself: make cluster-down")
-
-
-def summary(promises: list[Promise]) -> Table:
-    """Every promise with its mark and its numbers."""
-    table = Table(title="What was promised", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column("promise")
-    table.add_column("seen")
-    for promise in promises:
-        mark = "[green]kept[/green]" if promise.kept else "[bold red]BROKEN[/bold red]"
-        table.add_row(mark, promise.text, promise.detail)
-    return table
 
 
 if __name__ == "__main__":

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from tests.cluster.api import Cluster
-from tests.demo import promises, stage, timeline, weighing
-from tests.demo.promises import Promise, Span
+from tests.demo import promises, timeline, weighing
+from tests.demo.promises import Promise, Span, StepSpan
+from tests.demo.scene import Scene
 from tests.demo.users import Sums, Users
 from tests.demo.view import View
-from tests.demo.watching import Reader, Watch
 from tests.demo.weighing import Weighed
 
 _LOOK_SECONDS = 0.25
@@ -47,122 +45,118 @@ class Recording:
 
 
 class Story:
-    """Plays the acts against a cluster on which Tidegate runs."""
+    """Plays the acts on a scene where Tidegate runs."""
 
-    def __init__(self, *, cluster: Cluster, console: Console, source: Reader, watch: Watch) -> None:
-        self._cluster = cluster
+    def __init__(self, scene: Scene, *, console: Console) -> None:
+        self._scene = scene
         self._console = console
-        self._source = source
-        self._watch = watch
-        self._recording = Recording(began=time.time())
+        self._recording = Recording(began=scene.now())
         self._spans: dict[str, Span] = {}
 
-    def play(self, *, start_users: Callable[[], None]) -> Recording:
+    def play(self) -> Recording:
         """All acts in order, then the judgement; a broken promise never stops the play."""
-        self._first_version(start_users)
+        self._first_version()
         self._good_version()
         self._bad_version()
         self._bad_version_again()
-        self._recording.views = self._watch.views
-        self._recording.weighed = self._watch.weighed
-        self._recording.users = self._source.users()
+        self._recording.views = self._scene.views
+        self._recording.weighed = self._scene.weighed
+        self._recording.users = self._scene.users()
         self._recording.promises += self._judge(self._recording.users)
         return self._recording
 
-    def _first_version(self, start_users: Callable[[], None]) -> None:
+    def _first_version(self) -> None:
         self._apply("v1", "the first version: there is nothing to compare it with")
-        began = time.time()
+        began = self._scene.now()
         seen = self._follow("v1", until=_served("v1"), limit_seconds=_FIRST_LIMIT_SECONDS)
-        kept = promises.served_directly(seen, seconds=time.time() - began)
+        kept = promises.served_directly(seen, seconds=self._scene.now() - began)
         self._recording.promises.append(kept)
-        start_users()
-        time.sleep(_QUIET_SECONDS)
+        self._scene.start_users()
+        self._scene.sleep(_QUIET_SECONDS)
 
     def _good_version(self) -> None:
         self._apply("v2", "a better model: it has to earn its traffic step by step")
-        began = time.time()
+        began = self._scene.now()
         seen = self._follow("v2", until=_served("v2"), limit_seconds=_ROLLOUT_LIMIT_SECONDS)
-        promoted = promises.promoted(seen, version="v2", seconds=time.time() - began)
+        promoted = promises.promoted(seen, version="v2", seconds=self._scene.now() - began)
         self._recording.promises.append(promoted)
         self._wait_for_scale_down("v1")
-        self._spans["v2"] = Span(start=began, end=time.time())
+        self._spans["v2"] = Span(start=began, end=self._scene.now())
 
     def _bad_version(self) -> None:
         self._apply("v3", "a broken model: a quarter of its answers are errors, half are slow")
-        began = time.time()
+        began = self._scene.now()
         seen = self._follow("v3", until=_rolled_back, limit_seconds=_ROLLOUT_LIMIT_SECONDS)
         rejected = promises.rolled_back(seen, version="v3", stable="v2")
         self._recording.promises.append(rejected)
         self._wait_for_scale_down("v3")
-        self._spans["v3"] = Span(start=began, end=time.time())
+        self._spans["v3"] = Span(start=began, end=self._scene.now())
 
     def _bad_version_again(self) -> None:
         self._apply("v2", "back to what is served: nothing to do")
         self._follow("v2", until=_served("v2"), limit_seconds=_SCALE_DOWN_LIMIT_SECONDS)
         self._apply("v3", "the broken model again: it stays rejected until somebody asks to retry")
-        began = time.time()
+        began = self._scene.now()
         self._follow("v3", until=_rolled_back, limit_seconds=_SCALE_DOWN_LIMIT_SECONDS)
         pods: set[str] = set()
-        deadline = time.time() + _AGAIN_SECONDS
-        while time.time() < deadline:
-            pods.update(self._source.pods(version="v3"))
-            time.sleep(_LOOK_SECONDS)
+        deadline = self._scene.now() + _AGAIN_SECONDS
+        while self._scene.now() < deadline:
+            pods.update(self._scene.pods(version="v3"))
+            self._scene.sleep(_LOOK_SECONDS)
         again = promises.stays_rejected(
-            self._watch.views,
-            span=Span(start=began, end=time.time()),
+            self._scene.views,
+            span=Span(start=began, end=self._scene.now()),
             version="v3",
             pods=sorted(pods),
-            users=self._source.users(since=began),
+            users=self._scene.users(since=began),
         )
         self._recording.promises.append(again)
 
     def _judge(self, users: Users) -> list[Promise]:
         """What can be said only when all is over."""
-        views = self._watch.views
+        views = self._scene.views
         walked = promises.steps_walked(views, version="v2")
         planned = next((view.steps for view in views if view.candidate == "v2" and view.steps), ())
         exposed = promises.time_with_weight(views, version="v3")
         rejected = self._spans["v3"]
         ended = exposed.end if exposed else rejected.start
-        return [
+        judged = [
             promises.all_steps_walked(walked, planned=planned),
-            *(promises.split_is_honest(users, step=step) for step in walked),
             promises.nothing_failed(users, span=self._spans["v2"], during="during the promotion"),
-            promises.better_answers(users, old="v1", new="v2"),
             promises.rolled_back_in_time(exposed, limit_seconds=_EXPOSURE_LIMIT_SECONDS),
             promises.only_the_bad_version_failed(
                 users, span=rejected, version="v3", exposed=exposed
             ),
             promises.traffic_ended(users, version="v3", after=ended, until=rejected.end),
-            promises.every_request_counted(users),
         ]
+        return judged + (_of_real_users(users, walked=walked) if self._scene.real else [])
 
     def _apply(self, version: str, why: str) -> None:
-        self._recording.acts.append(Act(at=time.time(), title=f"apply {version}"))
+        self._recording.acts.append(Act(at=self._scene.now(), title=f"apply {version}"))
         self._console.print()
         self._console.rule(f"[bold]apply {version}[/bold]  {why}", align="left")
-        stage.apply_version(self._cluster, version)
+        self._scene.apply(version)
 
     def _wait_for_scale_down(self, version: str) -> None:
         """Until the pods of a version are gone: removing them must hurt nobody either."""
         with self._bar() as bar:
             bar.add_task(f"the pods of {version} drain and go", total=None)
-            deadline = time.time() + _SCALE_DOWN_LIMIT_SECONDS
-            while time.time() < deadline and self._source.pods(version=version):
-                time.sleep(_LOOK_SECONDS)
+            deadline = self._scene.now() + _SCALE_DOWN_LIMIT_SECONDS
+            while self._scene.now() < deadline and self._scene.pods(version=version):
+                self._scene.sleep(_LOOK_SECONDS)
 
     def _follow(
         self, version: str, *, until: Callable[[View], bool], limit_seconds: float
     ) -> View | None:
         """Print the timeline until the condition holds or the time is up; the last look."""
-        applied, printed = time.time(), None
+        applied, printed = self._scene.now(), None
         self._console.print(timeline.heading(version=version))
         with self._bar() as bar:
             task = bar.add_task(f"{version} starts", total=1.0)
-            while time.time() < applied + limit_seconds:
-                time.sleep(_LOOK_SECONDS)
-                view = self._watch.latest
-                if view is None or view.at < applied or not view.current:
+            while self._scene.now() < applied + limit_seconds:
+                self._scene.sleep(_LOOK_SECONDS)
+                view = self._scene.latest
+                if view is None or view.at <= applied or not view.current:
                     continue
                 bar.update(task, completed=progress(view), description=doing(view, version))
                 if timeline.is_news(view, printed=printed):
@@ -171,7 +165,7 @@ class Story:
                 if until(view):
                     bar.update(task, completed=1.0)
                     break
-        return self._watch.latest
+        return self._scene.latest
 
     def _print_line(self, view: View, *, version: str) -> None:
         line = timeline.line(
@@ -188,19 +182,19 @@ class Story:
         """What was proven of a candidate, or of one that was rejected for it."""
         if view.candidate != version and version not in view.rejected:
             return None
-        return weighing.newest(self._watch.weighed, version=version, at=view.at)
+        return weighing.newest(self._scene.weighed, version=version, at=view.at)
 
     def _recent_sums(self, view: View) -> dict[str, Sums]:
         """What users saw lately, but not before the weight was what it is now."""
         if not any(act.title == "apply v2" for act in self._recording.acts):
             return {}  # no users yet
         start = max(self._weight_since(view) + 1.0, view.at - _WINDOW_SECONDS)
-        return self._source.users(since=start).between(start, view.at)
+        return self._scene.users(since=start).between(start, view.at)
 
     def _weight_since(self, view: View) -> float:
         """When the weight became what it is."""
         since = view.at
-        for earlier in reversed(self._watch.views):
+        for earlier in reversed(self._scene.views):
             if earlier.intended_percent != view.intended_percent:
                 break
             since = earlier.at
@@ -214,7 +208,7 @@ class Story:
             console=self._console,
             transient=True,
             refresh_per_second=4,
-            disable=not self._console.is_terminal,
+            disable=not (self._scene.real and self._console.is_terminal),
         )
 
 
@@ -232,6 +226,15 @@ def progress(view: View) -> float:
 def doing(view: View, version: str) -> str:
     """A few words beside the bar."""
     return f"{version}: step {view.step}" if view.step else f"{version}: {view.phase}"
+
+
+def _of_real_users(users: Users, *, walked: list[StepSpan]) -> list[Promise]:
+    """What a played data plane and a played model cannot break."""
+    return [
+        *(promises.split_is_honest(users, step=step) for step in walked),
+        promises.better_answers(users, old="v1", new="v2"),
+        promises.every_request_counted(users),
+    ]
 
 
 def _served(version: str) -> Callable[[View], bool]:

@@ -1,10 +1,13 @@
-"""The lines that tell a rollout: one for each change, and one every few seconds between."""
+"""The lines that tell a rollout: one for each change, one every few seconds between, and the sums."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+from tests.demo.promises import Promise
 from tests.demo.users import Sums, share_percent
 from tests.demo.view import View
 from tests.demo.weighing import Weighed
@@ -12,8 +15,15 @@ from tests.demo.weighing import Weighed
 TICK_SECONDS = 5.0
 _FIXED_WIDTH = 99  # of all columns before the reason
 _LEAST_REASON_WIDTH = 30
+_WIDTH_OF_A_LOG = 160
 HALF = 0.5
 _STYLES = {"Pass": "green", "Fail": "red", "Error": "yellow", "NoData": "yellow"}
+
+
+def make_console() -> Console:
+    """The terminal, or something wide enough where the output goes elsewhere."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=_WIDTH_OF_A_LOG)
 
 
 def heading(*, version: str) -> Text:
@@ -73,6 +83,18 @@ def line(
     text.append(f"{view.verdict:<12}  ", style=_STYLES.get(view.verdict, ""))
     text.append(reason(view, width=max(width - _FIXED_WIDTH, _LEAST_REASON_WIDTH)))
     return text
+
+
+def summary(promises: Sequence[Promise]) -> Table:
+    """Every promise with its mark and its numbers."""
+    table = Table(title="What was promised", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("promise")
+    table.add_column("seen")
+    for promise in promises:
+        mark = "[green]kept[/green]" if promise.kept else "[bold red]BROKEN[/bold red]"
+        table.add_row(mark, promise.text, promise.detail)
+    return table
 
 
 def reason(view: View, *, width: int) -> str:

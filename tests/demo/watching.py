@@ -22,7 +22,7 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 OPERATOR_NAMESPACE = "tidegate-system"
 OPERATORS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 
-_POLL_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 _LOG_LOOKS = 4  # the log is longer than a status and read once in so many looks
 _LOG_SECONDS = 240  # longer than any rollout of the demo
 _ATTEMPTS = 4
@@ -44,7 +44,7 @@ class Reader:
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(OSError):
                 return self._get(path)
-            time.sleep(_POLL_SECONDS)
+            time.sleep(LOOK_SECONDS)
         return self._get(path)
 
     def _get(self, path: str) -> Any:
@@ -135,7 +135,7 @@ class Watch:
 
     def _run(self) -> None:
         looks = 0
-        while not self._stop.wait(_POLL_SECONDS):
+        while not self._stop.wait(LOOK_SECONDS):
             # A missed look is no news: the API server may be busy, or nothing is applied yet.
             with contextlib.suppress(OSError, ValueError):
                 seen = self._source.look()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+from tests.cluster import choice, gobuild, paths, providers
 from tests.cluster.choice import Provider, choose
 from tests.cluster.model import ClusterUnavailable
 
@@ -37,6 +39,7 @@ class Machine:
         return self.apt
 
 
+PROGRAMS = (*gobuild.KUBERNETES_NAMES, *(it.name for it in gobuild.CLUSTER_PROGRAMS))
 EXISTING = {"TIDEGATE_KUBECONFIG": "/k", "TIDEGATE_CONTEXT": "c"}
 WITH_DOCKER = Machine(engine_name="docker", kind=True)
 
@@ -88,3 +91,29 @@ def test_a_refusal_is_one_sentence_that_names_what_is_missing(
     assert "\n" not in message
     assert message.endswith(".")
     assert ". " not in message
+
+
+@pytest.mark.parametrize(
+    ("provider", "made", "builds"),
+    [
+        (Provider.LOCAL, (), True),
+        (Provider.LOCAL, PROGRAMS[:-1], True),
+        (Provider.LOCAL, PROGRAMS, False),
+        (Provider.KIND, PROGRAMS, True),
+        (Provider.EXISTING, (), False),
+    ],
+)
+def test_it_is_known_beforehand_whether_a_start_takes_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    provider: Provider,
+    made: tuple[str, ...],
+    *,
+    builds: bool,
+) -> None:
+    for variable in ("TIDEGATE_CACHE", "TIDEGATE_STATE"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.setattr(choice, "choose", lambda *_: provider)
+    for name in made:
+        (paths.bin_dir() / name).touch()
+    assert providers.must_build() is builds

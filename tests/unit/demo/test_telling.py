@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ET
 import pytest
 from demo_run import START, look, second, step, users
 from tests.demo import plots, report, story, timeline
-from tests.demo.__main__ import summary
 from tests.demo.promises import Promise
 from tests.demo.story import Act, Recording
 from tests.demo.users import Sums, read_users
@@ -184,6 +183,6 @@ def test_a_run_that_saw_nothing_still_gives_a_report() -> None:
 
 
 def test_the_summary_marks_broken_promises() -> None:
-    table = summary(RECORDING.promises)
+    table = timeline.summary(RECORDING.promises)
     assert [column.header for column in table.columns] == ["", "promise", "seen"]
     assert list(table.columns[0].cells) == ["[green]kept[/green]", "[bold red]BROKEN[/bold red]"]

@@ -1,0 +1,143 @@
+"""The rehearsal tells the story of the demo; what it prints is read here as people read it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.cluster.api import ClusterUnavailable
+from tests.demo import __main__ as demo
+from tests.demo import stage
+from tests.rehearsal import show, users
+from tests.sim.world import Truth
+
+LINE = re.compile(r"^\s?(?P<clock>\d\d:\d\d)  (?P<step>\S+) +(?P<wanted>\d+) %")
+NOBODY = 65534
+
+
+def played() -> tuple[bool, str]:
+    console = Console(file=io.StringIO(), width=160)
+    kept = show.play(console)
+    assert isinstance(console.file, io.StringIO)
+    return kept, console.file.getvalue()
+
+
+def acts(text: str) -> list[tuple[str, list[tuple[int, str, int]]]]:
+    """By act: the version, and each line's seconds, step and wanted weight."""
+    found: list[tuple[str, list[tuple[int, str, int]]]] = []
+    for row in text.splitlines():
+        applied, line = re.match(r"apply (v\d)  ", row), LINE.match(row)
+        if applied:
+            found.append((applied[1], []))
+        elif line:
+            minutes, seconds = map(int, line["clock"].split(":"))
+            found[-1][1].append((60 * minutes + seconds, line["step"], int(line["wanted"])))
+    return found
+
+
+def weights(lines: list[tuple[int, str, int]]) -> list[int]:
+    """The weights in their order, each once."""
+    return list(dict.fromkeys(weight for _, _, weight in lines))
+
+
+@pytest.fixture(scope="module")
+def told() -> tuple[bool, str]:
+    return played()
+
+
+def test_a_good_version_is_promoted_step_by_step(told: tuple[bool, str]) -> None:
+    (first, _), (version, lines), *_ = acts(told[1])
+    assert (first, version) == ("v1", "v2")
+    assert weights(lines) == [0, 20, 50, 100]
+    assert lines[-1][1:] == ("Healthy", 100)
+
+
+def test_a_bad_version_is_rolled_back_in_its_first_step(told: tuple[bool, str]) -> None:
+    version, lines = acts(told[1])[2]
+    exposed = [at for at, _, weight in lines if weight]
+    assert version == "v3"
+    assert weights(lines) == [0, 20]
+    assert lines[-1][1:] == ("RolledBack", 0)
+    assert exposed[-1] - exposed[0] < 60
+
+
+def test_a_rejected_version_is_left_alone_when_it_is_asked_for_again(
+    told: tuple[bool, str],
+) -> None:
+    (back, served), (version, lines) = acts(told[1])[3:]
+    assert (back, served[-1][1:]) == ("v2", ("Healthy", 100))
+    assert (version, weights(lines)) == ("v3", [0])
+    assert lines[-1][1] == "RolledBack"
+
+
+def test_it_keeps_its_promises_and_says_what_it_is(told: tuple[bool, str]) -> None:
+    kept, text = told
+    assert kept
+    assert text.count("│ kept │") == 9
+    assert text.startswith("rehearsal")
+    assert "played, in virtual time: API server, pods, Gateway, Prometheus" in text
+    assert "25 % of its answers are errors, 50 % take 0.8 s longer" in text
+
+
+def test_the_same_is_told_every_time(told: tuple[bool, str]) -> None:
+    text, again = (it.rsplit("This was a rehearsal", 1)[0] for it in (told[1], played()[1]))
+    assert text == again
+
+
+def test_a_bad_version_that_is_not_bad_breaks_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(users.TRUTHS, "v3", Truth())
+    kept, text = played()
+    assert not kept
+    assert weights(acts(text)[2][1]) == [0, 20, 50, 100]
+    assert re.search(r"BROKEN │ v3 is rolled back by itself", text)
+
+
+def test_a_good_version_that_is_slow_breaks_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(users.TRUTHS, "v2", Truth(slow_ratio=0.5))
+    kept, text = played()
+    assert not kept
+    assert acts(text)[1][1][-1][1:] == ("RolledBack", 0)
+    assert re.search(r"BROKEN │ v2 is promoted", text)
+
+
+def test_it_needs_neither_root_nor_home_nor_tools(tmp_path: Path) -> None:
+    """The controller is as it is: the shortcuts of the simulation are not loaded."""
+    program = (
+        "import sys; from tests.rehearsal import __main__ as it; code = it.main(); "
+        "assert 'tests.sim.memo' not in sys.modules; sys.exit(code)"
+    )
+    alone = (shutil.which("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    done = subprocess.run(
+        [*(alone if os.geteuid() == 0 else ()), sys.executable, "-c", program],
+        cwd=stage.ROOT,
+        env={"PATH": str(tmp_path), "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "v3 is rolled back by itself" in done.stdout
+
+
+@pytest.mark.parametrize("long", [True, False])
+def test_the_demo_rehearses_only_when_there_is_something_long_to_build(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, long: bool
+) -> None:
+    def unavailable() -> None:
+        raise ClusterUnavailable("No cluster can run here.")
+
+    monkeypatch.setattr(demo, "must_build", lambda: long)
+    monkeypatch.setattr(demo, "ensure_cluster", unavailable)
+    assert demo.main([]) == 1
+    said = capsys.readouterr()
+    assert ("This was a rehearsal" in said.out) is long
+    assert said.err.splitlines()[0] == "No cluster can run here."
+    assert "make rehearsal" in said.err
