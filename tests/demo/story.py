@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from tests.demo import promises, timeline, weighing
 from tests.demo.promises import Promise, Span, StepSpan
 from tests.demo.scene import Scene
@@ -150,7 +152,7 @@ class Story:
     ) -> View | None:
         """Print the timeline until the condition holds or the time is up; the last look."""
         applied, printed = self._scene.now(), None
-        self._console.print(timeline.heading(version=version))
+        self._print_row(timeline.heading(version=version))
         with self._bar() as bar:
             task = bar.add_task(f"{version} starts", total=1.0)
             while self._scene.now() < applied + limit_seconds:
@@ -165,6 +167,7 @@ class Story:
                 if until(view):
                     bar.update(task, completed=1.0)
                     break
+        self._print_what_was_cut(printed)
         return self._scene.latest
 
     def _print_line(self, view: View, *, version: str) -> None:
@@ -176,7 +179,15 @@ class Story:
             weighed=self._newest_evidence(view, version=version),
             width=self._console.width,
         )
-        self._console.print(line, overflow="ellipsis", no_wrap=True)
+        self._print_row(line)
+
+    def _print_row(self, row: Text) -> None:
+        self._console.print(row, overflow="ellipsis", no_wrap=True)
+
+    def _print_what_was_cut(self, view: View | None) -> None:
+        """The last line's reason in full: it is what an act comes to."""
+        if view is not None and timeline.is_cut(view, width=self._console.width):
+            self._console.print(Padding(Text(timeline.words(view)), (0, 0, 0, 7)))
 
     def _newest_evidence(self, view: View, *, version: str) -> Weighed | None:
         """What was proven of a candidate, or of one that was rejected for it."""

@@ -99,8 +99,18 @@ def summary(promises: Sequence[Promise]) -> Table:
 
 def reason(view: View, *, width: int) -> str:
     """The operator's words, cut to the width."""
-    words = " ".join(view.message.split()) or "-"
-    return words if len(words) <= width else f"{words[: width - 1]}…"
+    whole = words(view)
+    return whole if len(whole) <= width else f"{whole[: width - 1]}…"
+
+
+def is_cut(view: View, *, width: int) -> bool:
+    """Whether a line of this width has no room for all of the operator's words."""
+    return len(words(view)) > width - _FIXED_WIDTH
+
+
+def words(view: View) -> str:
+    """The operator's words in full; `-` where there are none."""
+    return " ".join(view.message.split()) or "-"
 
 
 def clock(seconds: float) -> str:

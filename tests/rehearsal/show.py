@@ -40,5 +40,7 @@ def introduction() -> str:
         "Everything else is played, in virtual time: API server, pods, Gateway, Prometheus, users "
         "and models.\n"
         f"v3 has the faults of the demo's v3: {100 * FAULTS['fail_ratio']:.0f} % of its answers are errors, "
-        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer."
+        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer.\n"
+        "Harm and proof are the evidence against and for a version, beside what it takes to roll "
+        "back or to pass a step."
     )

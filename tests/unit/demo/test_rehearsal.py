@@ -22,8 +22,8 @@ LINE = re.compile(r"^\s?(?P<clock>\d\d:\d\d)  (?P<step>\S+) +(?P<wanted>\d+) %")
 NOBODY = 65534
 
 
-def played() -> tuple[bool, str]:
-    console = Console(file=io.StringIO(), width=160)
+def played(*, width: int = 160) -> tuple[bool, str]:
+    console = Console(file=io.StringIO(), width=width)
     kept = show.play(console)
     assert isinstance(console.file, io.StringIO)
     return kept, console.file.getvalue()
@@ -84,6 +84,13 @@ def test_it_keeps_its_promises_and_says_what_it_is(told: tuple[bool, str]) -> No
     assert text.startswith("rehearsal")
     assert "played, in virtual time: API server, pods, Gateway, Prometheus" in text
     assert "25 % of its answers are errors, 50 % take 0.8 s longer" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_still_says_why_a_version_was_rolled_back(width: int) -> None:
+    rows = played(width=width)[1].splitlines()
+    assert max(map(len, rows)) <= width
+    assert "v3, rejected: error-ratio" in " ".join(row.strip() for row in rows)
 
 
 def test_the_same_is_told_every_time(told: tuple[bool, str]) -> None:
