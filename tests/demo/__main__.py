@@ -19,8 +19,8 @@ from tests.cluster.api import (
 )
 from tests.cluster.lock import LockHeld
 from tests.cluster.progress import Progress
-from tests.demo import report, stage, timeline
-from tests.demo.scene import OnCluster
+from tests.demo import manifests, report, stage, timeline
+from tests.demo.on_cluster import OnCluster
 from tests.demo.story import Recording, Story
 from tests.demo.watching import NAMESPACE, OPERATOR_NAMESPACE, Watch, reader
 from tests.rehearsal import show
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     """0 when every promise was kept; 1 with one clear message otherwise."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("--down", action="store_true", help="remove the demo and Tidegate")
-    parser.add_argument("--report", type=Path, default=stage.ROOT / "out" / "demo-report.html")
+    parser.add_argument("--report", type=Path, default=manifests.ROOT / "out" / "demo-report.html")
     given = parser.parse_args(arguments)
     try:
         return down() if given.down else up(report_path=given.report)
@@ -64,7 +64,7 @@ def up(*, report_path: Path) -> int:
     with reader(cluster) as source, Watch(source) as watch:
         scene = OnCluster(cluster, source=source, watch=watch, progress=steps)
         recording = Story(scene, console=console).play()
-    report.write(recording, limits=stage.limits(), target=report_path)
+    report.write(recording, limits=manifests.limits(), target=report_path)
     say_goodbye(console, recording, cluster=cluster, report_path=report_path)
     console.print(f"The demo took {time.monotonic() - began:.0f} s.")
     return 0 if all(promise.kept for promise in recording.promises) else 1

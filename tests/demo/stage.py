@@ -10,17 +10,16 @@ from typing import Any
 import yaml
 from tests.cluster.api import Cluster, CommandError
 from tests.cluster.progress import Progress
+from tests.demo import manifests
+from tests.demo.manifests import EXAMPLES, ROOT, SCRAPE_INTERVAL_SECONDS
 from tests.demo.watching import NAME, NAMESPACE, OPERATOR_NAMESPACE
 from tests.images.mlserver.rows import held_out_rows
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples" / "demo"
 IMAGES = ROOT / "tests" / "images"
 RELEASE = "tidegate"
 MODEL_IMAGE = "localhost/tidegate/digits:demo"
 TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
 ROWS = "digits-rows"
-SCRAPE_INTERVAL_SECONDS = 1
 
 _DELETE = ("delete", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
 
@@ -147,19 +146,10 @@ def start_users(cluster: Cluster, *, progress: Progress) -> None:
 
 def apply_version(cluster: Cluster, version: str) -> None:
     """Apply the ModelDeployment of the examples with this version."""
-    document = model_deployment(version, gateway=(cluster.gateway.namespace, cluster.gateway.name))
+    document = manifests.model_deployment(
+        version, gateway=(cluster.gateway.namespace, cluster.gateway.name)
+    )
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump(document))
-
-
-def model_deployment(version: str, *, gateway: tuple[str, str]) -> dict[str, Any]:
-    """The example with another version and the cluster's Gateway (namespace, name)."""
-    document: dict[str, Any] = yaml.safe_load((EXAMPLES / "digits.yaml").read_text())
-    document["spec"]["model"] = {"version": version, "uri": f"/models/{version}"}
-    namespace, name = gateway
-    document["spec"]["traffic"]["gatewayAPI"]["parentRefs"] = [
-        {"name": name, "namespace": namespace}
-    ]
-    return document
 
 
 def traffic_pod(cluster: Cluster) -> dict[str, Any]:
@@ -178,10 +168,3 @@ def rows_document() -> list[dict[str, Any]]:
         {"pixels": pixels.astype(int).tolist(), "label": int(label)}
         for pixels, label in zip(rows.pixels, rows.labels, strict=True)
     ]
-
-
-def limits() -> dict[str, float]:
-    """The thresholds of the example by metric name; ratio or seconds."""
-    document = model_deployment("v1", gateway=("", ""))
-    metrics = document["spec"]["analysis"]["metrics"]
-    return {metric["name"]: float(metric["threshold"]["max"]) for metric in metrics}

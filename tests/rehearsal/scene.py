@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 
-from tests.demo import stage, users, view, weighing
+from tests.demo import manifests, users, view, weighing
 from tests.demo.watching import LOOK_SECONDS, NAME, NAMESPACE
 from tests.rehearsal.users import UsersWorld
 from tests.sim.cluster import Cluster
@@ -28,7 +28,7 @@ SETTINGS = Settings(
         MetricSourceSettings(
             name="default",
             url="http://prometheus:9090",
-            scrape_interval_seconds=stage.SCRAPE_INTERVAL_SECONDS,
+            scrape_interval_seconds=manifests.SCRAPE_INTERVAL_SECONDS,
         ),
     ),
 )
@@ -81,7 +81,7 @@ class Rehearsal:
         self._loop.run_until_complete(asyncio.sleep(seconds))
 
     def apply(self, version: str) -> None:
-        document = stage.model_deployment(version, gateway=GATEWAY)
+        document = manifests.model_deployment(version, gateway=GATEWAY)
         path = http.path(ports.MODEL_DEPLOYMENT, namespace=NAMESPACE, name=NAME)
         request = http.Request(
             verb="apply",

@@ -8,7 +8,7 @@ from rich.console import Console
 from tests.cluster.progress import duration
 from tests.demo import timeline
 from tests.demo.story import Story
-from tests.images.mlserver.train import FAULTS
+from tests.images.mlserver.faults import FAULTS
 from tests.rehearsal.scene import rehearsal
 
 SEED = 1

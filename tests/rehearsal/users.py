@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
-from tests.demo.stage import SCRAPE_INTERVAL_SECONDS
-from tests.images.mlserver.train import FAULTS
+from tests.demo.manifests import SCRAPE_INTERVAL_SECONDS
+from tests.images.mlserver.faults import FAULTS
 from tests.images.testkit.tally import UNKNOWN, Answered, Tally
 from tests.sim.cluster import Cluster
 from tests.sim.world import START, Pod, Truth, World

@@ -15,12 +15,12 @@ from sklearn.base import ClassifierMixin
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
 
+from .faults import FAULTS
 from .rows import held_out_rows, training_rows
 
 MODEL_NAME = "digits"
 SKLEARN_RUNTIME = "mlserver_sklearn.SKLearnModel"
 FAULTY_RUNTIME = "digits.faulty.FaultyModel"
-FAULTS = {"fail_ratio": 0.25, "slow_ratio": 0.5, "slow_seconds": 0.8, "seed": 3}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from tests.cluster.api import ClusterUnavailable
 from tests.demo import __main__ as demo
-from tests.demo import stage
+from tests.demo import manifests
 from tests.rehearsal import show, users
 from tests.sim.world import Truth
 
@@ -123,7 +123,7 @@ def test_it_needs_neither_root_nor_home_nor_tools(tmp_path: Path) -> None:
     alone = (shutil.which("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     done = subprocess.run(
         [*(alone if os.geteuid() == 0 else ()), sys.executable, "-c", program],
-        cwd=stage.ROOT,
+        cwd=manifests.ROOT,
         env={"PATH": str(tmp_path), "HOME": "/nonexistent"},
         capture_output=True,
         text=True,

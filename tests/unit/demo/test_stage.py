@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.demo import stage
+from tests.demo import manifests, stage
 
 from tidegate.api import convert
 
@@ -14,7 +14,7 @@ GATEWAY = ("tidegate-gateway", "inference")
 
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_every_version_is_a_valid_model_deployment(version: str) -> None:
-    document = stage.model_deployment(version, gateway=GATEWAY)
+    document = manifests.model_deployment(version, gateway=GATEWAY)
     spec, violations = convert.read_spec(document)
     assert violations == ()
     assert spec is not None
@@ -22,13 +22,13 @@ def test_every_version_is_a_valid_model_deployment(version: str) -> None:
 
 
 def test_versions_differ_in_their_revision_and_nothing_else() -> None:
-    one, other = (stage.model_deployment(it, gateway=GATEWAY) for it in ("v1", "v2"))
+    one, other = (manifests.model_deployment(it, gateway=GATEWAY) for it in ("v1", "v2"))
     assert one["spec"].pop("model") != other["spec"].pop("model")
     assert one == other
 
 
 def test_the_gateway_of_the_cluster_is_used() -> None:
-    document = stage.model_deployment("v1", gateway=("infra", "shared"))
+    document = manifests.model_deployment("v1", gateway=("infra", "shared"))
     [parent] = document["spec"]["traffic"]["gatewayAPI"]["parentRefs"]
     assert parent == {"name": "shared", "namespace": "infra"}
 
@@ -40,7 +40,7 @@ def test_users_ask_for_rows_no_model_has_seen() -> None:
 
 
 def test_limits_come_from_the_example() -> None:
-    assert stage.limits() == {"error-ratio": 0.05, "latency-p95": 0.5}
+    assert manifests.limits() == {"error-ratio": 0.05, "latency-p95": 0.5}
 
 
 def test_the_tag_changes_with_the_operator_only(tmp_path: Path) -> None:
