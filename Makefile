@@ -88,8 +88,8 @@ bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/
 	$(PY) -m bench.evidence
 
 lock: $(READY) ## Resolve all dependencies anew and write their hashes
-	$(LOCK) pyproject.toml -o requirements/runtime.txt
-	$(LOCK) pyproject.toml --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra controller -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra controller --extra dev -o requirements/dev.txt
 	for input in requirements/build tests/images/mlserver/requirements tests/images/testkit/requirements; do \
 	  $(LOCK) $$input.in -o $$input.txt; \
 	done

@@ -255,7 +255,15 @@ class Transition:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-class Recorder(Protocol):
+class ApiRecorder(Protocol):
+    """Who counts API requests."""
+
+    def api_request(self, *, verb: str, outcome: str) -> None:
+        """An API request ended."""
+        ...
+
+
+class Recorder(ApiRecorder, Protocol):
     """Metrics and structured logs."""
 
     def transition(self, transition: Transition) -> None:
@@ -264,10 +272,6 @@ class Recorder(Protocol):
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:
         """A pass ended."""
-        ...
-
-    def api_request(self, *, verb: str, outcome: str) -> None:
-        """An API request ended."""
         ...
 
     def metric_query(self, *, source: str, seconds: float, outcome: str) -> None:

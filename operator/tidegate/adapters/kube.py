@@ -34,7 +34,7 @@ class Kube:
     """The API server. Use `connect`; close after use."""
 
     def __init__(
-        self, session: _Session, *, recorder: ports.Recorder, field_manager: str = FIELD_MANAGER
+        self, session: _Session, *, recorder: ports.ApiRecorder, field_manager: str = FIELD_MANAGER
     ) -> None:
         self._session = session
         self._recorder = recorder
@@ -348,7 +348,7 @@ class _Session:
 
 async def connect(
     *,
-    recorder: ports.Recorder,
+    recorder: ports.ApiRecorder,
     kubeconfig: str = "",
     context: str = "",
     field_manager: str = FIELD_MANAGER,

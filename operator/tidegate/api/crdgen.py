@@ -54,7 +54,7 @@ _AGE = _column("Age", ".metadata.creationTimestamp", kind="date")
 DEFINITIONS = (
     Definition(
         resource=ports.MODEL_DEPLOYMENT,
-        short_name="md",
+        short_name="mdep",
         purpose="One served model and the rules of its rollouts.",
         spec=types.Spec,
         status=status_types.Status,

@@ -50,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "controller":
-            # The operator's libraries take a second to import; no other command needs them.
-            from tidegate.cli import run  # noqa: PLC0415
-
-            return run.main(arguments)
+            return _controller(arguments)
         case "validate":
             return offline.validate(arguments.filename, say=_say)
         case "evaluate" | "replay":
@@ -62,6 +59,22 @@ def _run(arguments: argparse.Namespace) -> int:
             return offline.crd(arguments.output, say=_say)
         case _:
             return asyncio.run(_in_cluster(arguments))
+
+
+def _controller(arguments: argparse.Namespace) -> int:
+    """Run the operator, whose libraries come with an extra of the package.
+
+    Errors: CliError when they are not installed.
+    """
+    try:
+        # They take a second to import; no other command needs them.
+        from tidegate.cli import run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tidegate"):
+            raise
+        message = f"the operator needs the library {error.name}: pip install 'tidegate[controller]'"
+        raise CliError(message) from error
+    return run.main(arguments)
 
 
 def _about_evidence(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate import ports
-from tidegate.adapters import kube, telemetry
+from tidegate.adapters import kube
 from tidegate.api import documents
 from tidegate.api.revision import mapping
 from tidegate.cli.outcome import CliError
@@ -99,6 +99,13 @@ def _own_namespace() -> str:
         return DEFAULT_NAMESPACE
 
 
+class _Uncounted:
+    """Requests of a command are counted by nobody, so that it needs no metrics library."""
+
+    def api_request(self, *, verb: str, outcome: str) -> None:
+        """Nothing to do."""
+
+
 @asynccontextmanager
 async def connected(place: Place) -> AsyncIterator[ports.KubeApi]:
     """The API server, for the time of the block.
@@ -107,7 +114,7 @@ async def connected(place: Place) -> AsyncIterator[ports.KubeApi]:
     """
     try:
         api = await kube.connect(
-            recorder=telemetry.Telemetry(),
+            recorder=_Uncounted(),
             kubeconfig=place.kubeconfig,
             context=place.context,
             field_manager=FIELD_MANAGER,

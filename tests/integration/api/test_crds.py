@@ -266,7 +266,7 @@ def test_columns_tell_the_story(
     tidegate_plane: ControlPlane, stored: dict[str, Any], column: str
 ) -> None:
     assert stored
-    for name in ("md", "ml", "tidegate"):
+    for name in ("mdep", "ml", "tidegate"):
         header = tidegate_plane.kubectl("get", name, "-n", "default").splitlines()[0]
         assert column.upper() in header
 
@@ -280,7 +280,7 @@ def test_objects_can_be_selected_by_model_and_provider(
     try:
         for selector in ("spec.model.name=fraud", "spec.traffic.provider=GatewayAPI"):
             found = tidegate_plane.kubectl(
-                "get", "md", "-n", "default", "--field-selector", selector, "-o", "name"
+                "get", "mdep", "-n", "default", "--field-selector", selector, "-o", "name"
             )
             assert found.split() == ["modeldeployment.tidegate.dev/fraud"]
     finally:

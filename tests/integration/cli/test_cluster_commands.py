@@ -75,7 +75,7 @@ class Namespace:
         return self.plane.kubectl("-n", self.name, *args, input=text)
 
     def read(self) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads(self.kubectl("get", "md/iris", "-o", "json"))
+        body: dict[str, Any] = json.loads(self.kubectl("get", "mdep/iris", "-o", "json"))
         return body
 
     def write_status(self, status: model.Status) -> None:
@@ -147,7 +147,7 @@ def test_a_request_is_answered_by_the_state_machine(
     namespace.write_status(status)
     process = namespace.start(command, "iris", "--reason", "looks good", "--wait", "30s")
     path = r"{.metadata.annotations.tidegate\.dev/request}"
-    namespace.kubectl("wait", f"--for=jsonpath={path}={command}", "md/iris", "--timeout=30s")
+    namespace.kubectl("wait", f"--for=jsonpath={path}={command}", "mdep/iris", "--timeout=30s")
     namespace.operate()
     exit_code, out, err = ended(process)
     assert (exit_code, err) == (code, "")
@@ -160,7 +160,7 @@ def test_a_request_writes_its_annotations_as_the_cli_and_nothing_else(namespace:
     for reason in (["--reason", "one"], []):
         code, _, err = namespace.run("promote", "iris", "--wait", "0s", *reason)
         assert (code, err) == (outcome.DONE, "")
-    after = json.loads(namespace.kubectl("get", "md/iris", "-o", "json", "--show-managed-fields"))
+    after = json.loads(namespace.kubectl("get", "mdep/iris", "-o", "json", "--show-managed-fields"))
     annotations = after["metadata"].pop("annotations")
     asked_at = datetime.fromisoformat(annotations.pop("tidegate.dev/requested-at"))
     assert abs((datetime.now(UTC) - asked_at).total_seconds()) < 60

@@ -154,3 +154,30 @@ def test_a_poor_locale_is_no_error(tmp_path: Path) -> None:
     )
     assert done.returncode == outcome.NEGATIVE
     assert done.stderr == b""
+
+
+WITHOUT_THE_OPERATORS_LIBRARIES = """
+import sys
+for name in ("kopf", "prometheus_api_client", "prometheus_client", "scipy"):
+    sys.modules[name] = None
+from tidegate.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["--version"], outcome.DONE, tidegate.__version__),
+        (["evaluate", "-f", "examples/evaluate-counts.json"], outcome.DONE, "Verdict:  Advance"),
+        (["status", "--kubeconfig", "/nowhere"], outcome.TROUBLE, "there is no kubeconfig"),
+        (["controller"], outcome.TROUBLE, "pip install 'tidegate[controller]'"),
+    ],
+)
+def test_only_the_operator_needs_the_libraries_of_the_operator(
+    argv: list[str], code: int, said: str
+) -> None:
+    command = [sys.executable, "-c", WITHOUT_THE_OPERATORS_LIBRARIES, *argv]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert said in done.stdout + done.stderr
+    assert done.returncode == code
