@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-SOURCES := operator tests tools bench
+SOURCES := operator tests tools bench requirements
 TEST_JOBS ?= 2
 SEEDS ?= 2000
 START ?= 0
@@ -42,8 +42,8 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools bench
-	cd tests/support && MYPYPATH=../../operator:../..:. ../../$(VENV)/bin/mypy \
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools bench requirements
+	cd tests/support && MYPYPATH=../../operator:../..:. $(abspath $(VENV))/bin/mypy \
 	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py
 
 contracts: $(READY)
@@ -90,17 +90,15 @@ bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/
 lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	$(LOCK) pyproject.toml --extra controller -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra controller --extra dev -o requirements/dev.txt
-	for input in requirements/build tests/images/mlserver/requirements tests/images/testkit/requirements; do \
+	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	for input in tests/images/mlserver/requirements tests/images/testkit/requirements; do \
 	  $(LOCK) $$input.in -o $$input.txt; \
 	done
 
 clean: ## Remove the virtual environment and all output
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/dev.txt requirements/build.txt requirements/install.py pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or newer with venv is needed: install python3 and python3-venv, or set PYTHON=/path/to/python3.11." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+	@$(PYTHON) requirements/install.py --venv $(VENV) --lock requirements/dev.txt --roots --editable '.[controller,dev]'

@@ -31,8 +31,7 @@ def build_images(cluster: Cluster) -> str:
     operator = f"localhost/tidegate/operator:{operator_tag(ROOT)}"
     cluster.build_image(context=ROOT, dockerfile=ROOT / "Dockerfile", tag=operator)
     for folder, tag in (("mlserver", MODEL_IMAGE), ("testkit", TESTKIT_IMAGE)):
-        context = IMAGES / folder
-        cluster.build_image(context=context, dockerfile=context / "Dockerfile", tag=tag)
+        cluster.build_image(context=ROOT, dockerfile=IMAGES / folder / "Dockerfile", tag=tag)
     return operator
 
 

@@ -29,8 +29,8 @@ _DIE = "import resource; resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))"
 def build_images(cluster: Cluster) -> None:
     """The operator from its own Dockerfile and the programs of the tests."""
     cluster.build_image(context=ROOT, dockerfile=ROOT / "Dockerfile", tag=OPERATOR_IMAGE)
-    testkit = ROOT / "tests" / "images" / "testkit"
-    cluster.build_image(context=testkit, dockerfile=testkit / "Dockerfile", tag=TESTKIT_IMAGE)
+    testkit = ROOT / "tests" / "images" / "testkit" / "Dockerfile"
+    cluster.build_image(context=ROOT, dockerfile=testkit, tag=TESTKIT_IMAGE)
 
 
 def install_definitions(cluster: Cluster) -> None:
