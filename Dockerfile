@@ -1,6 +1,6 @@
 # The image of the operator. Both stages use the same base, so the environment that the first one
 # fills fits the interpreter of the second.
-ARG BASE_IMAGE=python:3.13-slim
+ARG BASE_IMAGE=python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PYTHONS ?= python3.11 python3.12 python3.13
 SOURCES := operator tests tools bench requirements
 TEST_JOBS ?= 2
 SEEDS ?= 2000
@@ -16,7 +17,12 @@ LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate -
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
-.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock clean
+# A Python that was removed or upgraded, or a moved folder: the environment is made anew.
+ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
+.PHONY: $(READY)
+endif
+
+.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +99,14 @@ lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	for input in tests/images/mlserver/requirements tests/images/testkit/requirements; do \
 	  $(LOCK) $$input.in -o $$input.txt; \
+	done
+	$(LOCK) --no-deps tests/cluster/envoy.in -o tests/cluster/envoy.txt
+
+pythons: ## The environment from the lock and the unit tests for every Python that we support
+	for python in $(PYTHONS); do \
+	  venv=out/venvs/$$(basename $$python); \
+	  $(MAKE) --no-print-directory PYTHON=$$python VENV=$$venv $$venv/.ready; \
+	  $$venv/bin/python -m pytest tests/unit -q; \
 	done
 
 clean: ## Remove the virtual environment and all output

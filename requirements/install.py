@@ -85,6 +85,16 @@ CAUSES = (
         "set PIP_CERT to the file with your certificate authorities; check the clock",
     ),
     Cause(
+        r"not a trusted or secure host",
+        "the registry has no https",
+        "give PIP_INDEX_URL an https address, or name the host in PIP_TRUSTED_HOST",
+    ),
+    Cause(
+        r"SSLError|\[SSL: |(?i:invalid message|tls handshake)",
+        "no secure connection to the registry comes about",
+        "check PIP_INDEX_URL, HTTPS_PROXY and PIP_CERT",
+    ),
+    Cause(
         r"(?i)name or service not known|name resolution|nodename nor servname|dns error",
         "no network: the registry's name cannot be resolved",
         "connect to a network, or set PIP_INDEX_URL to a mirror within reach",
@@ -100,7 +110,7 @@ CAUSES = (
         "check PIP_INDEX_URL and HTTPS_PROXY, or try again later",
     ),
     Cause(
-        r"(?i)(?:HTTP error|HTTP status (?:client|server) error|returned an?|credentials) \(?(\d{3})\b"
+        r"(?i)(?:HTTP error|HTTP status (?:client|server) error|returned an?|credentials|too many) \(?(\d{3})\b"
         r"|\b(\d{3}) (?:client|server) error",
         "the registry answers with status {0}",
         "check PIP_INDEX_URL and its credentials, or try again later",
@@ -135,7 +145,7 @@ def explain(said: str) -> tuple[str, str]:
             told = [group for group in found.groups() if group]
             return cause.meaning.format(*told), cause.advice
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
+    errors = [line for line in lines if re.match(r"(?i)error.*[^:]$", line)]
     return _UNKNOWN.meaning.format((errors or lines or ["it said nothing"])[-1]), _UNKNOWN.advice
 
 
@@ -218,7 +228,8 @@ class Runner:
             with self.log.open("a") as out:
                 out.write(text)
         except OSError:
-            self.log.unlink(missing_ok=True)  # half a log would mislead
+            with contextlib.suppress(OSError):
+                self.log.unlink()  # half a log would mislead
 
 
 def pip_install(runner: Runner, *, python: Path, lock: Path) -> None:
@@ -336,18 +347,25 @@ def fill(runner: Runner, options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time() -> Iterator[int]:
-    """Hold the only right to install from this folder; the descriptor that holds it."""
-    descriptor = os.open(HERE, os.O_RDONLY)
+def one_at_a_time(folder: Path) -> Iterator[int]:
+    """Hold the only right to install below a folder; the descriptor that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Waiting for another installation from this folder ...", flush=True)
+            print(f"Waiting for another installation in {folder} ...", flush=True)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _place(options: argparse.Namespace) -> Path:
+    if options.venv:
+        return Path(options.venv).absolute().parent
+    return Path(options.python or sys.executable).absolute().parent
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -376,7 +394,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code; a failure is one sentence on standard error."""
     options = parse(arguments)
     try:
-        with one_at_a_time() as lock_fd:
+        with one_at_a_time(_place(options)) as lock_fd:
             options.log.unlink(missing_ok=True)
             runner = Runner(options.log, lock_fd=lock_fd)
             (ensure_venv if options.venv else fill)(runner, options)

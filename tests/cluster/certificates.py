@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cluster import shell
 
-_VALID_DAYS = "30"
+_VALID_DAYS = "3650"  # longer than any machine runs without a reboot, which ends a local cluster
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,14 @@ def _digest(text: str) -> str:
 
 
 @contextmanager
-def serve(wheels: Sequence[Wheel], *, status: int = 200) -> Iterator[str]:
-    """The address of an index of these wheels; with another status, of one that refuses."""
+def serve(
+    wheels: Sequence[Wheel], *, status: int = 200, hold: tuple[Event, Event] | None = None
+) -> Iterator[str]:
+    """The address of an index of these wheels.
+
+    With another status it refuses. With `hold` it sets the first event when it is asked, and does
+    not answer before the second is set.
+    """
     pages = {f"/files/{wheel.file_name}": wheel.content for wheel in wheels}
     for name in {wheel.name for wheel in wheels}:
         links = [
@@ -75,7 +81,7 @@ def serve(wheels: Sequence[Wheel], *, status: int = 200) -> Iterator[str]:
             if wheel.name == name
         ]
         pages[f"/simple/{name}/"] = "<!DOCTYPE html>\n{}".format("\n".join(links)).encode()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages, status=status))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages, status=status, hold=hold))
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -86,9 +92,14 @@ def serve(wheels: Sequence[Wheel], *, status: int = 200) -> Iterator[str]:
         server.server_close()
 
 
-def _handler(pages: dict[str, bytes], *, status: int) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    pages: dict[str, bytes], *, status: int, hold: tuple[Event, Event] | None
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if hold:
+                hold[0].set()
+                hold[1].wait(120)
             page = pages.get(self.path) if status == 200 else None
             code = status if page or status != 200 else 404
             self.send_response(code)
@@ -96,7 +107,8 @@ def _handler(pages: dict[str, bytes], *, status: int) -> type[BaseHTTPRequestHan
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(page or b"")))
             self.end_headers()
-            self.wfile.write(page or b"")
+            with suppress(OSError):  # who was interrupted does not listen any more
+                self.wfile.write(page or b"")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - given
             """The tests look at what was installed."""

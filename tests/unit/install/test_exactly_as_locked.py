@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import package_index
 import pytest
@@ -185,3 +187,25 @@ def test_a_full_disk(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "making v failed: the disk is full. Next: free " in done.stderr
+
+
+def test_an_interrupted_installation_leaves_no_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted while pip waits for an answer, over an environment that was ready before."""
+    asked, go_on = Event(), Event()
+    with package_index.serve((), hold=(asked, go_on)) as address:
+        use(address, monkeypatch=monkeypatch, tmp_path=tmp_path)
+        stamp = tmp_path / "v" / install.STAMP
+        stamp.parent.mkdir()
+        stamp.write_text("from another lock")
+        words = ("--venv", "v", "--lock", install.BUILD_LOCK, "--roots", "uv")
+        command = [sys.executable, install.__file__, *map(str, words)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as run:
+            assert asked.wait(120)
+            os.killpg(run.pid, signal.SIGINT)
+            _, said = run.communicate(timeout=60)
+        go_on.set()
+    assert run.returncode == 130
+    assert said.splitlines() == ["interrupted. Next: the same command again; downloads are kept."]
+    assert not stamp.exists()
