@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.cluster import __main__ as command
-from tests.cluster import existing, kubeconfig, kubectl, lock, progress, shell
+from tests.cluster import certificates, existing, kubeconfig, kubectl, lock, progress, shell
 from tests.cluster.model import ClusterUnavailable
 
 KUBECONFIG = {
@@ -141,3 +141,11 @@ def test_without_a_cluster_there_is_no_environment_to_print(
 ) -> None:
     assert command.main(["env"]) == 1
     assert "make cluster" in capsys.readouterr().err
+
+
+def test_certificates_outlive_the_machine(tmp_path: Path) -> None:
+    authority = certificates.authority(tmp_path)
+    issued = authority.issue("server", common_name="server", hosts=("127.0.0.1",))
+    five_years = str(5 * 365 * 24 * 3600)
+    for pair in (authority.pair, issued):
+        shell.run("openssl", "x509", "-noout", "-checkend", five_years, "-in", pair.certificate)
