@@ -23,9 +23,18 @@ RUN /opt/pip/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
 RUN /opt/tidegate/bin/python -c "import tidegate.cli.main, tidegate.cli.run"
 
 FROM ${BASE_IMAGE}
+# What the image was made from: --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)"
+ARG BASE_IMAGE
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=https://github.com/tidegate/tidegate
 LABEL org.opencontainers.image.title="Tidegate" \
       org.opencontainers.image.description="Progressive rollout of machine-learning models" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
 COPY --from=build /opt/tidegate /opt/tidegate
 # Nothing is written at run time, so the root file system may be read-only.
 ENV PATH=/opt/tidegate/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -22,7 +22,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,12 @@ pythons: ## The environment from the lock and the unit tests for every Python th
 	  $(MAKE) --no-print-directory PYTHON=$$python VENV=$$venv $$venv/.ready; \
 	  $$venv/bin/python -m pytest tests/unit -q; \
 	done
+
+plugin: ## The archive of the plugin for krew, dist/kubectl-tidegate.tar.gz
+	@mkdir -p dist/plugin
+	cp tools/krew/kubectl-tidegate LICENSE dist/plugin/
+	$(PYTHON) -c 'import re; print(re.search(r"__version__ = \"(.+)\"", open("operator/tidegate/__init__.py").read())[1])' > dist/plugin/VERSION
+	tar -czf dist/kubectl-tidegate.tar.gz -C dist/plugin .
 
 clean: ## Remove the virtual environment and all output
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
