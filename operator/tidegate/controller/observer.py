@@ -91,11 +91,13 @@ class Observer:
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
         traffic, records = self._traffic(seen, targets), self._records(seen.meta)
+        failure, warning = await self._ready_url(seen, children)
         seen = replace(
             seen,
             traffic=traffic,
             records=records,
-            ready_url_failure=await self._ready_url_failure(seen, children),
+            ready_url_failure=failure,
+            ready_url_warning=warning,
             analysis=await self._analysis(seen, found),
             # Slow metrics may have taken seconds; times in status must not begin before the decision.
             now=self._clock.now(),
@@ -277,21 +279,29 @@ class Observer:
 
     # --- the world -------------------------------------------------------------------------------
 
-    async def _ready_url_failure(self, seen: model.Observation, children: _Children) -> str:
-        """Why the model of a candidate without traffic is not ready by its server's own word."""
+    async def _ready_url(self, seen: model.Observation, children: _Children) -> tuple[str, str]:
+        """Why a candidate without traffic is not ready by its server's word, and why none is had."""
         rollout, spec = _active(seen.status), seen.spec
         if spec is None or rollout is None or not spec.server.ready_path:
-            return ""
+            return "", ""
         if rollout.stage not in BEFORE_TRAFFIC:
-            return ""
+            return "", ""
+        warning = ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
         for address in _ready_addresses(children.slices, service=service):
-            failure = await self._probe.check(
+            answer = await self._probe.check(
                 address=address, port=spec.server.port, path=spec.server.ready_path
             )
-            if failure:
-                return f"{spec.server.ready_path} of pod {address}: {failure}"
-        return ""
+            match answer:
+                case ports.NotReady(message=message):
+                    return f"{spec.server.ready_path} of pod {address}: {message}", ""
+                case ports.Unreachable(message=message, refused=True) if not _probed(spec):
+                    return _nobody_listens(spec, address=address, why=message), ""
+                case ports.Unreachable(message=message):
+                    warning = warning or _unreachable(spec, address=address, why=message)
+                case ports.Ready():
+                    pass
+        return "", warning
 
     async def _analysis(
         self, seen: model.Observation, found: Mapping[str, Template]
@@ -316,6 +326,27 @@ class Observer:
         if rollout.split.candidate_percent == 0 or not request.events:
             return model.AnalysisState()
         return await self._analyst.state(request)
+
+
+def _probed(spec: model.Spec) -> bool:
+    """True if kubelet asks a container before it calls the pod ready."""
+    containers = objects.items(objects.at(spec.template, "spec", "containers"))
+    return any(objects.at(container, "readinessProbe") for container in containers)
+
+
+def _nobody_listens(spec: model.Spec, *, address: str, why: str) -> str:
+    return (
+        f"{spec.server.ready_path} of pod {address}: {why}, and no container has a readinessProbe "
+        "that would speak for it: add one, or set server.readyPath to \"Off\""
+    )
+
+
+def _unreachable(spec: model.Spec, *, address: str, why: str) -> str:
+    return (
+        f"{spec.server.ready_path} of pod {address} cannot be reached from the operator ({why}; a "
+        "mesh with mTLS, or a NetworkPolicy?): the pod's own readiness counts instead; "
+        'server.readyPath: "Off" stops asking'
+    )
 
 
 def _active(status_: model.Status) -> model.Rollout | None:
