@@ -44,7 +44,9 @@ def _is_refused(error: Exception) -> bool:
 def _reason(error: Exception) -> str:
     """What went wrong in words; never text of the pod's."""
     match error:
-        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+        case aiohttp.ClientConnectorError(os_error=cause):
+            return cause.strerror or type(cause).__name__
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "connection closed without an answer"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP"

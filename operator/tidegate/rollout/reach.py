@@ -46,8 +46,10 @@ def reach(turn: Turn, weight: float) -> Turn:
         stage=rollout.stage if promoting else model.Phase.PROGRESSING,
         progress_at=turn.now,
     )
-    turn = _state_estimate(turn.with_rollout(changed))
-    turn = links.warn_unreachable(_state_unjudged(turn)).say(
+    turn = _state_unjudged(_state_estimate(turn.with_rollout(changed)))
+    if rollout.split.candidate_percent == 0:
+        turn = links.warn_unreachable(turn)
+    turn = turn.say(
         "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
     )
     return write_split(turn).look_again(CONFIRM_LOOK_SECONDS)

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
-from collections.abc import Sequence
 
 import evidence_build as build
 import pytest
 import recorded
 from evidence_build import IDENTITY
+from exposed import answer
 
 from tidegate.evidence.queries import presets, promql
 from tidegate.evidence.queries.narrowing import Narrowing
@@ -19,7 +18,6 @@ from tidegate.evidence.verdict.templates import resolve_templates
 
 OWN_QUERY = {"OpenVINOGraph", "LLMD"}  # errors of requests that were accepted before
 LATENCIES = ("latency-p50", "latency-p95", "latency-p99")
-_MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~)"(?P<value>(?:[^"\\]|\\.)*)"')
 
 
 def _asked(server: str, metric: str) -> dict[str, Wanted | Narrowing]:
@@ -30,26 +28,6 @@ def _asked(server: str, metric: str) -> dict[str, Wanted | Narrowing]:
     return {role: it for role, it in found.items() if isinstance(it, Wanted | Narrowing)}
 
 
-def _answer(wanted: Wanted, exported: Sequence[Series]) -> tuple[Series, ...]:
-    """What Prometheus would return: anchored patterns, an absent label is the empty string."""
-    matchers = [_MATCHER.fullmatch(one) for one in wanted.matchers]
-    return tuple(
-        one
-        for one in exported
-        if (not wanted.metric or one.labels["__name__"] == wanted.metric)
-        and all(
-            (re.fullmatch(_unquoted(it["value"]), one.labels.get(it["label"], "")) is not None)
-            == (it["operator"] == "=~")
-            for it in matchers
-            if it is not None
-        )
-    )
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
-
-
 def _timed(server: str, metric: str) -> dict[float, float]:
     """Requests at or below each edge, in seconds."""
     wanted = _asked(server, metric)["buckets"]
@@ -57,7 +35,7 @@ def _timed(server: str, metric: str) -> dict[float, float]:
     measure = presets.TEMPLATES[server, metric].measure
     assert isinstance(measure, Latency)
     found: dict[float, float] = defaultdict(float)
-    for one in _answer(wanted, recorded.series(server)):
+    for one in answer(wanted, recorded.series(server)):
         found[float(one.labels["le"]) * measure.unit_seconds] += recorded.events([one])
     return found
 
@@ -70,13 +48,13 @@ def test_errors_are_those_that_were_served_and_probes_never_count(server: str) -
     asked = _asked(server, "error-ratio")
     total, picked = asked["total"], asked["bad"]
     assert isinstance(total, Wanted)
-    everything = _answer(total, exported)
+    everything = answer(total, exported)
     if isinstance(picked, Narrowing):
         bad = picked.pick(everything)
     else:  # the counter of bad events is another one, which may not exist yet
         assert server in OWN_QUERY
         assert asked["labels"] == Narrowing(matchers=())
-        bad = _answer(picked, exported)
+        bad = answer(picked, exported)
     assert isinstance(bad, tuple)
 
     assert recorded.events(everything) == recorded.COUNTED[server].total
@@ -88,7 +66,7 @@ def test_all_requests_are_those_that_were_served(server: str) -> None:
     wanted = promql.raw(presets.REQUESTS[server], source="default", values={}, identity=IDENTITY)
     assert isinstance(wanted, Wanted)
 
-    found = _answer(wanted, recorded.series(server))
+    found = answer(wanted, recorded.series(server))
 
     assert recorded.events(found) == recorded.COUNTED[server].total
 
@@ -275,7 +253,7 @@ def test_requests_for_the_model_are_counted_and_no_others(
     for value, counted in values.items():
         asked = _one(metric, method="POST") if label != "method" else _one(metric)
         one = Series(labels={**asked.labels, label: value}, samples=asked.samples)
-        assert bool(_answer(wanted, [one])) is counted, value
+        assert bool(answer(wanted, [one])) is counted, value
 
 
 @pytest.mark.parametrize(
