@@ -25,9 +25,7 @@ Provider = Annotated[model.Provider, schema.LAX]
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 READY_PATH_OFF = "Off"
-ReadyPath = Annotated[
-    str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")
-]
+ReadyPath = Annotated[str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")]
 Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
 
 

@@ -6,11 +6,13 @@ candidate that does not become ready (for the pods' own reason), and the server'
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
 from tidegate.api import convert, record, revision, status, templates
+from tidegate.controller import ready_url
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.live import read_live
@@ -286,22 +288,13 @@ class Observer:
             return "", ""
         if rollout.stage not in BEFORE_TRAFFIC:
             return "", ""
-        warning = ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
-        for address in _ready_addresses(children.slices, service=service):
-            answer = await self._probe.check(
-                address=address, port=spec.server.port, path=spec.server.ready_path
-            )
-            match answer:
-                case ports.NotReady(message=message):
-                    return f"{spec.server.ready_path} of pod {address}: {message}", ""
-                case ports.Unreachable(message=message, refused=True) if not _probed(spec):
-                    return _nobody_listens(spec, address=address, why=message), ""
-                case ports.Unreachable(message=message):
-                    warning = warning or _unreachable(spec, address=address, why=message)
-                case ports.Ready():
-                    pass
-        return "", warning
+        addresses = _ready_addresses(children.slices, service=service)
+        port, path = spec.server.port, spec.server.ready_path
+        answers = await asyncio.gather(
+            *(self._probe.check(address=it, port=port, path=path) for it in addresses)
+        )
+        return ready_url.findings(dict(zip(addresses, answers, strict=True)), spec=spec)
 
     async def _analysis(
         self, seen: model.Observation, found: Mapping[str, Template]
@@ -326,27 +319,6 @@ class Observer:
         if rollout.split.candidate_percent == 0 or not request.events:
             return model.AnalysisState()
         return await self._analyst.state(request)
-
-
-def _probed(spec: model.Spec) -> bool:
-    """True if kubelet asks a container before it calls the pod ready."""
-    containers = objects.items(objects.at(spec.template, "spec", "containers"))
-    return any(objects.at(container, "readinessProbe") for container in containers)
-
-
-def _nobody_listens(spec: model.Spec, *, address: str, why: str) -> str:
-    return (
-        f"{spec.server.ready_path} of pod {address}: {why}, and no container has a readinessProbe "
-        "that would speak for it: add one, or set server.readyPath to \"Off\""
-    )
-
-
-def _unreachable(spec: model.Spec, *, address: str, why: str) -> str:
-    return (
-        f"{spec.server.ready_path} of pod {address} cannot be reached from the operator ({why}; a "
-        "mesh with mTLS, or a NetworkPolicy?): the pod's own readiness counts instead; "
-        'server.readyPath: "Off" stops asking'
-    )
 
 
 def _active(status_: model.Status) -> model.Rollout | None:

@@ -158,11 +158,15 @@ def test_whatever_is_accepted_compiles_and_ends_soon(pattern: str) -> None:
             {"status": "200"},
             False,
         ),
-        (Matcher(label="code", positive=True, pattern="5..", known="[1-5].."), {"code": "ok"}, True),
+        (
+            Matcher(label="code", positive=True, pattern="5..", known="[1-5].."),
+            {"code": "ok"},
+            True,
+        ),
     ],
 )
 def test_a_condition_on_a_label_that_no_series_has_is_an_error(
-    condition: Matcher, labels: dict[str, str], missing: bool
+    condition: Matcher, labels: dict[str, str], *, missing: bool
 ) -> None:
     narrowed = Narrowing(matchers=(condition,))
     series = [_series(revision="a", method="POST", **labels)]

@@ -278,7 +278,7 @@ def test_requests_for_the_model_are_counted_and_no_others(
     ],
 )
 def test_what_fails_a_user_is_bad_however_it_is_spelled(
-    server: str, metric: str, labels: dict[str, str], bad: bool
+    server: str, metric: str, labels: dict[str, str], *, bad: bool
 ) -> None:
     series = [_one(metric, **labels)]
     picked = _asked(server, "error-ratio")["bad"]
@@ -292,8 +292,10 @@ def test_what_fails_a_user_is_bad_however_it_is_spelled(
     [
         (
             {"http_response_status_code": "500", "method": "POST"},
-            "no label code or status or status_code "
-            "(labels seen: http_response_status_code, method)",
+            (
+                "no label code or status or status_code "
+                "(labels seen: http_response_status_code, method)"
+            ),
         ),
         ({"status": "error"}, "holds no value like [1-5].. (values seen: error)"),
     ],

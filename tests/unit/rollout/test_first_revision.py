@@ -64,12 +64,16 @@ def test_a_ready_url_that_cannot_be_reached_is_told_once_and_blocks_nobody() -> 
 
 
 EVIDENCE = (
-    model.Violation(path="spec.analysis.source", message="no such source", reason="ReferenceNotFound"),
+    model.Violation(
+        path="spec.analysis.source", message="no such source", reason="ReferenceNotFound"
+    ),
     model.Violation(
         path="spec.analysis.metrics[0].templateRef", message="missing", reason="ReferenceNotFound"
     ),
     model.Violation(
-        path="spec.analysis.metrics[1].preset", message="not exported", reason="UnsupportedByProvider"
+        path="spec.analysis.metrics[1].preset",
+        message="not exported",
+        reason="UnsupportedByProvider",
     ),
 )
 
@@ -99,7 +103,10 @@ def test_without_evidence_the_first_revision_serves_and_the_second_waits(
 
 def test_a_violation_beside_the_evidence_still_stops_the_first_revision() -> None:
     world = World(
-        violations=(model.Violation(path="spec.traffic", message="cannot be carried out"), *EVIDENCE)
+        violations=(
+            model.Violation(path="spec.traffic", message="cannot be carried out"),
+            *EVIDENCE,
+        )
     )
     for _ in range(10):
         world.tick()

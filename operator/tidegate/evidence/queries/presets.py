@@ -60,9 +60,7 @@ def _is_not(label: str, pattern: str) -> LabelMatch:
 
 def _is_not_where_told(label: str, pattern: str) -> LabelMatch:
     """Older servers lack the label."""
-    return LabelMatch(
-        label=label, operator=Operator.NOT_MATCHES, values=(pattern,), optional=True
-    )
+    return LabelMatch(label=label, operator=Operator.NOT_MATCHES, values=(pattern,), optional=True)
 
 
 def _series(metric: str, *matches: LabelMatch, also: tuple[str, ...] = ()) -> Selector:
@@ -114,7 +112,9 @@ _VLLM_PATHS = (
 _VLLM = (_is("handler", _VLLM_PATHS), _is("method", "POST"))
 
 # Administration is served by POST on the same port, so the paths of models are listed.
-_SGLANG_PATHS = "/v1/.*|/(generate|encode|classify|invocations|vertex_generate)|/api/(chat|generate)"
+_SGLANG_PATHS = (
+    "/v1/.*|/(generate|encode|classify|invocations|vertex_generate)|/api/(chat|generate)"
+)
 _SGLANG = (_is("endpoint", _SGLANG_PATHS), _is("method", "POST"))
 
 # Requests that were refused for what they ask, or that clients left.
@@ -140,8 +140,10 @@ _SERVERS: Mapping[str, Preset] = {
         bad=_series("http_requests_total", *_HTTP, _HTTP_FAILED),
         latency=Histogram(series=_series("http_request_duration_seconds", *_HTTP)),
         remarks=(
-            "Recorded with `prometheus-fastapi-instrumentator`. "
-            "Its histogram has three edges (0.1, 0.5 and 1 s): give it more for a finer p95.",
+            (
+                "Recorded with `prometheus-fastapi-instrumentator`. "
+                "Its histogram has three edges (0.1, 0.5 and 1 s): give it more for a finer p95."
+            ),
         ),
     ),
     "Flask": Preset(  # prometheus-flask-exporter
@@ -202,9 +204,11 @@ _SERVERS: Mapping[str, Preset] = {
         port=3000,
         ready_path="/readyz",
         remarks=(
-            "A stream that breaks is in no counter. "
-            "`metrics.namespace` and the paths of probes must keep their defaults. "
-            "Calls between services of one group may count once more.",
+            (
+                "A stream that breaks is in no counter. "
+                "`metrics.namespace` and the paths of probes must keep their defaults. "
+                "Calls between services of one group may count once more."
+            ),
         ),
     ),
     "RayServe": Preset(
@@ -217,8 +221,10 @@ _SERVERS: Mapping[str, Preset] = {
         metrics_port=8080,
         ready_path="/-/healthz",
         remarks=(
-            "With `RAY_SERVE_ENABLE_HA_PROXY` use Ray 2.60: "
-            "before, every replica counts in that mode.",
+            (
+                "With `RAY_SERVE_ENABLE_HA_PROXY` use Ray 2.60: "
+                "before, every replica counts in that mode."
+            ),
         ),
     ),
     "VLLM": Preset(
@@ -251,8 +257,10 @@ _SERVERS: Mapping[str, Preset] = {
         ready_path="/health",
         recorded=False,
         remarks=(
-            f"{_UNTIMED_FAILURES} `itl-p95` reads one mean per request. "
-            "Input that is refused and clients that leave are no failures.",
+            (
+                f"{_UNTIMED_FAILURES} `itl-p95` reads one mean per request. "
+                "Input that is refused and clients that leave are no failures."
+            ),
         ),
     ),
     "NIM": Preset(  # what fails before the engine is in no counter
@@ -278,8 +286,10 @@ _SERVERS: Mapping[str, Preset] = {
         ready_path="/health",
         recorded=False,
         remarks=(
-            "Read from the frontend, so each revision needs a frontend of its own. "
-            "Bad requests, unknown models and clients that leave are no failures.",
+            (
+                "Read from the frontend, so each revision needs a frontend of its own. "
+                "Bad requests, unknown models and clients that leave are no failures."
+            ),
         ),
     ),
     "LiteLLM": Preset(
@@ -331,10 +341,12 @@ _DATA_PLANES: Mapping[str, Preset] = {
         ),
         grpc_errors=False,
         remarks=(
-            "**gRPC is not judged by HTTP codes**: a failed call is HTTP 200 with a trailer and "
-            "counts as a success here. No data are better than no errors: with "
-            "`service.appProtocol` `grpc` or `kubernetes.io/h2c` errors are read from the server, "
-            "where it counts them. Set it for gRPC.",
+            (
+                "**gRPC is not judged by HTTP codes**: a failed call is HTTP 200 with a trailer and "
+                "counts as a success here. No data are better than no errors: with "
+                "`service.appProtocol` `grpc` or `kubernetes.io/h2c` errors are read from the server, "
+                "where it counts them. Set it for gRPC."
+            ),
             "Requests that time out are among the errors, but not timed.",
         ),
     ),
@@ -360,8 +372,10 @@ _DATA_PLANES: Mapping[str, Preset] = {
         sparse=True,
         recorded=False,
         remarks=(
-            "The endpoint picker of llm-d: one pool for each revision, the labels of the revision "
-            "on the picker's series by relabeling.",
+            (
+                "The endpoint picker of llm-d: one pool for each revision, the labels of the revision "
+                "on the picker's series by relabeling."
+            ),
         ),
     ),
 }

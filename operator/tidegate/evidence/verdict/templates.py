@@ -61,7 +61,8 @@ def unjudged(spec: model.Spec) -> tuple[str, ...]:
     Neither server nor data plane export it. It keeps nothing from serving.
     """
     return tuple(
-        f"{metric} is not judged: {_missing(metric, spec=spec)}" for metric in spec.analysis.left_out
+        f"{metric} is not judged: {_missing(metric, spec=spec)}"
+        for metric in spec.analysis.left_out
     )
 
 
