@@ -89,6 +89,26 @@ def _chat(mode: str) -> Body:
 
 _python = _program("python")
 RECIPES: Mapping[str, Recipe] = {
+    "HTTP": Recipe(
+        package="prometheus-fastapi-instrumentator",
+        extra_packages=("fastapi", "uvicorn"),
+        command=lambda root: [_python(root), "fastapi_app.py"],
+        url="http://127.0.0.1:24300/predict",
+        body=_mode,
+        probes=("http://127.0.0.1:24300/healthz", "http://127.0.0.1:24300/metrics"),
+        metrics="http://127.0.0.1:24300/metrics",
+        kept="http_request",
+    ),
+    "Flask": Recipe(
+        package="prometheus-flask-exporter",
+        extra_packages=("flask",),
+        command=lambda root: [_python(root), "flask_app.py"],
+        url="http://127.0.0.1:24400/predict",
+        body=_mode,
+        probes=("http://127.0.0.1:24400/healthz", "http://127.0.0.1:24400/metrics"),
+        metrics="http://127.0.0.1:24400/metrics",
+        kept="flask_http_request",
+    ),
     "MLServer": Recipe(
         package="mlserver",
         command=lambda root: [_program("mlserver")(root), "start", "."],

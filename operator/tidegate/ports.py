@@ -194,11 +194,37 @@ class MetricSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The pod answered 2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The pod answered something else; `message` says what."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """There was no HTTP answer, so nothing is known of the model; `message` says why.
+
+    `refused`: nobody listens there, or a policy says so in his place.
+    """
+
+    message: str
+    refused: bool = False
+
+
+ReadyAnswer = Ready | NotReady | Unreachable
+
+
 class ReadyProbe(Protocol):
     """Asks a pod whether its model is ready."""
 
-    async def check(self, *, address: str, port: int, path: str) -> str:
-        """Empty when the pod answered 2xx, else the reason in words."""
+    async def check(self, *, address: str, port: int, path: str) -> ReadyAnswer:
+        """What the pod says of itself."""
         ...
 
 

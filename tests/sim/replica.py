@@ -254,12 +254,14 @@ class Probe:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    async def check(self, *, address: str, port: int, path: str) -> str:
+    async def check(self, *, address: str, port: int, path: str) -> ports.ReadyAnswer:
         assert port
         assert path
         await self._process.sleep(0.001)
         world: World = self._process.run.world
-        return "" if world.answers(address) else "connection refused"
+        if world.answers(address):
+            return ports.Ready()
+        return ports.Unreachable("connection refused", refused=True)
 
 
 class Replica:

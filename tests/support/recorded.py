@@ -37,17 +37,27 @@ class Counted:
     inter_tokens: int | None = None
 
 
+_TOKENS = 12 * 3 + 2 * 799
 COUNTED = {
+    "HTTP": Counted(),
+    "Flask": Counted(),
     "MLServer": Counted(),
     "KServe": Counted(bad=None),
     "Triton": Counted(timed=None),
     "TFServing": Counted(timed=14),
     "BentoML": Counted(),
     "RayServe": Counted(),
-    "VLLM": Counted(timed=14, first_tokens=14, inter_tokens=12 * 3 + 2 * 799),
+    "VLLM": Counted(timed=14, first_tokens=14, inter_tokens=_TOKENS),
+    "SGLang": Counted(timed=14, first_tokens=14, inter_tokens=_TOKENS),
+    "TGI": Counted(total=20, timed=14, inter_tokens=14),
+    "NIM": Counted(total=14, bad=None, timed=14, first_tokens=14, inter_tokens=_TOKENS),
+    "Dynamo": Counted(first_tokens=14, inter_tokens=_TOKENS),
+    "LiteLLM": Counted(timed=14),
     "OpenVINO": Counted(timed=14),
+    "OpenVINOGraph": Counted(timed=14),
     "Envoy": Counted(),
     "Istio": Counted(),
+    "LLMD": Counted(timed=14),
 }
 
 

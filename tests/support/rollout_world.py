@@ -113,6 +113,7 @@ class World:
     violations: tuple[model.Violation, ...] = ()
     blocked: model.Violation | None = None
     ready_url_failure: str = ""
+    ready_url_warning: str = ""
     accept: bool = True
     broken: frozenset[str] = frozenset()
     writes: list[str] = field(default_factory=list)
@@ -161,6 +162,7 @@ class World:
             traffic=self.traffic,
             analysis=self.analysis,
             ready_url_failure=self.ready_url_failure,
+            ready_url_warning=self.ready_url_warning,
         )
 
     def step(self) -> actions.Decision:

@@ -9,6 +9,7 @@ from pydantic import Field
 from tidegate import model
 from tidegate.api import schema
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
+from tidegate.evidence.queries import presets
 
 DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
 
@@ -199,11 +200,11 @@ class Analysis(Part):
     source: schema.Name = Field(
         default="default", description="Metric source, by the name the administrator gave it."
     )
-    data_plane: Literal["Envoy", "Istio"] | None = Field(
+    data_plane: Literal["Envoy", "Istio", "LLMD"] | None = Field(
         default=None,
         description=(
             "Read error-ratio and latencies from this data plane instead of the model server: "
-            "Envoy is a gateway's, Istio the sidecar's of the pod."
+            "Envoy is a gateway's, Istio the sidecar's of the pod, LLMD the endpoint picker's."
         ),
     )
     interval: Annotated[str, DurationBetween("1s", "1h")] | None = Field(
@@ -240,10 +241,10 @@ class Analysis(Part):
         default=model.OnInconclusive.PAUSE, description="At the deadline of a step without proof."
     )
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=32), Keyed("name")] = Field(
-        default=[
-            Metric(name="error-ratio", preset="error-ratio"),
-            Metric(name="latency-p95", preset="latency-p95"),
-        ],
+        default=[Metric.model_validate({"name": it, "preset": it}) for it in presets.USUAL],
         description="The judged numbers.",
-        json_schema_extra=built_in("error-ratio and latency-p95, compared with stable"),
+        json_schema_extra=built_in(
+            "error-ratio and latency-p95, as far as server or data plane export them, "
+            "compared with stable"
+        ),
     )

@@ -103,14 +103,19 @@ def _spec(
 ) -> model.Spec:
     source = (sources or {}).get(spec.analysis.source)
     scrape = source.scrape_interval_seconds if source else _SCRAPE_INTERVAL_SECONDS
-    analysis = _analysis(spec.analysis, scrape_seconds=scrape)
     server = _server(spec.server)
+    service = _service(spec.service, default_name=meta.name, server=server)
+    analysis = _analysis(
+        spec.analysis,
+        scrape_seconds=scrape,
+        missing=_missing_metrics(spec.analysis, server=server, service=service),
+    )
     return model.Spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
         replicas=spec.workload.replicas,
         template=content["spec"]["workload"]["template"],
-        service=_service(spec.service, default_name=meta.name, server=server),
+        service=service,
         traffic=_traffic(spec.traffic),
         steps=tuple(
             _step(step, min_requests=analysis.min_requests) for step in spec.strategy.canary.steps
@@ -146,8 +151,15 @@ def _server(given: types.Server) -> model.Server:
         port=port,
         metrics_port=given.metrics_port or preset.metrics_port or port,
         metrics_path=given.metrics_path or preset.metrics_path,
-        ready_path=given.ready_path or preset.ready_path,
+        ready_path=_ready_path(given.ready_path, preset=preset),
     )
+
+
+def _ready_path(given: str | None, *, preset: presets.Preset) -> str:
+    """The path to ask; empty where none is known or the spec says that none is asked."""
+    if given is None:
+        return preset.ready_path
+    return "" if given == types.READY_PATH_OFF else given
 
 
 def _service(
@@ -211,7 +223,28 @@ def _scaling(given: types.Scaling, *, provider: model.Provider) -> model.Scaling
     )
 
 
-def _analysis(given: analysis_types.Analysis, *, scrape_seconds: float) -> model.Analysis:
+def _missing_metrics(
+    given: analysis_types.Analysis, *, server: model.Server, service: model.EntryService
+) -> tuple[str, ...]:
+    """Usual metrics that nobody exports; what the spec names itself is an error elsewhere."""
+    if "metrics" in given.model_fields_set:
+        return ()
+    return tuple(
+        name
+        for name in presets.USUAL
+        if presets.offered(
+            name,
+            server=server.preset,
+            data_plane=given.data_plane or "",
+            app_protocol=service.app_protocol,
+        )
+        is None
+    )
+
+
+def _analysis(
+    given: analysis_types.Analysis, *, scrape_seconds: float, missing: tuple[str, ...]
+) -> model.Analysis:
     has_query = any(metric.query for metric in given.metrics)
     default_interval = _QUERY_INTERVAL_SECONDS if has_query else _INTERVAL_SECONDS
     default_window = max(_LEAST_WINDOW_SECONDS, 4 * scrape_seconds)
@@ -233,7 +266,9 @@ def _analysis(given: analysis_types.Analysis, *, scrape_seconds: float) -> model
         metrics=tuple(
             _metric(it, window_seconds=window, min_requests=given.min_requests)
             for it in given.metrics
+            if it.name not in missing
         ),
+        left_out=missing,
     )
 
 

@@ -13,9 +13,13 @@ _HEAD = """# Metric presets
 
 Which series a metric with `preset` reads, and where each kind of server listens. The operator adds `namespace`, `model_deployment` and `revision` to every
 selector; what the labels mean and where they come from stands in [Let Prometheus tell revisions apart](../how-to/prometheus.md). "No" says that the server
-exports nothing trustworthy: such a preset is refused with reason `UnsupportedByProvider`.
+exports nothing trustworthy: a metric that asks for it is refused with reason `UnsupportedByProvider`, and a spec without `analysis.metrics` leaves it out and
+says so in the Event `NotJudged` before the first step.
 
-Generated from `tidegate.evidence.presets`: change that and run `make generate`.
+"Recorded" says that the test data come from the real server, "documented" that they are written from its source or its manual, because it could not be started.
+A condition for bad requests on a label that the series of a revision do not have is an error (`series have no label ...`), never "no bad requests".
+
+Generated from `tidegate.evidence.queries.presets`: change that and run `make generate`.
 """
 
 
@@ -26,12 +30,12 @@ def page() -> str:
             _HEAD,
             "## Servers: `spec.server.preset`\n",
             _table(
-                ("Server", "Port", "Metrics", "Ready path"),
+                ("Server", "Port", "Metrics", "Ready path", "Tested with"),
                 [_listening(name, presets.PRESETS[name]) for name in presets.SERVERS],
             ),
             "## Data planes: `spec.analysis.dataPlane`\n",
             "A data plane is read instead of the server for `error-ratio` and latencies:",
-            f"{', '.join(f'`{name}`' for name in presets.DATA_PLANES)}.\n",
+            f"{', '.join(map(_plane, presets.DATA_PLANES))}.\n",
             "## `error-ratio`\n",
             _table(
                 ("Preset", "All requests", "Of these, bad"),
@@ -43,17 +47,40 @@ def page() -> str:
                 ("Preset", "Metrics", "Histogram", "Unit in seconds"),
                 [row for name, preset in presets.PRESETS.items() for row in _timed(name, preset)],
             ),
+            "## What to know\n",
+            *(
+                f"- {name}: {remark}"
+                for name, preset in presets.PRESETS.items()
+                for remark in preset.remarks
+            ),
+            "",
         ]
     )
 
 
 def _listening(name: str, preset: presets.Preset) -> tuple[str, ...]:
     metrics = f"{preset.metrics_port or preset.port}`{preset.metrics_path}`"
-    return name, str(preset.port), metrics, _code(preset.ready_path) or "not asked"
+    ready = _code(preset.ready_path) or "not asked"
+    return name, str(preset.port), metrics, ready, _tested(preset)
+
+
+def _plane(name: str) -> str:
+    return f"`{name}` ({_tested(presets.PRESETS[name])})"
+
+
+def _tested(preset: presets.Preset) -> str:
+    return "recorded" if preset.recorded else "documented"
 
 
 def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
-    return name, _selector(preset.requests), _selector(preset.bad) if preset.bad else "no"
+    bad = _selector(preset.bad) + _spelled(preset.bad) if preset.bad else "no"
+    return name, _selector(preset.requests), bad
+
+
+def _spelled(bad: Selector) -> str:
+    """Other names of a label, whichever the series carry."""
+    names = [name for match in bad.matches for name in match.also]
+    return f", or the same of {' or '.join(map(_code, names))}" if names else ""
 
 
 def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:

@@ -24,6 +24,8 @@ RESERVED_LABEL_PREFIX = "tidegate.dev/"
 Provider = Annotated[model.Provider, schema.LAX]
 LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
+READY_PATH_OFF = "Off"
+ReadyPath = Annotated[str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")]
 Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
 
 
@@ -76,6 +78,7 @@ class Server(Part):
 
     preset: Literal[
         "HTTP",
+        "Flask",
         "MLServer",
         "KServe",
         "Triton",
@@ -83,7 +86,13 @@ class Server(Part):
         "BentoML",
         "RayServe",
         "VLLM",
+        "SGLang",
+        "TGI",
+        "NIM",
+        "Dynamo",
+        "LiteLLM",
         "OpenVINO",
+        "OpenVINOGraph",
     ] = Field(
         default="HTTP",
         description="Kind of model server; chooses ports, paths and the metrics that presets read.",
@@ -103,9 +112,12 @@ class Server(Part):
         description="Path of the metrics on that port.",
         json_schema_extra=_of_preset("metrics_path"),
     )
-    ready_path: schema.UrlPath | None = Field(
+    ready_path: ReadyPath | None = Field(
         default=None,
-        description="Path asked on every pod before it gets traffic; judged by its status code.",
+        description=(
+            "Path asked on every pod before it gets traffic; judged by its status code. "
+            '"Off", in quotes, asks nothing: the pod\'s own readiness counts.'
+        ),
         json_schema_extra=_of_preset("ready_path", otherwise="not asked"),
     )
 

@@ -98,8 +98,28 @@ def _pieces(
     asked: Mapping[str, Wanted | Narrowing | Free], *, found: Mapping[str, tuple[Series, ...]]
 ) -> Pieces | Problem:
     total = found.get(promql.TOTAL, ())
-    narrowing = asked.get(promql.BAD)
-    bad = narrowing.pick(total) if isinstance(narrowing, Narrowing) else found.get(promql.BAD, ())
+    bad = _bad(asked, total=total, found=found.get(promql.BAD, ()))
     if isinstance(bad, Problem):
         return bad
     return Pieces(total=total, bad=bad, buckets=found.get(promql.BUCKETS, ()))
+
+
+def _bad(
+    asked: Mapping[str, Wanted | Narrowing | Free],
+    *,
+    total: tuple[Series, ...],
+    found: tuple[Series, ...],
+) -> tuple[Series, ...] | Problem:
+    """The series of bad events, picked or `found`; a Problem where none could ever be seen."""
+    picked, labels = asked.get(promql.BAD), asked.get(promql.LABELS)
+    if isinstance(picked, Narrowing):
+        return picked.pick(total)
+    if isinstance(labels, Narrowing):
+        return labels.blindness(total) or found
+    if isinstance(picked, Wanted) and total and not found:
+        message = (
+            f"no series of {picked.metric} {{{', '.join(picked.matchers)}}}: export it from the "
+            "start, at 0, or count bad events by a label of the total"
+        )
+        return Problem(reason=Reason.NO_DATA, message=message)
+    return found

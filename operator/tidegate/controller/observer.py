@@ -6,11 +6,13 @@ candidate that does not become ready (for the pods' own reason), and the server'
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
 from tidegate.api import convert, record, revision, status, templates
+from tidegate.controller import ready_url
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.live import read_live
@@ -91,11 +93,13 @@ class Observer:
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
         traffic, records = self._traffic(seen, targets), self._records(seen.meta)
+        failure, warning = await self._ready_url(seen, children)
         seen = replace(
             seen,
             traffic=traffic,
             records=records,
-            ready_url_failure=await self._ready_url_failure(seen, children),
+            ready_url_failure=failure,
+            ready_url_warning=warning,
             analysis=await self._analysis(seen, found),
             # Slow metrics may have taken seconds; times in status must not begin before the decision.
             now=self._clock.now(),
@@ -277,21 +281,20 @@ class Observer:
 
     # --- the world -------------------------------------------------------------------------------
 
-    async def _ready_url_failure(self, seen: model.Observation, children: _Children) -> str:
-        """Why the model of a candidate without traffic is not ready by its server's own word."""
+    async def _ready_url(self, seen: model.Observation, children: _Children) -> tuple[str, str]:
+        """Why a candidate without traffic is not ready by its server's word, and why none is had."""
         rollout, spec = _active(seen.status), seen.spec
         if spec is None or rollout is None or not spec.server.ready_path:
-            return ""
+            return "", ""
         if rollout.stage not in BEFORE_TRAFFIC:
-            return ""
+            return "", ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
-        for address in _ready_addresses(children.slices, service=service):
-            failure = await self._probe.check(
-                address=address, port=spec.server.port, path=spec.server.ready_path
-            )
-            if failure:
-                return f"{spec.server.ready_path} of pod {address}: {failure}"
-        return ""
+        addresses = _ready_addresses(children.slices, service=service)
+        port, path = spec.server.port, spec.server.ready_path
+        answers = await asyncio.gather(
+            *(self._probe.check(address=it, port=port, path=path) for it in addresses)
+        )
+        return ready_url.findings(dict(zip(addresses, answers, strict=True)), spec=spec)
 
     async def _analysis(
         self, seen: model.Observation, found: Mapping[str, Template]

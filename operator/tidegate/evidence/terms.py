@@ -22,11 +22,19 @@ class Operator(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelMatch:
-    """One condition on a label; `values` are alternatives."""
+    """One condition on a label; `values` are alternatives.
+
+    `also` names labels that say the same elsewhere; those that a series carries are compared.
+    `known` is a pattern: without any value that matches it, the label says something else.
+    `optional` says that older servers lack the label; then it says nothing.
+    """
 
     label: str
     operator: Operator
     values: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    known: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +51,14 @@ class Selector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """Bad events out of all events, both counters. `bad` may be a sum of several counters."""
+    """Bad events out of all events, both counters. `bad` may be a sum of several counters.
+
+    `sparse` says that the counter of bad events appears with the first of them.
+    """
 
     bad: Selector
     total: Selector
+    sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,8 @@ class Observation:
     """One fresh look at everything `decide` may know.
 
     `blocked` is what the API server finally refused when the last decision was carried out.
+    `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
+    it could not be asked although its pods are ready.
     """
 
     now: datetime
@@ -122,3 +124,4 @@ class Observation:
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)
     ready_url_failure: str = ""
+    ready_url_warning: str = ""

@@ -173,7 +173,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server."""
+    """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server.
+
+    `left_out` are usual metrics that a spec without metrics would have, if they were exported.
+    """
 
     source: str
     interval_seconds: float
@@ -189,6 +192,7 @@ class Analysis:
     false_rollback: float = 0.01
     false_promotion: float = 0.05
     data_plane: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

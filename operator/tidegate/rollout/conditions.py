@@ -153,7 +153,7 @@ def _message(turn: Turn) -> str:
         case model.Phase.INVALID:
             return f"{serving}; {_violations(turn)}"
         case model.Phase.HEALTHY:
-            return serving
+            return f"{serving}; {_violations(turn)}" if turn.seen.violations else serving
         case model.Phase.TERMINATING:
             return "deletion in progress"
         case model.Phase.ROLLED_BACK:
@@ -283,7 +283,8 @@ def _stalled(turn: Turn) -> _Finding:
 def _stalled_reason(turn: Turn) -> str:
     match turn.status.phase:
         case model.Phase.INVALID:
-            return turn.seen.violations[0].reason if turn.seen.violations else "InvalidSpec"
+            found = turn.hindrances or turn.seen.violations
+            return found[0].reason if found else "InvalidSpec"
         case model.Phase.FAILED:
             return "RollbackUnconfirmed" if turn.active_rollout else "FirstRevisionFailed"
         case _:

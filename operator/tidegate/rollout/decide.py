@@ -34,7 +34,7 @@ def decide(seen: model.Observation) -> actions.Decision:
         turn = ending.terminate(turn, finalizer=duties.FINALIZER)
     elif seen.spec is None or seen.desired is None:
         turn = _invalid(turn)
-    elif seen.violations:
+    elif turn.hindrances:
         turn = _invalid(repair.repair(turn))
         turn = _in_phase(duties.tidy(_only_keep_safe(requests.handle(turn))))
     else:
@@ -80,7 +80,7 @@ def _only_keep_safe(turn: Turn) -> Turn:
 
 def _invalid(turn: Turn) -> Turn:
     """Say what to change. Where the spec cannot be read at all, nothing is touched."""
-    problem = turn.seen.violations[0] if turn.seen.violations else None
+    problem = next(iter(turn.hindrances or turn.seen.violations), None)
     told = turn.status.phase is model.Phase.INVALID
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
     if told or problem is None:
@@ -101,7 +101,7 @@ def phase_of(turn: Turn) -> model.Phase:
     if turn.seen.blocked is not None and turn.seen.blocked.reason == "InvalidTemplate":
         return model.Phase.INVALID
     ends = rollout is not None and rollout.stage is model.Phase.ROLLING_BACK
-    if turn.seen.violations and not ends:
+    if turn.hindrances and not ends:
         return model.Phase.INVALID
     if rollout is not None:
         return _phase_of_active(turn, rollout)

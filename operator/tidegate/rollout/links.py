@@ -86,6 +86,16 @@ def model_not_ready(turn: Turn) -> Finding | None:
     return Finding(reason=model.Waiting.PODS_NOT_READY, message=failure) if failure else None
 
 
+def warn_unreachable(turn: Turn) -> Turn:
+    """Say before traffic comes that the server's own word is missing.
+
+    Kubelet calls the pods ready; a mesh or a NetworkPolicy between operator and pods is no fault
+    of the model.
+    """
+    warning = turn.seen.ready_url_warning
+    return turn.warn("ReadyUrlUnreachable", warning) if warning else turn
+
+
 def third_revision_has_pods(turn: Turn) -> Finding | None:
     """An older revision would get a share, because the plane selects pods by model only.
 

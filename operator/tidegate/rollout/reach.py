@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
+from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
 from tidegate.rollout import links, plan, waiting
 from tidegate.rollout.turn import Turn, weight_text
@@ -45,7 +46,10 @@ def reach(turn: Turn, weight: float) -> Turn:
         stage=rollout.stage if promoting else model.Phase.PROGRESSING,
         progress_at=turn.now,
     )
-    turn = _state_estimate(turn.with_rollout(changed)).say(
+    turn = _state_unjudged(_state_estimate(turn.with_rollout(changed)))
+    if rollout.split.candidate_percent == 0:
+        turn = links.warn_unreachable(turn)
+    turn = turn.say(
         "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
     )
     return write_split(turn).look_again(CONFIRM_LOOK_SECONDS)
@@ -63,6 +67,14 @@ def _state_estimate(turn: Turn) -> Turn:
     if not estimate.warning:
         return turn
     return turn.warn("StepTooShort", f"step {step.name}: {estimate.warning}")
+
+
+def _state_unjudged(turn: Turn) -> Turn:
+    """Say before the first step what nothing can be judged by."""
+    step, missing = turn.rollout.step, unjudged(turn.spec)
+    if not missing or step is None or step.index > 0:
+        return turn
+    return turn.warn("NotJudged", "; ".join(missing))
 
 
 def write_split(turn: Turn) -> Turn:

@@ -74,7 +74,9 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         revision=desired.hash, model_version=desired.model_version, since=turn.now
     )
     # What was measured belongs to the candidate before, who may have been replaced just now.
-    fresh = replace(turn.seen, analysis=model.AnalysisState(), ready_url_failure="")
+    fresh = replace(
+        turn.seen, analysis=model.AnalysisState(), ready_url_failure="", ready_url_warning=""
+    )
     turn = replace(turn, seen=fresh)
     retiring = tuple(r for r in turn.status.retiring if r.revision != desired.hash)
     status = replace(
@@ -104,7 +106,7 @@ def work_initializing(turn: Turn) -> Turn:
         return _wait_or_fail(
             turn, links.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
         )
-    turn = ending.become_stable(turn)
+    turn = ending.become_stable(links.warn_unreachable(turn))
     turn = ending.close(
         turn, result=model.RolloutResult.PROMOTED, reason="first revision is ready", by="Readiness"
     )

@@ -11,6 +11,7 @@ from tidegate.traffic.provider import provider_for
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
+EVIDENCE_PATH = "spec.analysis."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,18 @@ class Turn:
     def stable(self) -> str:
         """Hash of the serving revision, empty before the first one serves."""
         return self.status.stable.revision if self.status.stable is not None else ""
+
+    @property
+    def hindrances(self) -> tuple[model.Violation, ...]:
+        """Violations that forbid the present move.
+
+        What is wrong with the evidence only matters where a step needs some: the first revision
+        serves without, and so does one that is served already.
+        """
+        found, desired = self.seen.violations, self.seen.desired
+        if self.stable and desired is not None and desired.hash != self.stable:
+            return found
+        return tuple(one for one in found if not one.path.startswith(EVIDENCE_PATH))
 
     @property
     def stalled_seconds(self) -> float:

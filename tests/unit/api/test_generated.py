@@ -126,7 +126,7 @@ def test_reference_shows_defaults_and_limits() -> None:
     page = reference.reference_pages()["modeldeployment.md"]
     assert "| `spec.strategy.scaleDownDelay` | duration | 30s | from 0s to 168h |" in page
     assert "| `spec.model.version` | string, required |" in page
-    assert "| `spec.server.preset` | enum | HTTP | one of `HTTP`, `MLServer`, `KServe`," in page
+    assert "| `spec.server.preset` | enum | HTTP | one of `HTTP`, `Flask`, `MLServer`," in page
     assert "| MLServer: 8082; Triton: 8002; RayServe: 8080; else port |" in page
 
 

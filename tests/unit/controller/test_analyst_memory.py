@@ -9,7 +9,7 @@ from analyst_bench import COMPARE, OTHER, START, Bench, flow, run, two_sources
 
 from tidegate import model
 from tidegate.controller import analyst
-from tidegate.evidence.terms import Selector
+from tidegate.evidence.terms import LabelMatch, Operator, Selector
 
 
 def test_an_edited_analysis_starts_evidence_anew() -> None:
@@ -28,7 +28,9 @@ def test_an_edited_analysis_starts_evidence_anew() -> None:
 def test_an_edited_template_is_counted_from_the_beginning_by_the_new_way() -> None:
     async def scenario(bench: Bench) -> None:
         (*_, before) = await bench.states(seconds=600)
-        measure = replace(OTHER.measure, bad=Selector(metric="no_such_total"))  # type: ignore[type-var]
+        match = LabelMatch(label="status_code", operator=Operator.MATCHES, values=("4..",))
+        bad = Selector(metric="other_requests_total", matches=(match,))
+        measure = replace(OTHER.measure, bad=bad)  # type: ignore[type-var]
         bench.edit(
             templates={**bench.request.templates, "answers": replace(OTHER, measure=measure)}
         )

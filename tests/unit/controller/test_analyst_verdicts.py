@@ -6,13 +6,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from analyst_bench import COMPARE, START, WARM, Bench, flow, metric, run, two_sources
+from analyst_bench import COMPARE, START, WARM, Bench, Pod, flow, metric, run, two_sources
 
 from tidegate import model
 from tidegate.evidence.journal import replay
+from tidegate.evidence.terms import LabelMatch, Operator, Ratio, Selector, Template
 from tidegate.model import Verdict
 
 NO_LIMIT = model.NO_THRESHOLD
+
+_ALL = Selector(metric="rest_server_requests_total")
+
+
+def _own(bad: Selector, *, candidate: Pod) -> Bench:
+    """A template of the user's, with a candidate that fails."""
+    template = Template(name="own", measure=Ratio(bad=bad, total=_ALL), source="default")
+    reference = model.TemplateRef(kind="MetricTemplate", name="own")
+    judged = metric("own", preset="", template=reference)
+    return Bench(judged, templates={"own": template}, candidate=candidate)
+
+
+def _label(label: str, pattern: str) -> Selector:
+    match = LabelMatch(label=label, operator=Operator.MATCHES, values=(pattern,))
+    return replace(_ALL, matches=(match,))
+
 
 VERDICTS: dict[str, tuple[Callable[[], Bench], Verdict, str]] = {
     "errors that stable does not have": (
@@ -51,6 +68,11 @@ VERDICTS: dict[str, tuple[Callable[[], Bench], Verdict, str]] = {
         Verdict.ADVANCE,
         "NonInferior",
     ),
+    "all fail, in the words of a template": (
+        lambda: _own(_label("status_code", "5.."), candidate=flow(1.0)),
+        Verdict.ROLL_BACK,
+        "Regression",
+    ),
     "only a dry run": (lambda: Bench(metric(dry_run=True)), Verdict.HOLD, "NoMetrics"),
     "a bad dry run": (
         lambda: Bench(metric(dry_run=True), candidate=flow(0.5)),
@@ -58,6 +80,37 @@ VERDICTS: dict[str, tuple[Callable[[], Bench], Verdict, str]] = {
         "NoMetrics",
     ),
 }
+
+
+# A candidate that fails every request, asked for in a way that could never see it.
+UNSEEN: dict[str, tuple[Callable[[], Bench], str]] = {
+    "all fail, and the label of the outcome is called otherwise": (
+        lambda: _own(_label("code", "5.."), candidate=flow(1.0)),
+        "Error",
+    ),
+    "the same where only Prometheus can pick": (
+        lambda: _own(_label("code", r"5\d\d"), candidate=flow(1.0)),
+        "Error",
+    ),
+    "all fail, and the counter of failures does not exist": (
+        lambda: _own(Selector(metric="rest_server_failed_total"), candidate=flow(1.0)),
+        "NoData",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_what_could_not_be_seen_is_never_taken_for_good(case: str) -> None:
+    make, reason = UNSEEN[case]
+
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=600)
+
+        assert {it.verdict for it in states} == {Verdict.HOLD}
+        assert states[-1].reason == reason, states[-1].message
+        assert bench.rows() == []
+
+    run(scenario, make())
 
 
 @pytest.mark.parametrize("case", VERDICTS)

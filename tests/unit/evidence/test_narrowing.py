@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tidegate.evidence.queries import narrowing
 from tidegate.evidence.queries.narrowing import Matcher, Narrowing
-from tidegate.evidence.terms import Problem, Series
+from tidegate.evidence.terms import Problem, Reason, Series
 
 
 def _matcher(pattern: str, *, positive: bool = True, label: str = "code") -> Matcher:
@@ -136,3 +136,82 @@ def test_whatever_is_accepted_compiles_and_ends_soon(pattern: str) -> None:
     for value in ("a" * 256, "ab" * 128, "b" * 255 + "c"):
         found.accepts(_series(code=value))
     assert time.thread_time() - began < 0.5
+
+
+# --- conditions that could never see a bad event -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "labels", "missing"),
+    [
+        (_matcher("5.."), {"status": "5xx"}, True),
+        (_matcher("5.."), {"code": "200"}, False),
+        (_matcher("5.."), {"code": ""}, True),  # an empty label is none
+        (_matcher("OK", positive=False), {"state": "OK"}, True),
+        (_matcher("OK", positive=False), {"code": "OK"}, False),
+        (_matcher("(5..)?"), {"status": "5xx"}, False),  # asks for those without the label
+        (_matcher("", positive=False), {"status": "5xx"}, False),
+        (Matcher(label="code", positive=False, pattern="x", optional=True), {"a": "b"}, False),
+        (Matcher(label="code", positive=True, pattern="5..", also=("status",)), {"a": "b"}, True),
+        (
+            Matcher(label="code", positive=True, pattern="5..", also=("status",)),
+            {"status": "200"},
+            False,
+        ),
+        (
+            Matcher(label="code", positive=True, pattern="5..", known="[1-5].."),
+            {"code": "ok"},
+            True,
+        ),
+    ],
+)
+def test_a_condition_on_a_label_that_no_series_has_is_an_error(
+    condition: Matcher, labels: dict[str, str], *, missing: bool
+) -> None:
+    narrowed = Narrowing(matchers=(condition,))
+    series = [_series(revision="a", method="POST", **labels)]
+
+    found = narrowed.pick(series)
+
+    assert isinstance(found, Problem) is missing
+    assert (narrowed.blindness(series) is not None) is missing
+    if isinstance(found, Problem):
+        assert found.reason is Reason.ERROR
+        assert "of revision a" in found.message
+
+
+def test_labels_that_were_seen_are_named_without_those_of_the_scrape() -> None:
+    series = _series(revision="a", pod="p", instance="i", handler="/", method="POST", status="5xx")
+
+    found = Narrowing(matchers=(_matcher("5.."),)).blindness([series])
+
+    assert found is not None
+    assert "have no label code (labels seen: handler, method, status)" in found.message
+
+
+def test_each_revision_must_carry_the_label() -> None:
+    """A new version of the instrumentation spells it otherwise, and would look free of errors."""
+    stable = _series(revision="a", code="500")
+    candidate = _series(revision="b", status="5xx")
+
+    found = Narrowing(matchers=(_matcher("5.."),)).pick([stable, candidate])
+
+    assert isinstance(found, Problem)
+    assert "of revision b have no label code" in found.message
+
+
+def test_only_series_of_the_bad_metric_must_carry_the_label() -> None:
+    named = Matcher(label="__name__", positive=True, pattern="failed")
+    narrowed = Narrowing(matchers=(named, _matcher("x", positive=False)))
+    done = _series(__name__="done", revision="a")
+
+    assert narrowed.pick([done]) == ()
+    assert isinstance(narrowed.pick([done, _series(__name__="failed", revision="a")]), Problem)
+    assert narrowed.pick([]) == ()
+
+
+def test_a_pattern_that_only_prometheus_reads_still_needs_its_label() -> None:
+    narrowed = Narrowing(matchers=(_matcher(r"\pN+"),))
+
+    assert narrowed.blindness([_series(status="5xx")]) is not None
+    assert narrowed.blindness([_series(code="500")]) is None

@@ -1,24 +1,23 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
-from collections.abc import Sequence
 
 import evidence_build as build
 import pytest
 import recorded
 from evidence_build import IDENTITY
+from exposed import answer
 
 from tidegate.evidence.queries import presets, promql
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Wanted
 from tidegate.evidence.queries.substitution import Unsafe
-from tidegate.evidence.terms import Latency, Ratio, Series, Template
+from tidegate.evidence.terms import Latency, Problem, Ratio, Reason, Series, Template
 from tidegate.evidence.verdict.templates import resolve_templates
 
+OWN_QUERY = {"OpenVINOGraph", "LLMD"}  # errors of requests that were accepted before
 LATENCIES = ("latency-p50", "latency-p95", "latency-p99")
-_MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~)"(?P<value>(?:[^"\\]|\\.)*)"')
 
 
 def _asked(server: str, metric: str) -> dict[str, Wanted | Narrowing]:
@@ -29,26 +28,6 @@ def _asked(server: str, metric: str) -> dict[str, Wanted | Narrowing]:
     return {role: it for role, it in found.items() if isinstance(it, Wanted | Narrowing)}
 
 
-def _answer(wanted: Wanted, exported: Sequence[Series]) -> tuple[Series, ...]:
-    """What Prometheus would return: anchored patterns, an absent label is the empty string."""
-    matchers = [_MATCHER.fullmatch(one) for one in wanted.matchers]
-    return tuple(
-        one
-        for one in exported
-        if (not wanted.metric or one.labels["__name__"] == wanted.metric)
-        and all(
-            (re.fullmatch(_unquoted(it["value"]), one.labels.get(it["label"], "")) is not None)
-            == (it["operator"] == "=~")
-            for it in matchers
-            if it is not None
-        )
-    )
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)
-
-
 def _timed(server: str, metric: str) -> dict[float, float]:
     """Requests at or below each edge, in seconds."""
     wanted = _asked(server, metric)["buckets"]
@@ -56,7 +35,7 @@ def _timed(server: str, metric: str) -> dict[float, float]:
     measure = presets.TEMPLATES[server, metric].measure
     assert isinstance(measure, Latency)
     found: dict[float, float] = defaultdict(float)
-    for one in _answer(wanted, recorded.series(server)):
+    for one in answer(wanted, recorded.series(server)):
         found[float(one.labels["le"]) * measure.unit_seconds] += recorded.events([one])
     return found
 
@@ -69,9 +48,13 @@ def test_errors_are_those_that_were_served_and_probes_never_count(server: str) -
     asked = _asked(server, "error-ratio")
     total, picked = asked["total"], asked["bad"]
     assert isinstance(total, Wanted)
-    everything = _answer(total, exported)
-    assert isinstance(picked, Narrowing), "one query must do"
-    bad = picked.pick(everything)
+    everything = answer(total, exported)
+    if isinstance(picked, Narrowing):
+        bad = picked.pick(everything)
+    else:  # the counter of bad events is another one, which may not exist yet
+        assert server in OWN_QUERY
+        assert asked["labels"] == Narrowing(matchers=())
+        bad = answer(picked, exported)
     assert isinstance(bad, tuple)
 
     assert recorded.events(everything) == recorded.COUNTED[server].total
@@ -83,7 +66,7 @@ def test_all_requests_are_those_that_were_served(server: str) -> None:
     wanted = promql.raw(presets.REQUESTS[server], source="default", values={}, identity=IDENTITY)
     assert isinstance(wanted, Wanted)
 
-    found = _answer(wanted, recorded.series(server))
+    found = answer(wanted, recorded.series(server))
 
     assert recorded.events(found) == recorded.COUNTED[server].total
 
@@ -104,11 +87,25 @@ def test_slow_requests_are_slow_in_seconds(server: str, metric: str) -> None:
     assert everything == timed[above]
 
 
-def test_tokens_of_a_language_model_are_timed() -> None:
-    expected = recorded.COUNTED["VLLM"]
+@pytest.mark.parametrize("metric", ["ttft-p95", "itl-p95"])
+@pytest.mark.parametrize("server", recorded.COUNTED)
+def test_tokens_of_a_language_model_are_timed(server: str, metric: str) -> None:
+    counted = recorded.COUNTED[server]
+    expected = counted.first_tokens if metric == "ttft-p95" else counted.inter_tokens
 
-    assert _timed("VLLM", "ttft-p95")[math.inf] == expected.first_tokens
-    assert _timed("VLLM", "itl-p95")[math.inf] == expected.inter_tokens
+    if expected is None:
+        assert (server, metric) not in presets.TEMPLATES
+    else:
+        assert _timed(server, metric)[math.inf] == expected
+
+
+def test_every_preset_has_an_exposition_that_says_where_it_comes_from() -> None:
+    assert set(recorded.COUNTED) == set(presets.PRESETS)
+    for name, preset in presets.PRESETS.items():
+        for moment in ("before", "after"):
+            first, *_ = recorded.text(name, moment).splitlines()
+            assert first.startswith(f"# {name}")
+            assert first.endswith("not recorded") is not preset.recorded, name
 
 
 def test_what_a_server_does_not_export_is_refused_with_a_way_out() -> None:
@@ -123,6 +120,10 @@ def test_what_a_server_does_not_export_is_refused_with_a_way_out() -> None:
         "KServe": set(LATENCIES),
         "Triton": {"error-ratio"},
         "VLLM": {*usual, "ttft-p95", "itl-p95"},
+        "SGLang": {*usual, "ttft-p95", "itl-p95"},
+        "Dynamo": {*usual, "ttft-p95", "itl-p95"},
+        "TGI": {*usual, "itl-p95"},
+        "NIM": {*LATENCIES, "ttft-p95", "itl-p95"},
     }
 
 
@@ -132,12 +133,12 @@ def test_what_a_server_does_not_export_is_refused_with_a_way_out() -> None:
         (
             "KServe",
             "error-ratio",
-            "set spec.analysis.dataPlane (Envoy, Istio), or use a templateRef",
+            "set spec.analysis.dataPlane (Envoy, Istio, LLMD), or use a templateRef",
         ),
         (
             "Triton",
             "latency-p95",
-            "set spec.analysis.dataPlane (Envoy, Istio), or use a templateRef",
+            "set spec.analysis.dataPlane (Envoy, Istio, LLMD), or use a templateRef",
         ),
         ("MLServer", "ttft-p95", "ttft-p95 can be read from: use a templateRef"),
     ],
@@ -183,5 +184,141 @@ def test_every_preset_counts_bad_among_all() -> None:
     for template in presets.TEMPLATES.values():
         if isinstance(template.measure, Ratio):
             bad, total = template.measure.bad, template.measure.total
+            if template.measure.sparse:
+                continue
             assert {bad.metric, *bad.also} <= {total.metric, *total.also}
             assert set(total.matches) <= set(bad.matches)
+
+
+def _one(metric: str, **labels: str) -> Series:
+    return Series(
+        labels={"__name__": metric, **labels, **recorded.TARGET}, samples=((0.0, 0.0), (60.0, 1.0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "metric", "label", "values"),
+    [
+        (
+            "MLServer",
+            "rest_server_requests_total",
+            "path",
+            {
+                "/v2/models/a/infer": True,
+                "/v2/models/a/infer_stream": True,
+                "/v2/models/a/versions/1/generate": True,
+                "/v2/models/a/generate_stream": True,
+                "/invocations": True,
+                "/v2/health/ready": False,
+                "/v2/models/a": False,
+            },
+        ),
+        (
+            "VLLM",
+            "http_requests_total",
+            "handler",
+            {
+                "/v1/chat/completions": True,
+                "/score": True,
+                "/rerank": True,
+                "/v2/rerank": True,
+                "/pooling": True,
+                "/classify": True,
+                "/invocations": True,
+                "/inference/v1/generate": True,
+                "/health": False,
+                "/tokenize": False,
+            },
+        ),
+        (
+            "OpenVINO",
+            "ovms_requests_success",
+            "method",
+            {"ModelInfer": True, "Predict": True, "ModelReady": False, "ModelMetadata": False},
+        ),
+        (
+            "SGLang",
+            "sglang:http_responses_total",
+            "endpoint",
+            {"/generate": True, "/v1/responses": True, "/flush_cache": False, "/health": False},
+        ),
+    ],
+)
+def test_requests_for_the_model_are_counted_and_no_others(
+    server: str, metric: str, label: str, values: dict[str, bool]
+) -> None:
+    wanted = promql.raw(presets.REQUESTS[server], source="", values={}, identity=IDENTITY)
+    assert isinstance(wanted, Wanted)
+
+    for value, counted in values.items():
+        asked = _one(metric, method="POST") if label != "method" else _one(metric)
+        one = Series(labels={**asked.labels, label: value}, samples=asked.samples)
+        assert bool(answer(wanted, [one])) is counted, value
+
+
+@pytest.mark.parametrize(
+    ("server", "metric", "labels", "bad"),
+    [
+        ("Triton", "nv_inference_request_failure", {"reason": "BACKEND"}, True),
+        ("Triton", "nv_inference_request_failure", {"reason": "CANCELED"}, False),
+        ("Triton", "nv_inference_request_failure", {}, True),  # before reasons were told
+        ("TGI", "tgi_request_failure", {"err": "generation"}, True),
+        ("TGI", "tgi_request_failure", {"err": "dropped"}, False),
+        ("Dynamo", "dynamo_frontend_requests_total", {"status": "error"}, True),
+        (
+            "Dynamo",
+            "dynamo_frontend_requests_total",
+            {"status": "error", "error_type": "cancelled"},
+            False,
+        ),
+        ("HTTP", "http_requests_total", {"code": "503"}, True),
+        ("HTTP", "http_requests_total", {"status": "5xx"}, True),
+        ("HTTP", "http_requests_total", {"status_code": "500"}, True),
+        ("HTTP", "http_requests_total", {"status": "4xx"}, False),
+    ],
+)
+def test_what_fails_a_user_is_bad_however_it_is_spelled(
+    server: str, metric: str, labels: dict[str, str], *, bad: bool
+) -> None:
+    series = [_one(metric, **labels)]
+    picked = _asked(server, "error-ratio")["bad"]
+    assert isinstance(picked, Narrowing)
+
+    assert picked.pick(series) == (tuple(series) if bad else ())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            {"http_response_status_code": "500", "method": "POST"},
+            (
+                "no label code or status or status_code "
+                "(labels seen: http_response_status_code, method)"
+            ),
+        ),
+        ({"status": "error"}, "holds no value like [1-5].. (values seen: error)"),
+    ],
+)
+def test_an_outcome_that_cannot_be_read_is_an_error(labels: dict[str, str], message: str) -> None:
+    picked = _asked("HTTP", "error-ratio")["bad"]
+    assert isinstance(picked, Narrowing)
+
+    found = picked.pick([_one("http_requests_total", **labels)])
+
+    assert isinstance(found, Problem)
+    assert found.reason is Reason.ERROR
+    assert message in found.message
+
+
+@pytest.mark.parametrize("protocol", sorted(presets.GRPC))
+def test_errors_of_grpc_are_never_read_from_http_codes(protocol: str) -> None:
+    def offered(metric: str, server: str, plane: str) -> Template | None:
+        return presets.offered(metric, server=server, data_plane=plane, app_protocol=protocol)
+
+    own = presets.TEMPLATES["Triton", "error-ratio"]
+    for plane in ("Envoy", "Istio"):
+        assert offered("error-ratio", "Triton", plane) == own
+        assert offered("error-ratio", "KServe", plane) is None
+    assert offered("latency-p95", "Triton", "Envoy") == presets.TEMPLATES["Envoy", "latency-p95"]
+    assert offered("latency-p95", "Triton", "Istio") is None

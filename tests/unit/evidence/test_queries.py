@@ -58,12 +58,15 @@ def _buckets(*matches: LabelMatch, **defaults: str) -> Template:
     )
 
 
+MLSERVER_PATHS = 'path=~".*/(infer|generate)(_stream)?|/invocations"'
+
+
 def test_a_ratio_is_one_query_whose_bad_series_are_picked_here() -> None:
     template = presets.TEMPLATES["MLServer", "error-ratio"]
     bad = _asked(template)["bad"]
 
     assert _text(template, "total") == (
-        f'rest_server_requests_total{{{ID},path=~".*/infer"}}[360s]'
+        f"rest_server_requests_total{{{ID},{MLSERVER_PATHS}}}[360s]"
     )
     assert isinstance(bad, Narrowing)
     assert bad.matchers == (Matcher(label="status_code", positive=True, pattern="5.."),)
@@ -72,7 +75,7 @@ def test_a_ratio_is_one_query_whose_bad_series_are_picked_here() -> None:
 def test_a_latency_asks_for_its_buckets() -> None:
     text = _text(presets.TEMPLATES["MLServer", "latency-p95"], "buckets")
 
-    assert text == f'rest_server_request_duration_seconds_bucket{{{ID},path=~".*/infer"}}[360s]'
+    assert text == f"rest_server_request_duration_seconds_bucket{{{ID},{MLSERVER_PATHS}}}[360s]"
 
 
 _TOTAL = Selector(metric="m", matches=(_matching(Operator.NOT_MATCHES, "/health", label="path"),))

@@ -119,7 +119,7 @@ def test_a_server_without_presets_says_which_have_them() -> None:
 
     assert isinstance(found, tuple)
     assert found[0].path == "spec.server.preset"
-    assert "HTTP, MLServer, KServe" in found[0].message
+    assert "HTTP, Flask, MLServer, KServe" in found[0].message
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def observations(draw: st.DrawFn) -> model.Observation:
         traffic=draw(TRAFFIC),
         analysis=draw(st.sampled_from([ADVANCE, HOLD, BREACH, model.AnalysisState()])),
         ready_url_failure=draw(NAMES),
+        ready_url_warning=draw(NAMES),
     )
 
 

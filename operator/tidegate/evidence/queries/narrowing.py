@@ -8,13 +8,16 @@ agrees on this subset, and on nothing else do we rely: printable ASCII literals,
 `.`, `*`, `+`, `?`, `|`, groups, and classes of literals and ranges without `-` or escapes. Python
 matches by backtracking, so what may be repeated is bounded as well: single characters only, few of
 them, and short label values. Everything else gets its own query.
+
+A condition on a label that no series carries would find nothing bad in a model that fails every
+request. Such a condition is an error, whoever wrote it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.evidence.terms import Problem, Reason, Series
@@ -23,6 +26,12 @@ MAX_PATTERN_LENGTH = 256
 MAX_VALUE_LENGTH = 256
 MAX_LOOPS = 2
 MAX_CHOICES = 4
+NAME = "__name__"
+_SHOWN = 8
+# Labels of every series by the scrape or by the operator; nobody looks for an outcome there.
+_OF_THE_SCRAPE = frozenset(
+    {NAME, "namespace", "model_deployment", "revision", "pod", "instance", "job", "le"}
+)
 
 _CHARACTER = (
     r"(?:[A-Za-z0-9_:/ ,;=@%&~!'\"<>#-]"
@@ -39,11 +48,40 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
-    """A rendered condition on a label: an RE2 pattern, and whether the label has to match it."""
+    """A rendered condition on a label: an RE2 pattern, and whether the label has to match it.
+
+    `also`, `known` and `optional` as in `terms.LabelMatch`.
+    """
 
     label: str
     positive: bool
     pattern: str
+    also: tuple[str, ...] = ()
+    known: str = ""
+    optional: bool = False
+
+    def carried(self, series: Series) -> list[str]:
+        """The values that the series has of the label or of those that say the same."""
+        names = (self.label, *self.also)
+        return [value for name in names if (value := series.labels.get(name, ""))]
+
+    def accepts(self, series: Series) -> bool:
+        """True if the series fulfils the condition; an absent label is the empty string."""
+        values = self.carried(series) or [""]
+        return any(_matches(self.pattern, value=value) for value in values) == self.positive
+
+    @property
+    def names(self) -> str:
+        """The labels in words."""
+        return " or ".join((self.label, *self.also))
+
+    @property
+    def needs_label(self) -> bool:
+        """True if the condition means nothing where the label is absent."""
+        try:
+            return not self.optional and not _matches(self.pattern, value="")
+        except re.error:  # RE2 knows more than Python; what is written that way asks for text
+            return not self.optional
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +92,65 @@ class Narrowing:
 
     def accepts(self, series: Series) -> bool:
         """True if Prometheus would have returned the series for the conditions as well."""
-        return all(
-            _matches(one.pattern, value=series.labels.get(one.label, "")) == one.positive
-            for one in self.matchers
-        )
+        return all(one.accepts(series) for one in self.matchers)
 
     def pick(self, total: Sequence[Series]) -> tuple[Series, ...] | Problem:
-        """The bad series among those of the total; Error for a label too long to be matched."""
+        """The bad series among those of the total.
+
+        Errors: Error for a label that is too long to be matched, or that is not there at all.
+        """
         for series in total:
             for one in self.matchers:
-                if len(series.labels.get(one.label, "")) > MAX_VALUE_LENGTH:
+                if any(len(value) > MAX_VALUE_LENGTH for value in one.carried(series)):
                     message = f"label {one.label} is longer than {MAX_VALUE_LENGTH} characters"
                     return Problem(reason=Reason.ERROR, message=message)
-        return tuple(series for series in total if self.accepts(series))
+        problem = self.blindness(total)
+        return problem or tuple(series for series in total if self.accepts(series))
+
+    def blindness(self, total: Sequence[Series]) -> Problem | None:
+        """Why bad events would not be seen in a revision's series; None if they would."""
+        named = [one for one in self.matchers if one.label == NAME]
+        labelled = [one for one in self.matchers if one.label != NAME]
+        counting = [one for one in total if all(it.accepts(one) for it in named)]
+        messages = (
+            message
+            for series in _by_revision(counting)
+            for one in labelled
+            if (message := _unseen(one, series))
+        )
+        message = next(messages, "")
+        return Problem(reason=Reason.ERROR, message=message) if message else None
+
+
+def _by_revision(total: Sequence[Series]) -> Iterator[list[Series]]:
+    revisions = sorted({one.labels.get("revision", "") for one in total})
+    for revision in revisions:
+        yield [one for one in total if one.labels.get("revision", "") == revision]
+
+
+def _unseen(matcher: Matcher, series: Sequence[Series]) -> str:
+    """What is missing for the condition in the series of one revision."""
+    values = {value for one in series for value in matcher.carried(one)}
+    whose = f" of revision {revision}" if (revision := series[0].labels.get("revision")) else ""
+    if not values and matcher.needs_label:
+        seen = {name for one in series for name in one.labels} - _OF_THE_SCRAPE
+        return (
+            f"series{whose} have no label {matcher.names} (labels seen: {_listed(seen)}): "
+            "no bad event could be seen"
+        )
+    if values and matcher.known and not any(map(re.compile(matcher.known).fullmatch, values)):
+        return (
+            f"label {matcher.names}{whose} holds no value like {matcher.known} "
+            f"(values seen: {_listed(values)}): no bad event could be seen"
+        )
+    return ""
+
+
+def _listed(names: set[str]) -> str:
+    """Some of the names; label values may be many and long."""
+    short = [name[:MAX_VALUE_LENGTH] for name in sorted(names)]
+    more = ", ..." if len(short) > _SHOWN else ""
+    return (", ".join(short[:_SHOWN]) + more) or "none"
 
 
 def narrowing(total: Sequence[Matcher], *, bad: Sequence[Matcher]) -> Narrowing | None:

@@ -29,6 +29,7 @@ from tidegate.evidence.terms import (
 
 TOTAL = "total"
 BAD = "bad"
+LABELS = "labels"
 BUCKETS = "buckets"
 NUMBER = "number"
 CANDIDATE = "candidate"
@@ -119,7 +120,8 @@ def wanted(
 ) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
     """What a metric needs by role: TOTAL and BAD, BUCKETS, NUMBER, or CANDIDATE and STABLE.
 
-    BAD is a `Narrowing` where the bad series are among those of TOTAL and can be picked here. A
+    BAD is a `Narrowing` where the bad series are among those of TOTAL and can be picked here.
+    Else LABELS says what TOTAL must carry; without LABELS it is BAD that must have series. A
     free query is asked for STABLE too if it distinguishes revisions. `window_seconds` is what
     ${window} says and what a rate is taken over, `given` holds the values of the variables.
     """
@@ -191,7 +193,13 @@ def _ratio(
     picked = narrowing(common, bad=bad) if bad_names <= names else None
     if picked is not None:
         return {TOTAL: everything, BAD: picked}
-    return {TOTAL: everything, BAD: _raw(bad, source=source, identity=identity)}
+    if any(one.also for one in bad):
+        return Unsafe("alternative labels can only be compared among the series of the total")
+    asked = {TOTAL: everything, BAD: _raw(bad, source=source, identity=identity)}
+    if bad_names <= names:
+        beyond = tuple(one for one in bad if one not in common)
+        return {**asked, LABELS: Narrowing(matchers=beyond)}
+    return {**asked, LABELS: Narrowing(matchers=())} if ratio.sparse else asked
 
 
 def _names(series: Selector) -> frozenset[str]:
@@ -256,7 +264,14 @@ def _matcher(match: LabelMatch, *, values: Mapping[str, str]) -> Matcher | Unsaf
         case _ as never:
             assert_never(never)
     positive = match.operator in {Operator.IN, Operator.MATCHES}
-    return Matcher(label=match.label, positive=positive, pattern=pattern)
+    return Matcher(
+        label=match.label,
+        positive=positive,
+        pattern=pattern,
+        also=match.also,
+        known=match.known,
+        optional=match.optional,
+    )
 
 
 def _free(

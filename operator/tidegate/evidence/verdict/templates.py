@@ -55,6 +55,17 @@ def preset_violations(spec: model.Spec) -> tuple[model.Violation, ...]:
     return tuple(one for one in found if isinstance(one, model.Violation))
 
 
+def unjudged(spec: model.Spec) -> tuple[str, ...]:
+    """What a spec without metrics of its own would have judged, and cannot; in sentences.
+
+    Neither server nor data plane export it. It keeps nothing from serving.
+    """
+    return tuple(
+        f"{metric} is not judged: {_missing(metric, spec=spec)}"
+        for metric in spec.analysis.left_out
+    )
+
+
 def violations_of(
     template: Template, *, given: Mapping[str, str], path: str
 ) -> tuple[model.Violation, ...]:
@@ -77,27 +88,43 @@ def _lookup(
 
 
 def _preset(preset: str, *, spec: model.Spec, path: str) -> Template | model.Violation:
-    server, plane = spec.server.preset, spec.analysis.data_plane
-    for origin in (plane, server):  # what the data plane sees goes before what the server says
-        template = presets.TEMPLATES.get((origin, preset))
-        if template is not None:
-            return template
+    server = spec.server.preset
+    template = presets.offered(
+        preset,
+        server=server,
+        data_plane=spec.analysis.data_plane,
+        app_protocol=spec.service.app_protocol,
+    )
+    if template is not None:
+        return template
     if preset not in presets.METRICS:
         message = f"unknown preset {preset!r}; known are {', '.join(presets.METRICS)}"
         return model.Violation(path=f"{path}.preset", message=message)
     if server not in presets.SERVERS:
         message = f"unknown server {server!r}; known are {', '.join(presets.SERVERS)}"
         return model.Violation(path="spec.server.preset", message=message)
-    return _unsupported(preset, server=server, path=path)
-
-
-def _unsupported(preset: str, *, server: str, path: str) -> model.Violation:
-    planes = [one for one in presets.DATA_PLANES if (one, preset) in presets.TEMPLATES]
-    fix = f"set spec.analysis.dataPlane ({', '.join(planes)}), or " if planes else ""
     return model.Violation(
-        path=f"{path}.preset",
-        message=f"server {server} exports nothing that {preset} can be read from: {fix}use a templateRef",
-        reason=UNSUPPORTED,
+        path=f"{path}.preset", message=_missing(preset, spec=spec), reason=UNSUPPORTED
+    )
+
+
+def _missing(preset: str, *, spec: model.Spec) -> str:
+    """Why neither data plane nor server can give a metric, and the way out."""
+    server, protocol = spec.server.preset, spec.service.app_protocol
+    planes = [
+        name
+        for name in presets.DATA_PLANES
+        if presets.offered(preset, server="", data_plane=name, app_protocol=protocol)
+    ]
+    fix = f"set spec.analysis.dataPlane ({', '.join(planes)}), or " if planes else ""
+    grpc = (
+        f"data plane {spec.analysis.data_plane} does not see it of gRPC, and "
+        if (spec.analysis.data_plane, preset) in presets.TEMPLATES
+        else ""
+    )
+    return (
+        f"{grpc}server {server} exports nothing that {preset} can be read from: "
+        f"{fix}use a templateRef"
     )
 
 

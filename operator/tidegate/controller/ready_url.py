@@ -1,0 +1,50 @@
+"""What pods answer at their ready URL, and what that means for a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate import model, ports
+from tidegate.model import objects
+
+
+def findings(answers: Mapping[str, ports.ReadyAnswer], *, spec: model.Spec) -> tuple[str, str]:
+    """Why the model is not ready, and why its pods could not be asked; empty where neither holds.
+
+    `answers` by the address of a pod that kubelet calls ready. Only a pod that answers speaks
+    against its model. A refused connection does, too, where kubelet asks nobody: then ready only
+    means started, and a server that still loads its model does not listen.
+    """
+    for address, answer in answers.items():
+        of_pod = f"{spec.server.ready_path} of pod {address}"
+        match answer:
+            case ports.NotReady(message=message):
+                return f"{of_pod}: {message}", ""
+            case ports.Unreachable(message=message, refused=True) if not _probed(spec):
+                return f"{of_pod}: {message}, {_NOBODY_LISTENS}", ""
+            case _:
+                pass
+    return "", _unreachable(answers, spec=spec)
+
+
+_NOBODY_LISTENS = (
+    "and no container has a readinessProbe that would speak for it: add one, or set "
+    'server.readyPath to "Off"'
+)
+
+
+def _probed(spec: model.Spec) -> bool:
+    """True if kubelet asks a container before it calls the pod ready."""
+    containers = objects.items(objects.at(spec.template, "spec", "containers"))
+    return any(objects.at(container, "readinessProbe") for container in containers)
+
+
+def _unreachable(answers: Mapping[str, ports.ReadyAnswer], *, spec: model.Spec) -> str:
+    for address, answer in answers.items():
+        if isinstance(answer, ports.Unreachable):
+            return (
+                f"{spec.server.ready_path} of pod {address} cannot be reached from the operator "
+                f"({answer.message}; a mesh with mTLS, or a NetworkPolicy?): the pod's own "
+                'readiness counts instead; server.readyPath: "Off" stops asking'
+            )
+    return ""

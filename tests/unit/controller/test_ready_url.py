@@ -1,0 +1,61 @@
+"""What the answers of pods mean for a rollout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rollout_world import make_spec
+
+from tidegate import model
+from tidegate.controller import ready_url
+from tidegate.ports import NotReady, Ready, ReadyAnswer, Unreachable
+
+REFUSED = Unreachable("connection refused", refused=True)
+HANGS = Unreachable("did not answer within 2 s")
+BUSY = NotReady("answered 503")
+
+
+def _spec(*, probed: bool) -> model.Spec:
+    spec = make_spec()
+    container: dict[str, object] = {"name": "server", "image": "x"}
+    if probed:
+        container["readinessProbe"] = {"tcpSocket": {"port": 8080}}
+    return replace(
+        spec,
+        server=replace(spec.server, ready_path="/ready"),
+        template={"spec": {"containers": [container]}},  # type: ignore[dict-item]
+    )
+
+
+@pytest.mark.parametrize(
+    ("probed", "answers", "blocks", "warns"),
+    [
+        (True, [], "", ""),
+        (True, [Ready(), Ready()], "", ""),
+        (True, [Ready(), BUSY], "/ready of pod 10.0.0.1: answered 503", ""),
+        (False, [HANGS, BUSY], "/ready of pod 10.0.0.1: answered 503", ""),
+        (True, [Ready(), HANGS], "", "/ready of pod 10.0.0.1 cannot be reached"),
+        (False, [HANGS], "", "(did not answer within 2 s; a mesh with mTLS, or a NetworkPolicy?)"),
+        (True, [REFUSED], "", "connection refused"),
+        (False, [Ready(), REFUSED], "no container has a readinessProbe", ""),
+    ],
+)
+def test_only_a_pod_that_answers_speaks_against_its_model(
+    *, probed: bool, answers: list[ReadyAnswer], blocks: str, warns: str
+) -> None:
+    by_address = {f"10.0.0.{index}": answer for index, answer in enumerate(answers)}
+
+    failure, warning = ready_url.findings(by_address, spec=_spec(probed=probed))
+
+    assert bool(failure) is bool(blocks)
+    assert bool(warning) is bool(warns)
+    assert blocks in failure
+    assert warns in warning
+
+
+@pytest.mark.parametrize("answer", [HANGS, REFUSED])
+def test_whatever_cannot_be_reached_names_the_way_out(answer: ReadyAnswer) -> None:
+    told = ready_url.findings({"10.0.0.1": answer}, spec=_spec(probed=answer is HANGS))
+
+    assert '"Off"' in "".join(told)
