@@ -47,7 +47,7 @@ def test_the_readme_shows_the_smallest_example_as_it_is() -> None:
 def test_one_kubernetes_minimum_everywhere() -> None:
     minimum = re.fullmatch(r">=(\d+\.\d+)\.0-0", CHART["kubeVersion"])
     assert minimum is not None
-    for page in ("README.md", "docs/reference/support.md"):
+    for page in ("README.md", "docs/support.md"):
         text = (ROOT / page).read_text()
         assert f"{minimum[1]} " in text, page
         assert not re.findall(r"Kubernetes 1\.(?!31|34)\d+", text), page
