@@ -163,7 +163,7 @@ class World:
         template = body["spec"]["template"]
         labels = template["metadata"]["labels"]
         version = body["metadata"]["annotations"][objects.ANNOTATION_MODEL_VERSION]
-        name = f"{body['metadata']['name']}-{self._made:05d}"
+        name = f"{body['metadata']['name']}-5d4b9c6f5d-{self._made:05d}"
         identity = {
             "namespace": body["metadata"]["namespace"],
             "model_deployment": labels[objects.LABEL_MODEL_DEPLOYMENT],

@@ -11,7 +11,7 @@ from typing import Any
 
 import evidence_build as build
 import port_fakes
-from metric_source import FakeSeries, FakeSource, Row
+from metric_source import FakeSeries, FakeSource, Row, pod_name
 
 from tidegate import model
 from tidegate.controller.analyst import AnalysisRequest, Analyst
@@ -102,7 +102,7 @@ class Pod:
             "namespace": "ml",
             "model_deployment": "iris",
             "revision": self.revision,
-            "pod": f"iris-{self.revision}-{self.name}",
+            "pod": pod_name("iris", self.revision, self.name),
             "instance": f"{self.revision}-{self.name}:8082",
             "path": "/v2/models/iris/infer",
             **labels,

@@ -194,7 +194,15 @@ _LATENCY: Object = {
 }
 _VALUE: Object = {"type": "Value", "value": {"series": {"metric": "queue_depth"}}}
 _BAD = "spec.ratio.bad"
-_RESERVED = ("namespace", "model_deployment", "revision", "pod", "le")
+_RESERVED = (
+    "namespace",
+    "model_deployment",
+    "revision",
+    "tidegate_dev_model_deployment",
+    "tidegate_dev_revision",
+    "pod",
+    "le",
+)
 
 TEMPLATE_RULES = (
     Case(

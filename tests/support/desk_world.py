@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from metric_source import FakeSource
+from metric_source import FakeSource, pod_name
 from port_fakes import ManualClock
 
 from tidegate.controller.desk import Desk
@@ -82,7 +82,7 @@ def is_own(wanted: Wanted, *, found: Found) -> bool:
     who = wanted.identity
     pods = {(who.namespace, who.name, one.labels["revision"], one.labels["pod"]) for one in found}
     return len(found) == 4 and pods == {
-        (who.namespace, who.name, revision, f"{who.name}-{revision}-{pod}")
+        (who.namespace, who.name, revision, pod_name(who.name, revision, pod))
         for revision in (who.candidate, who.stable)
         for pod in "ab"
     }

@@ -57,7 +57,7 @@ class FakeSource:
                     "namespace": identity.namespace,
                     "model_deployment": identity.name,
                     "revision": revision,
-                    "pod": f"{identity.name}-{revision}-{pod}",
+                    "pod": pod_name(identity.name, revision, pod),
                     **labels,
                 }
                 values = [(float(at), str(at)) for at in range(0, int(until) + 1, 15)]
@@ -125,6 +125,11 @@ class FakeSource:
             }
             for key, values in groups.items()
         ]
+
+
+def pod_name(name: str, revision: str, pod: str) -> str:
+    """Names of the pods of a Deployment: a ReplicaSet's hash and five more characters."""
+    return f"{name}-{revision}-5d4b9c6f5d-{pod:0>5}"
 
 
 def _text(literal: str) -> str:

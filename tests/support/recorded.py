@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence_build import CANDIDATE, END, START
+from metric_source import pod_name
 from prometheus_client.parser import text_string_to_metric_families
 
 from tidegate.evidence.terms import Series
@@ -16,7 +17,7 @@ TARGET = {
     "namespace": "ml",
     "model_deployment": "iris",
     "revision": CANDIDATE,
-    "pod": f"iris-{CANDIDATE}-a",
+    "pod": pod_name("iris", CANDIDATE, "a"),
     "instance": "10.0.0.1:1",
 }
 

@@ -140,6 +140,7 @@ FULL_STATUS = model.Status(
             attempt=3,
         ),
     ),
+    identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
     epoch=12,
     conditions=(

@@ -33,6 +33,10 @@ def write_status(status: model.Status) -> dict[str, Any]:
         previous=_in_role(status.previous) if status.previous else None,
         rollout=_rollout(status.rollout) if status.rollout else None,
         analysis=[write_metric(it) for it in status.analysis[: doc.METRICS_MAX_ITEMS]],
+        identity=[
+            doc.SourceIdentity(source=it.source, mode=it.mode)
+            for it in status.identity[: doc.METRICS_MAX_ITEMS]
+        ],
         last_handled_request=_request(status.last_handled_request),
         last_rollout=_last_rollout(status.last_rollout),
         rejected_revisions=[_rejected(it) for it in status.rejected[: doc.REJECTED_MAX_ITEMS]],
@@ -271,6 +275,9 @@ def _status(it: doc.Status) -> model.Status:
         previous=_model_in_role(it.previous) if it.previous else None,
         rollout=_model_rollout(it.rollout) if it.rollout else None,
         analysis=tuple(_model_metric(metric) for metric in it.analysis),
+        identity=tuple(
+            model.SourceIdentity(source=one.source, mode=one.mode) for one in it.identity
+        ),
         last_handled_request=_model_request(it.last_handled_request),
         last_rollout=_model_last_rollout(it.last_rollout),
         rejected=tuple(_model_rejected(entry) for entry in it.rejected_revisions),

@@ -85,6 +85,7 @@ Phase = Annotated[model.Phase, schema.LAX, _WORD]
 StepState = Annotated[model.StepState, schema.LAX, _WORD]
 Waiting = Annotated[model.Waiting, schema.LAX, _WORD]
 Outcome = Annotated[model.Outcome, schema.LAX, _WORD]
+IdentityMode = Annotated[model.IdentityMode, schema.LAX, _WORD]
 Result = Annotated[model.RolloutResult, schema.LAX, _WORD]
 
 
@@ -338,6 +339,16 @@ class Retiring(StatusPart):
     scale_down_at: Time = Field(description="When its pods go.")
 
 
+class SourceIdentity(StatusPart):
+    """How a metric source tells the revisions apart."""
+
+    source: Line = Field(description="Name of the metric source.")
+    mode: IdentityMode = Field(
+        description="Label: revision and model_deployment. PodLabel: tidegate_dev_revision and "
+        "tidegate_dev_model_deployment. Pod: the name of the pod. Gateway: reported by a proxy."
+    )
+
+
 class Controller(StatusPart):
     """The writer of this status."""
 
@@ -375,6 +386,10 @@ class Status(StatusPart):
         METRICS_MAX_ITEMS,
         "Last judgement per metric, written with decisions.",
         **schema.ATOMIC_LIST,
+    )
+    identity: Annotated[list[SourceIdentity], schema.Keyed("source")] = _listed(
+        METRICS_MAX_ITEMS,
+        "Labels that tell revisions apart, per metric source; fixed during a rollout.",
     )
     last_handled_request: HandledRequest | None = Field(
         default=None, description="Answer to the newest request annotation."

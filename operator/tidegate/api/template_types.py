@@ -12,7 +12,15 @@ from tidegate.api.schema import Keyed, Part, Rule, built_in
 from tidegate.evidence.terms import Aggregate, Operator
 
 # The operator adds these to every selector; a template that had them could leave its namespace.
-RESERVED_LABELS = ("namespace", "model_deployment", "revision", "pod", "le")
+RESERVED_LABELS = (
+    "namespace",
+    "model_deployment",
+    "revision",
+    "tidegate_dev_model_deployment",
+    "tidegate_dev_revision",
+    "pod",
+    "le",
+)
 DEFAULT_PATTERN = "[A-Za-z0-9_.:/-]{1,512}"
 
 MetricName = Annotated[

@@ -313,10 +313,11 @@ class Desk:
 def _share_out(answer: RawAnswer, *, part: Sequence[Identity], turn: _Round) -> None:
     rows = samples.shared_out(
         answer.result_type,
-        expected="matrix" if turn.key.range_seconds else "vector",
+        expected=samples.MATRIX if turn.key.range_seconds else samples.VECTOR,
         result=answer.result,
         warnings=answer.warnings,
         members=part,
+        mode=turn.key.group.mode,
     )
     if isinstance(rows, Problem):
         turn.settle(part, rows)

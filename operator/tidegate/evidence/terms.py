@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tidegate.model import IdentityMode
+
 
 class Operator(enum.StrEnum):
     """How a label is compared (api.md, 8.1)."""
@@ -110,7 +112,7 @@ class Template:
     """How a number is read: a preset, a MetricTemplate or an inline query, all in one form.
 
     `free_query` sources must enforce the namespace (api.md, 8.2, rule 3); `cluster` says that the
-    platform wrote it, which lifts that rule.
+    platform wrote it, which lifts that rule. `mode` says by which labels its series are told apart.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Template:
     source: str = ""
     variables: tuple[Variable, ...] = ()
     cluster: bool = False
+    mode: IdentityMode = IdentityMode.LABEL
 
 
 # --- what was read -------------------------------------------------------------------------------

@@ -14,8 +14,10 @@ from tidegate.model.judgement import (
     ArmCounts,
     Bounds,
     Estimate,
+    IdentityMode,
     MetricResult,
     Outcome,
+    SourceIdentity,
     Verdict,
 )
 from tidegate.model.observation import (
@@ -88,6 +90,7 @@ __all__ = [
     "Estimate",
     "GatewayRoute",
     "HandledRequest",
+    "IdentityMode",
     "Json",
     "KeptRecord",
     "LastRollout",
@@ -116,6 +119,7 @@ __all__ = [
     "Scaling",
     "Server",
     "ShareCheck",
+    "SourceIdentity",
     "Spec",
     "Split",
     "Status",

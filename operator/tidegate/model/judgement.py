@@ -27,6 +27,28 @@ class Verdict(enum.StrEnum):
     ROLL_BACK = "RollBack"
 
 
+class IdentityMode(enum.StrEnum):
+    """By which labels series are told to be of a revision (api.md, 8.2).
+
+    `Label`: `revision` and `model_deployment`, from a relabeling made for it. `PodLabel`: what a
+    relabeling of pod labels makes of them, `tidegate_dev_...`. `Pod`: the name of the pod.
+    `Gateway`: as `Label`, but reported by a proxy, whose pod says nothing.
+    """
+
+    LABEL = "Label"
+    POD_LABEL = "PodLabel"
+    POD = "Pod"
+    GATEWAY = "Gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceIdentity:
+    """How a metric source tells the revisions of a ModelDeployment apart."""
+
+    source: str
+    mode: IdentityMode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """A confidence interval; None is an open end."""

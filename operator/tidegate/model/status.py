@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.model.judgement import MetricResult
+from tidegate.model.judgement import MetricResult, SourceIdentity
 
 
 class Phase(enum.StrEnum):
@@ -260,6 +260,7 @@ class Status:
     previous: RevisionStatus | None = None
     rollout: Rollout | None = None
     analysis: tuple[MetricResult, ...] = ()
+    identity: tuple[SourceIdentity, ...] = ()
     last_handled_request: HandledRequest | None = None
     last_rollout: LastRollout | None = None
     rejected: tuple[RejectedRevision, ...] = ()

@@ -220,7 +220,7 @@ def _config(exporter: str) -> dict[str, Any]:
                 "namespace": "ml",
                 "model_deployment": name,
                 "revision": revision,
-                "pod": f"{name}-{revision}-{pod}",
+                "pod": pod_name(name, revision, pod),
             },
         }
         for name in NAMES

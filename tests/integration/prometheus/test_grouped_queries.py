@@ -237,7 +237,7 @@ def test_patterns_that_are_matched_here_mean_the_same_to_prometheus(
     assume(rule is not None)
     assert rule is not None
     name = world.identities[0].name
-    everything = f'odd_total{{model_deployment="{name}",pod=~".*-a"}}'
+    everything = f'odd_total{{model_deployment="{name}",pod=~".*-0000a"}}'
     escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
     operator = "=~" if positive else "!~"
     chosen = everything.replace("}", f',text{operator}"{escaped}"}}')

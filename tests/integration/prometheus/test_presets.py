@@ -64,7 +64,7 @@ def played(prometheus: Any, names: Iterator[str]) -> Played:
     found = {}
     for servers in (apart, rest):
         name = next(names)
-        matchers = f'model_deployment="{name}",revision="{CANDIDATE}",pod=~".*-a"'
+        matchers = f'model_deployment="{name}",revision="{CANDIDATE}",pod=~".*-0000a"'
         path = f"/{name}/{CANDIDATE}/a"
         window = _replayed(prometheus, path, matchers=matchers, servers=servers)
         identity = Identity(namespace="ml", name=name, candidate=CANDIDATE)

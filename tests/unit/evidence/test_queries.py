@@ -26,6 +26,7 @@ from tidegate.evidence.terms import (
     Value,
     Variable,
 )
+from tidegate.model import IdentityMode
 
 ID = 'namespace=~"ml",model_deployment=~"iris",revision=~"5ab1e00001|c0ffee0001"'
 
@@ -132,11 +133,89 @@ def test_without_a_stable_revision_only_the_candidate_is_asked_for() -> None:
     ],
 )
 def test_a_value_is_a_number_per_revision(value: Value, text: str) -> None:
-    template = Template(name="t", measure=value)
+    template = Template(name="t", measure=value, mode=IdentityMode.GATEWAY)
 
     assert _text(template, "number") == text.format(
         id=ID, by="namespace, model_deployment, revision"
     )
+
+
+_BY_POD_LABEL = (
+    'namespace=~"ml",tidegate_dev_model_deployment=~"iris",'
+    'tidegate_dev_revision=~"5ab1e00001|c0ffee0001"'
+)
+_BY_POD = 'namespace=~"ml",pod=~"(iris-5ab1e00001|iris-c0ffee0001)-[0-9a-z]+-[0-9a-z]{5}"'
+_POD = '"(.+)-([^-]+)-[0-9a-z]+-[0-9a-z]{5}"'
+_OF_POD = f', "model_deployment", "$1", "pod", {_POD}), "revision", "$2", "pod", {_POD})'
+_OWN = f'pod=~"|{_POD[1:]}'
+_RENAMED = (
+    "label_replace(label_replace(m{{{id},{own}}}, "
+    '"model_deployment", "$1", "tidegate_dev_model_deployment", "(.+)"), '
+    '"revision", "$1", "tidegate_dev_revision", "(.+)")'
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "matchers", "series"),
+    [
+        (IdentityMode.LABEL, ID, f"label_replace(label_replace(m{{{ID},{_OWN}}}{_OF_POD}"),
+        (
+            IdentityMode.POD_LABEL,
+            _BY_POD_LABEL,
+            f"label_replace(label_replace({_RENAMED}",
+        ),
+        (
+            IdentityMode.POD,
+            _BY_POD,
+            "label_replace(label_replace(m{{{id}}}",
+        ),
+    ],
+)
+def test_each_identity_gives_one_number_per_revision(
+    mode: IdentityMode, matchers: str, series: str
+) -> None:
+    template = Template(name="t", measure=Value(series=Selector(metric="m")), mode=mode)
+    inner = series if mode is IdentityMode.LABEL else series.format(id=matchers, own=_OWN) + _OF_POD
+
+    assert _text(template, "number") == (
+        f"avg by (namespace, model_deployment, revision) ({inner})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "matchers"),
+    [
+        (IdentityMode.LABEL, ID),
+        (IdentityMode.GATEWAY, ID),
+        (
+            IdentityMode.POD_LABEL,
+            _BY_POD_LABEL,
+        ),
+        (
+            IdentityMode.POD,
+            _BY_POD,
+        ),
+    ],
+)
+def test_raw_samples_are_asked_for_by_the_labels_that_the_source_has(
+    mode: IdentityMode, matchers: str
+) -> None:
+    measure = Latency(histogram=Selector(metric="m"), quantile=0.95)
+    template = Template(name="t", measure=measure, mode=mode)
+
+    assert _text(template, "buckets") == f"m_bucket{{{matchers}}}[360s]"
+
+
+def test_rollouts_whose_source_has_other_labels_share_no_query() -> None:
+    def group(mode: IdentityMode) -> object:
+        template = replace(_buckets(), mode=mode)
+        found = promql.wanted(template, given={}, identity=IDENTITY, window_seconds=60)
+        assert isinstance(found, Mapping)
+        wanted = found["buckets"]
+        assert isinstance(wanted, Wanted)
+        return wanted.group
+
+    assert len({group(mode) for mode in IdentityMode}) == len(IdentityMode)
 
 
 def test_the_scale_and_a_gauge_s_window_do_not_split_a_group() -> None:

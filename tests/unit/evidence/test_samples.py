@@ -7,13 +7,14 @@ import pytest
 
 from tidegate.evidence.counts import samples
 from tidegate.evidence.terms import Identity, Problem, Reason, Series
-from tidegate.model import Json
+from tidegate.model import IdentityMode, Json
 
 POD = {"revision": "a", "pod": "p", "instance": "i", "job": "one"}
 
 
 MEMBER = Identity(namespace="ml", name="iris", candidate="a", stable="b")
 WHOSE = {"namespace": "ml", "model_deployment": "iris", "revision": "a"}
+POD_OF_A = "iris-a-5d4b9c6f5d-0000a"
 
 
 def _matrix(*items: Json) -> tuple[Series, ...] | Problem:
@@ -21,10 +22,20 @@ def _matrix(*items: Json) -> tuple[Series, ...] | Problem:
 
 
 def _shared(
-    kind: str, result: Json, *, warnings: tuple[str, ...] = (), members: tuple[Identity, ...]
-) -> Mapping[Identity, tuple[Json, ...]] | Problem:
+    kind: str,
+    result: Json,
+    *,
+    warnings: tuple[str, ...] = (),
+    members: tuple[Identity, ...],
+    mode: IdentityMode = IdentityMode.LABEL,
+) -> Mapping[Identity, tuple[Json, ...] | Problem] | Problem:
     return samples.shared_out(
-        kind, expected="matrix", result=result, warnings=warnings, members=members
+        kind,
+        expected=samples.MATRIX,
+        result=result,
+        warnings=warnings,
+        members=members,
+        mode=mode,
     )
 
 
@@ -65,7 +76,7 @@ def test_rows_go_to_those_that_asked_for_them() -> None:
     successor = replace(MEMBER, candidate="c", stable="a")
     elsewhere = replace(MEMBER, namespace="ml-prod")
     rows: list[Json] = [
-        {"metric": {**WHOSE, "pod": "1"}},
+        {"metric": {**WHOSE, "pod": POD_OF_A}},
         {"metric": {**WHOSE, "revision": "b"}},
         {"metric": {**WHOSE, "revision": "c"}},
         {"metric": {**WHOSE, "namespace": "ml-prod", "revision": "c"}},
@@ -80,6 +91,86 @@ def test_rows_go_to_those_that_asked_for_them() -> None:
         MEMBER: (rows[0], rows[1]),
         successor: (rows[0], rows[2]),
         elsewhere: (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "labels"),
+    [
+        (IdentityMode.LABEL, {"model_deployment": "iris", "revision": "a"}),
+        (
+            IdentityMode.POD_LABEL,
+            {"tidegate_dev_model_deployment": "iris", "tidegate_dev_revision": "a"},
+        ),
+        (IdentityMode.POD, {}),
+    ],
+)
+def test_rows_come_under_the_same_labels_whatever_the_source_has(
+    mode: IdentityMode, labels: dict[str, str]
+) -> None:
+    seen: Json = {**labels, "namespace": "ml", "pod": POD_OF_A}
+
+    found = _shared("matrix", [{"metric": seen, "values": []}], members=(MEMBER,), mode=mode)
+
+    assert not isinstance(found, Problem)
+    rows = found[MEMBER]
+    assert not isinstance(rows, Problem)
+    series = samples.series_of(rows)
+    assert not isinstance(series, Problem)
+    assert {**WHOSE, "pod": POD_OF_A}.items() <= series[0].labels.items()
+
+
+def test_labels_of_the_server_are_kept_where_the_source_names_no_revision() -> None:
+    rows: list[Json] = [
+        {"metric": {"namespace": "ml", "pod": POD_OF_A, "revision": one}, "values": [[1, "1"]]}
+        for one in ("b", "c")
+    ]
+
+    found = _shared("matrix", rows, members=(MEMBER,), mode=IdentityMode.POD)
+
+    assert not isinstance(found, Problem)
+    mine = found[MEMBER]
+    assert not isinstance(mine, Problem)
+    series = samples.series_of(mine)
+    assert not isinstance(series, Problem)
+    assert {it.labels["revision"] for it in series} == {"a"}
+    assert {it.labels["exported_revision"] for it in series} == {"b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("case", "pod"),
+    [
+        ("the candidate says that it is stable", "iris-b-5d4b9c6f5d-0000a"),
+        ("another ModelDeployment's pod", "iris-2-a-5d4b9c6f5d-0000a"),
+        ("a pod of a StatefulSet", "iris-a-0"),
+        ("a pod of a Job", "iris-a-0000a"),
+    ],
+)
+def test_a_revision_that_another_pod_claims_is_an_error_of_that_rollout(
+    case: str, pod: str
+) -> None:
+    other = replace(MEMBER, name="other")
+    rows: list[Json] = [
+        {"metric": {**WHOSE, "pod": pod}},
+        {"metric": {**WHOSE, "model_deployment": "other"}},
+    ]
+
+    found = _shared("matrix", rows, members=(MEMBER, other))
+
+    assert not isinstance(found, Problem), case
+    mine = found[MEMBER]
+    assert isinstance(mine, Problem), case
+    assert mine.reason is Reason.ERROR
+    assert pod in mine.message
+    assert "honor_labels" in mine.message
+    assert found[other] == (rows[1],)
+
+
+def test_a_proxy_reports_for_other_pods() -> None:
+    rows: list[Json] = [{"metric": {**WHOSE, "pod": "envoy-5d4b9c6f5d-0000a"}}]
+
+    assert _shared("matrix", rows, members=(MEMBER,), mode=IdentityMode.GATEWAY) == {
+        MEMBER: tuple(rows)
     }
 
 

@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tidegate.evidence.queries import identity
 from tidegate.evidence.terms import Identity, Problem, Reason, Series
-from tidegate.model import Json
+from tidegate.model import IdentityMode, Json
 
-_IDENTITY_LABELS = ("namespace", "model_deployment", "revision")
+MATRIX, VECTOR = "matrix", "vector"
 # Labels that tell two scrapes of one target apart, but not two targets.
 _SCRAPER_LABELS = frozenset({"job", "prometheus", "prometheus_replica", "replica"})
 
@@ -24,30 +25,40 @@ def shared_out(
     result: Json,
     warnings: Sequence[str],
     members: Sequence[Identity],
-) -> Mapping[Identity, tuple[Json, ...]] | Problem:
+    mode: IdentityMode,
+) -> Mapping[Identity, tuple[Json, ...] | Problem] | Problem:
     """The rows of a grouped answer by the rollout that asked for them, not yet looked into.
 
-    Rows that nobody asked for are dropped: the query names every combination of namespaces, names
-    and revisions. Errors: a warning (the answer may be partial), another type than `expected`, or
-    a row without labels, of which nobody knows whose it is, make the whole answer unusable.
+    Whatever labels a source tells revisions apart by, the rows come under the same: `namespace`,
+    `model_deployment`, `revision`. Rows that nobody asked for are dropped: the query names every
+    combination of namespaces, names and revisions. Errors: a warning (the answer may be partial),
+    another type than `expected`, or a row without labels, of which nobody knows whose it is, make
+    the whole answer unusable; a row from a foreign pod only that of the rollout it claims to be of.
     """
     if warnings:
         return _partial(warnings)
     if result_type != expected or not _is_list(result):
         return _error(f"expected a {expected}, got {result_type or 'nothing'}")
-    owners: dict[tuple[Json, ...], list[Identity]] = {}
+    askers: dict[identity.Owner, list[Identity]] = {}
     for one in members:
-        for revision in {one.candidate, one.stable} - {""}:
-            owners.setdefault((one.namespace, one.name, revision), []).append(one)
+        for owner in set(identity.owners(one)):
+            askers.setdefault(owner, []).append(one)
     rows: dict[Identity, list[Json]] = {one: [] for one in members}
+    foreign: dict[Identity, Problem] = {}
+    # Numbers are aggregated under the labels that a gateway's series have.
+    read_by = mode if expected == MATRIX else IdentityMode.GATEWAY
     for item in _items(result):
         labels = item.get("metric") if isinstance(item, Mapping) else None
-        if not isinstance(labels, Mapping):
+        if not isinstance(item, Mapping) or not isinstance(labels, Mapping):
             return _error("malformed series")
-        key = tuple(str(labels.get(name, "")) for name in _IDENTITY_LABELS)
-        for owner in owners.get(key, ()):
-            rows[owner].append(item)
-    return {owner: tuple(found) for owner, found in rows.items()}
+        whose = identity.owner_of(labels, mode=read_by)
+        if isinstance(whose, identity.Claim):
+            foreign |= dict.fromkeys(askers.get(whose.owner, ()), _foreign(whose))
+        elif whose in askers:
+            row = {**item, "metric": identity.named(labels, owner=whose)}
+            for asker in askers[whose]:
+                rows[asker].append(row)
+    return {asker: foreign.get(asker, tuple(found)) for asker, found in rows.items()}
 
 
 def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
@@ -175,6 +186,14 @@ def _items(value: Json) -> Sequence[Json]:
 
 def _is_list(value: Json) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _foreign(claim: identity.Claim) -> Problem:
+    return _error(
+        f"a series with the labels of revision {claim.owner.revision} comes from pod {claim.pod}, "
+        "which is none of its pods: scrape with honor_labels off, and let no pod label of a user "
+        f"become {identity.REVISION} or {identity.MODEL_DEPLOYMENT}"
+    )
 
 
 def _partial(warnings: Sequence[str]) -> Problem:

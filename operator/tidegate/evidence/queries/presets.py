@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidegate.evidence.terms import LabelMatch, Latency, Operator, Ratio, Selector, Template
+from tidegate.model import IdentityMode
 
 ERROR_RATIO = "error-ratio"
 
@@ -31,7 +32,8 @@ class Preset:
     paths mean nothing for a data plane. `sparse` as in `terms.Ratio`. `recorded` says that the
     exposition in the tests comes from the real thing, not from its source or manual. `remarks`
     are what users must know, in sentences. `grpc_errors` and `grpc_times` say whether a data
-    plane sees the outcome and the latency of calls by gRPC.
+    plane sees the outcome and the latency of calls by gRPC. A proxy that reports for the pods
+    has `mode` Gateway.
     """
 
     requests: Selector
@@ -48,6 +50,7 @@ class Preset:
     remarks: tuple[str, ...] = ()
     grpc_errors: bool = True
     grpc_times: bool = True
+    mode: IdentityMode = IdentityMode.LABEL
 
 
 def _is(label: str, pattern: str) -> LabelMatch:
@@ -349,6 +352,7 @@ _DATA_PLANES: Mapping[str, Preset] = {
             ),
             "Requests that time out are among the errors, but not timed.",
         ),
+        mode=IdentityMode.GATEWAY,
     ),
     "Istio": Preset(
         requests=_series("istio_requests_total", *_SIDECAR),
@@ -409,13 +413,14 @@ def _templates(preset: Preset) -> Mapping[str, Template]:
             measure=Latency(
                 histogram=histogram.series, quantile=quantile, unit_seconds=histogram.unit_seconds
             ),
+            mode=preset.mode,
         )
         for name, (histogram, quantile) in histograms.items()
         if histogram is not None
     }
     if preset.bad is not None:
         ratio = Ratio(bad=preset.bad, total=preset.requests, sparse=preset.sparse)
-        found[ERROR_RATIO] = Template(name=ERROR_RATIO, measure=ratio)
+        found[ERROR_RATIO] = Template(name=ERROR_RATIO, measure=ratio, mode=preset.mode)
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from tidegate.evidence.queries import identity as identities
 from tidegate.evidence.queries import substitution
 from tidegate.evidence.queries.narrowing import Matcher, Narrowing, narrowing
 from tidegate.evidence.queries.substitution import Unsafe
@@ -26,6 +27,7 @@ from tidegate.evidence.terms import (
     Template,
     Value,
 )
+from tidegate.model import IdentityMode
 
 TOTAL = "total"
 BAD = "bad"
@@ -36,7 +38,7 @@ CANDIDATE = "candidate"
 STABLE = "stable"
 
 MAX_QUERY_LENGTH = 4096
-RESERVED_LABELS = frozenset({"__name__", "namespace", "model_deployment", "revision", "pod", "le"})
+RESERVED_LABELS = identities.RESERVED_LABELS | {"__name__", "le"}
 
 _METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,255}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -48,8 +50,9 @@ _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 class Wanted:
     """Raw samples, or one number per revision, that a rollout wants.
 
-    Equal `group`s are one query. `metric` is empty if `matchers` name several. `matchers` are rendered (`label=~"..."`) and sorted; identity,
-    `le` and windows are not among them. `aggregate` is empty for raw samples, else Avg, Max, Min
+    Equal `group`s are one query. `metric` is empty if `matchers` name several. `matchers` are
+    rendered (`label=~"..."`) and sorted; identity, `le` and windows are not among them. `mode` says
+    which labels name the revisions. `aggregate` is empty for raw samples, else Avg, Max, Min
     or Sum: then a gauge is read at the instant, and a `counter` as its rate per second over the
     last `window_seconds`. `scale` multiplies the number after the answer.
     """
@@ -58,6 +61,7 @@ class Wanted:
     metric: str
     matchers: tuple[str, ...]
     identity: Identity
+    mode: IdentityMode = IdentityMode.LABEL
     aggregate: str = ""
     counter: bool = False
     window_seconds: int = 0
@@ -70,6 +74,7 @@ class Wanted:
             source=self.source,
             metric=self.metric,
             matchers=self.matchers,
+            mode=self.mode,
             aggregate=self.aggregate,
             counter=self.counter,
             window_seconds=self.window_seconds,
@@ -83,6 +88,7 @@ class Group:
     source: str
     metric: str
     matchers: tuple[str, ...]
+    mode: IdentityMode
     aggregate: str
     counter: bool
     window_seconds: int
@@ -92,19 +98,15 @@ class Group:
 
         It may return more than the members asked for: every combination of their names.
         """
-        revisions = [name for one in members for name in (one.candidate, one.stable) if name]
-        matchers = (
-            _one_of("namespace", [one.namespace for one in members]),
-            _one_of("model_deployment", [one.name for one in members]),
-            _one_of("revision", revisions),
-            *self.matchers,
-        )
-        series = f"{self.metric}{{{','.join(matchers)}}}"
+        asked = [owner for one in members for owner in identities.owners(one)]
+        matchers = (*identities.matchers(self.mode, asked), *self.matchers)
         if not self.aggregate:
-            return f"{series}[{range_seconds}s]"
-        number = f"rate({series}[{self.window_seconds}s])" if self.counter else series
-        by = "namespace, model_deployment, revision"
-        return f"{_AGGREGATES[self.aggregate]} by ({by}) ({number})"
+            return f"{self.metric}{{{','.join(matchers)}}}[{range_seconds}s]"
+        series = f"{self.metric}{{{','.join((*matchers, *identities.own_pods(self.mode)))}}}"
+        numbers = f"rate({series}[{self.window_seconds}s])" if self.counter else series
+        return identities.aggregated(
+            self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,18 @@ def wanted(
     free query is asked for STABLE too if it distinguishes revisions. `window_seconds` is what
     ${window} says and what a rate is taken over, `given` holds the values of the variables.
     """
+    found = _by_role(template, given=given, identity=identity, window_seconds=window_seconds)
+    if isinstance(found, Unsafe):
+        return found
+    return {
+        role: replace(one, mode=template.mode) if isinstance(one, Wanted) else one
+        for role, one in found.items()
+    }
+
+
+def _by_role(
+    template: Template, *, given: Mapping[str, str], identity: Identity, window_seconds: int
+) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
     variables = substitution.bound(template.variables, given=given)
     if not isinstance(variables, dict):
         return variables[0]
@@ -235,12 +249,6 @@ def _matchers(series: Selector, *, values: Mapping[str, str]) -> tuple[Matcher, 
 def _text(matcher: Matcher) -> str:
     operator = "=~" if matcher.positive else "!~"
     return f"{matcher.label}{operator}{substitution.quoted(matcher.pattern)}"
-
-
-def _one_of(label: str, names: Sequence[str]) -> str:
-    """A matcher for any of the names; a name is text, never a pattern."""
-    pattern = "|".join(map(substitution.regex_quoted, sorted(set(names))))
-    return f"{label}=~{substitution.quoted(pattern)}"
 
 
 def _matcher(match: LabelMatch, *, values: Mapping[str, str]) -> Matcher | Unsafe:
