@@ -13,7 +13,7 @@ from tests.sim.run import REST_SECONDS, Run, Scenario
 from tests.sim.storm import Storm
 from tests.sim.world import Truth
 
-from tidegate import ports
+from tidegate import model, ports
 
 VERSIONS = {
     "good": Truth(),
@@ -31,6 +31,7 @@ UNDECIDABLE = (  # a person has to decide: a limit above all buckets, and nothin
     [ERRORS, LATENCY | {"threshold": {"max": 30.0}}],
     [ERRORS | {"dryRun": True}],
 )
+STYLES = (model.IdentityMode.LABEL, model.IdentityMode.POD_LABEL, model.IdentityMode.POD)
 STEPS: tuple[tuple[tuple[float, int], ...], ...] = (
     ((10, 10), (50, 10)),
     ((50, 5),),
@@ -318,6 +319,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     faults = tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows)
     return Scenario(
         name=f"seed {seed}",
+        style=random.Random(f"{seed}/labels").choice(STYLES),
         script=lambda run: Script(run, plan).play(),
         truths={"v1": VERSIONS[plan.first]},
         make_nemesis=lambda weather: Storm(weather, only=only),

@@ -13,12 +13,31 @@ from functools import lru_cache
 from typing import Any
 
 from tidegate import ports
+from tidegate.model import IdentityMode
 
 _SELECTOR = re.compile(r"(?P<metric>[\w:]+)\{(?P<matchers>.*)\}\[(?P<range>\d+)s\]", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>(?:[^"\\]|\\.)*)"')
 EDGES = ("0.05", "0.1", "0.25", "0.5", "1.0", "+Inf")
 FAST_EDGE, SLOW_EDGE = 1, 4  # index of the first bucket that fast and slow requests fall into
 _OLDEST_SECONDS = 1800.0
+LOOKBACK_SECONDS = 300  # how old a sample may be that an instant query still sees
+
+
+def target_labels(
+    style: IdentityMode, *, namespace: str, name: str, revision: str, pod: str
+) -> dict[str, str]:
+    """What the scrape of a pod says whose it is; nothing for style Gateway."""
+    labels = {"namespace": namespace, "pod": pod}
+    match style:
+        case IdentityMode.LABEL:
+            return labels | {"model_deployment": name, "revision": revision}
+        case IdentityMode.POD_LABEL:
+            ours = {"tidegate_dev_model_deployment": name, "tidegate_dev_revision": revision}
+            return labels | ours
+        case IdentityMode.POD:
+            return labels
+        case IdentityMode.GATEWAY:
+            return {}
 
 
 @dataclass(slots=True)
@@ -61,6 +80,7 @@ class PodCounters:
     def scrape(self, at: float) -> None:
         """Turn the counters into samples. A label set appears with its first request."""
         requests = "rest_server_requests_total"
+        self._add(("up", ""), {}, at)
         if self.good >= 0.5:
             self._add((requests, "200"), {"path": "/v2/models/m/infer", "status_code": "200"}, at)
         if self.bad >= 0.5:
@@ -77,6 +97,8 @@ class PodCounters:
 
     def _value(self, key: tuple[str, str]) -> float:
         metric, detail = key
+        if metric == "up":
+            return 1.0
         if metric == "rest_server_requests_total":
             return self.good if detail == "200" else self.bad
         edge = EDGES.index(detail)
@@ -129,7 +151,9 @@ class Prometheus:
         self._pods.append(counters)
 
     def answer(self, promql: str, *, at: float) -> ports.RawAnswer:
-        """Raw samples in (at - range, at], as far as they are visible."""
+        """Raw samples in (at - range, at], as far as they are visible; or the newest of each."""
+        if not promql.endswith("]"):
+            return self._newest(promql, at=at)
         wanted = parse(promql)
         result = []
         for pod in self._pods:
@@ -140,3 +164,12 @@ class Prometheus:
                 if values:
                     result.append({"metric": series.labels, "values": values})
         return ports.RawAnswer(result_type="matrix", result=result)
+
+    def _newest(self, promql: str, *, at: float) -> ports.RawAnswer:
+        """The last sample of each series of any of the selectors."""
+        found = {
+            id(row["metric"]): {"metric": row["metric"], "value": row["values"][-1]}
+            for selector in promql.split(" or ")
+            for row in self.answer(f"{selector}[{LOOKBACK_SECONDS}s]", at=at).result
+        }
+        return ports.RawAnswer(result_type="vector", result=list(found.values()))

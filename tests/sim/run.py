@@ -23,7 +23,7 @@ from tests.sim.replica import Process, Replica, settings
 from tests.sim.simloop import SimLoop
 from tests.sim.world import Truth, World
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.adapters import kube_http as http
 
 # One look a second while a weight is confirmed, one per interval while it is held, one per change.
@@ -45,6 +45,7 @@ class Scenario:
     truths: dict[str, Truth] = field(default_factory=dict)
     make_nemesis: Callable[[random.Random], Calm] = Calm
     replicas: int = 1
+    style: model.IdentityMode = model.IdentityMode.LABEL  # of the labels that a scrape gives
     tend: Callable[[Run], Coroutine[Any, Any, None]] | None = None
     may_reject_good: bool = False
     without_conflicts: bool = False
@@ -89,7 +90,7 @@ class Run(Environment):
             seed=seed,
             loop=loop,
             settings=settings(),
-            make_world=partial(World, truths=dict(scenario.truths)),
+            make_world=partial(World, truths=dict(scenario.truths), style=scenario.style),
             make_nemesis=scenario.make_nemesis,
         )
         self.judge = Judge(self)

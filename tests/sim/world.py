@@ -16,9 +16,9 @@ from typing import Any
 
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
-from tests.sim.metrics import PodCounters, Prometheus
+from tests.sim.metrics import PodCounters, Prometheus, target_labels
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.adapters import kube_http as http
 from tidegate.model import objects
 
@@ -70,9 +70,11 @@ class World:
         cluster: Cluster,
         *,
         truths: dict[str, Truth],
+        style: model.IdentityMode = model.IdentityMode.LABEL,
         scrape_seconds: float = SCRAPE_SECONDS,
     ) -> None:
         self._cluster = cluster
+        self.style = style
         self._scrape_seconds = scrape_seconds
         self._loop = asyncio.get_running_loop()
         self.truths = truths
@@ -165,10 +167,13 @@ class World:
         version = body["metadata"]["annotations"][objects.ANNOTATION_MODEL_VERSION]
         name = f"{body['metadata']['name']}-5d4b9c6f5d-{self._made:05d}"
         identity = {
-            "namespace": body["metadata"]["namespace"],
-            "model_deployment": labels[objects.LABEL_MODEL_DEPLOYMENT],
-            "revision": labels[objects.LABEL_REVISION],
-            "pod": name,
+            **target_labels(
+                self.style,
+                namespace=body["metadata"]["namespace"],
+                name=labels[objects.LABEL_MODEL_DEPLOYMENT],
+                revision=labels[objects.LABEL_REVISION],
+                pod=name,
+            ),
             "instance": f"10.0.{self._made // 250}.{self._made % 250}:8082",
             "job": "pods",
         }

@@ -15,6 +15,8 @@ from typing import Protocol
 from tidegate import ports
 from tidegate.controller import leader, store, sweep, workqueue
 from tidegate.controller.analyst import Analyst
+from tidegate.controller.background import Background
+from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
 from tidegate.controller.reconciler import Reconciler
 from tidegate.settings import Settings
@@ -35,6 +37,7 @@ class Machine:
     settings: Settings
     elector: leader.Elector
     probe: ports.ReadyProbe
+    background: Background
 
 
 class Feeder(Protocol):
@@ -81,6 +84,7 @@ def machine(
         settings=settings,
         elector=elector,
         probe=probe,
+        background=Background(recorder=recorder),
     )
 
 
@@ -94,6 +98,12 @@ def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
             clock=parts.clock,
             sources=parts.settings.sources,
             recorder=parts.recorder,
+        ),
+        identities=Identities(
+            source=metrics,
+            clock=parts.clock,
+            sources=parts.settings.sources,
+            background=parts.background,
         ),
         probe=parts.probe,
         clock=parts.clock,
@@ -157,6 +167,7 @@ class Engine:
             "queue": self._queue.run,
             "elector": self._elect,
             "sweeper": self._sweep,
+            "background": self._work_beside,
             "feeder": self._feeder.run,
         }
         self._milestone("starting")
@@ -193,7 +204,7 @@ class Engine:
             await _cancel(tasks["queue"])
         elif not await self._queue.drain(timeout_seconds=DRAIN_SECONDS):
             recorder.problem("drain_incomplete")
-        await _cancel(tasks["elector"], tasks["sweeper"], tasks["queue"])
+        await _cancel(*(tasks[name] for name in ("elector", "sweeper", "queue", "background")))
         await self._machine.elector.release()
         self._feeder.stop()
         await asyncio.wait([tasks["feeder"]], timeout=FEEDER_EXIT_SECONDS)
@@ -207,6 +218,9 @@ class Engine:
         self._milestone("synced")
         self._begin_if_ready()
         await self._sweeper.run()
+
+    async def _work_beside(self) -> None:
+        await self._machine.background.run(self._queue.add)
 
     def _begin_if_ready(self) -> None:
         """Let passes begin once we lead and know everything, unfinished rollouts first."""

@@ -11,6 +11,7 @@ from tidegate.controller.desk import Desk
 from tidegate.evidence.counts.intervals import MetricSeries
 from tidegate.evidence.counts.readings import counts_complement
 from tidegate.evidence.queries import promql
+from tidegate.evidence.queries.identity import unknown_identity
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Free, Wanted
 from tidegate.evidence.queries.substitution import Unsafe
@@ -91,6 +92,8 @@ def asked_by(metric: model.Metric, *, template: Template, identity: Identity) ->
     )
     if isinstance(found, Unsafe):
         return Problem(reason=Reason.ERROR, message=found.message)
+    if template.mode is None:
+        return Problem(reason=Reason.NO_DATA, message=unknown_identity(template.source))
     return found
 
 

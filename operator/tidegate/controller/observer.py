@@ -15,6 +15,7 @@ from tidegate.api import convert, record, revision, status, templates
 from tidegate.controller import ready_url
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
@@ -62,6 +63,7 @@ class Observer:
         api: ports.KubeApi,
         store: Store,
         analyst: Analyst,
+        identities: Identities,
         probe: ports.ReadyProbe,
         clock: ports.Clock,
         settings: Settings,
@@ -70,6 +72,7 @@ class Observer:
         self._api = api
         self._store = store
         self._analyst = analyst
+        self._identities = identities
         self._probe = probe
         self._clock = clock
         self._settings = settings
@@ -100,7 +103,8 @@ class Observer:
             records=records,
             ready_url_failure=failure,
             ready_url_warning=warning,
-            analysis=await self._analysis(seen, found),
+            identity=self._identity(key, seen, found),
+            analysis=await self._analysis(seen, with_modes(found, seen.status.identity)),
             # Slow metrics may have taken seconds; times in status must not begin before the decision.
             now=self._clock.now(),
         )
@@ -115,6 +119,7 @@ class Observer:
 
     def forget(self, key: Key) -> None:
         """The object is gone: free what was kept for it."""
+        self._identities.forget(key)
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._analyst.forget(uid)
@@ -295,6 +300,23 @@ class Observer:
             *(self._probe.check(address=it, port=port, path=path) for it in addresses)
         )
         return ready_url.findings(dict(zip(addresses, answers, strict=True)), spec=spec)
+
+    def _identity(
+        self, key: Key, seen: model.Observation, found: Mapping[str, Template]
+    ) -> tuple[model.SourceIdentity, ...]:
+        """How the sources of the metrics tell the revision that serves from others."""
+        stable = seen.status.stable
+        if stable is None or seen.meta.deleting:
+            self._identities.forget(key)
+            return ()
+        newest = self._identities.newest(
+            key,
+            revision=stable.revision,
+            asked=(one.source for one in found.values()),
+            kept=seen.status.identity,
+            rollout=seen.status.rollout.id if seen.status.rollout is not None else "",
+        )
+        return found_modes(newest)
 
     async def _analysis(
         self, seen: model.Observation, found: Mapping[str, Template]

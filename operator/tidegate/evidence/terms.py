@@ -112,7 +112,8 @@ class Template:
     """How a number is read: a preset, a MetricTemplate or an inline query, all in one form.
 
     `free_query` sources must enforce the namespace (api.md, 8.2, rule 3); `cluster` says that the
-    platform wrote it, which lifts that rule. `mode` says by which labels its series are told apart.
+    platform wrote it, which lifts that rule. `mode` says by which labels its series are told apart,
+    None that its source shows none yet.
     """
 
     name: str
@@ -120,7 +121,7 @@ class Template:
     source: str = ""
     variables: tuple[Variable, ...] = ()
     cluster: bool = False
-    mode: IdentityMode = IdentityMode.LABEL
+    mode: IdentityMode | None = IdentityMode.LABEL
 
 
 # --- what was read -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tidegate.model.judgement import AnalysisState
+from tidegate.model.judgement import AnalysisState, SourceIdentity
 from tidegate.model.spec import Spec, Violation
 from tidegate.model.status import Revision, Role, Status
 
@@ -108,6 +108,7 @@ class Observation:
     `blocked` is what the API server finally refused when the last decision was carried out.
     `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
     it could not be asked although its pods are ready.
+    `identity` says how metric sources were last seen to tell stable from other revisions.
     """
 
     now: datetime
@@ -125,3 +126,4 @@ class Observation:
     analysis: AnalysisState = field(default_factory=AnalysisState)
     ready_url_failure: str = ""
     ready_url_warning: str = ""
+    identity: tuple[SourceIdentity, ...] = ()

@@ -15,6 +15,7 @@ from tidegate.rollout import (
     conditions,
     duties,
     ending,
+    identity,
     repair,
     requests,
     starting,
@@ -40,7 +41,7 @@ def decide(seen: model.Observation) -> actions.Decision:
     else:
         turn = requests.handle(repair.repair(turn))
         turn = _in_phase(duties.tidy(_work(starting.follow_spec(turn))))
-    status = conditions.describe(turn)
+    status = conditions.describe(identity.keep(turn))
     requeue = turn.requeue_after_seconds
     if turn.active_rollout is not None:
         requeue = min(requeue, RUNNING_SECONDS)

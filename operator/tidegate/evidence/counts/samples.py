@@ -61,6 +61,17 @@ def shared_out(
     return {asker: foreign.get(asker, tuple(found)) for asker, found in rows.items()}
 
 
+def vector(
+    result_type: str, *, result: Json, warnings: Sequence[str]
+) -> tuple[Json, ...] | Problem:
+    """The rows of an instant query, not yet looked into; a partial answer is unusable."""
+    if warnings:
+        return _partial(warnings)
+    if result_type != VECTOR or not _is_list(result):
+        return _error(f"expected a {VECTOR}, got {result_type or 'nothing'}")
+    return tuple(_items(result))
+
+
 def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
     """Series of one rollout; samples that are no finite number are left out.
 

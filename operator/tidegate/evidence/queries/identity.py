@@ -225,6 +225,15 @@ _WANTED = (
 )
 
 
+def unknown_identity(source: str) -> str:
+    """Why nothing is asked of a source that does not tell revisions apart."""
+    wanted = "; ".join(", ".join(labels) for labels in _WANTED)
+    return (
+        f"metric source {source} has no target of the stable revision with labels that tell "
+        f"revisions apart: {wanted}"
+    )
+
+
 def probe_query(owner: Owner, *, addresses: Iterable[str] = ()) -> str:
     """An instant query for all targets of a revision, by any labels that could name it.
 

@@ -130,8 +130,9 @@ def wanted(
     found = _by_role(template, given=given, identity=identity, window_seconds=window_seconds)
     if isinstance(found, Unsafe):
         return found
+    mode = template.mode or IdentityMode.LABEL
     return {
-        role: replace(one, mode=template.mode) if isinstance(one, Wanted) else one
+        role: replace(one, mode=mode) if isinstance(one, Wanted) else one
         for role, one in found.items()
     }
 
