@@ -306,7 +306,8 @@ class Observer:
     ) -> tuple[model.SourceIdentity, ...]:
         """How the sources of the metrics tell the revision that serves from others."""
         stable = seen.status.stable
-        if stable is None or seen.meta.deleting:
+        pods = seen.revisions.get(stable.revision) if stable is not None else None
+        if stable is None or pods is None or not pods.ready or seen.meta.deleting:
             self._identities.forget(key)
             return ()
         newest = self._identities.newest(
