@@ -10,10 +10,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools import includes
+
 from tidegate.api import crdgen, preset_reference, reference
 from tidegate.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
+# Pages and manifests that show a file of ours between marks.
+INCLUDING = (Path("docs/how-to/prometheus.md"), Path("tests/cluster/manifests/prometheus.yaml"))
 GENERATED_FOLDERS = (Path("crds"), Path("charts/tidegate/files/crds"), Path("docs/reference"))
 
 
@@ -28,6 +32,7 @@ def wanted() -> Mapping[Path, str]:
     }
     texts[Path("docs/reference/cli.md")] = cli.reference_page()
     texts[Path("docs/reference/presets.md")] = preset_reference.page()
+    texts |= {path: includes.filled((ROOT / path).read_text(), root=ROOT) for path in INCLUDING}
     return texts
 
 

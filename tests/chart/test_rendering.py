@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pod_monitor
 import pytest
 import yaml
 
 from tidegate import settings
+from tidegate.model import objects
 
 Object = dict[str, Any]
 Render = Callable[..., list[Object]]
@@ -29,6 +31,7 @@ MATRIX: list[Object] = [
     {"podDisruptionBudget": {"enabled": True}, "networkPolicy": {"enabled": True}},
     {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
     {"metrics": {"serviceMonitor": {"enabled": True}}},
+    {"modelMonitor": {"enabled": True}, "metrics": {"podMonitor": {"enabled": True}}},
     {
         "image": {"repository": "localhost/tidegate", "tag": "dev", "pullPolicy": "Never"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -224,3 +227,42 @@ def test_wrong_values_are_refused_with_their_path(
 def test_chart_passes_lint(helm: Callable[..., Process], chart: Path) -> None:
     done = helm("lint", "--strict", "--kube-version", "1.34.4", str(chart))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _model_monitor(render: Render, **values: Any) -> Object:
+    found = of_kind(
+        render(modelMonitor={"enabled": True, "interval": "1s"}, **values), "PodMonitor"
+    )
+    [monitor] = [it for it in found if it["metadata"]["name"] == "tidegate-models"]
+    return monitor
+
+
+def test_the_monitor_of_models_is_the_one_that_a_real_prometheus_was_given(render: Render) -> None:
+    monitor = _model_monitor(render)
+
+    del monitor["metadata"]["labels"]
+    assert monitor == pod_monitor.MODEL_MONITOR
+
+
+def test_the_monitor_of_models_stays_in_the_operator_s_namespaces(render: Render) -> None:
+    monitor = _model_monitor(render, namespaces=["ml", "ml-prod"])
+
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["ml", "ml-prod"]}
+
+
+def test_the_monitor_of_models_carries_the_labels_that_a_prometheus_selects(
+    render: Render,
+) -> None:
+    values = {"enabled": True, "labels": {"release": "kube-prometheus-stack"}}
+
+    [monitor] = of_kind(render(modelMonitor=values), "PodMonitor")
+
+    assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "15s"
+
+
+def test_the_monitor_of_models_names_the_port_that_the_operator_injects(render: Render) -> None:
+    [endpoint] = _model_monitor(render)["spec"]["podMetricsEndpoints"]
+
+    assert endpoint["port"] == objects.METRICS_PORT_NAME
+    assert len(endpoint["port"]) <= 15  # Kubernetes takes no longer name

@@ -35,6 +35,9 @@ ANNOTATION_FENCE: Final = "tidegate.dev/lowered-rollout"
 # The way a revision is hashed (api.md, 2.3). It rises only when equal specs would hash differently.
 HASH_VERSION: Final = "1"
 
+# The port that Prometheus scrapes, by name in every pod. Kubernetes allows 15 characters.
+METRICS_PORT_NAME: Final = "tidegate-metric"
+
 # Every revision Service listens here, whatever the entry Service does: a route names two revisions
 # at once, and an edit of spec.service.port must not leave the older one unreachable.
 REVISION_SERVICE_PORT: Final = 80

@@ -1,12 +1,13 @@
 """Deployment and Service of a revision, as they are written.
 
 The pod template of a revision is the user's template plus what is injected here: two labels,
-identity variables, scrape annotations and a drain pause. It never changes after creation.
+identity variables, scrape annotations, named ports and a drain pause. It never changes after creation.
 Source: api.md, 2.3 and 2.6; architecture.md, 6.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tidegate import model
@@ -15,6 +16,7 @@ from tidegate.model import objects
 # A pod that is removed keeps answering for this long, so that endpoint controller, kube-proxy and
 # gateways stop sending to it before its server stops listening.
 DRAIN_SECONDS: Final = 10
+MAX_PORT: Final = 65535
 _DEFAULT_GRACE_SECONDS: Final = 30  # of Kubernetes, where the template names none
 
 
@@ -98,6 +100,13 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
         _with_drain(_with_identity(container, identity), seconds=drain_seconds)
         for container in _containers(pod, "containers")
     ]
+    annotations = {
+        **_scrape_annotations(spec.server),
+        **objects.mapping(own.get("annotations")),
+    }
+    if not pod.get("hostNetwork"):  # there each entry takes a port of the node, and may stand once
+        ports = {objects.METRICS_PORT_NAME: _metrics_port(annotations, server=spec.server)}
+        containers = with_named_ports(containers, ports)
     prepared = [_with_identity(c, identity) for c in _containers(pod, "initContainers")]
     return {
         **spec.template,
@@ -107,10 +116,7 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
                 **objects.mapping(own.get("labels")),
                 **objects.revision_selector(meta.name, revision=revision.hash),
             },
-            "annotations": {
-                **_scrape_annotations(spec.server),
-                **objects.mapping(own.get("annotations")),
-            },
+            "annotations": annotations,
         },
         "spec": {
             **pod,
@@ -118,6 +124,47 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
             **({"initContainers": prepared} if prepared else {}),
         },
     }
+
+
+def with_named_ports(
+    containers: Sequence[model.Document], ports: Mapping[str, int]
+) -> list[model.Document]:
+    """The containers with these ports by name; a name that is there already is left as it is.
+
+    A port is named in the container that declares its number, else in the first: all containers of a
+    pod share their ports, and a name is found in main containers only.
+    """
+    named = list(containers)
+    for name, number in ports.items():
+        if not named or _number_of(named, name):
+            continue
+        declaring = (at for at, it in enumerate(named) if number in _numbers(it))
+        chosen = next(declaring, 0)
+        own = objects.items(named[chosen].get("ports"))
+        port = {"name": name, "containerPort": number, "protocol": "TCP"}
+        named[chosen] = {**named[chosen], "ports": [*own, port]}
+    return named
+
+
+def _numbers(container: model.Document) -> set[int]:
+    ports = objects.items(container.get("ports"))
+    return {objects.whole(objects.at(port, "containerPort")) for port in ports}
+
+
+def _number_of(containers: Sequence[model.Json], name: str) -> int:
+    """The number of a named port, or 0."""
+    for container in containers:
+        for port in objects.items(objects.at(container, "ports")):
+            if objects.at(port, "name") == name:
+                return objects.whole(objects.at(port, "containerPort"))
+    return 0
+
+
+def _metrics_port(annotations: model.Document, *, server: model.Server) -> int:
+    """Where the annotation says, as a template may have its own; it is text there."""
+    text = objects.text(annotations.get("prometheus.io/port"))
+    valid = text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT
+    return int(text) if valid else server.metrics_port
 
 
 def _containers(pod: model.Document, member: str) -> list[model.Document]:

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import prometheus_client
 import pytest
 import yaml
 from evidence_build import CANDIDATE, STABLE
+from metric_source import pod_name
 from tests.cluster import gobuild
 from tests.cluster.progress import Progress
 
@@ -125,17 +127,19 @@ class _Handler(BaseHTTPRequestHandler):
 class Prometheus:
     """The process, and queries by other means than the adapter under test."""
 
-    def __init__(self, program: str, *, folder: Path, exporter: Exporter) -> None:
+    def __init__(
+        self, program: str, *, folder: Path, exporter: Exporter, config: dict[str, Any]
+    ) -> None:
         self.exporter = exporter
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._log = folder / "log"
-        config = folder / "prometheus.json"  # JSON is YAML
-        config.write_text(json.dumps(_config(exporter.address)))
+        file = folder / "prometheus.json"  # JSON is YAML
+        file.write_text(json.dumps(config))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     program,
-                    f"--config.file={config}",
+                    f"--config.file={file}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self.url.removeprefix('http://')}",
                 ],
@@ -226,41 +230,43 @@ def _config(exporter: str) -> dict[str, Any]:
         for name in NAMES
         for revision, pod in PODS
     ]
-    return {
-        "global": {"scrape_interval": f"{SCRAPE_SECONDS:g}s", "scrape_timeout": "1s"},
-        "scrape_configs": [
-            {"job_name": "pods", "static_configs": targets},
-            {
-                "job_name": "gateway",
-                "metrics_path": GATEWAY,
-                "static_configs": [{"targets": [exporter]}],
-                **_documented("metric_relabel_configs"),
-            },
-        ],
-    }
+    return every_second(
+        {"job_name": "pods", "static_configs": targets},
+        {
+            "job_name": "gateway",
+            "metrics_path": GATEWAY,
+            "static_configs": [{"targets": [exporter]}],
+            **yaml.safe_load((ROOT / "examples/prometheus/envoy-clusters.yaml").read_text()),
+        },
+    )
 
 
-def _documented(first: str) -> dict[str, Any]:
-    """The example of the documentation that begins with this word."""
-    page = (ROOT / "docs" / "how-to" / "prometheus.md").read_text()
-    examples = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
-    (wanted,) = [yaml.safe_load(it) for it in examples if it.startswith(first)]
-    return dict(wanted)
+def every_second(*jobs: dict[str, Any]) -> dict[str, Any]:
+    """A configuration that scrapes every second."""
+    interval = {"scrape_interval": f"{SCRAPE_SECONDS:g}s", "scrape_timeout": "1s"}
+    return {"global": interval, "scrape_configs": list(jobs)}
 
 
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes every second."""
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The pinned Prometheus."""
     if gobuild.go_version() is None:
         reason = "no prometheus: install Go, with which the pinned one is built"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    program = str(gobuild.ensure_program(gobuild.PROMETHEUS, Progress()))
+    return str(gobuild.ensure_program(gobuild.PROMETHEUS, Progress()))
+
+
+@contextmanager
+def running(
+    program: str, *, folder: Path, config: Callable[[str], dict[str, Any]]
+) -> Iterator[Prometheus]:
+    """A Prometheus with the configuration for an exporter at this address."""
     exporter = Exporter()
     thread = threading.Thread(target=exporter.serve_forever)
     thread.start()
-    started = Prometheus(program, folder=tmp_path_factory.mktemp("prometheus"), exporter=exporter)
+    started = Prometheus(program, folder=folder, exporter=exporter, config=config(exporter.address))
     try:
         wait_for(started.scrapes, what="the start of Prometheus")
         yield started
@@ -269,6 +275,32 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         exporter.shutdown()
         thread.join()
         exporter.server_close()
+
+
+@pytest.fixture(scope="module")
+def prometheus(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes every second."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    with running(program, folder=folder, config=_config) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def start(
+    program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[Prometheus]]:
+    """Starts a Prometheus with jobs of the test's own, made from the exporter's address."""
+
+    def started(
+        jobs: Callable[[str], list[dict[str, Any]]],
+    ) -> AbstractContextManager[Prometheus]:
+        return running(
+            program,
+            folder=tmp_path_factory.mktemp("prometheus"),
+            config=lambda address: every_second(*jobs(address)),
+        )
+
+    return started
 
 
 @pytest.fixture(scope="module")

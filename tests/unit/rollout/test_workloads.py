@@ -23,6 +23,7 @@ IDENTITY = [
     {"name": "TIDEGATE_REVISION", "value": "aaaaaaaaaa"},
 ]
 DRAIN = {"preStop": {"sleep": {"seconds": 10}}}
+METRIC = {"name": "tidegate-metric", "containerPort": 8082, "protocol": "TCP"}
 
 
 def deployment(
@@ -98,6 +99,7 @@ def test_the_deployment_is_complete() -> None:
                             "name": "server",
                             "image": "mlserver:1",
                             "env": IDENTITY,
+                            "ports": [METRIC],
                             "lifecycle": DRAIN,
                         }
                     ],
@@ -138,6 +140,71 @@ def test_labels_and_annotations_of_the_template_are_kept() -> None:
         "prometheus.io/path": "/metrics",
         "note": "x",
     }
+
+
+def _ports(template: model.Document) -> list[list[model.Json]]:
+    """The ports of each main container."""
+    rendered = deployment(template)
+    containers = objects.items(objects.at(rendered, "spec", "template", "spec", "containers"))
+    return [list(objects.items(objects.at(one, "ports"))) for one in containers]
+
+
+OWN = {"name": "metrics", "containerPort": 8082}
+METRIC_AT = [{**METRIC, "containerPort": number} for number in (9000, 8082)]
+
+
+@pytest.mark.parametrize(
+    ("case", "containers", "annotations", "ports"),
+    [
+        ("none declared", [{"name": "a"}, {"name": "b"}], {}, [[METRIC], []]),
+        (
+            "by a name of the user's",
+            [{"name": "a", "ports": [{"containerPort": 80}]}, {"name": "b", "ports": [OWN]}],
+            {},
+            [[{"containerPort": 80}], [OWN, METRIC]],
+        ),
+        (
+            "our name is taken",
+            [{"name": "a", "ports": [{**METRIC, "containerPort": 7}]}],
+            {},
+            [[{**METRIC, "containerPort": 7}]],
+        ),
+        (
+            "another port by annotation",
+            [{"name": "a", "ports": [OWN]}],
+            {"prometheus.io/port": "9000"},
+            [[OWN, METRIC_AT[0]]],
+        ),
+        (
+            "an annotation that is no port",
+            [{"name": "a"}],
+            {"prometheus.io/port": "http"},
+            [[METRIC_AT[1]]],
+        ),
+        (
+            "a port that does not exist",
+            [{"name": "a"}],
+            {"prometheus.io/port": "65536"},
+            [[METRIC_AT[1]]],
+        ),
+    ],
+)
+def test_the_port_of_the_metrics_has_a_name_in_every_pod(
+    case: str,
+    containers: list[model.Json],
+    annotations: dict[str, str],
+    ports: list[list[model.Json]],
+) -> None:
+    template: model.Document = {
+        "metadata": {"annotations": annotations},
+        "spec": {"containers": containers},
+    }
+
+    assert _ports(template) == ports, case
+
+
+def test_in_the_network_of_the_node_no_port_is_named() -> None:
+    assert _ports({"spec": {"hostNetwork": True, "containers": [{"name": "a"}]}}) == [[]]
 
 
 def test_pods_carry_no_role_so_that_promotion_touches_none() -> None:
