@@ -91,15 +91,26 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @pytest.fixture
 def scene(request: pytest.FixtureRequest, cluster: Cluster, client: Client) -> Iterator[Scene]:
-    """An empty namespace with a Tidegate in it; `@pytest.mark.replicas(n)` says how many copies."""
+    """An empty namespace with a Tidegate in it.
+
+    `@pytest.mark.replicas(n)` says how many copies, `@pytest.mark.sources(...)` names metric sources
+    that the test brings.
+    """
     marker = request.node.get_closest_marker("replicas")
     replicas = marker.args[0] if marker else 1
+    sources = request.node.get_closest_marker("sources")
     slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
     namespace = f"e2e-{slug[:22].strip('-')}-{uuid.uuid4().hex[:4]}"
     client.apply(NAMESPACE, {"metadata": {"name": namespace, "labels": _RESTRICTED}})
     history = History(client, namespace=namespace)
     try:
-        with installed(cluster, client, namespace=namespace, replicas=replicas) as operator:
+        with installed(
+            cluster,
+            client,
+            namespace=namespace,
+            replicas=replicas,
+            sources=sources.args if sources else (),
+        ) as operator:
             yield Scene(
                 client=client,
                 namespace=namespace,

@@ -146,9 +146,17 @@ class Operator:
 
 @contextmanager
 def installed(
-    cluster: Cluster, client: Client, *, namespace: str, replicas: int
+    cluster: Cluster,
+    client: Client,
+    *,
+    namespace: str,
+    replicas: int,
+    sources: Sequence[str] = (),
 ) -> Iterator[Operator]:
-    """Tidegate from its chart, restricted to one namespace and running in it."""
+    """Tidegate from its chart, restricted to one namespace and running in it.
+
+    `sources` are further metric sources: `prometheus-NAME` in the same namespace.
+    """
     operator = Operator(cluster=cluster, client=client, namespace=namespace, release=namespace)
     values = {
         "replicas": replicas,
@@ -163,7 +171,15 @@ def installed(
                 "url": cluster.prometheus_url,
                 "scrapeIntervalSeconds": 1,
                 "enforcesNamespace": True,
-            }
+            },
+            *(
+                {
+                    "name": name,
+                    "url": f"http://prometheus-{name}.{namespace}:9090",
+                    "scrapeIntervalSeconds": 1,
+                }
+                for name in sources
+            ),
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
     }

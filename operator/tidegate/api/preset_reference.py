@@ -11,8 +11,8 @@ from tidegate.evidence.terms import Identity, Selector
 _NOBODY = Identity(namespace="", name="", candidate="")
 _HEAD = """# Metric presets
 
-Which series a metric with `preset` reads, and where each kind of server listens. The operator adds `namespace`, `model_deployment` and `revision` to every
-selector; what the labels mean and where they come from stands in [Let Prometheus tell revisions apart](../how-to/prometheus.md). "No" says that the server
+Which series a metric with `preset` reads, and where each kind of server listens. The operator adds labels that name the revision to every selector,
+those that the metric source has; which ones these are stands in [Let Prometheus tell revisions apart](../how-to/prometheus.md). "No" says that the server
 exports nothing trustworthy: a metric that asks for it is refused with reason `UnsupportedByProvider`, and a spec without `analysis.metrics` leaves it out and
 says so in the Event `NotJudged` before the first step.
 

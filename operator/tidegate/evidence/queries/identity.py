@@ -4,7 +4,7 @@ A metric source is asked with `up`, which Prometheus makes itself for each targe
 labels only, so nothing that a model server exports can pass for one. The most trusted labels that
 `up` shows for stable name both revisions. A `pod` label, where there is one, must agree with them:
 with `honor_labels`, or with labels of pods that users write, `revision` alone may be a claim.
-Source: api.md, 8.2; ADR 0019.
+Source: api.md, 8.2; ADR 0010.
 """
 
 from __future__ import annotations
