@@ -141,7 +141,7 @@ def with_named_ports(
         declaring = (at for at, it in enumerate(named) if number in _numbers(it))
         chosen = next(declaring, 0)
         own = objects.items(named[chosen].get("ports"))
-        port = {"name": name, "containerPort": number, "protocol": "TCP"}
+        port: model.Document = {"name": name, "containerPort": number, "protocol": "TCP"}
         named[chosen] = {**named[chosen], "ports": [*own, port]}
     return named
 
