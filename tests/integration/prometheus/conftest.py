@@ -176,6 +176,10 @@ class Prometheus:
         wait_for(lambda: len(times()) == targets, what="a scrape of every target")
         return max(times())
 
+    def seen(self, promql: str) -> None:
+        """Wait until a query has an answer."""
+        wait_for(lambda: bool(self.query(promql)), what=f"an answer to {promql}")
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=DEADLINE_SECONDS)

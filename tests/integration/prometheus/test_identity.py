@@ -287,9 +287,7 @@ def test_labels_of_the_server_alone_are_no_identity(
     for revision, letter in PODS:
         own = f'namespace="nameless",revision="{revision}",model_deployment="{NAME}"'
         _export(prometheus, "nameless", revision, letter, own)
-    prometheus.scraped('job="nameless"', targets=1)
+    # Pods without a label that differs share their series, so a scrape of one may end the other's.
+    prometheus.seen(f'served_total{{revision="{STABLE}",job="nameless"}}')
 
-    found = prometheus.query(f'served_total{{revision="{STABLE}",job="nameless"}}')
-
-    assert found, "the server's labels are there"
     assert _probe(ask, "nameless").mode is None
