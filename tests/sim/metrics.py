@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from tidegate import ports
 from tidegate.model import IdentityMode
 
 _SELECTOR = re.compile(r"(?P<metric>[\w:]+)\{(?P<matchers>.*)\}\[(?P<range>\d+)s\]", re.DOTALL)
+_COUNT = re.compile(r"count by \(job\) \((?P<selector>.*)\)", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>(?:[^"\\]|\\.)*)"')
 EDGES = ("0.05", "0.1", "0.25", "0.5", "1.0", "+Inf")
 FAST_EDGE, SLOW_EDGE = 1, 4  # index of the first bucket that fast and slow requests fall into
@@ -166,10 +168,21 @@ class Prometheus:
         return ports.RawAnswer(result_type="matrix", result=result)
 
     def _newest(self, promql: str, *, at: float) -> ports.RawAnswer:
-        """The last sample of each series of any of the selectors."""
+        """The last sample of each series of any of the selectors; or how many there are by job."""
+        counted = _COUNT.fullmatch(promql)
+        if counted is not None:
+            return self._count(counted["selector"], at=at)
         found = {
             id(row["metric"]): {"metric": row["metric"], "value": row["values"][-1]}
             for selector in promql.split(" or ")
             for row in self.answer(f"{selector}[{LOOKBACK_SECONDS}s]", at=at).result
         }
         return ports.RawAnswer(result_type="vector", result=list(found.values()))
+
+    def _count(self, selector: str, *, at: float) -> ports.RawAnswer:
+        found = self._newest(selector, at=at).result
+        jobs = Counter(one["metric"]["job"] for one in found)
+        result = [
+            {"metric": {"job": job}, "value": [at, str(n)]} for job, n in sorted(jobs.items())
+        ]
+        return ports.RawAnswer(result_type="vector", result=result)

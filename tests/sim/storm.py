@@ -144,6 +144,7 @@ class Storm(Calm):
         super().__init__(dice)
         share = dice.choice((0.1, 0.2, 0.4))
         salt = dice.random()  # each kind has dice of its own: a new kind moves no other
+        self._query_dice = random.Random(f"{salt}/queries")
         own = {kind: _number(f"{salt}/{kind}") for kind in KINDS}
         drawn = {kind: _window(random.Random(own[kind])) for kind in KINDS if own[kind] < share}
         self.windows = {k: w for k, w in drawn.items() if only is None or k in only}
@@ -358,6 +359,14 @@ class Storm(Calm):
     # --- metrics ---------------------------------------------------------------------------------
 
     def on_query(self, process: Process) -> QueryPlan:
+        """Queries have dice of their own: how many there are moves no other fault."""
+        others, self.dice = self.dice, self._query_dice
+        try:
+            return self._query_plan()
+        finally:
+            self.dice = others
+
+    def _query_plan(self) -> QueryPlan:
         kind = self._strikes(*METRICS)
         match kind:
             case "prom_slow":

@@ -45,6 +45,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
         ],
         controller=doc.Controller(epoch=status.epoch),
+        evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
     )
     return document.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -236,6 +237,17 @@ def _last_rollout(it: model.LastRollout | None) -> doc.LastRollout | None:
     )
 
 
+def _preflight(it: model.Preflight) -> doc.Preflight:
+    return doc.Preflight(
+        metric=it.metric,
+        source=it.source,
+        reason=it.reason,
+        ready=it.ready,
+        message=it.message,
+        dry_run=it.dry_run,
+    )
+
+
 def _rejected(it: model.RejectedRevision) -> doc.RejectedRevision:
     return doc.RejectedRevision(
         revision=it.revision,
@@ -286,6 +298,7 @@ def _status(it: doc.Status) -> model.Status:
             for entry in it.retiring
         ),
         epoch=it.controller.epoch,
+        evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),
     )
 
@@ -426,6 +439,17 @@ def _model_last_rollout(it: doc.LastRollout | None) -> model.LastRollout | None:
         revision=it.revision,
         attempt=it.attempt,
         record=it.record,
+    )
+
+
+def _model_preflight(it: doc.Preflight) -> model.Preflight:
+    return model.Preflight(
+        metric=it.metric,
+        source=it.source,
+        reason=it.reason,
+        ready=it.ready,
+        message=it.message,
+        dry_run=it.dry_run,
     )
 
 

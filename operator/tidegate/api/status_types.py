@@ -86,6 +86,7 @@ StepState = Annotated[model.StepState, schema.LAX, _WORD]
 Waiting = Annotated[model.Waiting, schema.LAX, _WORD]
 Outcome = Annotated[model.Outcome, schema.LAX, _WORD]
 IdentityMode = Annotated[model.IdentityMode, schema.LAX, _WORD]
+PreflightReason = Annotated[model.PreflightReason, schema.LAX, _WORD]
 Result = Annotated[model.RolloutResult, schema.LAX, _WORD]
 
 
@@ -297,6 +298,19 @@ class Rollout(StatusPart):
     from_model_version: Line = Field(default="", description="Version of that revision's model.")
 
 
+class Preflight(StatusPart):
+    """Whether a metric could be judged, seen on stable."""
+
+    metric: Line = Field(description="Name of the metric.")
+    source: Line = Field(default="", description="Metric source that was asked.")
+    reason: PreflightReason = Field(description="What was found, as one word.")
+    ready: bool | None = Field(
+        default=None, description="Whether a candidate could be judged; absent: not known yet."
+    )
+    message: Text = Field(default="", description="What was asked and which part is missing.")
+    dry_run: bool = Field(default=False, description="The metric is reported, but never acts.")
+
+
 class HandledRequest(StatusPart):
     """Answer to the newest request annotation."""
 
@@ -404,6 +418,11 @@ class Status(StatusPart):
         RETIRING_MAX_ITEMS, "Revisions without traffic whose pods go soon.", **schema.ATOMIC_LIST
     )
     controller: Controller = Field(default=Controller(), description="The writer of this status.")
+    evidence: list[Preflight] = _listed(
+        METRICS_MAX_ITEMS,
+        "Whether stable shows the series of each metric.",
+        **schema.ATOMIC_LIST,
+    )
     conditions: Annotated[list[Condition], schema.Keyed("type")] = _listed(
         CONDITIONS_MAX_ITEMS, "Aspects of the state."
     )

@@ -325,7 +325,7 @@ class Case:
             identity = replace(identity, stable="")
         scrape = self.setting.scrape_of(metric)
         window = Window(start=at, end=at, scrape_interval_seconds=scrape)
-        absent = readings.presence(pieces.all, identity=identity, window=window)
+        absent = readings.presence(pieces.all, identity=identity, window=window, asked=pieces.asked)
         if absent is not None:
             return absent
         table = self._tables.get(metric.name)
@@ -335,6 +335,7 @@ class Case:
             step=step,
             since=at - metric.window_seconds,
             seconds=metric.window_seconds,
+            asked=pieces.asked,
         )
 
     def check(self, metric: model.Metric, *, value: float, at: float) -> None:

@@ -18,6 +18,7 @@ from tidegate.controller.analyst import Analyst
 from tidegate.controller.background import Background
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
+from tidegate.controller.preflight import Preflight
 from tidegate.controller.reconciler import Reconciler
 from tidegate.settings import Settings
 
@@ -100,6 +101,12 @@ def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
             recorder=parts.recorder,
         ),
         identities=Identities(
+            source=metrics,
+            clock=parts.clock,
+            sources=parts.settings.sources,
+            background=parts.background,
+        ),
+        preflight=Preflight(
             source=metrics,
             clock=parts.clock,
             sources=parts.settings.sources,

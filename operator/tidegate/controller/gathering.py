@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate import model
 from tidegate.controller.desk import Desk
 from tidegate.evidence.counts.intervals import MetricSeries
-from tidegate.evidence.counts.readings import counts_complement
+from tidegate.evidence.counts.readings import counts_complement, nothing_of
 from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.identity import unknown_identity
 from tidegate.evidence.queries.narrowing import Narrowing
@@ -22,11 +22,15 @@ Asked = Mapping[str, Wanted | Narrowing | Free] | Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pieces:
-    """Raw series of one metric: all and bad events of a ratio, or the buckets of a latency."""
+    """Raw series of one metric: all and bad events of a ratio, or the buckets of a latency.
+
+    `asked` says in words what the source was asked for.
+    """
 
     total: tuple[Series, ...] = ()
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
+    asked: str = ""
 
     def series(self, metric: model.Metric, *, scrape_seconds: float) -> MetricSeries:
         """The pieces as they are counted; with only a lower limit it is the others that count."""
@@ -76,10 +80,14 @@ class Gatherer:
                 return numbers
             if identity.candidate in numbers:
                 return numbers[identity.candidate]
-            return Problem(reason=Reason.NO_DATA, message="no value of the candidate revision")
+            message = nothing_of("candidate", of_other=bool(numbers), asked=wanted.words)
+            return Problem(reason=Reason.NO_DATA, message=message)
         free = asked[promql.CANDIDATE]
         assert isinstance(free, Free), free
-        return await self._desk.number(free.source, promql=free.promql, at=at)
+        found = await self._desk.number(free.source, promql=free.promql, at=at)
+        if isinstance(found, Problem) and found.reason is Reason.NO_DATA:
+            return replace(found, message=f"{found.message}; asked {free.words}")
+        return found
 
 
 def asked_by(metric: model.Metric, *, template: Template, identity: Identity) -> Asked:
@@ -104,7 +112,9 @@ def _pieces(
     bad = _bad(asked, total=total, found=found.get(promql.BAD, ()))
     if isinstance(bad, Problem):
         return bad
-    return Pieces(total=total, bad=bad, buckets=found.get(promql.BUCKETS, ()))
+    main = asked.get(promql.TOTAL) or asked[promql.BUCKETS]
+    assert isinstance(main, Wanted), main
+    return Pieces(total=total, bad=bad, buckets=found.get(promql.BUCKETS, ()), asked=main.words)
 
 
 def _bad(

@@ -17,6 +17,7 @@ from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
+from tidegate.controller.preflight import Preflight, Subject
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
@@ -64,6 +65,7 @@ class Observer:
         store: Store,
         analyst: Analyst,
         identities: Identities,
+        preflight: Preflight,
         probe: ports.ReadyProbe,
         clock: ports.Clock,
         settings: Settings,
@@ -73,6 +75,7 @@ class Observer:
         self._store = store
         self._analyst = analyst
         self._identities = identities
+        self._preflight = preflight
         self._probe = probe
         self._clock = clock
         self._settings = settings
@@ -105,6 +108,7 @@ class Observer:
             ready_url_warning=warning,
             identity=self._identity(key, seen, found),
             analysis=await self._analysis(seen, with_modes(found, seen.status.identity)),
+            preflight=self._preflight_of(key, seen, found, children),
             # Slow metrics may have taken seconds; times in status must not begin before the decision.
             now=self._clock.now(),
         )
@@ -121,6 +125,7 @@ class Observer:
         """The object is gone: free what was kept for it."""
         self._identities.forget(key)
         uid = self._uids.pop(key, None)
+        self._preflight.forget(key)
         if uid is not None:
             self._analyst.forget(uid)
 
@@ -342,6 +347,35 @@ class Observer:
         if rollout.split.candidate_percent == 0 or not request.events:
             return model.AnalysisState()
         return await self._analyst.state(request)
+
+    def _preflight_of(
+        self,
+        key: Key,
+        seen: model.Observation,
+        found: Mapping[str, Template],
+        children: _Children,
+    ) -> tuple[model.Preflight, ...] | None:
+        """What the looks beside the passes found of the revision that serves, if it has pods."""
+        stable, spec = seen.status.stable, seen.spec
+        pods = seen.revisions.get(stable.revision) if stable is not None else None
+        if spec is None or stable is None or pods is None or not pods.ready or seen.meta.deleting:
+            self._preflight.forget(key)
+            return None
+        service = objects.revision_object_name(seen.meta.name, revision=stable.revision)
+        subject = Subject(
+            namespace=seen.meta.namespace,
+            name=seen.meta.name,
+            uid=seen.meta.uid,
+            revision=stable.revision,
+            metrics=spec.analysis.metrics,
+            templates=with_modes(found, seen.status.identity),
+            server=spec.server.preset,
+            data_plane=spec.analysis.data_plane,
+            source=spec.analysis.source,
+            addresses=tuple(_ready_addresses(children.slices, service=service)),
+            urgent=_active(seen.status) is not None,
+        )
+        return self._preflight.newest(key, subject)
 
 
 def _active(status_: model.Status) -> model.Rollout | None:

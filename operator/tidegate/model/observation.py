@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tidegate.model.judgement import AnalysisState, SourceIdentity
 from tidegate.model.spec import Spec, Violation
-from tidegate.model.status import Revision, Role, Status
+from tidegate.model.status import Preflight, Revision, Role, Status
 
 
 class RequestKind(enum.StrEnum):
@@ -109,6 +109,7 @@ class Observation:
     `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
     it could not be asked although its pods are ready.
     `identity` says how metric sources were last seen to tell stable from other revisions.
+    `preflight` says of each metric whether stable shows its series; None before the first look.
     """
 
     now: datetime
@@ -124,6 +125,7 @@ class Observation:
     records: tuple[KeptRecord, ...] = ()
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)
+    preflight: tuple[Preflight, ...] | None = None
     ready_url_failure: str = ""
     ready_url_warning: str = ""
     identity: tuple[SourceIdentity, ...] = ()

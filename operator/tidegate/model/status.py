@@ -126,6 +126,32 @@ class Split:
 NO_TRAFFIC = Split(candidate_percent=0.0)
 
 
+class PreflightReason(enum.StrEnum):
+    """What a look for the series of stable found, long before there is a candidate."""
+
+    SERIES_FOUND = "SeriesFound"
+    NO_TRAFFIC = "NoTraffic"
+    SCRAPE_INTERVAL_DIFFERS = "ScrapeIntervalDiffers"
+    METRIC_MISSING = "MetricMissing"
+    LABELS_MISSING = "LabelsMissing"
+    SCRAPED_TWICE = "ScrapedTwice"
+    NOT_SCRAPED = "NotScraped"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    NO_SOURCE = "NoSource"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """Whether one metric could be judged: `ready` is None where nobody can tell yet."""
+
+    metric: str
+    source: str
+    reason: PreflightReason
+    ready: bool | None
+    message: str = ""
+    dry_run: bool = False
+
+
 class Waiting(enum.StrEnum):
     """Why a rollout stands still although time and evidence alone would not stop it."""
 
@@ -134,6 +160,7 @@ class Waiting(enum.StrEnum):
     INCONCLUSIVE = "Inconclusive"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     NO_DATA = "NoData"
+    EVIDENCE = "Evidence"
     CAPACITY = "Capacity"
     PODS_NOT_READY = "PodsNotReady"
     ROUTE_NOT_READY = "RouteNotReady"
@@ -266,4 +293,5 @@ class Status:
     rejected: tuple[RejectedRevision, ...] = ()
     retiring: tuple[Retiring, ...] = ()
     epoch: int = 0
+    evidence: tuple[Preflight, ...] = ()
     conditions: tuple[Condition, ...] = ()

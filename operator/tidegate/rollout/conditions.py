@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tidegate import model
+from tidegate.rollout import preflight
 from tidegate.rollout.turn import Turn, weight_text
 from tidegate.rollout.waiting import is_paused
 
@@ -75,6 +76,7 @@ def _with_numbers(turn: Turn) -> model.Status:
         message=_message(turn)[:LONGEST_MESSAGE],
         rollout=rollout,
         analysis=_results(turn),
+        evidence=preflight.rows(turn),
         stable=_counted(turn, status.stable),
         candidate=_counted(turn, status.candidate),
         previous=_counted(turn, status.previous),
@@ -225,6 +227,7 @@ def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
         _stalled(turn),
         _available(turn),
         _traffic_programmed(turn),
+        _evidence_ready(turn),
         _analysis_passing(turn),
         _promoted(turn),
         _paused(turn),
@@ -318,6 +321,20 @@ def _traffic_programmed(turn: Turn) -> _Finding:
         holds=False,
         reason="RouteNotProgrammed",
         message=f"{traffic.pending_reason}: {traffic.pending_message}".strip(": "),
+    )
+
+
+def _evidence_ready(turn: Turn) -> _Finding:
+    """Whether a candidate could be judged, as seen on stable; long before there is one."""
+    kind = "EvidenceReady"
+    if turn.seen.spec is not None and not turn.seen.spec.analysis.metrics:
+        return _Finding(type=kind, holds=True, reason="NoMetrics", message="no metric is judged")
+    row = preflight.worst(preflight.rows(turn))
+    if row is None:
+        reason = "NotLookedYet" if turn.stable else "NoStable"
+        return _Finding(type=kind, holds=None, reason=reason)
+    return _Finding(
+        type=kind, holds=row.ready, reason=row.reason, message=f"{row.metric}: {row.message}"
     )
 
 

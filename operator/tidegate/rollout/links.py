@@ -1,7 +1,7 @@
 """The chain of links that must hold before a candidate gets a weight (features.md, N8).
 
-No third revision in the way, pods ready, endpoints ready, model ready, target writable. Each link
-is a function named after what it finds; the first finding is what the rollout waits for.
+No third revision in the way, pods ready, endpoints ready, model ready, target writable, and, before
+the first weight, evidence within reach. Each link is a function named after what it finds; the first finding is what the rollout waits for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import waiting
+from tidegate.rollout import preflight, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import provider_for
 
@@ -40,6 +40,7 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
         or candidate_not_ready(turn, weight_percent)
         or model_not_ready(turn)
         or old_marker_present(turn)
+        or evidence_out_of_reach(turn)
     )
 
 
@@ -123,3 +124,19 @@ def old_marker_present(turn: Turn) -> Finding | None:
     return Finding(
         reason=model.Waiting.ROUTE_NOT_READY, message="the mark of an earlier rollback is removed"
     )
+
+
+def evidence_out_of_reach(turn: Turn) -> Finding | None:
+    """Stable shows no series of a metric, so the candidate could never be judged.
+
+    A candidate that has a weight, or one that people promote without analysis, is not held; nor is
+    one that nobody has looked for yet, or whose stable gets no requests.
+    """
+    rollout = turn.rollout
+    decided = rollout.skip_analysis or rollout.stage is model.Phase.PROMOTING
+    if decided or rollout.split.candidate_percent > 0 or not turn.stable:
+        return None
+    found = preflight.obstacle(preflight.rows(turn))
+    if found is None:
+        return None
+    return Finding(reason=model.Waiting.EVIDENCE, message=preflight.text(found))

@@ -13,6 +13,7 @@ PAUSES = frozenset(
         model.Waiting.SPEC_PAUSED,
         model.Waiting.INCONCLUSIVE,
         model.Waiting.METRICS_UNAVAILABLE,
+        model.Waiting.EVIDENCE,
     }
 )
 ANY = frozenset(model.Waiting)
@@ -26,6 +27,7 @@ EVENTS = {
     model.Waiting.CAPACITY: "CapacityWait",
     model.Waiting.ROUTE_NOT_READY: "RouteNotProgrammed",
     model.Waiting.METRICS_UNAVAILABLE: "NoData",
+    model.Waiting.EVIDENCE: "EvidenceNotReady",
 }
 
 
@@ -39,7 +41,10 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
         kept = replace(old, message=message)
         return turn.with_rollout(replace(rollout, waiting_for=kept))
     new = model.WaitingFor(reason=reason, since=turn.now, message=message)
-    turn = turn.with_rollout(replace(rollout, waiting_for=new))
+    # What stood still for a person or for metrics was no lack of progress.
+    rested = old is not None and old.reason in PAUSES and reason not in PAUSES
+    progress_at = turn.now if rested else rollout.progress_at
+    turn = turn.with_rollout(replace(rollout, waiting_for=new, progress_at=progress_at))
     if reason in EVENTS:
         turn = turn.warn(EVENTS[reason], message)
     return turn.say("Paused", message) if reason in PAUSES else turn

@@ -31,7 +31,7 @@ ALONE = Identity(namespace="ml", name="iris", candidate=CANDIDATE)
 )
 def test_presence(scrapes: dict[str, int], identity: Identity, reason: str | None) -> None:
     found = [series(revision, grows(by=1, scrapes=n)) for revision, n in scrapes.items()]
-    problem = readings.presence(found, identity=identity, window=WINDOW)
+    problem = readings.presence(found, identity=identity, window=WINDOW, asked="prom for x{}")
 
     assert (problem.reason if problem else None) == reason
 
@@ -39,7 +39,13 @@ def test_presence(scrapes: dict[str, int], identity: Identity, reason: str | Non
 def test_silence_is_no_request_in_any_recent_row_of_the_step() -> None:
     def silent(*requests: float, step: int = 0, since: float = 60.0) -> bool:
         rows = table(*(counts(n, 0, 10, 0) for n in requests))
-        args = {"metric": "error-ratio", "step": step, "since": since, "seconds": 60.0}
+        args = {
+            "metric": "error-ratio",
+            "step": step,
+            "since": since,
+            "seconds": 60.0,
+            "asked": "x",
+        }
         return readings.silence(rows, **args) is not None  # type: ignore[arg-type]
 
     assert silent(5, 0, 0)

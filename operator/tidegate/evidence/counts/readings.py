@@ -8,7 +8,7 @@ Source: evidence.md, 2.2, 2.4 and 13; api.md, 5.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate import model
@@ -37,36 +37,58 @@ class Shape:
 NO_SHAPE = Shape()
 
 
-def presence(series: Sequence[Series], *, identity: Identity, window: Window) -> Problem | None:
-    """Why the series of a metric say nothing about the present; None when they do."""
-    candidate = _absence(series, revision=identity.candidate, whose="candidate", window=window)
+def presence(
+    series: Sequence[Series], *, identity: Identity, window: Window, asked: str
+) -> Problem | None:
+    """Why the series of a metric say nothing about the present; None when they do.
+
+    `asked` says in words what the source was asked for.
+    """
+    candidate = _absence(series, identity.candidate, whose="candidate", window=window, asked=asked)
     if candidate is not None or not identity.stable:
         return candidate
-    return _absence(series, revision=identity.stable, whose="stable", window=window)
+    return _absence(series, identity.stable, whose="stable", window=window, asked=asked)
 
 
 def _absence(
-    series: Iterable[Series], *, revision: str, whose: str, window: Window
+    series: Sequence[Series], revision: str, *, whose: str, window: Window, asked: str
 ) -> Problem | None:
     newest = counters.newest(one for one in series if one.labels.get("revision") == revision)
     if newest is None:
         reason = Reason.NO_BASELINE if whose == "stable" else Reason.NO_DATA
-        return Problem(reason=reason, message=f"no series of the {whose} revision")
+        message = nothing_of(whose, of_other=bool(series), asked=asked)
+        return Problem(reason=reason, message=message)
     age = window.end - newest
     if age <= window.stale_after_seconds:
         return None
-    message = f"the newest sample of the {whose} revision is {age:.0f} s old"
+    message = f"the newest sample of the {whose} revision is {age:.0f} s old; asked {asked}"
     return Problem(reason=Reason.STALE, message=message)
 
 
+def nothing_of(whose: str, *, of_other: bool, asked: str) -> str:
+    """No series of a revision, and which part is missing by what there is of the other one."""
+    other = "stable" if whose == "candidate" else "candidate"
+    part = (
+        f"the {other} has some, so metric and labels are right: the pods of the {whose} are not"
+        " scraped, or got no request"
+        if of_other
+        else "condition EvidenceReady says which part is missing: the scrape of the pods, labels,"
+        " the metric or requests"
+    )
+    return f"no series of the {whose} revision; {part}; asked {asked}"
+
+
 def silence(
-    rows: Sequence[Row], *, metric: str, step: int, since: float, seconds: float
+    rows: Sequence[Row], *, metric: str, step: int, since: float, seconds: float, asked: str
 ) -> Problem | None:
     """The candidate got no request in any of the step's rows that end after an instant."""
     recent = [row.counts.get(metric) for row in rows if row.step == step and row.t1 > since]
     if not recent or any(counts is not None and counts.n_c > 0 for counts in recent):
         return None
-    message = f"the candidate got no requests in the last {seconds:.0f} s"
+    message = (
+        f"the candidate got no requests in the last {seconds:.0f} s: it has series, only traffic"
+        f" is missing; asked {asked}"
+    )
     return Problem(reason=Reason.NO_DATA, message=message)
 
 
@@ -85,7 +107,10 @@ def latency_shape(
     """
     candidate = identity.candidate
     if candidate and all(one.labels.get("revision") != candidate for one in buckets):
-        return Problem(reason=Reason.NO_DATA, message="no buckets of the candidate revision")
+        message = nothing_of(
+            "candidate", of_other=bool(buckets), asked=f"for {measure.histogram.metric}_bucket"
+        )
+        return Problem(reason=Reason.NO_DATA, message=message)
     edges = _common(buckets, identity=identity, unit_seconds=measure.unit_seconds)
     if len(edges) < MIN_COMMON_EDGES:
         message = f"{len(edges)} common bucket edges, {MIN_COMMON_EDGES} are needed"

@@ -77,13 +77,41 @@ def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
 
     Errors: a malformed row, or a target that was scraped twice.
     """
-    parsed: list[Series] = []
+    found = parsed(rows)
+    if isinstance(found, Problem):
+        return found
+    target = scraped_twice(found)
+    return _error(f"{target} is scraped more than once") if target else found
+
+
+def parsed(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
+    """Like `series_of`, but a target that was scraped twice is left to the caller."""
+    found: list[Series] = []
     for item in rows:
         series = _series(item)
         if isinstance(series, Problem):
             return series
-        parsed.append(series)
-    return _scraped_twice(parsed) or tuple(parsed)
+        found.append(series)
+    return tuple(found)
+
+
+def matrix(
+    result_type: str, *, result: Json, warnings: Sequence[str]
+) -> tuple[Series, ...] | Problem:
+    """All series of an answer that is one object's own; a vector has one sample each."""
+    if warnings:
+        return _partial(warnings)
+    if result_type == "vector" and _is_list(result):
+        return parsed([_as_row(item) for item in _items(result)])
+    if result_type != "matrix" or not _is_list(result):
+        return _error(f"expected a matrix, got {result_type or 'nothing'}")
+    return parsed(_items(result))
+
+
+def _as_row(item: Json) -> Json:
+    if not isinstance(item, Mapping):
+        return item
+    return {"metric": item.get("metric"), "values": [item.get("value")]}
 
 
 def numbers_of(rows: Sequence[Json]) -> Mapping[str, float] | Problem:
@@ -180,15 +208,15 @@ def _number(value: Json) -> float | Problem:
     return sample[1]
 
 
-def _scraped_twice(parsed: Sequence[Series]) -> Problem | None:
+def scraped_twice(series: Sequence[Series]) -> str:
+    """A target of which two series differ in nothing but who scraped it; empty without one."""
     seen: set[tuple[tuple[str, str], ...]] = set()
-    for series in parsed:
-        key = tuple(sorted(kv for kv in series.labels.items() if kv[0] not in _SCRAPER_LABELS))
+    for one in series:
+        key = tuple(sorted(kv for kv in one.labels.items() if kv[0] not in _SCRAPER_LABELS))
         if key in seen:
-            target = series.labels.get("pod") or series.labels.get("instance", "a target")
-            return _error(f"{target} is scraped more than once")
+            return one.labels.get("pod") or one.labels.get("instance", "a target")
         seen.add(key)
-    return None
+    return ""
 
 
 def _items(value: Json) -> Sequence[Json]:

@@ -68,6 +68,11 @@ class Wanted:
     scale: float = 1.0
 
     @property
+    def words(self) -> str:
+        """What is asked, of whom and for whom, for people."""
+        return f"{self.source} for {self.group.series([self.identity])}"
+
+    @property
     def group(self) -> Group:
         """What rollouts must have in common to share a query."""
         return Group(
@@ -98,15 +103,19 @@ class Group:
 
         It may return more than the members asked for: every combination of their names.
         """
-        asked = [owner for one in members for owner in identities.owners(one)]
-        matchers = (*identities.matchers(self.mode, asked), *self.matchers)
         if not self.aggregate:
-            return f"{self.metric}{{{','.join(matchers)}}}[{range_seconds}s]"
-        series = f"{self.metric}{{{','.join((*matchers, *identities.own_pods(self.mode)))}}}"
+            return f"{self.series(members)}[{range_seconds}s]"
+        series = self.series(members, more=identities.own_pods(self.mode))
         numbers = f"rate({series}[{self.window_seconds}s])" if self.counter else series
         return identities.aggregated(
             self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers
         )
+
+    def series(self, members: Sequence[Identity], *, more: Sequence[str] = ()) -> str:
+        """The selector of all members' series; `more` are further matchers."""
+        asked = [owner for one in members for owner in identities.owners(one)]
+        matchers = (*identities.matchers(self.mode, asked), *self.matchers, *more)
+        return f"{self.metric}{{{','.join(matchers)}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +124,11 @@ class Free:
 
     source: str
     promql: str
+
+    @property
+    def words(self) -> str:
+        """What is asked, and of whom, for people."""
+        return f"{self.source} for {self.promql}"
 
 
 def wanted(
