@@ -109,6 +109,7 @@ class World:
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
     analysis: model.AnalysisState = ADVANCE
+    preflight: tuple[model.Preflight, ...] | None = None
     request: model.Request | None = None
     violations: tuple[model.Violation, ...] = ()
     blocked: model.Violation | None = None
@@ -161,6 +162,7 @@ class World:
             records=tuple(map(_kept, self.records.values())),
             traffic=self.traffic,
             analysis=self.analysis,
+            preflight=self.preflight,
             ready_url_failure=self.ready_url_failure,
             ready_url_warning=self.ready_url_warning,
         )
