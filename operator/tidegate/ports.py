@@ -97,6 +97,28 @@ ENDPOINT_SLICE = Kind(
 HTTP_ROUTE = Kind(
     group="gateway.networking.k8s.io", version="v1", plural="httproutes", kind="HTTPRoute"
 )
+GATEWAY = Kind(group="gateway.networking.k8s.io", version="v1", plural="gateways", kind="Gateway")
+GATEWAY_CLASS = Kind(
+    group="gateway.networking.k8s.io",
+    version="v1",
+    plural="gatewayclasses",
+    kind="GatewayClass",
+    namespaced=False,
+)
+DEFINITION = Kind(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    kind="CustomResourceDefinition",
+    namespaced=False,
+)
+ACCESS_REVIEW = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    plural="subjectaccessreviews",
+    kind="SubjectAccessReview",
+    namespaced=False,
+)
 EVENT = Kind(group="events.k8s.io", version="v1", plural="events", kind="Event")
 LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 
@@ -109,6 +131,10 @@ class KubeApi(Protocol):
 
     async def serves(self, kind: Kind) -> Result[bool]:
         """Whether the API server knows this kind at this version (discovery, no rights needed)."""
+        ...
+
+    async def server_time(self) -> Result[datetime]:
+        """The API server's clock, to the second (no rights needed)."""
         ...
 
     async def get(self, kind: Kind, *, namespace: str, name: str) -> Result[Object | None]:

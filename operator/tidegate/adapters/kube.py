@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
@@ -53,6 +54,16 @@ class Kube:
             return found
         resources = (found.value or {}).get("resources") or []
         return ports.Ok(any(item.get("name") == kind.plural for item in resources))
+
+    async def server_time(self) -> ports.Result[datetime]:
+        """The API server's clock, to the second; no rights needed."""
+        request = http.Request(verb="server_time", method="GET", path="/version")
+        reply = await self._session.exchange(request)
+        if not isinstance(reply, http.Reply):
+            return reply
+        if reply.date is None:
+            return ports.Retryable(message="the answer has no Date")
+        return ports.Ok(reply.date)
 
     async def get(
         self, kind: ports.Kind, *, namespace: str, name: str

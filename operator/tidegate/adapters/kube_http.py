@@ -9,6 +9,8 @@ import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tidegate import ports
@@ -40,12 +42,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back. `document` is empty when the body was no JSON object."""
+    """What came back. `document` is empty when the body was no JSON object.
+
+    `date` is when the server says that it sent it.
+    """
 
     status: int
     document: ports.Object = field(default_factory=dict)
     complete: bool = True
     retry_after_seconds: float | None = None
+    date: datetime | None = None
 
 
 def root(kind: ports.Kind) -> str:
@@ -75,6 +81,7 @@ def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
         document=document if isinstance(document, dict) else {},
         complete=isinstance(document, dict),
         retry_after_seconds=_retry_after_seconds(headers),
+        date=_date(headers),
     )
 
 
@@ -113,6 +120,13 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Kubernetes sends whole seconds; a date, which HTTP allows too, is left to the back-off."""
     value = headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
 
 
 def _message(reply: Reply) -> str:

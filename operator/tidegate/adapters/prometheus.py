@@ -93,6 +93,24 @@ class PrometheusSources:
             source.close()
 
 
+class AnySource:
+    """One Prometheus that answers for every source, whatever its name."""
+
+    def __init__(self, url: str, *, clock: Clock, recorder: Recorder) -> None:
+        self._name = url
+        settings = MetricSourceSettings(name=url, url=url)
+        self._sources = PrometheusSources([settings], clock=clock, recorder=recorder)
+
+    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+        """Instant query at an explicit time; `source` only says who would have been asked."""
+        del source
+        return await self._sources.query(self._name, promql=promql, at=at)
+
+    def close(self) -> None:
+        """Free the connections."""
+        self._sources.close()
+
+
 class Breaker:
     """Stops asking a source that failed `BREAKER_FAILURES` times in a row, then tries once."""
 

@@ -121,6 +121,8 @@ async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespa
             return await kubectl.show_all(desk, namespace=wanted, output=arguments.output)
         case "history":
             return await kubectl.show_history(desk, target, output=arguments.output)
+        case "doctor":
+            return await _doctor(arguments, desk=desk, namespace=namespace)
         case "watch":
             return await kubectl.watch(desk, target, timeout_seconds=arguments.timeout)
         case name:
@@ -131,3 +133,26 @@ async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespa
                 reason=arguments.reason,
                 wait_seconds=arguments.wait,
             )
+
+
+async def _doctor(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespace: str) -> int:
+    # Its libraries take a while to import; no other command needs them.
+    from tidegate.adapters import telemetry  # noqa: PLC0415
+    from tidegate.adapters.prometheus import AnySource  # noqa: PLC0415
+    from tidegate.cli import doctor  # noqa: PLC0415
+
+    where = doctor.Where(
+        namespace=namespace,
+        name=arguments.name,
+        operator_namespace=arguments.operator_namespace,
+    )
+    url = arguments.prometheus.rstrip("/")
+    if not url:
+        return await doctor.examine(desk, where, output=arguments.output, metrics=None, url="")
+    if not url.startswith(("http://", "https://")):
+        raise CliError(f"--prometheus: {url!r} is no URL such as http://localhost:9090")
+    metrics = AnySource(url, clock=desk.clock, recorder=telemetry.Telemetry())
+    try:
+        return await doctor.examine(desk, where, output=arguments.output, metrics=metrics, url=url)
+    finally:
+        metrics.close()

@@ -14,6 +14,7 @@ from tidegate.cli import outcome, requests
 
 WAIT = "10s"
 WATCH_TIMEOUT = "1h"
+OPERATOR_NAMESPACE = "tidegate-system"
 EXIT_CODES = (
     (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted, equal, advance"),
     (outcome.NEGATIVE, "done, and the answer is no: invalid, refused, rolled back, different"),
@@ -63,6 +64,7 @@ def build(prog: str) -> Parser:
     _add_status(_command(commands, "status", "show ModelDeployments and their rollouts"))
     _add_watch(_command(commands, "watch", "follow a rollout to its end"))
     _add_history(_command(commands, "history", "show the records of ended rollouts"))
+    _add_doctor(_command(commands, "doctor", "find what would stop a rollout"))
     for kind in model.RequestKind:
         _add_request(_command(commands, str(kind), requests.SUMMARIES[kind]))
     return parser
@@ -187,6 +189,33 @@ def _add_history(parser: Parser) -> None:
         choices=("table", "json", "yaml"),
         default="table",
         help="table, json or yaml (default: table)",
+    )
+    _add_place(parser)
+
+
+def _add_doctor(parser: Parser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", default="", help="only this one (default: all)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FORM",
+        choices=("table", "json"),
+        default="table",
+        help="table or json (default: table)",
+    )
+    parser.add_argument(
+        "--prometheus",
+        metavar="URL",
+        default="",
+        help="ask this Prometheus for each metric, too (default: only what the operator found)",
+    )
+    parser.add_argument(
+        "--operator-namespace",
+        metavar="NAMESPACE",
+        default=OPERATOR_NAMESPACE,
+        help=f"where the operator runs (default: {OPERATOR_NAMESPACE})",
     )
     _add_place(parser)
 

@@ -115,7 +115,7 @@ class Preflight:
         sources: Mapping[str, MetricSourceSettings],
         background: Background,
     ) -> None:
-        self._source = source
+        self._looks = Looks(source=source, clock=clock, sources=sources)
         self._clock = clock
         self._sources = sources
         self._background = background
@@ -175,7 +175,7 @@ class Preflight:
         entry = self._entries[key]
         subject = entry.subject
         async with self._slots:
-            rows = await self._rows(subject)
+            rows = await self._looks.rows(subject)
         changed = rows != entry.rows
         entry.rows = rows
         entry.wait_seconds = self._wait_seconds(entry)
@@ -198,9 +198,23 @@ class Preflight:
         settings = self._sources.get(source)
         return settings.scrape_interval_seconds if settings else 15.0
 
-    # --- asking ----------------------------------------------------------------------------------
 
-    async def _rows(self, subject: Subject) -> tuple[model.Preflight, ...]:
+class Looks:
+    """One look at a time, by as many queries as it takes."""
+
+    def __init__(
+        self,
+        *,
+        source: ports.MetricSource,
+        clock: ports.Clock,
+        sources: Mapping[str, MetricSourceSettings],
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._sources = sources
+
+    async def rows(self, subject: Subject) -> tuple[model.Preflight, ...]:
+        """What its sources say of each metric now."""
         findings = [await self._finding(question) for question in subject.questions()]
         silent = any(it.row.reason is model.PreflightReason.NO_TRAFFIC for it in findings)
         seen = any(it.traffic for it in findings)

@@ -1,0 +1,295 @@
+"""`tidegate doctor`: everything that would stop a rollout, in one table.
+
+The operator's own findings stand in status; what only the cluster knows is asked here. Every check
+that needs a right which the caller lacks ends as unknown, never as a problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tidegate import model, ports
+from tidegate.api import convert, crdgen, templates
+from tidegate.cli import findings, outcome, render, views
+from tidegate.cli.findings import Finding, Grade
+from tidegate.cli.kubectl import Desk
+from tidegate.controller.preflight import Looks, Subject
+from tidegate.evidence.terms import Template
+from tidegate.evidence.verdict.templates import resolve_templates
+from tidegate.settings import MetricSourceSettings
+
+LEASE = "tidegate-controller"
+_SELECTOR = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller"
+_OF_CLUSTER, _OF_OPERATOR = "cluster", "operator"
+# (group, resource, verbs, whose): what the operator does, as the chart's roles allow it.
+RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("tidegate.dev", "modeldeployments", ("get", "list", "watch", "patch")),
+    ("tidegate.dev", "modeldeployments/status", ("patch",)),
+    ("tidegate.dev", "metrictemplates", ("get", "list", "watch")),
+    ("tidegate.dev", "rolloutrecords", ("get", "list", "watch", "create", "delete")),
+    ("apps", "deployments", ("get", "list", "watch", "create", "patch", "delete")),
+    ("", "services", ("get", "list", "watch", "create", "patch", "delete")),
+    ("discovery.k8s.io", "endpointslices", ("get", "list", "watch")),
+    ("", "pods", ("get", "list")),
+    ("events.k8s.io", "events", ("create", "patch")),
+)
+GATEWAY_RIGHTS = (
+    (
+        "gateway.networking.k8s.io",
+        "httproutes",
+        ("get", "list", "watch", "create", "patch", "delete"),
+    ),
+)
+_PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What is examined: one object or those of a namespace, and whose operator."""
+
+    namespace: str
+    name: str
+    operator_namespace: str
+
+
+async def examine(
+    desk: Desk, where: Where, *, output: str, metrics: ports.MetricSource | None, url: str
+) -> int:
+    """Print all findings; NEGATIVE when something stops rollouts.
+
+    With `metrics`, which asks the Prometheus at `url` for any source, the looks are made here too.
+    """
+    bodies = await _bodies(desk, where)
+    found = [*await _definitions(desk), *await _operator(desk, where)]
+    specs = {id(body): _spec(body) for body in bodies}
+    uses_gateway = [it for it in specs.values() if it is not None and it.traffic.gateway]
+    found += await _rights(desk, where, with_routes=bool(uses_gateway))
+    found += await _gateways(desk, where, specs=uses_gateway)
+    for body in bodies:
+        found += findings.of_object(views.read(body))
+        spec = specs[id(body)]
+        if metrics is not None and spec is not None:
+            found += await _looked_at(desk, body, spec, metrics=metrics, url=url)
+    _print(desk, found, output=output)
+    stopped = any(it.grade is Grade.PROBLEM for it in found)
+    return outcome.NEGATIVE if stopped else outcome.DONE
+
+
+def _print(desk: Desk, found: Sequence[Finding], *, output: str) -> None:
+    if output == "json":
+        desk.say(json.dumps({"findings": [it.document() for it in found]}, indent=2))
+        return
+    rows = [[it.check, it.of, str(it.grade), it.message] for it in found]
+    for line in render.table(["CHECK", "OF", "RESULT", "MESSAGE"], rows):
+        desk.say(line)
+    problems = sum(it.grade is Grade.PROBLEM for it in found)
+    desk.say(f"{problems} of {len(found)} checks would stop a rollout")
+
+
+async def _bodies(desk: Desk, where: Where) -> list[ports.Object]:
+    kind = ports.MODEL_DEPLOYMENT
+    listed = await desk.api.list_objects(kind, namespace=where.namespace, label_selector="")
+    if not isinstance(listed, ports.Ok):
+        if isinstance(listed, ports.Fatal) and listed.reason == "NotServed":
+            return []  # told by the check of the kinds
+        raise outcome.trouble(listed, doing="list ModelDeployments")
+    named = [it for it in listed.value if where.name in {"", it["metadata"]["name"]}]
+    if where.name and not named:
+        raise outcome.CliError(
+            f"there is no ModelDeployment {where.name} in namespace {where.namespace}: "
+            "check the name and -n; `tidegate status -A` shows all"
+        )
+    return sorted(named, key=lambda it: str(it["metadata"]["name"]))
+
+
+def _spec(body: ports.Object) -> model.Spec | None:
+    return convert.read_spec(body)[0]
+
+
+# --- the cluster ---------------------------------------------------------------------------------
+
+
+async def _definitions(desk: Desk) -> list[Finding]:
+    found = []
+    for wanted in crdgen.DEFINITIONS:
+        name = f"{wanted.resource.plural}.{crdgen.GROUP}"
+        read = await desk.api.get(ports.DEFINITION, namespace="", name=name)
+        if isinstance(read, ports.Ok):
+            found.append(findings.definition(wanted, read.value))
+        else:
+            found.append(findings.unknown("kinds", name, read.message))
+    return found
+
+
+async def _operator(desk: Desk, where: Where) -> list[Finding]:
+    server = await desk.api.server_time()
+    if isinstance(server, ports.Ok):
+        now = server.value
+        found = [findings.clocks(local=desk.clock.now(), server=now)]
+    else:
+        now = desk.clock.now()
+        found = [findings.unknown("clock", "API server", server.message)]
+    of = f"{where.operator_namespace}/{LEASE}"
+    lease = await desk.api.get_lease(namespace=where.operator_namespace, name=LEASE)
+    if isinstance(lease, ports.Ok):
+        return [*found, findings.leader(lease.value, of=of, now=now)]
+    return [*found, findings.unknown("operator", of, lease.message)]
+
+
+async def _rights(desk: Desk, where: Where, *, with_routes: bool) -> list[Finding]:
+    """What the operator's account may do in the examined namespace."""
+    account = await _account(desk, where)
+    if isinstance(account, Finding):
+        return [account]
+    rights = RIGHTS + (GATEWAY_RIGHTS if with_routes else ())
+    asked = [(group, kind, verb) for group, kind, verbs in rights for verb in verbs]
+    slots = asyncio.Semaphore(_PARALLEL)
+    answers = await asyncio.gather(
+        *(
+            _may(desk, slots, account=account, right=right, namespace=where.namespace)
+            for right in asked
+        )
+    )
+    failed = next((it for it in answers if isinstance(it, str)), None)
+    if failed is not None:
+        return [findings.unknown("rights", account, failed)]
+    denied = [
+        f"{verb} {kind}.{group}".rstrip(".")
+        for (group, kind, verb), allowed in zip(asked, answers, strict=True)
+        if not allowed
+    ]
+    return [findings.rights(denied, of=account, asked=len(asked))]
+
+
+async def _account(desk: Desk, where: Where) -> str | Finding:
+    """The user name of the operator's service account, by its Deployment."""
+    namespace = where.operator_namespace
+    listed = await desk.api.list_objects(
+        ports.DEPLOYMENT, namespace=namespace, label_selector=_SELECTOR
+    )
+    if not isinstance(listed, ports.Ok):
+        return findings.unknown("rights", namespace, listed.message)
+    if not listed.value:
+        message = "no Deployment of the operator there: name its --operator-namespace"
+        return findings.unknown("rights", namespace, message)
+    pod = listed.value[0]["spec"]["template"]["spec"]
+    return f"system:serviceaccount:{namespace}:{pod.get('serviceAccountName') or 'default'}"
+
+
+async def _may(
+    desk: Desk,
+    slots: asyncio.Semaphore,
+    *,
+    account: str,
+    right: tuple[str, str, str],
+    namespace: str,
+) -> bool | str:
+    """Whether the account may; a text says why that is not known."""
+    group, kind, verb = right
+    resource, _, subresource = kind.partition("/")
+    attributes = {"namespace": namespace, "group": group, "resource": resource, "verb": verb}
+    if subresource:
+        attributes["subresource"] = subresource
+    body: ports.Object = {
+        "apiVersion": ports.ACCESS_REVIEW.api_version,
+        "kind": ports.ACCESS_REVIEW.kind,
+        "metadata": {},
+        "spec": {"user": account, "resourceAttributes": attributes},
+    }
+    async with slots:
+        answer = await desk.api.create(ports.ACCESS_REVIEW, namespace="", body=body)
+    if not isinstance(answer, ports.Ok):
+        return answer.message
+    return bool((answer.value.get("status") or {}).get("allowed"))
+
+
+async def _gateways(desk: Desk, where: Where, *, specs: Sequence[model.Spec]) -> list[Finding]:
+    """The Gateways that routes attach to, and their classes; nothing where no spec names one."""
+    if not specs:
+        return []
+    served = await desk.api.serves(ports.HTTP_ROUTE)
+    if not isinstance(served, ports.Ok):
+        return [findings.unknown("gateway", "HTTPRoute", served.message)]
+    if not served.value:
+        message = "this cluster does not know HTTPRoute v1: install the Gateway API"
+        return [findings.problem("gateway", "HTTPRoute", message)]
+    parents = {
+        (parent.namespace or where.namespace, parent.name)
+        for spec in specs
+        if spec.traffic.gateway is not None
+        for parent in spec.traffic.gateway.parents
+    }
+    found, classes = [findings.ok("gateway", "HTTPRoute", "is served")], set()
+    for namespace, name in sorted(parents):
+        of = f"Gateway {namespace}/{name}"
+        read = await desk.api.get(ports.GATEWAY, namespace=namespace, name=name)
+        if not isinstance(read, ports.Ok):
+            found.append(findings.unknown("gateway", of, read.message))
+            continue
+        found.append(findings.gateway(read.value, of=of))
+        if read.value is not None:
+            classes.add(str(read.value["spec"]["gatewayClassName"]))
+    for name in sorted(classes):
+        of = f"GatewayClass {name}"
+        read = await desk.api.get(ports.GATEWAY_CLASS, namespace="", name=name)
+        if isinstance(read, ports.Ok):
+            found.append(findings.gateway_class(read.value, of=of))
+        else:
+            found.append(findings.unknown("gateway", of, read.message))
+    return found
+
+
+# --- metrics, asked from here --------------------------------------------------------------------
+
+
+async def _looked_at(
+    desk: Desk, body: ports.Object, spec: model.Spec, *, metrics: ports.MetricSource, url: str
+) -> list[Finding]:
+    """What the Prometheus at `url` says of each metric of the revision that serves."""
+    seen = views.read(body)
+    of, stable = f"{seen.meta.namespace}/{seen.meta.name}", seen.status.stable
+    if stable is None:
+        return [findings.unknown("evidence", of, "nothing serves yet, so nothing was asked")]
+    found = await _templates(desk, spec, namespace=seen.meta.namespace)
+    modes = {one.source: one.mode for one in seen.status.identity}
+    found = {
+        name: one
+        if one.mode is model.IdentityMode.GATEWAY
+        else replace(one, mode=modes.get(one.source, one.mode))
+        for name, one in found.items()
+    }
+    subject = Subject(
+        namespace=seen.meta.namespace,
+        name=seen.meta.name,
+        uid=seen.meta.uid,
+        revision=stable.revision,
+        metrics=spec.analysis.metrics,
+        templates=found,
+        server=spec.server.preset,
+        data_plane=spec.analysis.data_plane,
+        source=spec.analysis.source,
+    )
+    names = {template.source for template in found.values()} | {spec.analysis.source}
+    sources = {name: MetricSourceSettings(name=name, url=url) for name in names}
+    rows = await Looks(source=metrics, clock=desk.clock, sources=sources).rows(subject)
+    return findings.of_metrics(rows, of=f"{of} at {url}", by=url)
+
+
+async def _templates(desk: Desk, spec: model.Spec, *, namespace: str) -> Mapping[str, Template]:
+    """The template of each metric; one that cannot be read is told by the operator."""
+    kinds = {it.kind: it for it in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)}
+    read: dict[model.TemplateRef, Template] = {}
+    for reference in {it.template for it in spec.analysis.metrics if it.template is not None}:
+        kind = kinds[reference.kind]
+        where = namespace if kind.namespaced else ""
+        answer = await desk.api.get(kind, namespace=where, name=reference.name)
+        body = answer.value if isinstance(answer, ports.Ok) else None
+        template = templates.read_template(body)[0] if body is not None else None
+        if template is not None:
+            read[reference] = template
+    sources = {spec.analysis.source: True} | {it.source: True for it in read.values()}
+    resolved = resolve_templates(spec, find=read.get, sources=sources)
+    return {} if isinstance(resolved, tuple) else resolved
