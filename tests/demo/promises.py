@@ -97,6 +97,17 @@ def served_directly(view: View | None, *, seconds: float) -> Promise:
     )
 
 
+def evidence_in_reach(view: View | None, *, seconds: float) -> Promise:
+    """Before there is a candidate, it is known that one could be judged."""
+    kept = view is not None and view.evidence_ready and not view.candidate
+    said = view.evidence.split(":", 1)[0] if view is not None and view.evidence else "nothing"
+    return Promise(
+        text="EvidenceReady before the first canary",
+        kept=kept,
+        detail=f"{said} after {seconds:.0f} s of requests",
+    )
+
+
 def promoted(view: View | None, *, version: str, seconds: float) -> Promise:
     """The version is stable now, by its evidence."""
     kept = view is not None and (view.phase, view.stable) == ("Healthy", version)

@@ -23,6 +23,7 @@ _FIRST_LIMIT_SECONDS = 120.0
 _ROLLOUT_LIMIT_SECONDS = 180.0
 _SCALE_DOWN_LIMIT_SECONDS = 45.0
 _EXPOSURE_LIMIT_SECONDS = 60.0
+_EVIDENCE_LIMIT_SECONDS = 60.0
 _AGAIN_SECONDS = 10.0
 
 
@@ -74,6 +75,7 @@ class Story:
         kept = promises.served_directly(seen, seconds=self._scene.now() - began)
         self._recording.promises.append(kept)
         self._scene.start_users()
+        self._wait_for_evidence()
         self._scene.sleep(_QUIET_SECONDS)
 
     def _good_version(self) -> None:
@@ -146,6 +148,21 @@ class Story:
             deadline = self._scene.now() + _SCALE_DOWN_LIMIT_SECONDS
             while self._scene.now() < deadline and self._scene.pods(version=version):
                 self._scene.sleep(_LOOK_SECONDS)
+
+    def _wait_for_evidence(self) -> None:
+        """Until the operator has seen that a candidate could be judged, and say so."""
+        began = self._scene.now()
+        with self._bar() as bar:
+            bar.add_task("the operator looks for the series of v1", total=None)
+            while self._scene.now() < began + _EVIDENCE_LIMIT_SECONDS:
+                if (view := self._scene.latest) is not None and view.evidence_ready:
+                    break
+                self._scene.sleep(_LOOK_SECONDS)
+        view = self._scene.latest
+        line = timeline.evidence_line(view, began=self._recording.began)
+        self._console.print(line, overflow="ellipsis", no_wrap=True)
+        seconds = self._scene.now() - began
+        self._recording.promises.append(promises.evidence_in_reach(view, seconds=seconds))
 
     def _follow(
         self, version: str, *, until: Callable[[View], bool], limit_seconds: float

@@ -97,6 +97,16 @@ def summary(promises: Sequence[Promise]) -> Table:
     return table
 
 
+def evidence_line(view: View | None, *, began: float) -> Text:
+    """What the operator says of the series of the version that serves."""
+    text = Text(no_wrap=True)
+    if view is None:
+        return text
+    text.append(f"{clock(view.at - began):>5}  ", style="dim")
+    text.append("EvidenceReady", style="green" if view.evidence_ready else "yellow")
+    return text.append(f"  {' '.join(view.evidence.split()) or '-'}")
+
+
 def reason(view: View, *, width: int) -> str:
     """The operator's words, cut to the width."""
     whole = words(view)

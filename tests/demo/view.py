@@ -40,6 +40,8 @@ class View:
     metrics: tuple[Judged, ...]
     last_result: str
     rejected: tuple[str, ...]
+    evidence_ready: bool = False
+    evidence: str = ""
 
     @property
     def rolling(self) -> bool:
@@ -73,6 +75,8 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
     rollout = status.get("rollout", {})
     step = rollout.get("step", {}) if rollout.get("active") else {}
     generation = document["metadata"].get("generation", 0)
+    conditions = {it["type"]: it for it in status.get("conditions", ())}
+    evidence = conditions.get("EvidenceReady", {})
     return View(
         at=at,
         current=status.get("observedGeneration", 0) == generation,
@@ -89,6 +93,8 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
         metrics=tuple(_judged(metric) for metric in status.get("analysis", ())),
         last_result=status.get("lastRollout", {}).get("result", ""),
         rejected=tuple(entry["modelVersion"] for entry in status.get("rejectedRevisions", ())),
+        evidence_ready=evidence.get("status") == "True",
+        evidence=f"{evidence.get('reason', '')}: {evidence.get('message', '')}".strip(": "),
     )
 
 
