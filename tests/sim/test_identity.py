@@ -75,8 +75,8 @@ async def _nameless(run: Run) -> None:
     assert run.phase() not in OVER
     assert not status.get("identity")
     waits = facts.rollout(run.body)["waitingFor"]
-    assert waits["reason"] in {"NoData", "Inconclusive"}, waits
-    assert "labels that tell revisions apart" in waits["message"]
+    assert waits["reason"] == "Evidence", waits
+    assert waits["message"].startswith("LabelsMissing"), waits
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 

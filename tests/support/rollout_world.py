@@ -109,7 +109,7 @@ class World:
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
     analysis: model.AnalysisState = ADVANCE
-    preflight: tuple[model.Preflight, ...] | None = None
+    preflight: tuple[model.Preflight, ...] | None = ()
     request: model.Request | None = None
     violations: tuple[model.Violation, ...] = ()
     blocked: model.Violation | None = None

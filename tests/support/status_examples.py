@@ -143,6 +143,16 @@ FULL_STATUS = model.Status(
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
     epoch=12,
+    evidence=(
+        model.Preflight(
+            metric="error-ratio",
+            source="prometheus",
+            reason=model.PreflightReason.LABELS_MISSING,
+            ready=False,
+            message="prometheus has it of the pods, but not under the labels that name them",
+            dry_run=True,
+        ),
+    ),
     conditions=(
         model.Condition(
             type="Ready",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, zip_longest
@@ -147,14 +147,18 @@ class Preflight:
             self._background.spawn(self._look_for_ever(), name="preflight")
 
     async def _look_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(self._tick_seconds())
-            keys = self._due()
-            for key, changed in zip(
-                keys, await asyncio.gather(*map(self._look, keys)), strict=True
-            ):
-                if changed:
-                    self._background.wake(key)
+        try:
+            while True:
+                await self._clock.sleep(self._tick_seconds())
+                await self._look_at(self._due())
+        finally:
+            self._looking = False  # an error is reported, and the next pass begins again
+
+    async def _look_at(self, keys: Sequence[Key]) -> None:
+        changes = await asyncio.gather(*map(self._look, keys))
+        for key, changed in zip(keys, changes, strict=True):
+            if changed:
+                self._background.wake(key)
 
     def _tick_seconds(self) -> float:
         shortest = min((it.scrape_interval_seconds for it in self._sources.values()), default=15.0)
@@ -172,7 +176,9 @@ class Preflight:
 
     async def _look(self, key: Key) -> bool:
         """Look at one subject; True when something else was found than before."""
-        entry = self._entries[key]
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
         subject = entry.subject
         async with self._slots:
             rows = await self._looks.rows(subject)

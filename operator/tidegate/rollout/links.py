@@ -130,12 +130,15 @@ def evidence_out_of_reach(turn: Turn) -> Finding | None:
     """Stable shows no series of a metric, so the candidate could never be judged.
 
     A candidate that has a weight, or one that people promote without analysis, is not held; nor is
-    one that nobody has looked for yet, or whose stable gets no requests.
+    one whose stable gets no requests. For the first look it waits only so long.
     """
     rollout = turn.rollout
     decided = rollout.skip_analysis or rollout.stage is model.Phase.PROMOTING
     if decided or rollout.split.candidate_percent > 0 or not turn.stable:
         return None
+    if preflight.awaits_first_look(turn):
+        message = f"the first look for the series of {turn.stable} is still to come"
+        return Finding(reason=model.Waiting.EVIDENCE, message=message)
     found = preflight.obstacle(preflight.rows(turn))
     if found is None:
         return None

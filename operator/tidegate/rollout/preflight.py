@@ -24,6 +24,20 @@ HOLDING = frozenset(
 )
 
 
+# Looks are bounded, but nobody can promise that there is one; a rollout must not hang on that.
+FIRST_LOOK_SECONDS = 300.0
+
+
+def awaits_first_look(turn: Turn) -> bool:
+    """Nobody has looked yet, and soon somebody will: stable has pods that can be looked for."""
+    serving = turn.state_of(turn.stable)
+    if turn.seen.preflight is not None or turn.status.evidence:
+        return False
+    if not turn.spec.analysis.metrics or serving is None or not serving.ready:
+        return False
+    return (turn.now - turn.rollout.started_at).total_seconds() < FIRST_LOOK_SECONDS
+
+
 def rows(turn: Turn) -> tuple[model.Preflight, ...]:
     """The newest look, after a restart the last one that was written."""
     newest = turn.seen.preflight

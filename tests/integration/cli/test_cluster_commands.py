@@ -240,3 +240,86 @@ def test_missing_rights_are_named(namespace: Namespace, tmp_path: Path) -> None:
         assert (code, out) == (outcome.TROUBLE, "")
         assert "forbidden" in err
         assert "ask for the right named there" in err
+
+
+# --- doctor --------------------------------------------------------------------------------------
+
+
+def an_operator(space: Namespace, *, renewed: datetime) -> None:
+    """What an installation leaves behind, without anybody who runs."""
+    labels = {"app.kubernetes.io/name": "tidegate", "app.kubernetes.io/component": "controller"}
+    pod = {
+        "serviceAccountName": "tidegate",
+        "containers": [{"name": "controller", "image": "images.example.com/tidegate:1"}],
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "tidegate", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "tidegate-controller"},
+        "spec": {
+            "holderIdentity": "op-1",
+            "leaseDurationSeconds": 15,
+            "renewTime": renewed.isoformat(timespec="microseconds"),
+        },
+    }
+    for document in (deployment, lease):
+        space.kubectl("create", "-f", "-", document=document)
+
+
+def examined(space: Namespace) -> tuple[int, dict[str, list[dict[str, str]]]]:
+    """Exit code and findings by check."""
+    code, out, err = space.run("doctor", "iris", "-o", "json", "--operator-namespace", space.name)
+    assert not err
+    found: dict[str, list[dict[str, str]]] = {}
+    for it in json.loads(out)["findings"]:
+        found.setdefault(it["check"], []).append(it)
+    return code, found
+
+
+def test_doctor_says_what_would_stop_a_rollout_and_then_that_nothing_does(
+    namespace: Namespace,
+) -> None:
+    found_series = model.Preflight(
+        metric="error-ratio",
+        source="prometheus",
+        reason=model.PreflightReason.SERIES_FOUND,
+        ready=True,
+    )
+    namespace.write_status(dataclasses.replace(HEALTHY, evidence=(found_series,)))
+    code, found = examined(namespace)
+    assert code == outcome.NEGATIVE
+    assert {it["result"] for it in found["kinds"]} == {"ok"}
+    assert [it["result"] for it in found["clock"]] == ["ok"]
+    assert "nobody leads" in found["operator"][0]["message"]
+    assert found["rights"][0]["result"] == "unknown"
+
+    an_operator(namespace, renewed=datetime.now(UTC))
+    code, found = examined(namespace)
+    assert code == outcome.NEGATIVE
+    assert "op-1 leads" in found["operator"][0]["message"]
+    assert "may not get modeldeployments.tidegate.dev" in found["rights"][0]["message"]
+
+    account = f"--serviceaccount={namespace.name}:tidegate"
+    namespace.kubectl("create", "rolebinding", "all", "--clusterrole=cluster-admin", account)
+    code, found = examined(namespace)
+    assert code == outcome.DONE
+    assert {it["result"] for its in found.values() for it in its} == {"ok"}
+
+    lost = dataclasses.replace(
+        found_series, reason=model.PreflightReason.LABELS_MISSING, ready=False, message="no pod"
+    )
+    namespace.write_status(dataclasses.replace(HEALTHY, evidence=(lost,)))
+    code, found = examined(namespace)
+    assert code == outcome.NEGATIVE
+    assert found["evidence"][0]["message"] == "LabelsMissing: no pod"
+    described = namespace.kubectl("describe", "mdep/iris")
+    assert "LabelsMissing" in described

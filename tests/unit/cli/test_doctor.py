@@ -6,8 +6,10 @@ import asyncio
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import cli_world as world
@@ -27,6 +29,7 @@ FOUND = model.Preflight(
     message="prometheus has it",
 )
 SERVING = dataclasses.replace(world.HEALTHY, evidence=(FOUND,))
+ROOT = Path(__file__).resolve().parents[3]
 GATEWAY = {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "edge"}]}}
 
 
@@ -333,6 +336,26 @@ def test_traffic_that_is_still_to_come_and_dry_runs_stop_nothing() -> None:
 def test_an_unknown_name_is_trouble() -> None:
     with pytest.raises(outcome.CliError, match="there is no ModelDeployment rose"):
         examined(Cluster(iris()), name="rose")
+
+
+def test_the_rights_that_are_asked_for_are_those_of_the_chart() -> None:
+    """Those in the namespaces that it serves; the cluster's templates and the Lease stand apart."""
+    text = (ROOT / "charts/tidegate/templates/rbac.yaml").read_text(encoding="utf-8")
+    served = text[: text.index("name: {{ $name }}-leader")]
+    rule = re.compile(r"- apiGroups: \[(.*)\]\n  resources: \[(.*)\]\n  verbs: \[(.*)\]")
+    granted = {
+        (group.strip('"'), kind, verb)
+        for group, kinds, verbs in rule.findall(served)
+        for kind in kinds.split(", ")
+        for verb in verbs.split(", ")
+        if kind != "clustermetrictemplates"
+    }
+    asked = {
+        (group, kind, verb)
+        for group, kind, verbs in (*doctor.RIGHTS, *doctor.GATEWAY_RIGHTS)
+        for verb in verbs
+    }
+    assert asked == granted
 
 
 class Source:

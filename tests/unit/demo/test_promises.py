@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from demo_run import START, failure, look, second, step, users
 from tests.demo import promises
@@ -143,6 +145,18 @@ def test_rolled_back_means_rejected_and_the_old_version_serves(
 def test_the_first_version_is_served_directly() -> None:
     assert promises.served_directly(look(1.0), seconds=7.0).kept
     assert not promises.served_directly(look(1.0, phase="Initializing"), seconds=120.0).kept
+
+
+def test_evidence_is_in_reach_before_there_is_a_candidate() -> None:
+    ready = replace(look(1.0), evidence_ready=True, evidence="SeriesFound: error-ratio: found")
+    late = replace(
+        step(1.0, version="v2", weight=10), evidence_ready=True, evidence="SeriesFound: found"
+    )
+    assert promises.evidence_in_reach(ready, seconds=9.0).kept
+    assert promises.evidence_in_reach(ready, seconds=9.0).detail.startswith("SeriesFound after 9 s")
+    assert not promises.evidence_in_reach(replace(ready, evidence_ready=False), seconds=60.0).kept
+    assert not promises.evidence_in_reach(late, seconds=9.0).kept
+    assert not promises.evidence_in_reach(None, seconds=60.0).kept
 
 
 REJECTED = look(START + 5.0, phase="RolledBack", stable="v2")

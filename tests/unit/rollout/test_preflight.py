@@ -90,6 +90,34 @@ def test_what_may_be_judged_is_not_held(rows: tuple[model.Preflight, ...]) -> No
     assert weight(trying(*rows)) > 0
 
 
+def test_the_first_look_is_waited_for_but_not_for_ever() -> None:
+    world = World(preflight=None)
+    world.run_until(model.Phase.HEALTHY)
+    world.deploy(V2)
+    for _ in range(20):
+        world.tick(5.0)
+    assert weight(world) == 0
+    assert world.status.rollout is not None
+    assert world.status.rollout.waiting_for is not None
+    assert world.status.rollout.waiting_for.reason is model.Waiting.EVIDENCE
+    world.tick(preflight.FIRST_LOOK_SECONDS)
+    world.run_until(model.Phase.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+
+
+def test_without_pods_of_stable_nothing_could_be_looked_for() -> None:
+    """Then a candidate may be the only way out."""
+    world = World(preflight=None)
+    world.run_until(model.Phase.HEALTHY)
+    world.broken = frozenset({V1.hash})
+    world.revisions[V1.hash] = replace(world.revisions[V1.hash], ready=0)
+    world.deploy(V2)
+    for _ in range(5):
+        world.tick(5.0)
+    assert weight(world) > 0
+
+
 def test_a_promotion_without_analysis_is_not_held() -> None:
     world = trying(row(PreflightReason.NOT_SCRAPED))
     world.ask("promote-full", V2)
