@@ -80,7 +80,8 @@ def test_a_rejected_version_is_left_alone_when_it_is_asked_for_again(
 def test_it_keeps_its_promises_and_says_what_it_is(told: tuple[bool, str]) -> None:
     kept, text = told
     assert kept
-    assert text.count("│ kept │") == 9
+    assert text.count("│ kept │") == 10
+    assert "EvidenceReady" in text[: text.index("apply v2")]
     assert text.startswith("rehearsal")
     assert "played, in virtual time: API server, pods, Gateway, Prometheus" in text
     assert "25 % of its answers are errors, 50 % take 0.8 s longer" in text
