@@ -89,6 +89,9 @@ ROLLOUT_RECORD = Kind(
     group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutrecords", kind="RolloutRecord"
 )
 DEPLOYMENT = Kind(group="apps", version="v1", plural="deployments", kind="Deployment")
+CONTROLLER_REVISION = Kind(
+    group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"
+)
 SERVICE = Kind(group="", version="v1", plural="services", kind="Service")
 POD = Kind(group="", version="v1", plural="pods", kind="Pod")
 ENDPOINT_SLICE = Kind(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sim.bug import Bug
 from tests.sim.bugs_found import FOUND
+from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.crash import Mode
 
 BUGS = (
@@ -218,4 +219,5 @@ BUGS = (
         modes=(Mode.REFUSED,),
     ),
     *FOUND,
+    *REVISIONS,
 )

@@ -242,9 +242,16 @@ FOUND = (
     Bug(
         name="a spec that names an unknown source cannot be read (found by the simulator)",
         file="api/convert.py",
-        old="    return result if readable else None, found\n",
-        new="    return result if readable and not found else None, found\n",
+        old="    return result, name + found + more\n",
+        new="    return None if more else result, name + found + more\n",
         plays=("deleted_while_invalid",),
+        more=(
+            (
+                "controller/reading.py",
+                "        if frozen is None or not newest.blocked:",
+                "        if frozen is None or newest.blocked:",
+            ),
+        ),
     ),
     Bug(
         name="late pods go from a revision that is tried again (found by the simulator)",

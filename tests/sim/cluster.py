@@ -22,7 +22,12 @@ from tidegate.adapters import kube_http as http
 Key = tuple[str, str]
 PLAIN_KINDS = (ports.SERVICE, ports.ENDPOINT_SLICE, ports.LEASE, ports.POD, ports.EVENT)
 SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE)
-OTHER_KINDS = (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE, ports.ROLLOUT_RECORD)
+OTHER_KINDS = (
+    ports.METRIC_TEMPLATE,
+    ports.CLUSTER_METRIC_TEMPLATE,
+    ports.ROLLOUT_RECORD,
+    ports.CONTROLLER_REVISION,
+)
 NAMESPACES = ("models", "tidegate-system", "elsewhere")
 
 
@@ -344,6 +349,7 @@ class Cluster:
     ) -> Object:
         if old is not None:
             _refuse_new_finalizers(old, new)
+            _refuse_new_data(kind, old, new)
             new = _with_generation(old, new) if kind.plural in self._with_status else new
             if _same(old, new):
                 self._managed[old["metadata"]["uid"]] = managed
@@ -424,6 +430,12 @@ def _refuse_new_finalizers(old: Object, new: Object) -> None:
     if added:
         cause = {"reason": "FieldValueForbidden", "field": "metadata.finalizers"}
         raise RefusedError(422, "Invalid", "no new finalizers can be added", [cause])
+
+
+def _refuse_new_data(kind: ports.Kind, old: Object, new: Object) -> None:
+    if kind is ports.CONTROLLER_REVISION and old["data"] != new["data"]:
+        cause = {"reason": "FieldValueInvalid", "field": "data"}
+        raise RefusedError(422, "Invalid", "data: field is immutable", [cause])
 
 
 def _with_status_of(new: Object, old: Object) -> Object:

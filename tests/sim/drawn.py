@@ -50,10 +50,10 @@ class Plan:
     first: str = "good"  # what the first version is like
 
 
-def draw(dice: random.Random, rare: random.Random) -> Plan:
+def draw(dice: random.Random, rare: random.Random, revisions: random.Random) -> Plan:
     """A spec and a list of (seconds to wait before, act, argument).
 
-    `rare` has dice of its own, so that rare acts move no others.
+    `rare` and `revisions` have dice of their own, so that their acts move no others.
     """
     spec: dict[str, Any] = {
         "provider": dice.choice(("GatewayAPI", "GatewayAPI", "ReplicaRatio")),
@@ -73,6 +73,10 @@ def draw(dice: random.Random, rare: random.Random) -> Plan:
     spec["analysis"]["metrics"] = metrics = _metrics(rare, acts, first)
     if LATENCY in metrics:
         acts.insert(rare.randint(0, len(acts)), (20.0 * rare.random(), *LATENCY_ACT))
+    if revisions.random() < 0.25:
+        act, argument = revisions.choice(REVISION_ACTS)
+        at = revisions.randint(1, len(acts))
+        acts.insert(at, (20.0 * revisions.random(), act, argument))
     return Plan(spec, tuple(acts), first)
 
 
@@ -130,6 +134,18 @@ RARE_ACTS = (
     ("delete_stable", ""),
 )
 LATENCY_ACT = ("deploy", "sluggish")
+REVISION_ACTS = (
+    ("other_port", "9000"),
+    ("other_port", "7000"),
+    ("unreadable", "analysis"),
+    ("unreadable", "strategy"),
+    ("unreadable", "workload"),
+    ("unreadable", "server"),
+    ("unknown_field", ""),
+    ("change_in_place", ""),
+    ("empty_status", ""),
+    ("delete_frozen", ""),
+)
 
 
 class Script:
@@ -208,6 +224,51 @@ class Script:
         self._run.people.edit_part("analysis", source="nowhere")
         await asyncio.sleep(self._dice.choice((1.0, 15.0)))
         self._run.people.edit_spec({"analysis": good})
+
+    async def do_other_port(self, argument: str) -> None:
+        """A good version that listens elsewhere."""
+        port = int(argument)
+        container = {"name": "server", "image": "mlserver:1", "ports": [{"containerPort": port}]}
+        self._deployed += 1
+        version = f"good-{self._deployed}"
+        self._run.world.truths[version] = VERSIONS["good"]
+        body = self._run.body
+        if body is not None:
+            template = {"spec": {"containers": [container]}}
+            model = {"version": version, "uri": f"s3://models/iris/{version}"}
+            workload = {**body["spec"]["workload"], "template": template}
+            server = {"preset": "MLServer", "port": port}
+            self._run.people.edit_spec({"model": model, "server": server, "workload": workload})
+
+    async def do_unreadable(self, argument: str) -> None:
+        """A part of the spec that nobody can read, mended a while later."""
+        body = self._run.body
+        if body is None:
+            return
+        good = body["spec"][argument]
+        self._run.people.edit_spec({argument: "unreadable"})
+        await asyncio.sleep(self._dice.choice((1.0, 15.0, 40.0)))
+        self._run.people.edit_spec({argument: good})
+
+    async def do_unknown_field(self, _: str) -> None:
+        """A manifest of a newer release."""
+        self._run.people.edit_spec({"futureField": {"a": 1}})
+
+    async def do_change_in_place(self, _: str) -> None:
+        """Somebody sets another image on whatever runs."""
+        path = "/spec/template/spec/containers/0/image"
+        for name in self._deployments():
+            patch = [{"op": "replace", "path": path, "value": "other:2"}]
+            self._run.people.patch(ports.DEPLOYMENT, name, patch)
+
+    async def do_empty_status(self, _: str) -> None:
+        """As after a restore without status."""
+        self._run.people.patch_status({"op": "add", "path": "/status", "value": {}})
+
+    async def do_delete_frozen(self, _: str) -> None:
+        """All ControllerRevisions go: what runs says how it is made."""
+        for body in list(self._run.cluster.all(ports.CONTROLLER_REVISION)):
+            self._run.people.delete(ports.CONTROLLER_REVISION, body["metadata"]["name"])
 
     async def do_delete(self, _: str) -> None:
         self._run.people.delete(MD, NAME)
@@ -309,11 +370,11 @@ async def tend(run: Run) -> None:
 def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None = None) -> Scenario:
     """The play of this seed; `only` and `acts` narrow faults and people, for shrinking."""
     dice = random.Random(f"{seed}/plan")
-    plan = draw(dice, random.Random(f"{seed}/rare"))
+    plan = draw(dice, random.Random(f"{seed}/rare"), random.Random(f"{seed}/revisions"))
     if acts is not None:
         plan = replace(plan, acts=plan.acts[:acts])
     spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
-    spoils |= {act for act, _ in RARE_ACTS}
+    spoils |= {act for act, _ in (*RARE_ACTS, *REVISION_ACTS)}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 
     faults = tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows)

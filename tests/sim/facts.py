@@ -36,6 +36,7 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
         "hold",
     }
 )
+DEFAULT_PORT = 8080
 assert render.DRAIN_SECONDS  # the pods' drain is part of the world's contract
 
 
@@ -54,6 +55,18 @@ def condition(body: Object | None, kind: str) -> Object:
     """A condition of the status, or empty."""
     found = (it for it in status(body).get("conditions") or [] if it["type"] == kind)
     return next(found, {})
+
+
+def provider(body: Object | None) -> str:
+    """The data plane that a spec names, if it can be read so far."""
+    traffic = ((body or {}).get("spec") or {}).get("traffic")
+    return str(traffic.get("provider")) if isinstance(traffic, dict) else ""
+
+
+def replicas(body: Object) -> int:
+    """Pods that spec asks for; 1 where nobody can read it."""
+    workload = body["spec"].get("workload")
+    return int(workload.get("replicas", 1)) if isinstance(workload, dict) else 1
 
 
 def stable(body: Object | None) -> str:
@@ -105,6 +118,21 @@ def marker(body: Object | None) -> str:
 
 def revision_label(body: Object | None) -> str:
     return objects.label(body or {}, objects.LABEL_REVISION)
+
+
+def _ports(template: Object) -> list[Object]:
+    return [it for c in template["spec"]["containers"] for it in c.get("ports") or []]
+
+
+def named_port(template: Object, name: str) -> int:
+    """The number of a port that the pods name, or 0."""
+    return next((int(it["containerPort"]) for it in _ports(template) if it.get("name") == name), 0)
+
+
+def listens_on(template: Object) -> int:
+    """Where the server in these pods really listens: the port that its author declared."""
+    own = [it for it in _ports(template) if not str(it.get("name", "")).startswith("tidegate-")]
+    return int(own[0]["containerPort"]) if own else DEFAULT_PORT
 
 
 def passed(body: Object | None) -> list[bool]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts
+from tests.sim import facts, finds_revisions
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
 from tests.sim.finds_lease import (
@@ -416,44 +416,48 @@ def _found(play: Any, **options: Any) -> Scenario:
     )
 
 
-PLAYS = BY_NAME | {
-    scenario.name: scenario
-    for scenario in (
-        _found(slow_batches),
-        _found(fewer_replicas),
-        _found(judging_edited_with_fewer),
-        _found(data_stay_away),
-        _found(paused_at_hundred),
-        _found(paused_for_long),
-        _found(clock_back, make_nemesis=WrongClock),
-        _found(clock_ahead, make_nemesis=WrongClock),
-        _found(bounced_by_wrong_clock, make_nemesis=WrongClock),
-        _found(dated_by_nobody, make_nemesis=WrongClock),
-        _found(abort_forgotten, may_reject_good=True),
-        _found(deadline_without_route, may_reject_good=True),
-        _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),
-        _found(first_replaced_by_pods, make_nemesis=FirstServesUnseen),
-        _found(
-            taken_over_blindly,
-            make_nemesis=FollowerMissesRoutes,
-            replicas=2,
-            may_reject_good=True,
-        ),
-        _found(replaced_after_mark),
-        _found(deleted_while_invalid),
-        _found(aborted_while_invalid, may_reject_good=True),
-        replace(
-            BY_NAME["retried"],
-            name="retried_late",
-            make_nemesis=partial(Late, chooses=_takes_pods),
-            replicas=2,
-        ),
-        _found(there_and_back),
-        _found(first_replaced_slowly),
-        _found(renewed_too_late, make_nemesis=AnswersLate),
-        _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
-        _found(gone_unseen, make_nemesis=DeafToServices),
-        _found(deposed_within_an_action, make_nemesis=FreezesInAnAction, replicas=2),
-        _found(lost_at_start, make_nemesis=LosesFirstEvents),
-    )
-}
+PLAYS = (
+    BY_NAME
+    | finds_revisions.PLAYS
+    | {
+        scenario.name: scenario
+        for scenario in (
+            _found(slow_batches),
+            _found(fewer_replicas),
+            _found(judging_edited_with_fewer),
+            _found(data_stay_away),
+            _found(paused_at_hundred),
+            _found(paused_for_long),
+            _found(clock_back, make_nemesis=WrongClock),
+            _found(clock_ahead, make_nemesis=WrongClock),
+            _found(bounced_by_wrong_clock, make_nemesis=WrongClock),
+            _found(dated_by_nobody, make_nemesis=WrongClock),
+            _found(abort_forgotten, may_reject_good=True),
+            _found(deadline_without_route, may_reject_good=True),
+            _found(back_as_it_goes, make_nemesis=partial(Late, chooses=_deletes_pods), replicas=2),
+            _found(first_replaced_by_pods, make_nemesis=FirstServesUnseen),
+            _found(
+                taken_over_blindly,
+                make_nemesis=FollowerMissesRoutes,
+                replicas=2,
+                may_reject_good=True,
+            ),
+            _found(replaced_after_mark),
+            _found(deleted_while_invalid),
+            _found(aborted_while_invalid, may_reject_good=True),
+            replace(
+                BY_NAME["retried"],
+                name="retried_late",
+                make_nemesis=partial(Late, chooses=_takes_pods),
+                replicas=2,
+            ),
+            _found(there_and_back),
+            _found(first_replaced_slowly),
+            _found(renewed_too_late, make_nemesis=AnswersLate),
+            _found(frozen_at_acquisition, make_nemesis=FreezesAtAcquisition),
+            _found(gone_unseen, make_nemesis=DeafToServices),
+            _found(deposed_within_an_action, make_nemesis=FreezesInAnAction, replicas=2),
+            _found(lost_at_start, make_nemesis=LosesFirstEvents),
+        )
+    }
+)

@@ -53,6 +53,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         check=traffic_checks.creations_give_nothing,
     ),
     Invariant(
+        names=("I4",),
+        says="a Service sends to a port that is open in the pods it selects",
+        check=traffic_checks.ports_are_open,
+    ),
+    Invariant(
         names=("S11",),
         says="a revision that gets mirrored requests answers no user",
         check=traffic_checks.mirrors_answer_nobody,

@@ -109,8 +109,6 @@ class Judge:
         body = self._run.body
         if body is None:
             return
-        if self._stable_is_destroyed(body):
-            return
         require(not facts.holds_finalizer(body), "S10", "the finalizer is held at rest")
         require(not facts.rollout(body), "I3", "a rollout is active at rest")
         if facts.status(body)["phase"] == "Invalid":
@@ -122,17 +120,6 @@ class Judge:
         if stable:
             self._stable_serves(body, stable)
         self.covered[f"end {facts.status(body)['phase']}"] += 1
-
-    def _stable_is_destroyed(self, body: Object) -> bool:
-        """Somebody deleted what serves, and spec no longer has its template: it must be said."""
-        stable = facts.stable(body)
-        names = {it["metadata"]["name"] for it in self._owned(ports.DEPLOYMENT, body)}
-        gone = bool(stable) and f"{NAME}-{stable}" not in names
-        if not gone or "delete_stable" not in self._run.scenario.acts:
-            return False
-        available = facts.condition(body, "Available")
-        require(available.get("reason") == "StableUnavailable", "I4", f"says {available}")
-        return True
 
     def _no_quarrel_with_itself(self) -> None:
         """In calm weather nobody else writes, so nothing the operator writes is out of date."""
@@ -173,7 +160,7 @@ class Judge:
 
     def _stable_serves(self, body: Object, stable: str) -> None:
         cluster = self._run.cluster
-        replicas = body["spec"]["workload"]["replicas"]
+        replicas = facts.replicas(body)
         for deployment in self._owned(ports.DEPLOYMENT, body):
             hash_ = facts.revision_label(deployment)
             wanted = replicas if hash_ == stable else 0

@@ -13,8 +13,8 @@ from typing import Any
 
 from tidegate import model
 from tidegate.adapters import kube_http
-from tidegate.api import convert, record, revision, status
-from tidegate.controller import observer
+from tidegate.api import convert, frozen, record, revision, status
+from tidegate.controller import reading
 from tidegate.evidence.counts import history
 from tidegate.evidence.counts.readings import Shape
 from tidegate.revisions import state
@@ -110,11 +110,13 @@ def install() -> None:
     revision.revision_of = _by_identity("revision", revision.revision_of, _spec)
     status.write_status = _by_value(status.write_status)
     state.revision_state = _by_documents(state.revision_state)
-    observer.resolve_templates = _unless_referred(observer.resolve_templates)  # type: ignore[attr-defined]
+    reading.resolve_templates = _unless_referred(reading.resolve_templates)  # type: ignore[attr-defined]
     status.read_status = _by_identity("status", status.read_status, _itself)
     history.Past.table = _by_edges(history.Past.table)  # type: ignore[method-assign]
     kube_http.path = lru_cache(maxsize=4096)(kube_http.path)
     record.read_kept = _by_identity("record", record.read_kept, _itself)
+    frozen.read_revision = _by_identity("frozen revision", frozen.read_revision, _itself)
+    frozen.read_rollout = _by_identity("frozen rollout", frozen.read_rollout, _itself)
 
 
 install()

@@ -70,7 +70,7 @@ def require(holds: object, invariant: str, message: str) -> None:
 
 def provider(memory: Memory) -> str:
     """The data plane that the spec names."""
-    return str(((memory.body or {}).get("spec") or {}).get("traffic", {}).get("provider"))
+    return facts.provider(memory.body)
 
 
 # --- memory --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.sim.drawn import ACTS, LATENCY_ACT, RARE_ACTS
+from tests.sim.drawn import ACTS, LATENCY_ACT, RARE_ACTS, REVISION_ACTS
 from tests.sim.run import Result
 from tests.sim.storm import KINDS
 
@@ -65,9 +65,10 @@ VERDICTS = (
     "NoMetrics",
     "Saturated",
 )
+DRAWN_ACTS = (*ACTS, *RARE_ACTS, *REVISION_ACTS, LATENCY_ACT)
 REQUIRED = (
     *(f"fault {kind}" for kind in KINDS),
-    *(f"act {act} {argument}".strip() for act, argument in (*ACTS, *RARE_ACTS, LATENCY_ACT)),
+    *(f"act {act} {argument}".strip() for act, argument in DRAWN_ACTS),
     *(f"phase {transition}" for transition in TRANSITIONS),
     *(f"action {action}" for action in ACTIONS),
     *(f"verdict {verdict}" for verdict in VERDICTS),

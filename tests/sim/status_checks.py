@@ -107,7 +107,7 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     if not held_before or (change.new is not None and facts.holds_finalizer(change.new)):
         return
     stable = facts.stable(change.old)
-    provider = ((change.old or {}).get("spec") or {}).get("traffic", {}).get("provider")
+    provider = facts.provider(change.old)
     # Somebody may edit the route in the very moment in which the finalizer goes.
     touched_ago = memory.run.loop.time() - memory.run.people_touched_at
     lag_seconds = min(memory.run.nemesis.view_lag_seconds, LONGEST_LAG_SECONDS)

@@ -24,6 +24,7 @@ WRITABLE = {
     ports.EVENT,
     ports.LEASE,
     ports.ROLLOUT_RECORD,
+    ports.CONTROLLER_REVISION,
 }
 STORM_WRITES, STORM_SECONDS = 150, 60.0
 EXPOSED_SECONDS = 60.0
@@ -157,7 +158,7 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
         return
     body = memory.body
     gone = change.new is None or change.new["spec"]["replicas"] == 0
-    if body is None or not gone or body["spec"]["workload"]["replicas"] == 0:
+    if body is None or not gone or facts.replicas(body) == 0:
         return
     revision = facts.revision_label(change.old or change.new)
     require(revision != facts.stable(body), "I4", f"stable {revision} loses its pods")
@@ -188,7 +189,7 @@ def capacity_stays(memory: Memory, change: Change) -> None:
         for it in memory.run.cluster.all(ports.DEPLOYMENT)
         if chosen in {"", facts.revision_label(it)}
     ]
-    wanted = body["spec"]["workload"]["replicas"]
+    wanted = facts.replicas(body)
     if provider(memory) == "ReplicaRatio":
         require(sum(serving) >= wanted, "I4", f"{sum(serving)} of {wanted} pods are left to serve")
 
@@ -203,6 +204,24 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
     last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
     drained = memory.run.loop.time() - last
     require(drained >= DRAIN_SECONDS - 0.1, "I4", f"pods go {drained:.1f} s after their traffic")
+
+
+def ports_are_open(memory: Memory, change: Change) -> None:
+    """I4: whoever is sent to a pod by a Service finds somebody who listens."""
+    if not by_operator(change) or change.kind is not ports.SERVICE or change.new is None:
+        return
+    spec = change.new["spec"]
+    target = spec["ports"][0]["targetPort"]
+    for deployment in memory.run.cluster.all(ports.DEPLOYMENT):
+        pods = deployment["spec"]["template"]
+        labels = pods["metadata"]["labels"]
+        selected = all(labels.get(key) == value for key, value in spec["selector"].items())
+        if selected and deployment["spec"]["replicas"]:
+            number = facts.named_port(pods, target) if isinstance(target, str) else target
+            open_port = facts.listens_on(pods)
+            what = f"{change.new['metadata']['name']} sends to {target} ({number})"
+            where = f"{deployment['metadata']['name']} listens on {open_port}"
+            require(number == open_port, "I4", f"{what}, {where}")
 
 
 def mirrors_answer_nobody(_: Memory, change: Change) -> None:

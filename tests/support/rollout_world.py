@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tidegate import model
-from tidegate.model import actions
+from tidegate.model import actions, objects
 from tidegate.rollout import decide, duties
+from tidegate.traffic.provider import common_port
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -76,6 +77,7 @@ def make_spec(
             no_data_timeout_seconds=600.0,
             on_inconclusive=on_inconclusive,
             metrics=(metric,),
+            key="1-first",
         ),
         rollback=model.Rollback(),
         progress_deadline_seconds=progress_deadline_seconds,
@@ -123,6 +125,8 @@ class World:
     status_writes: int = 0
     records: dict[str, actions.CreateRecord] = field(default_factory=dict)
     keeps_records: bool = True
+    frozen: dict[str, model.FrozenRevision] = field(default_factory=dict)
+    frozen_rollouts: dict[str, model.FrozenRollout] = field(default_factory=dict)
 
     # --- people ----------------------------------------------------------------------------------
 
@@ -159,6 +163,8 @@ class World:
             blocked=self.blocked,
             request=self.request,
             revisions=dict(self.revisions),
+            frozen=dict(self.frozen),
+            frozen_rollouts=tuple(self.frozen_rollouts.values()),
             records=tuple(map(_kept, self.records.values())),
             traffic=self.traffic,
             analysis=self.analysis,
@@ -187,8 +193,10 @@ class World:
         if isinstance(action, actions.CreateRecord):
             assert action.last.record not in self.records, "a record is made once"
             self.records[action.last.record] = action
-        else:
+        elif isinstance(action, actions.DeleteRecord):
             del self.records[action.name]
+        else:
+            del self.frozen_rollouts[action.name]
 
     def tick(self, seconds: float = 1.0) -> actions.Decision:
         self.now += timedelta(seconds=seconds)
@@ -230,7 +238,10 @@ class World:
     def _do(self, action: actions.Action) -> None:
         self.writes.append(type(action).__name__)
         match action:
+            case actions.FreezeRollout() | actions.CorrectRevision():
+                self._freeze(action)
             case actions.CreateRevision():
+                self.frozen.setdefault(action.revision.hash, self.freeze(action.revision))
                 self.revisions[action.revision.hash] = model.RevisionState(
                     revision=action.revision,
                     wanted=action.replicas,
@@ -239,6 +250,7 @@ class World:
                     role=action.role,
                     created_at=self.now,
                     has_service=True,
+                    template_hash=action.revision.digest,
                 )
             case actions.Scale():
                 state = self.revisions[action.revision]
@@ -247,14 +259,43 @@ class World:
             case actions.SetRole():
                 state = self.revisions[action.revision]
                 self.revisions[action.revision] = replace(state, role=action.role)
+            case actions.NoteTemplate():
+                state = self.revisions[action.revision]
+                self.revisions[action.revision] = replace(state, made_with=action.template_hash)
             case actions.SetTraffic():
                 self._shift(action)
             case actions.DeleteRevision():
-                del self.revisions[action.revision]
+                self.revisions.pop(action.revision, None)
+                self.frozen.pop(action.revision, None)
             case actions.AddFinalizer():
                 self.finalizers = (*self.finalizers, duties.FINALIZER)
             case actions.RemoveFinalizer():
                 self.finalizers = tuple(f for f in self.finalizers if f != duties.FINALIZER)
+
+    def _freeze(self, action: actions.FreezeRollout | actions.CorrectRevision) -> None:
+        if isinstance(action, actions.CorrectRevision):
+            known = self.frozen[action.revision]
+            self.frozen[action.revision] = replace(known, server=action.server)
+            return
+        rollout = action.rollout
+        self.frozen_rollouts[rollout.id] = model.FrozenRollout(
+            name=rollout.id,
+            revision=rollout.revision.hash,
+            attempt=rollout.attempt,
+            from_revision=rollout.from_revision,
+            spec={"progressDeadline": "1m"},
+        )
+
+    def freeze(self, wanted: model.Revision) -> model.FrozenRevision:
+        """What the present spec makes of a revision."""
+        assert self.spec is not None
+        port = self.spec.service.target_port
+        return model.FrozenRevision(
+            revision=wanted,
+            model=self.spec.model,
+            server=self.spec.server,
+            port=model.PodPort(number=port, name=objects.PORT_NAME),
+        )
 
     def _shift(self, action: actions.SetTraffic) -> None:
         weights = {action.stable: action.split.stable_percent}
@@ -276,7 +317,13 @@ class World:
             lowered_rollout=action.fence or self.traffic.lowered_rollout,
             entry_exists=True,
             entry_revision=action.stable,
+            entry_port=self._entry_port(action),
         )
+
+    def _entry_port(self, action: actions.SetTraffic) -> str | int:
+        port = common_port([self.frozen[action.stable].port])
+        assert port is not None
+        return port
 
     def _pods_become_ready(self) -> None:
         for hash_, state in self.revisions.items():
@@ -303,4 +350,8 @@ def _kept(made: actions.CreateRecord) -> model.KeptRecord:
         revision=made.last.revision,
         attempt=made.last.attempt,
         finished_at=made.last.finished_at,
+        result=made.last.result,
+        by=made.last.by,
+        reason=made.last.reason,
+        model_version=made.rollout.revision.model_version if made.rollout else "",
     )

@@ -13,6 +13,8 @@ STABLE = "aaaaaaaaaa"
 CANDIDATE = "bbbbbbbbbb"
 THIRD = "cccccccccc"
 
+PORT = model.PodPort(number=8080, name=objects.PORT_NAME)
+
 META = model.ObjectMeta(
     namespace="ml", name="iris", uid="uid-1", generation=3, resource_version="100"
 )
@@ -64,6 +66,7 @@ def target(
     marker: str = "",
     ready_pods: Mapping[str, int] | None = None,
     entry_revision: str = STABLE,
+    ports: Mapping[str, model.PodPort] | None = None,
 ) -> provider.Target:
     """Traffic between stable and candidate; every pod of both is ready unless told otherwise."""
     return provider.Target(
@@ -73,6 +76,7 @@ def target(
         candidate=candidate,
         split=model.Split(candidate_percent=weight_percent),
         marker=marker,
+        ports={STABLE: PORT, CANDIDATE: PORT} if ports is None else ports,
         ready_pods={STABLE: 4, CANDIDATE: 4} if ready_pods is None else ready_pods,
         entry_revision=entry_revision,
     )

@@ -10,6 +10,7 @@ from tidegate import model
 from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
 from tidegate.evidence.verdict.templates import NOT_FOUND
+from tidegate.model import objects
 from tidegate.settings import MetricSourceSettings
 
 _NAME = re.compile(schema.DNS_LABEL)
@@ -38,6 +39,7 @@ def spec_violations(
     return (
         *_entry_service_taken(spec, body=body),
         *_port_not_declared(spec, given=given),
+        *_port_name_taken(spec),
         *_unsupported_by_provider(spec),
         *_source_unknown(spec, sources=sources),
     )
@@ -66,6 +68,19 @@ def _port_not_declared(spec: model.Spec, *, given: types.Spec) -> Iterable[model
         yield _missing_port("spec.service.targetPort", target, declared=declared)
 
 
+def _port_name_taken(spec: model.Spec) -> Iterable[model.Violation]:
+    """All Services target this name, so that it must say where requests go."""
+    named = [it for it in _port_entries(spec.template) if it.get("name") == objects.PORT_NAME]
+    if any(it.get("containerPort") != spec.service.target_port for it in named):
+        yield model.Violation(
+            path="spec.workload.template.spec.containers",
+            message=(
+                f"the port name {objects.PORT_NAME} is reserved for the port that answers requests "
+                f"({spec.service.target_port}): choose another name"
+            ),
+        )
+
+
 def _missing_port(path: str, port: int, *, declared: set[int]) -> model.Violation:
     ports = ", ".join(str(it) for it in sorted(declared))
     return model.Violation(
@@ -78,12 +93,15 @@ def _missing_port(path: str, port: int, *, declared: set[int]) -> model.Violatio
 
 
 def _declared_ports(template: model.Document) -> set[int]:
+    ports = (entry.get("containerPort") for entry in _port_entries(template))
+    return {port for port in ports if isinstance(port, int)}
+
+
+def _port_entries(template: model.Document) -> list[Mapping[str, Any]]:
     pod = mapping(template.get("spec"))
     # Long-running sidecars stand among the init containers.
     containers = [*_items(pod.get("containers")), *_items(pod.get("initContainers"))]
-    entries = [entry for container in containers for entry in _items(container.get("ports"))]
-    ports = (entry.get("containerPort") for entry in entries)
-    return {port for port in ports if isinstance(port, int)}
+    return [entry for container in containers for entry in _items(container.get("ports"))]
 
 
 def _items(value: object) -> list[Mapping[str, Any]]:

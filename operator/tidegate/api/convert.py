@@ -8,11 +8,10 @@ from typing import Any
 from tidegate import model
 from tidegate.api import analysis_types, checks, types, violations
 from tidegate.api.durations import seconds_of
-from tidegate.api.revision import canonical, mapping
+from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.evidence.queries import presets
-from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.settings import MetricSourceSettings
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
@@ -41,8 +40,9 @@ def read_spec(
 ) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
     """The spec with every default filled in, and all reasons why it cannot be carried out.
 
-    A spec that only names something that does not exist can be read all the same: what runs must
-    be watched, aborted and ended by it. Otherwise exactly one side is set.
+    A spec is given whenever it can be read at all, whatever else is wrong: what runs must be watched,
+    aborted and ended. Fields that are not known are left out of it and named with the reason
+    `UnknownField`.
     `sources` are the metric sources of the operator's settings by name; `None` (offline) accepts
     any name and assumes scrapes every 15 s.
 
@@ -51,14 +51,12 @@ def read_spec(
     """
     content = mapping(canonical(body))
     name = checks.name_violations(content)
-    spec = violations.parse(types.Spec, content.get("spec"), path="spec")
-    if isinstance(spec, tuple):
-        return None, name + spec
-    meta = read_meta(body)
-    result = _spec(spec, meta=meta, content=content, sources=sources)
-    found = name + checks.spec_violations(result, given=spec, body=content, sources=sources)
-    readable = all(violation.reason == NOT_FOUND for violation in found)
-    return result if readable else None, found
+    spec, found = violations.parse_known(types.Spec, content.get("spec"), path="spec")
+    if spec is None:
+        return None, name + found
+    result = _spec(spec, meta=read_meta(body), content=content, sources=sources)
+    more = checks.spec_violations(result, given=spec, body=content, sources=sources)
+    return result, name + found + more
 
 
 def read_meta(body: Mapping[str, Any]) -> model.ObjectMeta:
@@ -263,6 +261,7 @@ def _analysis(
         false_rollback=given.risk.false_rollback,
         false_promotion=given.risk.false_promotion,
         data_plane=given.data_plane or "",
+        key=analysis_key(given.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         metrics=tuple(
             _metric(it, window_seconds=window, min_requests=given.min_requests)
             for it in given.metrics

@@ -68,13 +68,18 @@ def read_kept(body: Mapping[str, Any]) -> model.KeptRecord | None:
         revision=spec.revision,
         attempt=spec.attempt,
         finished_at=spec.finished_at,
+        result=spec.result,
+        by=spec.by,
+        reason=spec.reason,
+        model_version=spec.model.version,
     )
 
 
 def slim_spec(spec: Mapping[str, Any]) -> Spec:
     """The members that are worth memory: those of `read_kept`."""
     kept = ("modelDeployment", "revision", "attempt", "result", "finishedAt")
-    return {name: spec[name] for name in kept if name in spec}
+    told = ("by", "reason", "model")
+    return {name: spec[name] for name in (*kept, *told) if name in spec}
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -28,14 +28,21 @@ def revision_of(body: Mapping[str, Any]) -> model.Revision:
     Source: api.md, 2.3, hash version 1.
     """
     content = {"model": _model(mapping(body)), "template": _template(mapping(body))}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    digest = hashlib.sha256(text.encode("ascii")).hexdigest()
+    digest = _digest(content)
     version = content["model"].get("version")
     return model.Revision(
         hash=digest[:DIGITS],
         digest=digest,
         model_version=version if isinstance(version, str) else "",
     )
+
+
+def analysis_key(given: Mapping[str, Any]) -> str:
+    """Names a way of judging by what the user wrote of `spec.analysis`, without defaults.
+
+    So neither a new field of a later release nor another spelling of a number changes it.
+    """
+    return f"{model.KEY_FORM}{_digest(canonical(given))[:DIGITS]}"
 
 
 def canonical(value: object, *, depth: int = 0) -> Any:
@@ -60,6 +67,11 @@ def canonical(value: object, *, depth: int = 0) -> Any:
             return [canonical(item, depth=depth + 1) for item in value]
         case _:
             return str(value)
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -12,10 +12,11 @@ from tidegate import model
 
 P = TypeVar("P", bound=pydantic.BaseModel)
 _SHOWN = 60
+UNKNOWN = "extra_forbidden"
 
 _MESSAGES = {
     "missing": "is required: add it",
-    "extra_forbidden": "is not known: remove it, or check its spelling and its indentation",
+    UNKNOWN: "is not known: remove it, or check its spelling and its indentation",
     "string_type": "must be a text: put it in quotes",
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
@@ -54,6 +55,41 @@ def parse(part: type[P], document: object, *, path: str) -> P | tuple[model.Viol
         return tuple(_violation(it, path=path) for it in details)
 
 
+def parse_known(
+    part: type[P], document: object, *, path: str
+) -> tuple[P | None, tuple[model.Violation, ...]]:
+    """The document as the given type without the fields that it does not have, and what is wrong.
+
+    An object of a newer release can be read so, as far as this one understands it. None where more
+    is wrong than unknown fields.
+    """
+    try:
+        return part.model_validate(document, by_alias=True, by_name=False), ()
+    except pydantic.ValidationError as error:
+        details = error.errors(include_url=False)
+    found = tuple(_violation(it, path=path) for it in details)
+    if any(one.blocks for one in found):
+        return None, found
+    known = document
+    for it in details:
+        known = _without(known, it["loc"])
+    # A rule of an object is judged only once its members are known, so more may come to light.
+    spec = parse(part, known, path=path)
+    return (None, (*found, *spec)) if isinstance(spec, tuple) else (spec, found)
+
+
+def _without(document: Any, location: tuple[int | str, ...]) -> Any:
+    """The document without the member at this place; itself where there is none."""
+    step, *rest = location
+    if isinstance(document, Mapping) and step in document:
+        if not rest:
+            return {key: value for key, value in document.items() if key != step}
+        return {**document, step: _without(document[step], tuple(rest))}
+    if isinstance(document, list) and isinstance(step, int) and rest and step < len(document):
+        return [*document[:step], _without(document[step], tuple(rest)), *document[step + 1 :]]
+    return document
+
+
 def joined(path: str, location: tuple[int | str, ...]) -> str:
     """A field path such as `spec.analysis.metrics[0].threshold`."""
     steps = (f"[{it}]" if isinstance(it, int) else f".{it}" for it in _fields(location))
@@ -75,7 +111,9 @@ def _violation(details: ErrorDetails, *, path: str) -> model.Violation:
     else:
         message = details["msg"]
     return model.Violation(
-        path=joined(path, details["loc"]), message=message + _given(details["input"])
+        path=joined(path, details["loc"]),
+        message=message + _given(details["input"]),
+        reason=model.UNKNOWN_FIELD if kind == UNKNOWN else "InvalidSpec",
     )
 
 

@@ -156,7 +156,7 @@ def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violati
         found.append(model.Violation(path="apiVersion", message=f"must be {_API_VERSION}"))
     if kind == "ModelDeployment":
         spec, refused = convert.read_spec(body)
-        return found + list(preset_violations(spec) if spec else refused)
+        return [*found, *refused, *(preset_violations(spec) if spec else ())]
     if not mapping(body.get("metadata")).get("name"):
         found.append(model.Violation(path="metadata.name", message="is required: add it"))
     if kind == ports.ROLLOUT_RECORD.kind:

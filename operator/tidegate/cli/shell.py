@@ -17,7 +17,12 @@ from tidegate.controller import engine, store, sweep, workqueue
 from tidegate.settings import Settings
 
 OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-LABELLED_KINDS = (ports.DEPLOYMENT, ports.SERVICE, ports.ENDPOINT_SLICE)
+LABELLED_KINDS = (
+    ports.DEPLOYMENT,
+    ports.CONTROLLER_REVISION,
+    ports.SERVICE,
+    ports.ENDPOINT_SLICE,
+)
 # Served where the Gateway API is installed; and records, which no rollout depends on.
 OPTIONAL_KINDS = (ports.HTTP_ROUTE, ports.ROLLOUT_RECORD)
 

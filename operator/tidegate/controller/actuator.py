@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from tidegate import model, ports
-from tidegate.api import record
+from tidegate.api import frozen, record
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
@@ -32,13 +32,14 @@ KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEP
 class Surroundings:
     """The live documents that the decision was made from; guards come from here.
 
-    Deployments and Services are those of the revisions, by revision hash.
+    Deployments, Services and ControllerRevisions are those of the revisions, by revision hash.
     """
 
     seen: model.Observation
     body: ports.Object
     deployments: Mapping[str, ports.Object]
     services: Mapping[str, ports.Object]
+    controller_revisions: Mapping[str, ports.Object]
     targets: Mapping[provider.Reference, ports.Object]
 
     @property
@@ -63,23 +64,40 @@ class Actuator:
         match action:
             case actions.CreateRevision():
                 return await self._create_revision(action, around)
+            case actions.CorrectRevision():
+                return await self._correct_revision(action, around)
             case actions.Scale():
                 return await self._scale(action, around)
             case actions.SetRole():
                 return await self._set_role(action, around)
+            case actions.NoteTemplate():
+                return await self._note_template(action, around)
             case actions.SetTraffic():
                 return await self._set_traffic(action, around)
             case actions.DeleteRevision():
                 return await self._delete_revision(action, around)
-            case actions.CreateRecord(last=last, rollout=rollout):
-                body = record.write_record(around.meta, last=last, rollout=rollout)
-                return await self._create(ports.ROLLOUT_RECORD, body, around)
-            case actions.DeleteRecord():
-                return await self._delete_record(action, around)
             case actions.AddFinalizer():
                 return await self._add_finalizer(around)
             case actions.RemoveFinalizer():
                 return await self._remove_finalizer(around)
+            case _:
+                return await self._write_down(action, around)
+
+    async def _write_down(
+        self, action: actions.FreezeRollout | actions.Bookkeeping, around: Surroundings
+    ) -> ports.Failure | None:
+        """What is created or deleted whole, and never changed."""
+        match action:
+            case actions.FreezeRollout(rollout=rollout):
+                body = frozen.write_rollout(around.meta, rollout, spec=around.body["spec"])
+                return await self._create(ports.CONTROLLER_REVISION, body, around)
+            case actions.CreateRecord(last=last, rollout=known):
+                body = record.write_record(around.meta, last=last, rollout=known)
+                return await self._create(ports.ROLLOUT_RECORD, body, around)
+            case actions.DeleteRecord(name=name):
+                return await self._delete_known(ports.ROLLOUT_RECORD, name, around)
+            case actions.DeleteFrozenRollout(name=name):
+                return await self._delete_known(ports.CONTROLLER_REVISION, name, around)
             case _:
                 assert_never(action)
 
@@ -88,38 +106,94 @@ class Actuator:
     async def _create_revision(
         self, action: actions.CreateRevision, around: Surroundings
     ) -> ports.Failure | None:
-        meta, spec = around.meta, around.seen.spec
+        """The ControllerRevision comes first: what runs can always be made again."""
+        spec = around.seen.spec
         assert spec is not None
-        deployment = render.render_deployment(
-            meta, spec, action.revision, replicas=action.replicas, role=action.role
-        )
-        service = render.render_service(meta, spec, action.revision, role=action.role)
+        made = await self._freeze(action.revision, around)
+        if not isinstance(made, model.FrozenRevision):
+            return made
         if action.revision.hash not in around.deployments:
+            deployment = render.render_deployment(
+                around.meta,
+                made,
+                replicas=action.replicas,
+                role=action.role,
+                progress_deadline_seconds=spec.progress_deadline_seconds,
+            )
             failure = await self._create(ports.DEPLOYMENT, deployment, around)
             if failure is not None:
                 return _blame_template(failure)
         if action.revision.hash not in around.services:
+            service = render.render_service(around.meta, made, entry=spec.service, role=action.role)
             return await self._create(ports.SERVICE, service, around)
         return None
+
+    async def _freeze(
+        self, revision: model.Revision, around: Surroundings
+    ) -> model.FrozenRevision | ports.Failure:
+        """The revision as it was frozen first; written down where that is not done yet."""
+        known = around.seen.frozen.get(revision.hash)
+        if known is None:
+            assert around.seen.spec is not None
+            known = render.freeze(around.meta, around.seen.spec, revision)
+        elif known.kept and revision.hash in around.deployments:
+            return known
+        name, namespace = _name(around, revision.hash), around.meta.namespace
+        kind = ports.CONTROLLER_REVISION
+        result: ports.Result[ports.Object] | ports.Result[ports.Object | None]
+        if known.kept:  # the store has it without the template
+            result = await self._api.get(kind, namespace=namespace, name=name)
+        else:
+            result = await self._created(kind, frozen.write_revision(around.meta, known), around)
+        if not isinstance(result, ports.Ok):
+            return result
+        found = frozen.read_revision(result.value) if result.value is not None else None
+        return found if found is not None else ports.Conflict(message=f"{name} is gone")
+
+    async def _correct_revision(
+        self, action: actions.CorrectRevision, around: Surroundings
+    ) -> ports.Failure | None:
+        """Its data cannot be changed, so another one takes its place.
+
+        Whoever is interrupted in between leaves a revision without one, which is adopted as it runs.
+        """
+        kind, name = ports.CONTROLLER_REVISION, _name(around, action.revision)
+        result = await self._api.get(kind, namespace=around.meta.namespace, name=name)
+        if not isinstance(result, ports.Ok):
+            return result
+        known = frozen.read_revision(result.value) if result.value is not None else None
+        if result.value is None or known is None:
+            return ports.Conflict(message=f"{name} is gone")
+        failure = await self._delete(kind, result.value["metadata"], around)
+        if failure is not None:
+            return failure
+        made = frozen.write_revision(around.meta, replace(known, server=action.server))
+        return await self._create(kind, made, around)
 
     async def _create(
         self, kind: ports.Kind, document: model.Document, around: Surroundings
     ) -> ports.Failure | None:
-        """Create; an object of that name that is already ours counts as created."""
+        result = await self._created(kind, document, around)
+        return None if isinstance(result, ports.Ok) else result
+
+    async def _created(
+        self, kind: ports.Kind, document: model.Document, around: Surroundings
+    ) -> ports.Result[ports.Object]:
+        """The object as created; one of that name that is already ours counts as created."""
         if not self._leading():
             return LEADERSHIP_LOST
         body = plain(document)
         namespace = around.meta.namespace
         result = await self._api.create(kind, namespace=namespace, body=body)
-        if not isinstance(result, ports.Conflict):
-            return self._took(kind, result)
-        name = body["metadata"]["name"]
-        existing = await self._api.get(kind, namespace=namespace, name=name)
-        if isinstance(existing, ports.Ok) and existing.value is not None:
-            if objects.is_controlled_by(existing.value, uid=around.meta.uid):
-                self._store.put_own_reply(kind, existing.value)
-                return None
-            return _name_conflict(kind, name)
+        if isinstance(result, ports.Conflict):
+            name = body["metadata"]["name"]
+            existing = await self._api.get(kind, namespace=namespace, name=name)
+            if isinstance(existing, ports.Ok) and existing.value is not None:
+                if not objects.is_controlled_by(existing.value, uid=around.meta.uid):
+                    return _name_conflict(kind, name)
+                result = ports.Ok(existing.value)
+        if isinstance(result, ports.Ok):
+            self._store.put_own_reply(kind, result.value)
         return result
 
     async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
@@ -151,6 +225,20 @@ class Actuator:
                 return failure
         return None
 
+    async def _note_template(
+        self, action: actions.NoteTemplate, around: Surroundings
+    ) -> ports.Failure | None:
+        deployment = around.deployments[action.revision]
+        note = {objects.ANNOTATION_TEMPLATE_HASH: action.template_hash}
+        annotations = {**(deployment["metadata"].get("annotations") or {}), **note}
+        operations: list[ports.Object] = [
+            # What was seen is noted, or nothing.
+            {"op": "test", "path": "/spec/template", "value": deployment["spec"]["template"]},
+            {"op": "add", "path": "/metadata/annotations", "value": annotations},
+        ]
+        name = _name(around, action.revision)
+        return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
+
     async def _patch_child(
         self, kind: ports.Kind, name: str, operations: list[ports.Object], around: Surroundings
     ) -> ports.Failure | None:
@@ -169,9 +257,11 @@ class Actuator:
     async def _delete_revision(
         self, action: actions.DeleteRevision, around: Surroundings
     ) -> ports.Failure | None:
+        # What makes the rest goes last: until then the revision is seen, and tried again.
         for kind, bodies in (
             (ports.SERVICE, around.services),
             (ports.DEPLOYMENT, around.deployments),
+            (ports.CONTROLLER_REVISION, around.controller_revisions),
         ):
             body = bodies.get(action.revision)
             if body is None:
@@ -184,11 +274,10 @@ class Actuator:
                 return await self._learned(kind, metadata["name"], failure, around)
         return None
 
-    async def _delete_record(
-        self, action: actions.DeleteRecord, around: Surroundings
+    async def _delete_known(
+        self, kind: ports.Kind, name: str, around: Surroundings
     ) -> ports.Failure | None:
-        kind, namespace = ports.ROLLOUT_RECORD, around.meta.namespace
-        body = self._store.get(kind, namespace=namespace, name=action.name)
+        body = self._store.get(kind, namespace=around.meta.namespace, name=name)
         if body is None:
             return None
         return await self._delete(kind, body["metadata"], around)
@@ -210,6 +299,7 @@ class Actuator:
             split=action.split,
             marker=action.marker,
             fence=action.fence,
+            ports=_live_ports(action, seen),
             ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
             entry_revision=seen.traffic.entry_revision,
         )
@@ -328,6 +418,13 @@ class Actuator:
             self._store.put_own_reply(kind, result.value)
             return None
         return result
+
+
+def _live_ports(action: actions.SetTraffic, seen: model.Observation) -> dict[str, model.PodPort]:
+    """Where stable, the candidate and whoever else has pods answer requests."""
+    busy = {hash_ for hash_, state in seen.revisions.items() if state.wanted or state.ready}
+    busy |= {action.stable, action.candidate}
+    return {hash_: one.port for hash_, one in seen.frozen.items() if hash_ in busy}
 
 
 def _documents(

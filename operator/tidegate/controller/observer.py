@@ -11,25 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
-from tidegate.api import convert, record, revision, status, templates
+from tidegate.api import convert, frozen, record, revision, status
 from tidegate.controller import ready_url
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analyst import AnalysisRequest, Analyst
 from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
 from tidegate.controller.preflight import Preflight, Subject
+from tidegate.controller.reading import SpecReader
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
-from tidegate.evidence.verdict.templates import Find, resolve_templates
 from tidegate.model import objects
-from tidegate.revisions import state
+from tidegate.revisions import render, state
 from tidegate.settings import Settings
 from tidegate.traffic.provider import Reference, provider_for
 
-TEMPLATE_KINDS = {
-    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-}
 BEFORE_TRAFFIC = frozenset({model.Phase.INITIALIZING, model.Phase.PENDING})
 
 
@@ -48,10 +45,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Children:
-    """Owned documents: Deployments and Services by revision hash, and all EndpointSlices."""
+    """Owned documents by revision hash; besides, what rollouts froze and all EndpointSlices."""
 
     deployments: Mapping[str, ports.Object]
     services: Mapping[str, ports.Object]
+    controller_revisions: Mapping[str, ports.Object]
     slices: Sequence[ports.Object]
 
 
@@ -78,7 +76,7 @@ class Observer:
         self._preflight = preflight
         self._probe = probe
         self._clock = clock
-        self._settings = settings
+        self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
         self._uids: dict[Key, str] = {}
 
@@ -117,6 +115,7 @@ class Observer:
             body=body,
             deployments=children.deployments,
             services=children.services,
+            controller_revisions=children.controller_revisions,
             targets=targets,
         )
         return Look(observation=seen, around=around)
@@ -142,56 +141,29 @@ class Observer:
         self, body: ports.Object, *, blocked: model.Violation | None
     ) -> tuple[model.Observation, Mapping[str, Template]]:
         """What the object itself says, and the templates of its metrics."""
-        meta = convert.read_meta(body)
-        spec, violations = convert.read_spec(body, sources=self._settings.sources)
-        found: Mapping[str, Template] = {}
-        if spec is not None:
-            found, unresolved = self._resolve(spec, meta.namespace)
-            violations += unresolved
+        meta, status_ = convert.read_meta(body), status.read_status(body.get("status"))
+        rollouts = self._frozen_rollouts(meta)
+        asked = self._reader.read(body, frozen=_stand_in(rollouts, status_))
         seen = model.Observation(
             now=self._clock.now(),
             epoch=self._epoch(),
             meta=meta,
-            status=status.read_status(body.get("status")),
-            spec=spec,
-            desired=revision.revision_of(body) if spec is not None else None,
-            violations=violations,
+            status=status_,
+            spec=asked.spec,
+            desired=revision.revision_of(body) if asked.spec is not None else None,
+            violations=tuple(one for one in asked.violations if one.blocks),
+            unknown_fields=tuple(one.path for one in asked.violations if not one.blocks),
             blocked=blocked,
             request=convert.read_request(body["metadata"].get("annotations")),
+            frozen_rollouts=rollouts,
         )
-        return seen, found
+        return seen, asked.templates
 
-    def _resolve(
-        self, spec: model.Spec, namespace: str
-    ) -> tuple[dict[str, Template], tuple[model.Violation, ...]]:
-        """Each metric by itself: one that cannot be read must not silence the others."""
-        found: dict[str, Template] = {}
-        find, sources = self._finder(namespace), self._enforcing()
-        resolved = resolve_templates(spec, find=find, sources=sources)
-        if not isinstance(resolved, tuple):
-            return dict(resolved), ()
-        for metric in spec.analysis.metrics:
-            alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
-            one = resolve_templates(alone, find=find, sources=sources)
-            found |= {} if isinstance(one, tuple) else one
-        return found, resolved
-
-    def _enforcing(self) -> dict[str, bool]:
-        """Which metric sources put a namespace on every query."""
-        return {name: it.enforces_namespace for name, it in self._settings.sources.items()}
-
-    def _finder(self, namespace: str) -> Find:
-        """Looks up the template behind a reference; a missing or unusable one is None."""
-
-        def find(reference: model.TemplateRef) -> Template | None:
-            kind = TEMPLATE_KINDS.get(reference.kind)
-            if kind is None:
-                return None
-            where = namespace if kind.namespaced else ""
-            body = self._store.get(kind, namespace=where, name=reference.name)
-            return templates.read_template(body)[0] if body is not None else None
-
-        return find
+    def _frozen_rollouts(self, meta: model.ObjectMeta) -> tuple[model.FrozenRollout, ...]:
+        bodies = self._store.owned(
+            ports.CONTROLLER_REVISION, namespace=meta.namespace, owner_uid=meta.uid
+        )
+        return tuple(one for one in map(frozen.read_rollout, bodies) if one is not None)
 
     # --- children --------------------------------------------------------------------------------
 
@@ -199,6 +171,7 @@ class Observer:
         return _Children(
             deployments=self._by_revision(ports.DEPLOYMENT, meta),
             services=self._by_revision(ports.SERVICE, meta),
+            controller_revisions=self._by_revision(ports.CONTROLLER_REVISION, meta),
             slices=self._store.labelled(
                 ports.ENDPOINT_SLICE, namespace=meta.namespace, model_deployment=meta.name
             ),
@@ -235,7 +208,10 @@ class Observer:
             if found is not None:
                 states[hash_] = found
         return replace(
-            seen, revisions=states, violations=(*seen.violations, *_collision(seen, states))
+            seen,
+            revisions=states,
+            frozen=_frozen(seen, children),
+            violations=(*seen.violations, *_collision(seen, states)),
         )
 
     async def _troubled_pods(
@@ -293,18 +269,23 @@ class Observer:
 
     async def _ready_url(self, seen: model.Observation, children: _Children) -> tuple[str, str]:
         """Why a candidate without traffic is not ready by its server's word, and why none is had."""
-        rollout, spec = _active(seen.status), seen.spec
-        if spec is None or rollout is None or not spec.server.ready_path:
+        rollout = _active(seen.status)
+        made = seen.frozen.get(rollout.revision.hash) if rollout is not None else None
+        if made is None or rollout is None or not made.server.ready_path:
             return "", ""
         if rollout.stage not in BEFORE_TRAFFIC:
             return "", ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
         addresses = _ready_addresses(children.slices, service=service)
-        port, path = spec.server.port, spec.server.ready_path
+        deployment = children.deployments.get(rollout.revision.hash)
+        template = objects.at(deployment, "spec", "template")
+        port, path = made.server.port, made.server.ready_path
         answers = await asyncio.gather(
             *(self._probe.check(address=it, port=port, path=path) for it in addresses)
         )
-        return ready_url.findings(dict(zip(addresses, answers, strict=True)), spec=spec)
+        return ready_url.findings(
+            dict(zip(addresses, answers, strict=True)), path=path, template=template
+        )
 
     def _identity(
         self, key: Key, seen: model.Observation, found: Mapping[str, Template]
@@ -378,6 +359,18 @@ class Observer:
         return self._preflight.newest(key, subject)
 
 
+def _stand_in(
+    rollouts: Sequence[model.FrozenRollout], status_: model.Status
+) -> model.FrozenRollout | None:
+    """The newest spec that was ever carried out: the last rollout's, or an earlier one's.
+
+    An earlier one is all there is while the last is being written down.
+    """
+    last = status_.rollout.id if status_.rollout is not None else ""
+    by_name = {one.name: one for one in rollouts}
+    return by_name.get(last) or (rollouts[-1] if rollouts else None)
+
+
 def _active(status_: model.Status) -> model.Rollout | None:
     rollout = status_.rollout
     return rollout if rollout is not None and rollout.active else None
@@ -387,6 +380,21 @@ def _references(seen: model.Observation) -> tuple[Reference, ...]:
     if seen.spec is None:
         return ()
     return provider_for(seen.spec.traffic.provider).references(meta=seen.meta, spec=seen.spec)
+
+
+def _frozen(seen: model.Observation, children: _Children) -> Mapping[str, model.FrozenRevision]:
+    """What makes and reads each revision: as frozen, else as it runs."""
+    read = map(frozen.read_revision, children.controller_revisions.values())
+    known = {one.revision.hash: one for one in read if one is not None}
+    if seen.spec is not None:
+        for hash_ in children.deployments.keys() - known.keys():
+            known[hash_] = render.adopt(
+                seen.meta,
+                children.deployments[hash_],
+                service=children.services.get(hash_),
+                server=seen.spec.server,
+            )
+    return known
 
 
 def _collision(

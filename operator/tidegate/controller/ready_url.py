@@ -8,23 +8,25 @@ from tidegate import model, ports
 from tidegate.model import objects
 
 
-def findings(answers: Mapping[str, ports.ReadyAnswer], *, spec: model.Spec) -> tuple[str, str]:
+def findings(
+    answers: Mapping[str, ports.ReadyAnswer], *, path: str, template: model.Json
+) -> tuple[str, str]:
     """Why the model is not ready, and why its pods could not be asked; empty where neither holds.
 
-    `answers` by the address of a pod that kubelet calls ready. Only a pod that answers speaks
+    `answers` by the address of a pod that kubelet calls ready, `template` is that of the pods. Only a pod that answers speaks
     against its model. A refused connection does, too, where kubelet asks nobody: then ready only
     means started, and a server that still loads its model does not listen.
     """
     for address, answer in answers.items():
-        of_pod = f"{spec.server.ready_path} of pod {address}"
+        of_pod = f"{path} of pod {address}"
         match answer:
             case ports.NotReady(message=message):
                 return f"{of_pod}: {message}", ""
-            case ports.Unreachable(message=message, refused=True) if not _probed(spec):
+            case ports.Unreachable(message=message, refused=True) if not _probed(template):
                 return f"{of_pod}: {message}, {_NOBODY_LISTENS}", ""
             case _:
                 pass
-    return "", _unreachable(answers, spec=spec)
+    return "", _unreachable(answers, path=path)
 
 
 _NOBODY_LISTENS = (
@@ -33,17 +35,17 @@ _NOBODY_LISTENS = (
 )
 
 
-def _probed(spec: model.Spec) -> bool:
+def _probed(template: model.Json) -> bool:
     """True if kubelet asks a container before it calls the pod ready."""
-    containers = objects.items(objects.at(spec.template, "spec", "containers"))
+    containers = objects.items(objects.at(template, "spec", "containers"))
     return any(objects.at(container, "readinessProbe") for container in containers)
 
 
-def _unreachable(answers: Mapping[str, ports.ReadyAnswer], *, spec: model.Spec) -> str:
+def _unreachable(answers: Mapping[str, ports.ReadyAnswer], *, path: str) -> str:
     for address, answer in answers.items():
         if isinstance(answer, ports.Unreachable):
             return (
-                f"{spec.server.ready_path} of pod {address} cannot be reached from the operator "
+                f"{path} of pod {address} cannot be reached from the operator "
                 f"({answer.message}; a mesh with mTLS, or a NetworkPolicy?): the pod's own "
                 'readiness counts instead; server.readyPath: "Off" stops asking'
             )

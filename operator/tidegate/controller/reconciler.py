@@ -50,7 +50,7 @@ class Reconciler:
         self._stale: set[Key] = set()
         self._known: set[Key] = set()
         self._blocked: dict[Key, model.Violation] = {}
-        self._refused_books: dict[Key, set[str]] = {}
+        self._refused_books: dict[Key, set[tuple[str, str]]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. The outcome says when to look again; failures are retried with back-off."""
@@ -104,13 +104,14 @@ class Reconciler:
         kept = True
         for action in wanted:
             name = _record_name(action)
-            if name in refused:
+            which = (type(action).__name__, name)
+            if which in refused:
                 continue
             failure = await self._perform([action], look)
             if isinstance(failure, ports.Retryable):
                 kept = False
             elif failure is not None:
-                refused.add(name)
+                refused.add(which)
                 self._recorder.problem(
                     "record_refused",
                     namespace=key.namespace,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate import model, ports
-from tidegate.api import record
+from tidegate.api import frozen, record
 from tidegate.controller.workqueue import Key
 
 MODEL_DEPLOYMENT_LABEL = "tidegate.dev/model-deployment"
@@ -244,7 +244,7 @@ class Intake:
 def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
     """The object without `managedFields` and without kubectl's copy of it; the input is kept.
 
-    Of a record, which may have 10 kB, only what is asked of it stays.
+    Of a record, which may have 10 kB, and of what was frozen only what is asked of it stays.
     """
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     annotations = metadata.get("annotations")
@@ -252,6 +252,8 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
         metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
     if kind == ports.ROLLOUT_RECORD:
         return {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
+    if kind == ports.CONTROLLER_REVISION:
+        return {**body, "metadata": metadata, "data": frozen.slim_data(body["data"])}
     return {**body, "metadata": metadata}
 
 

@@ -7,6 +7,7 @@ Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants i
 """
 
 from tidegate.model.document import Document, Json
+from tidegate.model.frozen import FrozenRevision, FrozenRollout, PodPort
 from tidegate.model.judgement import (
     NO_COUNTS,
     OPEN_BOUNDS,
@@ -30,7 +31,9 @@ from tidegate.model.observation import (
     TrafficState,
 )
 from tidegate.model.spec import (
+    KEY_FORM,
     NO_THRESHOLD,
+    UNKNOWN_FIELD,
     Analysis,
     Compare,
     EntryService,
@@ -76,10 +79,12 @@ from tidegate.model.status import (
 )
 
 __all__ = [
+    "KEY_FORM",
     "NO_COUNTS",
     "NO_THRESHOLD",
     "NO_TRAFFIC",
     "OPEN_BOUNDS",
+    "UNKNOWN_FIELD",
     "ActiveStep",
     "Analysis",
     "AnalysisState",
@@ -90,6 +95,8 @@ __all__ = [
     "Document",
     "EntryService",
     "Estimate",
+    "FrozenRevision",
+    "FrozenRollout",
     "GatewayRoute",
     "HandledRequest",
     "IdentityMode",
@@ -106,6 +113,7 @@ __all__ = [
     "ParentRef",
     "Phase",
     "PlanStep",
+    "PodPort",
     "Preflight",
     "PreflightReason",
     "Provider",

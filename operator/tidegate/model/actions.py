@@ -22,12 +22,27 @@ class EventType(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeRollout:
+    """Write down the spec that the rollout goes by."""
+
+    rollout: model.Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRevision:
-    """Create Deployment and Service of a revision where they are missing."""
+    """Create what is missing of a revision: its ControllerRevision, then Deployment and Service."""
 
     revision: model.Revision
     replicas: int
     role: model.Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectRevision:
+    """Replace the ControllerRevision of a revision by one that reads its server in another way."""
+
+    revision: str
+    server: model.Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +63,14 @@ class SetRole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteTemplate:
+    """Write down which pod template a revision's Deployment was created with."""
+
+    revision: str
+    template_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetTraffic:
     """Make the data plane carry this split, guarded by the target's resourceVersion.
 
@@ -65,7 +88,7 @@ class SetTraffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteRevision:
-    """Delete Deployment and Service of a revision beyond the history limit."""
+    """Delete Deployment, Service and ControllerRevision of a revision beyond the history limit."""
 
     revision: str
 
@@ -86,6 +109,13 @@ class DeleteRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteFrozenRollout:
+    """Delete what an earlier rollout froze."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddFinalizer:
     """Hold deletion back while traffic is owed."""
 
@@ -95,11 +125,14 @@ class RemoveFinalizer:
     """Nothing is owed any more."""
 
 
-Bookkeeping = CreateRecord | DeleteRecord
+Bookkeeping = CreateRecord | DeleteRecord | DeleteFrozenRollout
 Action = (
-    CreateRevision
+    FreezeRollout
+    | CreateRevision
+    | CorrectRevision
     | Scale
     | SetRole
+    | NoteTemplate
     | SetTraffic
     | DeleteRevision
     | AddFinalizer
@@ -139,5 +172,5 @@ def after_status(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 
 def bookkeeping(actions: Sequence[Action]) -> tuple[Bookkeeping, ...]:
-    """Records of ended rollouts. They come last, and no rollout ever waits for them."""
-    return tuple(action for action in actions if isinstance(action, CreateRecord | DeleteRecord))
+    """Records of ended rollouts, and what is left of them. They come last, and no rollout ever waits for them."""
+    return tuple(action for action in actions if isinstance(action, Bookkeeping))

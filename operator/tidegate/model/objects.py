@@ -26,6 +26,9 @@ LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"  # set by Kubernetes on
 ANNOTATION_SPEC_HASH: Final = "tidegate.dev/spec-hash"
 ANNOTATION_HASH_VERSION: Final = "tidegate.dev/hash-version"
 ANNOTATION_MODEL_VERSION: Final = "tidegate.dev/model-version"
+# The pod template as the API server stored it. It is known only once the Deployment exists, and it
+# differs from what was sent by defaults and by whatever admission added.
+ANNOTATION_TEMPLATE_HASH: Final = "tidegate.dev/template-hash"
 ANNOTATION_ROLLED_BACK: Final = "tidegate.dev/rolled-back-revision"
 # Names the rollout whose traffic was taken away last. So the write changes the target even where the
 # target gave the candidate nothing, and a raise still on its way comes too late; and a rollback that
@@ -37,6 +40,10 @@ HASH_VERSION: Final = "1"
 
 # The port that Prometheus scrapes, by name in every pod. Kubernetes allows 15 characters.
 METRICS_PORT_NAME: Final = "tidegate-metric"
+
+# The port that answers requests, by name in every pod: it is looked up per pod, so one Service reaches
+# revisions that listen on different numbers. Kubernetes allows 15 characters.
+PORT_NAME: Final = "tidegate-http"
 
 # Every revision Service listens here, whatever the entry Service does: a route names two revisions
 # at once, and an edit of spec.service.port must not leave the older one unreachable.
@@ -76,14 +83,23 @@ def common_labels(name: str, *, component: str) -> dict[str, str]:
     }
 
 
-def service_port(service: model.EntryService, *, port: int) -> model.Document:
-    """The one port of a generated Service, towards the port of the pods."""
+def revision_annotations(revision: model.Revision) -> dict[str, str]:
+    """Annotations of everything that belongs to one revision."""
+    return {
+        ANNOTATION_SPEC_HASH: revision.digest,
+        ANNOTATION_HASH_VERSION: HASH_VERSION,
+        ANNOTATION_MODEL_VERSION: revision.model_version,
+    }
+
+
+def service_port(service: model.EntryService, *, port: int, target: int | str) -> model.Document:
+    """The one port of a generated Service, towards `target`: a port of the pods or its name."""
     named = {"appProtocol": service.app_protocol} if service.app_protocol else {}
     return {
         "name": "http",
         "protocol": "TCP",
         "port": port,
-        "targetPort": service.target_port,
+        "targetPort": target,
         **named,
     }
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.model.frozen import FrozenRevision, FrozenRollout
 from tidegate.model.judgement import AnalysisState, SourceIdentity
 from tidegate.model.spec import Spec, Violation
-from tidegate.model.status import Preflight, Revision, Role, Status
+from tidegate.model.status import Preflight, Revision, Role, RolloutResult, Status
 
 
 class RequestKind(enum.StrEnum):
@@ -53,6 +54,8 @@ class RevisionState:
     `wanted` is the Deployment's spec.replicas; `current` says that its status speaks of the
     newest generation. `failure` is the pods' own reason (such as CrashLoopBackOff) or empty;
     `unschedulable` means that pods wait for capacity, which is no fault of the model.
+    `template_hash` is that of the pod template now, `made_with` that of the one it was created with,
+    empty until it is written down.
     """
 
     revision: Revision
@@ -66,16 +69,27 @@ class RevisionState:
     failure: str = ""
     unschedulable: str = ""
     resource_version: str = ""
+    template_hash: str = ""
+    made_with: str = ""
+
+    @property
+    def modified(self) -> bool:
+        """Somebody changed the pods of the revision in place."""
+        return bool(self.made_with) and self.made_with != self.template_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRecord:
-    """What is asked of a RolloutRecord that exists: whose it is, and how old."""
+    """What is asked of a RolloutRecord that exists: whose it is, how it ended, and how old it is."""
 
     name: str
     revision: str
     attempt: int
     finished_at: datetime
+    result: RolloutResult
+    by: str = ""
+    reason: str = ""
+    model_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +99,8 @@ class TrafficState:
     `weights` maps a revision to its share in percent as written in the traffic target.
     `pending` is empty when the target is accepted for its generation, else the reason.
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
-    the rollout whose traffic such a write took away last.
+    the rollout whose traffic such a write took away last. `entry_port` is where the entry Service
+    sends requests: a port of the pods, or its name.
     """
 
     exists: bool
@@ -98,6 +113,7 @@ class TrafficState:
     resource_version: str = ""
     entry_exists: bool = False
     entry_revision: str = ""
+    entry_port: str | int = 0
     conflict: str = ""
 
 
@@ -105,11 +121,15 @@ class TrafficState:
 class Observation:
     """One fresh look at everything `decide` may know.
 
-    `blocked` is what the API server finally refused when the last decision was carried out.
     `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
     it could not be asked although its pods are ready.
     `identity` says how metric sources were last seen to tell stable from other revisions.
     `preflight` says of each metric whether stable shows its series; None before the first look.
+
+    `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
+    stay as the last rollout froze them. `blocked` is what the API server finally refused when the
+    last decision was carried out. `frozen` has every revision that has a ControllerRevision or a
+    Deployment.
     """
 
     now: datetime
@@ -119,9 +139,12 @@ class Observation:
     spec: Spec | None = None
     desired: Revision | None = None
     violations: tuple[Violation, ...] = ()
+    unknown_fields: tuple[str, ...] = ()
     blocked: Violation | None = None
     request: Request | None = None
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
+    frozen: Mapping[str, FrozenRevision] = field(default_factory=dict)
+    frozen_rollouts: tuple[FrozenRollout, ...] = ()
     records: tuple[KeptRecord, ...] = ()
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from tidegate.model.document import Document
 
+UNKNOWN_FIELD = "UnknownField"
+# Keys of the first release have no form of their own: they change with the operator's own types.
+KEY_FORM = "1-"
+
 
 class Provider(enum.StrEnum):
     """The data planes that can carry a split."""
@@ -176,6 +180,7 @@ class Analysis:
     """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server.
 
     `left_out` are usual metrics that a spec without metrics would have, if they were exported.
+    `key` names this way of judging: it changes with what the user wrote, and with nothing else.
     """
 
     source: str
@@ -193,6 +198,7 @@ class Analysis:
     false_promotion: float = 0.05
     data_plane: str = ""
     left_out: tuple[str, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,3 +237,8 @@ class Violation:
     path: str
     message: str
     reason: str = "InvalidSpec"
+
+    @property
+    def blocks(self) -> bool:
+        """Nothing may go forward. A field of a newer release is only left unread."""
+        return self.reason != UNKNOWN_FIELD

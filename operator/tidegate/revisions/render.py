@@ -20,72 +20,117 @@ MAX_PORT: Final = 65535
 _DEFAULT_GRACE_SECONDS: Final = 30  # of Kubernetes, where the template names none
 
 
+def freeze(
+    meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
+) -> model.FrozenRevision:
+    """What makes and reads the revision that the spec asks for."""
+    template = _template(meta, spec, revision)
+    return model.FrozenRevision(
+        revision=revision,
+        model=spec.model,
+        server=spec.server,
+        port=_pod_port(template, number=spec.service.target_port),
+        template=template,
+        kept=False,
+    )
+
+
+def adopt(
+    meta: model.ObjectMeta,
+    deployment: model.Document,
+    *,
+    service: model.Document | None,
+    server: model.Server,
+) -> model.FrozenRevision:
+    """A revision without a ControllerRevision, such as one of an older release, as it runs.
+
+    Its template and port are those of the live objects; only how its server is read must come from
+    `server`.
+    """
+    revision = model.Revision(
+        hash=objects.label(deployment, objects.LABEL_REVISION),
+        digest=objects.annotation(deployment, objects.ANNOTATION_SPEC_HASH),
+        model_version=objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION),
+    )
+    template = objects.mapping(objects.at(deployment, "spec", "template"))
+    targets = objects.items(objects.at(service, "spec", "ports"))
+    target = objects.at(targets[0], "targetPort") if targets else None
+    port = _pod_port(template, number=objects.whole(target, default=server.port))
+    return model.FrozenRevision(
+        revision=revision,
+        model=model.Model(name=meta.name, version=revision.model_version),
+        server=server,
+        port=port,
+        template=template,
+        kept=False,
+    )
+
+
 def render_deployment(
     meta: model.ObjectMeta,
-    spec: model.Spec,
-    revision: model.Revision,
+    frozen: model.FrozenRevision,
     *,
     replicas: int,
     role: model.Role,
+    progress_deadline_seconds: float,
 ) -> model.Document:
     """The Deployment `<name>-<revision>`. Nothing of `spec.template` is changed in place.
 
     Its selector and template stay as created; only replicas and the role label move later.
     """
+    revision = frozen.revision.hash
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(meta, spec, revision, role=role),
+        "metadata": _metadata(meta, frozen, role=role),
         "spec": {
             "replicas": replicas,
             # The template never changes, so there is one ReplicaSet and no history to keep.
             "revisionHistoryLimit": 0,
-            "progressDeadlineSeconds": round(spec.progress_deadline_seconds),
+            "progressDeadlineSeconds": round(progress_deadline_seconds),
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
             },
-            "selector": {
-                "matchLabels": objects.revision_selector(meta.name, revision=revision.hash)
-            },
-            "template": _template(meta, spec, revision),
+            "selector": {"matchLabels": objects.revision_selector(meta.name, revision=revision)},
+            "template": frozen.template,
         },
     }
 
 
 def render_service(
-    meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision, *, role: model.Role
+    meta: model.ObjectMeta,
+    frozen: model.FrozenRevision,
+    *,
+    entry: model.EntryService,
+    role: model.Role,
 ) -> model.Document:
     """The Service `<name>-<revision>` over the pods of one revision, always on port 80."""
+    selector = objects.revision_selector(meta.name, revision=frozen.revision.hash)
+    target = frozen.port.name or frozen.port.number
+    port = objects.service_port(entry, port=objects.REVISION_SERVICE_PORT, target=target)
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(meta, spec, revision, role=role),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": objects.revision_selector(meta.name, revision=revision.hash),
-            "ports": [objects.service_port(spec.service, port=objects.REVISION_SERVICE_PORT)],
-        },
+        "metadata": _metadata(meta, frozen, role=role),
+        "spec": {"type": "ClusterIP", "selector": selector, "ports": [port]},
     }
 
 
 def _metadata(
-    meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision, *, role: model.Role
+    meta: model.ObjectMeta, frozen: model.FrozenRevision, *, role: model.Role
 ) -> model.Document:
+    revision = frozen.revision
     return {
         "name": objects.revision_object_name(meta.name, revision=revision.hash),
         "namespace": meta.namespace,
         "labels": {
             **objects.common_labels(meta.name, component="model-server"),
-            "app.kubernetes.io/version": spec.model.version,
+            "app.kubernetes.io/version": frozen.model.version,
             objects.LABEL_REVISION: revision.hash,
             objects.LABEL_ROLE: role.value,
         },
-        "annotations": {
-            objects.ANNOTATION_SPEC_HASH: revision.digest,
-            objects.ANNOTATION_HASH_VERSION: objects.HASH_VERSION,
-            objects.ANNOTATION_MODEL_VERSION: revision.model_version,
-        },
+        "annotations": objects.revision_annotations(revision),
         "ownerReferences": [objects.owner_reference(meta)],
     }
 
@@ -105,7 +150,10 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
         **objects.mapping(own.get("annotations")),
     }
     if not pod.get("hostNetwork"):  # there each entry takes a port of the node, and may stand once
-        ports = {objects.METRICS_PORT_NAME: _metrics_port(annotations, server=spec.server)}
+        ports = {
+            objects.PORT_NAME: spec.service.target_port,
+            objects.METRICS_PORT_NAME: _metrics_port(annotations, server=spec.server),
+        }
         containers = with_named_ports(containers, ports)
     prepared = [_with_identity(c, identity) for c in _containers(pod, "initContainers")]
     return {
@@ -165,6 +213,14 @@ def _metrics_port(annotations: model.Document, *, server: model.Server) -> int:
     text = objects.text(annotations.get("prometheus.io/port"))
     valid = text.isascii() and text.isdigit() and 0 < int(text) <= MAX_PORT
     return int(text) if valid else server.metrics_port
+
+
+def _pod_port(template: model.Document, *, number: int) -> model.PodPort:
+    """The named port of a rendered template, else the number."""
+    named = _number_of(objects.items(objects.at(template, "spec", "containers")), objects.PORT_NAME)
+    if named:
+        return model.PodPort(number=named, name=objects.PORT_NAME)
+    return model.PodPort(number=number)
 
 
 def _containers(pod: model.Document, member: str) -> list[model.Document]:

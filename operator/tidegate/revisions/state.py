@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -50,7 +52,16 @@ def revision_state(
         failure=trouble.failure(own_pods) or trouble.creation_failure(deployment),
         unschedulable=trouble.unschedulable(own_pods) or trouble.quota_exceeded(deployment),
         resource_version=objects.resource_version(deployment),
+        template_hash=_template_hash(deployment),
+        made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
     )
+
+
+def _template_hash(deployment: model.Document) -> str:
+    """One value for one template. Kubernetes never adds defaults to stored ones: pods would restart."""
+    template = objects.at(deployment, "spec", "template")
+    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _role(deployment: model.Document) -> model.Role | None:

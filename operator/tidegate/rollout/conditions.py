@@ -6,7 +6,7 @@ with a change that matters, so that a steady rollout writes nothing (invariant S
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tidegate import model
@@ -15,6 +15,9 @@ from tidegate.rollout.turn import Turn, weight_text
 from tidegate.rollout.waiting import is_paused
 
 LONGEST_MESSAGE = 1024
+LOST = "StableLost"
+MODIFIED = "RevisionModified"
+UNKNOWN = "UnknownFields"
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
     model.Phase.HEALTHY: "Healthy",
@@ -56,6 +59,51 @@ def rollback_unconfirmed(turn: Turn) -> bool:
     if rollout is None or rollout.stage is not model.Phase.ROLLING_BACK or turn.seen.spec is None:
         return False
     return turn.stalled_seconds >= turn.seen.spec.progress_deadline_seconds
+
+
+def lost_text(turn: Turn) -> str:
+    """What happened to stable, and what is done about it."""
+    gone = f"the Deployment of stable revision {turn.stable} is gone"
+    desired = turn.seen.desired
+    known = turn.stable in turn.seen.frozen or (desired and desired.hash == turn.stable)
+    if known:
+        return f"{gone}; it is made again"
+    return f"{gone}, and nothing says how it was made: deploy its version again, or another one"
+
+
+def told_lost(turn: Turn) -> bool:
+    """The condition said already that stable has no Deployment."""
+    return any(one.reason == LOST for one in turn.seen.status.conditions)
+
+
+def unknown_text(seen: model.Observation) -> str:
+    """Which fields of the spec were not read."""
+    return (
+        f"this release of the operator does not know {', '.join(seen.unknown_fields)}: they have no "
+        "effect; upgrade the operator, or check their spelling"
+    )
+
+
+def modified(turn: Turn) -> tuple[str, ...]:
+    """Stable and candidate, where somebody changed their pods in place."""
+    rollout = turn.active_rollout
+    named = {turn.stable, rollout.revision.hash if rollout is not None else ""}
+    states = (turn.state_of(revision) for revision in sorted(named))
+    return tuple(state.revision.hash for state in states if state is not None and state.modified)
+
+
+def modified_before(turn: Turn) -> tuple[str, ...]:
+    """Those of which the condition speaks already."""
+    told = [one.message for one in turn.seen.status.conditions if one.type == MODIFIED]
+    return tuple(r for r in turn.seen.revisions if any(r in message for message in told))
+
+
+def modified_text(*revisions: str) -> str:
+    """What was found, and how to go on."""
+    return (
+        f"the pod template of revision {', '.join(revisions)} was changed in its Deployment: what runs "
+        "there was never judged. Change the spec of the ModelDeployment instead, and undo this"
+    )
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -146,9 +194,17 @@ def _fullness(role: model.RevisionStatus) -> tuple[bool, bool, int]:
 # --- words ---------------------------------------------------------------------------------------
 
 
+def _serving(turn: Turn) -> str:
+    stable = turn.status.stable
+    if stable is None:
+        return "nothing serves yet"
+    if turn.stable_lost:
+        return f"{stable.model_version} is to serve; {lost_text(turn)}"
+    return f"serving {stable.model_version}"
+
+
 def _message(turn: Turn) -> str:
-    status = turn.status
-    serving = f"serving {status.stable.model_version}" if status.stable else "nothing serves yet"
+    status, serving = turn.status, _serving(turn)
     if turn.seen.blocked is not None:
         return f"{serving}; {turn.seen.blocked.message}"
     match status.phase:
@@ -231,6 +287,7 @@ def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
         _analysis_passing(turn),
         _promoted(turn),
         _paused(turn),
+        *_noticed(turn),
     )
     old = {c.type: c for c in turn.seen.status.conditions}
     return tuple(_timed(turn, finding, old.get(finding.type)) for finding in findings)
@@ -297,6 +354,8 @@ def _stalled_reason(turn: Turn) -> str:
 def _available(turn: Turn) -> _Finding:
     if not turn.stable:
         return _Finding(type="Available", holds=None, reason="NoStable")
+    if turn.stable_lost:
+        return _Finding(type="Available", holds=False, reason=LOST, message=lost_text(turn))
     if _stable_is_down(turn):
         return _Finding(
             type="Available",
@@ -369,3 +428,13 @@ def _paused(turn: Turn) -> _Finding:
         return _Finding(type="Paused", holds=False, reason="NotPaused")
     waits = rollout.waiting_for
     return _Finding(type="Paused", holds=True, reason=str(waits.reason), message=waits.message)
+
+
+def _noticed(turn: Turn) -> Iterator[_Finding]:
+    """What is out of the ordinary; in ordinary times there are no such conditions."""
+    if found := modified(turn):
+        yield _Finding(
+            type=MODIFIED, holds=True, reason="TemplateChanged", message=modified_text(*found)
+        )
+    if turn.seen.unknown_fields:
+        yield _Finding(type=UNKNOWN, holds=True, reason="Ignored", message=unknown_text(turn.seen))

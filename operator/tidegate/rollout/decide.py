@@ -16,6 +16,7 @@ from tidegate.rollout import (
     duties,
     ending,
     identity,
+    rebuild,
     repair,
     requests,
     starting,
@@ -30,10 +31,10 @@ def decide(seen: model.Observation) -> actions.Decision:
 
     Source: architecture.md, 1; api.md, 6.2.
     """
-    turn = Turn(seen=seen, status=seen.status)
+    turn = rebuild.rebuild(Turn(seen=seen, status=seen.status))
     if seen.meta.deleting:
         turn = ending.terminate(turn, finalizer=duties.FINALIZER)
-    elif seen.spec is None or seen.desired is None:
+    elif seen.spec is None:
         turn = _invalid(turn)
     elif turn.hindrances:
         turn = _invalid(repair.repair(turn))
@@ -67,7 +68,7 @@ def _work(turn: Turn) -> Turn:
 
 
 def _only_keep_safe(turn: Turn) -> Turn:
-    """No forward move: something the spec refers to is missing, but a breach still rolls back."""
+    """No forward move: the newest spec cannot be carried out, but a breach still rolls back."""
     rollout = turn.active_rollout
     if rollout is None:
         return turn
@@ -80,7 +81,7 @@ def _only_keep_safe(turn: Turn) -> Turn:
 
 
 def _invalid(turn: Turn) -> Turn:
-    """Say what to change. Where the spec cannot be read at all, nothing is touched."""
+    """Say what to change. Where no spec was ever read, nothing is touched."""
     problem = next(iter(turn.hindrances or turn.seen.violations), None)
     told = turn.status.phase is model.Phase.INVALID
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import ending, plan, record
+from tidegate.rollout import conditions, ending, plan, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.provider import common_port, provider_for
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0
@@ -21,13 +21,50 @@ ALMOST_ALL_PERCENT = 99.0
 
 def tidy(turn: Turn) -> Turn:
     """All standing duties, in an order that never takes capacity before traffic has left."""
-    turn = _hold_finalizer(turn)
-    turn = _keep_pods(turn)
+    turn = _hold_finalizer(_freeze_rollout(_tell_unknown_fields(turn)))
+    turn = _keep_pods(_tell_lost_stable(turn))
     turn = _rest_traffic(turn)
-    turn = _label_roles(turn)
+    turn = _note_templates(_label_roles(turn))
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
-    return record.keep(_trim_history(turn))
+    return record.keep(_forget_frozen(_trim_history(turn)))
+
+
+def _freeze_rollout(turn: Turn) -> Turn:
+    """Write down what the rollout goes by, before it makes anything."""
+    rollout = turn.active_rollout
+    if rollout is None or turn.hindrances or rollout.stage is model.Phase.ROLLING_BACK:
+        return turn
+    if any(one.name == rollout.id for one in turn.seen.frozen_rollouts):
+        return turn
+    return turn.act(actions.FreezeRollout(rollout=rollout))
+
+
+def _tell_unknown_fields(turn: Turn) -> Turn:
+    """Say once which fields of the spec have no effect."""
+    told = any(one.type == conditions.UNKNOWN for one in turn.seen.status.conditions)
+    if told or not turn.seen.unknown_fields:
+        return turn
+    return turn.warn(conditions.UNKNOWN, conditions.unknown_text(turn.seen))
+
+
+def _forget_frozen(turn: Turn) -> Turn:
+    """What the last rollout froze stands in for a spec that cannot be carried out; the rest goes."""
+    rollout = turn.status.rollout
+    if rollout is None:
+        return turn
+    names = {one.name for one in turn.seen.frozen_rollouts}
+    if rollout.id not in names:
+        return turn
+    old = sorted(names - {rollout.id})
+    return turn.act(*(actions.DeleteFrozenRollout(name=name) for name in old))
+
+
+def _tell_lost_stable(turn: Turn) -> Turn:
+    """Say once that what serves has lost its Deployment; it is made again in this very pass."""
+    if not turn.stable_lost or conditions.told_lost(turn):
+        return turn
+    return turn.warn("StableLost", conditions.lost_text(turn))
 
 
 def _hold_finalizer(turn: Turn) -> Turn:
@@ -80,9 +117,11 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
     Where a single pod is all there may be, stable must go before the candidate can come.
     """
     stable = turn.state_of(turn.stable)
-    if stable is None or (turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0):
-        return 0
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
+    if stable is None:  # lost: its pods come back, unless the candidate serves alone by now
+        return 0 if alone else min(turn.spec.replicas, 1)
+    if turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0:
+        return 0
     return stable.wanted if alone else min(stable.wanted, 1)
 
 
@@ -123,11 +162,13 @@ def _count_others(turn: Turn, *mine: str) -> PodCount:
 
 
 def _stable_revision(turn: Turn) -> model.Revision | None:
-    """Stable as a revision that could be created again: only while spec still asks for it."""
+    """Stable as a revision that can be created again."""
     status = turn.status.stable
     if status is None:
         return None
-    state = turn.state_of(status.revision)
+    frozen, state = turn.seen.frozen.get(status.revision), turn.state_of(status.revision)
+    if frozen is not None:
+        return frozen.revision
     if state is not None:
         return state.revision
     desired = turn.seen.desired
@@ -139,13 +180,15 @@ def _stable_revision(turn: Turn) -> model.Revision | None:
 def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
     """Create the revision where parts are missing, else set its replicas.
 
-    A lost Deployment can only come back while spec still has its template; a Service always can.
+    What makes it was frozen; where that is lost together with its Deployment, spec may still have it.
     """
-    state = turn.state_of(revision.hash)
-    has_template = turn.seen.desired is not None and turn.seen.desired.hash == revision.hash
-    if state is None and not has_template:
+    state, frozen = turn.state_of(revision.hash), turn.seen.frozen.get(revision.hash)
+    if frozen is None and revision != turn.seen.desired:
         return turn
-    if state is None or not state.has_service:
+    complete = state is not None and state.has_service and frozen is not None and frozen.kept
+    if frozen is not None and (server := _corrected(turn, frozen)) is not None:
+        turn = turn.act(actions.CorrectRevision(revision=revision.hash, server=server))
+    if state is None or not complete:
         role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
         return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
     if state.wanted == replicas:
@@ -153,6 +196,18 @@ def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
     return turn.act(
         actions.Scale(revision=revision.hash, replicas=replicas, seen_replicas=state.wanted)
     )
+
+
+def _corrected(turn: Turn, frozen: model.FrozenRevision) -> model.Server | None:
+    """How to read the server, where spec still asks for this revision and says otherwise by now.
+
+    What stands in the pods stays: ports and the path of the metrics.
+    """
+    if frozen.revision != turn.seen.desired or turn.hindrances or not frozen.kept:
+        return None
+    asked = turn.spec.server
+    server = replace(frozen.server, preset=asked.preset, ready_path=asked.ready_path)
+    return server if server != frozen.server else None
 
 
 def _rest_traffic(turn: Turn) -> Turn:
@@ -164,6 +219,7 @@ def _rest_traffic(turn: Turn) -> Turn:
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
     tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
     at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
+    at_rest = at_rest and _reaches_stable(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
     action = actions.SetTraffic(
@@ -173,6 +229,12 @@ def _rest_traffic(turn: Turn) -> Turn:
         marker=traffic.rolled_back_revision,
     )
     return turn.act(action).look_again(DRAIN_LOOK_SECONDS)
+
+
+def _reaches_stable(turn: Turn) -> bool:
+    """The entry Service sends to the port on which stable's pods listen."""
+    stable = turn.seen.frozen.get(turn.stable)
+    return stable is None or turn.seen.traffic.entry_port == common_port([stable.port])
 
 
 def _label_roles(turn: Turn) -> Turn:
@@ -188,6 +250,20 @@ def _label_roles(turn: Turn) -> Turn:
             role = model.Role.PREVIOUS
         if state.role is not role:
             turn = turn.act(actions.SetRole(revision=revision, role=role))
+    return turn
+
+
+def _note_templates(turn: Turn) -> Turn:
+    """What a revision was made with is noted once; a change of it is told, and not fought."""
+    modified = set(conditions.modified(turn)) - set(conditions.modified_before(turn))
+    for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
+        if not state.made_with:
+            note = actions.NoteTemplate(
+                revision=state.revision.hash, template_hash=state.template_hash
+            )
+            turn = turn.act(note)
+    for revision in sorted(modified):
+        turn = turn.warn(conditions.MODIFIED, conditions.modified_text(revision))
     return turn
 
 
@@ -259,5 +335,7 @@ def _trim_history(turn: Turn) -> Turn:
         if state.revision.hash not in kept and state.wanted == 0 and state.ready == 0
     ]
     idle.sort(key=lambda state: (state.created_at, state.revision.hash), reverse=True)
-    surplus = idle[turn.spec.revision_history_limit :]
-    return turn.act(*(actions.DeleteRevision(revision=s.revision.hash) for s in surplus))
+    surplus = {state.revision.hash for state in idle[turn.spec.revision_history_limit :]}
+    # Without a Deployment nothing is left to go back to, whatever made it.
+    surplus |= turn.seen.frozen.keys() - turn.seen.revisions.keys() - kept
+    return turn.act(*(actions.DeleteRevision(revision=hash_) for hash_ in sorted(surplus)))

@@ -21,8 +21,8 @@ def hold(turn: Turn) -> Turn:
 
 def _judge_hold(turn: Turn) -> Turn:
     """Hold until time, evidence and people let the rollout go on, or until it has to end."""
-    turn = turn.look_again(turn.spec.analysis.interval_seconds)
-    key = plan.analysis_key(turn.spec)
+    turn = _with_present_key(turn.look_again(turn.spec.analysis.interval_seconds))
+    key = turn.spec.analysis.key
     edited = key != turn.rollout.analysis_key
     if edited and turn.weight_stands:
         return _judge_anew(turn, key)
@@ -43,6 +43,15 @@ def _judge_hold(turn: Turn) -> Turn:
     if turn.now >= step.deadline_at:
         return _deadline(turn)
     return turn
+
+
+def _with_present_key(turn: Turn) -> Turn:
+    """The key of an older release says the same where nobody has edited the spec since."""
+    rollout = turn.rollout
+    unedited = turn.seen.status.observed_generation >= turn.seen.meta.generation
+    if rollout.analysis_key.startswith(model.KEY_FORM) or not unedited:
+        return turn
+    return turn.with_rollout(replace(rollout, analysis_key=turn.spec.analysis.key))
 
 
 def _judge_anew(turn: Turn, key: str) -> Turn:

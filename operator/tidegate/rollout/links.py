@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tidegate import model
 from tidegate.rollout import preflight, waiting
 from tidegate.rollout.turn import Turn
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.provider import common_port, provider_for
 
 # Pods and the server's own word are not watched: both are asked anew at every look.
 POD_LOOK_SECONDS = 2.0
@@ -37,6 +37,7 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
     return (
         name_taken(turn)
         or third_revision_has_pods(turn)
+        or ports_differ(turn)
         or candidate_not_ready(turn, weight_percent)
         or model_not_ready(turn)
         or old_marker_present(turn)
@@ -114,6 +115,24 @@ def third_revision_has_pods(turn: Turn) -> Finding | None:
         return None
     return Finding(
         reason=model.Waiting.DRAIN, message=f"revision {min(left)} still has pods to drain"
+    )
+
+
+def ports_differ(turn: Turn) -> Finding | None:
+    """One Service cannot reach both revisions: pods of an older release do not name their port."""
+    if not (turn.by_pods and turn.stable):
+        return None
+    pair = (turn.stable, turn.rollout.revision.hash)
+    ports = {hash_: turn.seen.frozen[hash_].port for hash_ in pair if hash_ in turn.seen.frozen}
+    if not ports or common_port(ports.values()) is not None:
+        return None
+    listens = " and ".join(f"{hash_} on {port.number}" for hash_, port in ports.items())
+    return Finding(
+        reason=model.Waiting.ROUTE_NOT_READY,
+        message=(
+            f"one Service cannot reach both revisions ({listens}), since pods of an older release do "
+            "not name their port: first roll out a version that keeps the port"
+        ),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -92,11 +91,6 @@ _RANKS = (
     model.Outcome.INCONCLUSIVE,
     model.Outcome.PASS,
 )
-
-
-def analysis_key(spec: model.Spec) -> str:
-    """Changes exactly when the way of judging changes; evidence then starts again."""
-    return hashlib.sha256(repr(spec.analysis).encode()).hexdigest()[:10]
 
 
 def with_step(

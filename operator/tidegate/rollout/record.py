@@ -36,7 +36,9 @@ def name_of(turn: Turn, rollout: model.Rollout) -> str:
 
 def next_attempt(turn: Turn, revision: str) -> int:
     """One more than the attempts at this revision that are known, so that no record is in its way."""
-    known = [one.attempt for one in turn.seen.records if one.revision == revision]
+    seen = turn.seen
+    known = [one.attempt for one in seen.records if one.revision == revision]
+    known += [one.attempt for one in seen.frozen_rollouts if one.revision == revision]
     # As read and as decided so far: this very pass may have ended another rollout in between.
     for status in (turn.seen.status, turn.status):
         last, rollout = status.last_rollout, status.rollout

@@ -64,7 +64,7 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         progress_at=turn.now,
         plan=steps,
         stage=model.Phase.INITIALIZING if first else model.Phase.PENDING,
-        analysis_key=plan.analysis_key(turn.spec),
+        analysis_key=turn.spec.analysis.key,
         model_name=turn.spec.model.name,
         model_uri=turn.spec.model.uri,
         from_revision=stable.revision if stable is not None else "",

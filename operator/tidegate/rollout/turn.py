@@ -66,6 +66,11 @@ class Turn:
         return tuple(one for one in found if not one.path.startswith(EVIDENCE_PATH))
 
     @property
+    def stable_lost(self) -> bool:
+        """Stable has no Deployment."""
+        return bool(self.stable) and self.stable not in self.seen.revisions
+
+    @property
     def stalled_seconds(self) -> float:
         """Time since the active rollout's last progress."""
         return (self.now - self.rollout.progress_at).total_seconds()

@@ -5,17 +5,20 @@ Source: api.md, 2.6; architecture.md, 6 (created once, then patched).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.interface import Mechanism, Reference, WantedDocument
+from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
-    """The entry Service as read. `revision` is empty when it selects every revision."""
+    """The entry Service as read. `revision` is empty when it selects every revision.
+
+    `port` is where it sends requests: a port of the pods, or its name.
+    """
 
     exists: bool
     revision: str = ""
@@ -23,6 +26,7 @@ class EntryState:
     lowered_rollout: str = ""
     resource_version: str = ""
     conflict: str = ""
+    port: str | int = 0
 
 
 def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
@@ -31,16 +35,36 @@ def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
     return Reference(kind="Service", name=spec.service.name)
 
 
+def common_port(ports: Iterable[model.PodPort]) -> str | int | None:
+    """Where one Service reaches all of these pods: a name that they share, else a number.
+
+    None where they share neither.
+    """
+    known = list(ports)
+    names, numbers = {port.name for port in known}, {port.number for port in known}
+    if len(names) == 1 and "" not in names:
+        return names.pop()
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _target_port(target: Target, *, revision: str) -> str | int:
+    """Where the pods of `revision` answer, or those of all; where they differ, those of stable.
+
+    What differs never comes to share one Service: that is waited for before traffic moves.
+    """
+    selected = (port for hash_, port in target.ports.items() if revision in {"", hash_})
+    if (common := common_port(selected)) is not None:
+        return common
+    stable = target.ports.get(target.stable)
+    return stable.number if stable is not None else target.spec.service.target_port
+
+
 def document(
-    *,
-    meta: model.ObjectMeta,
-    spec: model.Spec,
-    revision: str,
-    marker: str,
-    carries_weights: bool,
-    fence: str = "",
+    target: Target, *, revision: str, marker: str, carries_weights: bool, fence: str = ""
 ) -> WantedDocument:
     """The entry Service that selects `revision`, or every revision when that is empty."""
+    meta, spec = target.meta, target.spec
+    port = _target_port(target, revision=revision)
     selector = (
         objects.revision_selector(meta.name, revision=revision)
         if revision
@@ -59,7 +83,7 @@ def document(
         "spec": {
             "type": "ClusterIP",
             "selector": selector,
-            "ports": [objects.service_port(spec.service, port=spec.service.port)],
+            "ports": [objects.service_port(spec.service, port=spec.service.port, target=port)],
         },
     }
     return WantedDocument(
@@ -92,7 +116,15 @@ def read(
         marker=objects.annotation(live, objects.ANNOTATION_ROLLED_BACK),
         lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
         resource_version=objects.resource_version(live),
+        port=_read_port(live),
     )
+
+
+def _read_port(live: model.Document) -> str | int:
+    for port in objects.items(objects.at(live, "spec", "ports")):
+        target = objects.at(port, "targetPort")
+        return target if isinstance(target, str) else objects.whole(target)
+    return 0
 
 
 def name_conflict(kind: str, name: str) -> str:

@@ -92,13 +92,7 @@ class GatewayAPI:
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The route with the weights and the marker, and the entry Service on stable."""
-        service = entry.document(
-            meta=target.meta,
-            spec=target.spec,
-            revision=target.stable,
-            marker="",
-            carries_weights=False,
-        )
+        service = entry.document(target, revision=target.stable, marker="", carries_weights=False)
         return (route.document(target), service)
 
     def read(
@@ -115,6 +109,7 @@ class GatewayAPI:
             exists=False,
             entry_exists=service.exists,
             entry_revision=service.revision,
+            entry_port=service.port,
             conflict=service.conflict,
         )
         live = found.get(route.reference(meta))

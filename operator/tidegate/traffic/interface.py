@@ -94,9 +94,9 @@ class Target:
 
     `stable` and `candidate` are revision hashes; without a candidate the split must be 0. `marker`
     is the revision that was rolled back, or empty; so is `fence`, the rollout whose traffic is taken
-    away by this write. `ready_pods` (by revision) and
-    `entry_revision` are what was seen: a provider that splits by pods must not select a revision
-    alone before it can carry the traffic.
+    away by this write. `ports` says where each revision with pods answers requests. `ready_pods` (by
+    revision) and `entry_revision` are what was seen: a provider that splits by pods must not select a
+    revision alone before it can carry the traffic.
     """
 
     meta: model.ObjectMeta
@@ -105,6 +105,7 @@ class Target:
     candidate: str
     split: model.Split
     marker: str
+    ports: Mapping[str, model.PodPort]
     ready_pods: Mapping[str, int]
     entry_revision: str
     fence: str = ""

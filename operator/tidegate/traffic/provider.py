@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from tidegate import model
+from tidegate.traffic.entry import common_port
 from tidegate.traffic.gateway_api import GatewayAPI
 from tidegate.traffic.interface import (
     NO_PODS,
@@ -32,6 +33,7 @@ __all__ = [
     "TrafficProvider",
     "Wanted",
     "WantedDocument",
+    "common_port",
     "is_current",
     "patch_operations",
     "provider_for",

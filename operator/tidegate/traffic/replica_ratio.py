@@ -72,8 +72,7 @@ class ReplicaRatio:
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The entry Service with the selector of the split, and the rollback marker on it."""
         wanted = entry.document(
-            meta=target.meta,
-            spec=target.spec,
+            target,
             revision=_selected_revision(target),
             marker=target.marker,
             carries_weights=True,
@@ -105,6 +104,7 @@ class ReplicaRatio:
             resource_version=seen.resource_version,
             entry_exists=True,
             entry_revision=seen.revision,
+            entry_port=seen.port,
         )
 
 

@@ -1,7 +1,7 @@
 """What the simulation takes for granted about an API server, asserted on both servers alike.
 
-A difference is a bug of the fake. Objects are ModelDeployments, Services and Leases: the kinds
-that the operator writes and every API server of the tests serves.
+A difference is a bug of the fake. Objects are of the kinds that the operator writes and every API
+server of the tests serves.
 """
 
 from __future__ import annotations
@@ -362,5 +362,33 @@ def test_a_lease_is_replaced_only_at_its_version(connect: Connect, namespace: st
         del body["spec"]["holderIdentity"]
         released = value(await api.put_lease(namespace=namespace, name="l", body=body))
         assert "holderIdentity" not in released["spec"]
+
+    play(connect, scenario)
+
+
+def controller_revision(namespace: str) -> ports.Object:
+    return {
+        "apiVersion": ports.CONTROLLER_REVISION.api_version,
+        "kind": "ControllerRevision",
+        "metadata": {"name": "r", "namespace": namespace},
+        "revision": 1,
+        "data": {"server": {"port": 8080, "readyPath": ""}, "template": {"spec": {"a": [1, "x"]}}},
+    }
+
+
+def test_the_data_of_a_controller_revision_never_changes(connect: Connect, namespace: str) -> None:
+    async def scenario(api: kube.Kube) -> None:
+        kind, body = ports.CONTROLLER_REVISION, controller_revision(namespace)
+        made = value(await api.create(kind, namespace=namespace, body=body))
+        assert made["data"] == body["data"]
+        edited = await patch(api, kind, namespace, "r", put("/data/server/port", 9000))
+        assert isinstance(edited, ports.Fatal)
+        assert edited.reason == "Invalid"
+        uid = made["metadata"]["uid"]
+        value(await api.delete(kind, namespace=namespace, name="r", uid=uid))
+        again = {**body, "data": {"server": {"port": 9000}}}
+        assert (
+            value(await api.create(kind, namespace=namespace, body=again))["data"] == again["data"]
+        )
 
     play(connect, scenario)

@@ -29,9 +29,9 @@ def spec_of(body: dict[str, Any]) -> model.Spec:
 
 
 def refusals(body: dict[str, Any]) -> dict[str, str]:
-    """Message by path."""
+    """Message by path. Without any, there is a spec."""
     spec, violations = convert.read_spec(body, sources=SOURCES)
-    assert (spec is None) == bool(violations)
+    assert spec is not None or any(it.blocks for it in violations)
     return {it.path: it.message for it in violations}
 
 
@@ -82,6 +82,7 @@ def test_smallest_object_gets_all_defaults() -> None:
                 model.Metric(name=name, preset=name, compare=model.Compare())
                 for name in ("error-ratio", "latency-p95")
             ),
+            key="1-44136fa355",
         ),
         rollback=model.Rollback(),
         progress_deadline_seconds=1800.0,
@@ -298,12 +299,25 @@ def test_value_outside_the_schema_is_refused_at_its_field(
 
 
 @pytest.mark.parametrize("path", UNKNOWN_FIELDS)
-def test_unknown_field_is_refused(path: str) -> None:
-    assert "is not known" in refusals(place(FULL, path, {}))[path]
+def test_unknown_field_is_named_and_left_out(path: str) -> None:
+    spec, (violation,) = convert.read_spec(place(FULL, path, {}), sources=SOURCES)
+    assert (violation.path, violation.blocks) == (path, False)
+    assert "is not known" in violation.message
+    assert spec == convert.read_spec(FULL, sources=SOURCES)[0]
+
+
+def test_what_else_is_wrong_counts_besides_an_unknown_field() -> None:
+    body = place(place(FULL, "spec.futureField", 1), "spec.analysis.minRequests", "many")
+    spec, violations = convert.read_spec(body, sources=SOURCES)
+    assert spec is None
+    assert {it.path: it.blocks for it in violations} == {
+        "spec.futureField": False,
+        "spec.analysis.minRequests": True,
+    }
 
 
 @pytest.mark.parametrize("path", ["spec.analysis.min_requests", "spec.revision_history_limit"])
-def test_python_spelling_of_a_field_is_refused(path: str) -> None:
+def test_python_spelling_of_a_field_is_not_known(path: str) -> None:
     assert "is not known" in refusals(place(FULL, path, 5))[path]
 
 
@@ -378,6 +392,13 @@ def test_port_that_no_container_declares_is_missed(
     found = refusals(body | {"spec": body["spec"] | spec})
     assert list(found) == blamed
     assert all("no container declares that port" in message for message in found.values())
+
+
+@pytest.mark.parametrize(("port", "refused"), [(9000, True), (8080, False)])
+def test_the_name_of_the_port_is_reserved(port: int, *, refused: bool) -> None:
+    entry = {"name": "tidegate-http", "containerPort": port}
+    body = place(SMALLEST, PORTS, [{"containerPort": 8080}, entry])
+    assert ("spec.workload.template.spec.containers" in refusals(body)) == refused
 
 
 def test_port_of_a_sidecar_counts_as_declared() -> None:

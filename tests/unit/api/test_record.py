@@ -171,7 +171,14 @@ def test_a_record_reads_back() -> None:
     assert (found.result, found.by) == (model.RolloutResult.ROLLED_BACK, "Analysis")
     kept = record.read_kept(body)
     assert kept == model.KeptRecord(
-        name=LAST.record, revision=LAST.revision, attempt=2, finished_at=LAST.finished_at
+        name=LAST.record,
+        revision=LAST.revision,
+        attempt=2,
+        finished_at=LAST.finished_at,
+        result=LAST.result,
+        by=LAST.by,
+        reason=LAST.reason,
+        model_version=ROLLOUT.revision.model_version,
     )
 
 

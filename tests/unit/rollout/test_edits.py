@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from rollout_world import BREACH, V1, V2, V3, make_spec, serving
 
 from tidegate import model
@@ -48,7 +49,7 @@ def test_edited_analysis_starts_the_hold_again() -> None:
     for _ in range(10):
         world.tick(5.0)
     assert world.spec is not None
-    world.spec = replace(world.spec, analysis=replace(world.spec.analysis, breach_failures=4))
+    world.spec = replace(world.spec, analysis=replace(world.spec.analysis, key="1-other"))
     world.tick(1.0)
     assert world.status.rollout is not None
     assert world.status.rollout.step is not None
@@ -127,3 +128,27 @@ def test_refused_template_is_invalid() -> None:
     world.tick()
     assert world.status.phase is P.INVALID
     assert world.condition("Stalled").reason == "InvalidTemplate"
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_key_of_the_first_release_is_taken_for_the_same_where_nobody_edited(
+    *, edited: bool
+) -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    for _ in range(5):
+        world.tick(5.0)
+    assert world.status.rollout is not None
+    assert world.status.rollout.step is not None
+    confirmed_at = world.status.rollout.step.confirmed_at
+    world.status = replace(
+        world.status, rollout=replace(world.status.rollout, analysis_key="0f3a9c2b1d")
+    )
+    world.generation += edited
+    world.tick(1.0)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.step is not None
+    assert rollout.analysis_key == "1-first"
+    assert (rollout.step.confirmed_at == confirmed_at) is not edited

@@ -156,7 +156,7 @@ def test_an_edited_analysis_starts_evidence_and_hold_again() -> None:
     world.tick(30.0)
     before = rollout_of(world)
     assert world.spec is not None
-    analysis = replace(world.spec.analysis, false_rollback=0.05)
+    analysis = replace(world.spec.analysis, false_rollback=0.05, key="1-other")
     world.spec = replace(world.spec, analysis=analysis)
     world.tick(5.0)
     after = rollout_of(world)

@@ -82,13 +82,17 @@ def test_a_replaced_rollout_is_recorded_whole_although_the_next_has_begun() -> N
     assert world.status.rollout.revision == V3
 
 
+def _records_due(world: World) -> int:
+    wanted = actions.bookkeeping(world.tick().actions)
+    return sum(isinstance(one, actions.CreateRecord) for one in wanted)
+
+
 def test_a_record_is_due_until_it_is_seen() -> None:
     world = running()
     world.keeps_records = False
     roll_back(world, V2)
     assert len(world.records) == 1
-    wanted = [world.tick().actions for _ in range(3)]
-    assert [len(actions.bookkeeping(one)) for one in wanted] == [1, 1, 1]
+    assert [_records_due(world) for _ in range(3)] == [1, 1, 1]
     world.keeps_records = True
     world.tick()
     assert world.records[f"iris-{V2.hash}-1"].rollout is not None

@@ -27,16 +27,36 @@ def test_lost_deployment_of_stable_comes_back_while_spec_has_its_template() -> N
     assert world.pods() == {V1.hash: 4}
 
 
-def test_lost_deployment_of_an_older_stable_is_reported_not_invented() -> None:
+def rejected_v2() -> World:
+    """v1 serves while spec asks for v2, which was rejected."""
     world = serving()
     world.analysis = BREACH
     world.deploy(V2)
     world.run_until(P.ROLLED_BACK)
     world.settle()
+    return world
+
+
+def test_lost_deployment_of_an_older_stable_comes_back_as_it_was_frozen() -> None:
+    world = rejected_v2()
+    world.events.clear()
     del world.revisions[V1.hash]
     world.tick()
+    assert world.pods() == {V1.hash: 4}
+    assert world.condition("Available").reason == "StableLost"
+    assert "1.0 is to serve; the Deployment of stable revision" in world.status.message
+    world.tick()
+    assert world.reasons() == ["StableLost"]
+    assert world.condition("Available").reason == "StableReady"
+
+
+def test_what_is_lost_with_all_that_made_it_is_reported_not_invented() -> None:
+    world = rejected_v2()
+    del world.revisions[V1.hash]
+    del world.frozen[V1.hash]
+    world.tick()
     assert V1.hash not in world.revisions
-    assert world.condition("Available").reason == "StableUnavailable"
+    assert "nothing says how it was made" in world.condition("Available").message
 
 
 def test_candidate_whose_deployment_is_deleted_leaves_at_once() -> None:

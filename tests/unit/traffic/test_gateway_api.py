@@ -267,6 +267,7 @@ def test_a_route_accepted_for_its_generation_is_in_force() -> None:
         resource_version="200",
         entry_exists=True,
         entry_revision=STABLE,
+        entry_port=objects.PORT_NAME,
     )
 
 
@@ -399,7 +400,9 @@ def test_a_missing_route_still_tells_about_the_entry_service() -> None:
     state = PLANE.read(
         found((entry, stored(entry))), meta=META, spec=GATEWAY_SPEC, ready_pods={STABLE: 4}
     )
-    assert state == model.TrafficState(exists=False, entry_exists=True, entry_revision=STABLE)
+    assert state == model.TrafficState(
+        exists=False, entry_exists=True, entry_revision=STABLE, entry_port=objects.PORT_NAME
+    )
 
 
 def test_a_conflict_at_the_entry_service_is_told_beside_the_route() -> None:

@@ -179,7 +179,7 @@ def test_the_entry_service_is_complete() -> None:
                     "name": "http",
                     "protocol": "TCP",
                     "port": 80,
-                    "targetPort": 8080,
+                    "targetPort": "tidegate-http",
                     "appProtocol": "kubernetes.io/h2c",
                 }
             ],
@@ -204,6 +204,7 @@ def test_a_selected_revision_has_all_the_traffic() -> None:
         resource_version="200",
         entry_exists=True,
         entry_revision=CANDIDATE,
+        entry_port=objects.PORT_NAME,
     )
 
 

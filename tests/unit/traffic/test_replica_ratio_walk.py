@@ -12,7 +12,7 @@ from itertools import chain, islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traffic_examples import CANDIDATE, META, SPEC, STABLE, found, stored
+from traffic_examples import CANDIDATE, META, PORT, SPEC, STABLE, found, stored
 
 from tidegate import model
 from tidegate.traffic import pods
@@ -135,6 +135,7 @@ class Cluster:
                 candidate=CANDIDATE,
                 split=model.Split(candidate_percent=weight_percent),
                 marker="",
+                ports={STABLE: PORT, CANDIDATE: PORT},
                 ready_pods=self.ready_pods(),
                 entry_revision=entry_revision,
             )
