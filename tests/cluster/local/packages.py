@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster import paths, shell, versions
-from tests.cluster.progress import Progress
+from tests.cluster import parts, paths, shell, versions
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _DENY_EVERY_START = "#!/bin/sh\nexit 101\n"
 _APT_TIMEOUT_SECONDS = 900.0
+_WAIT = ("-o", "DPkg::Lock::Timeout=300")  # for another apt-get, perhaps of our own killed run
+PART = "packages"
 
 
 def missing() -> list[str]:
@@ -21,23 +22,35 @@ def missing() -> list[str]:
     return sorted({package for program, package in needed if shutil.which(program) is None})
 
 
-def ensure(progress: Progress) -> None:
-    """Install the missing packages.
+def part() -> parts.Part:
+    """All of them, installed by apt-get."""
+    return parts.Part(
+        name=PART,
+        title="install Debian packages",
+        lane="system",
+        seconds=30,
+        done=lambda: not missing(),
+        make=_install,
+        log=_log(),
+    )
 
-    Errors: shell.CommandError with the end of the log, for example when there is no apt-get.
-    """
+
+def _install() -> None:
     packages = missing()
-    if not packages:
-        return
-    with progress.step(f"install {', '.join(packages)}", hint="about 1 min, once"):
-        _update_lists()
-        with _services_stay_off():
-            shell.run_logged(
-                *("apt-get", "install", "-y", "--no-install-recommends", *packages),
-                log=_log(),
-                env={"DEBIAN_FRONTEND": "noninteractive"},
-                timeout_seconds=_APT_TIMEOUT_SECONDS,
-            )
+    _update_lists()
+    with _services_stay_off():
+        _change("dpkg", "--configure", "--pending")  # what an earlier, killed run left half-way
+        _change("apt-get", "install", "-y", "--no-install-recommends", *_WAIT, *packages)
+
+
+def _change(*command: str) -> None:
+    shell.run_logged(
+        *command,
+        log=_log(),
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout_seconds=_APT_TIMEOUT_SECONDS,
+        may_be_ended=False,
+    )
 
 
 def mirror() -> tuple[str, str]:
@@ -72,7 +85,11 @@ def _os_release() -> dict[str, str]:
 
 
 def _update_lists() -> None:
-    shell.run_logged("apt-get", "update", log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS)
+    # Without the option a list that cannot be fetched is a warning, and old ones are used.
+    strict = ("-o", "APT::Update::Error-Mode=any")
+    shell.run_logged(
+        *("apt-get", "update", *_WAIT, *strict), log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS
+    )
 
 
 @contextlib.contextmanager
