@@ -47,6 +47,9 @@ def main(arguments: list[str]) -> int:
     except (ClusterUnavailable, shell.CommandError, kubectl.NotReady, lock.LockHeld) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error}; then run the same again.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nStopped; the same command goes on where it was.", file=sys.stderr)
         return 130

@@ -16,7 +16,7 @@ from tests.cluster import durations, paths
 from tests.cluster.progress import Progress, duration
 
 _CALM_SECONDS = 30.0
-_FASTEST, _SLOWEST = 0.3, 10.0  # one odd part says little about the others
+_PRIOR_SECONDS = 60.0  # one short, odd part says little about the others
 
 
 class Shown(Protocol):
@@ -120,10 +120,10 @@ class Board:
         return f"about {_rounded(left)} left"
 
     def _pace(self) -> float:
-        """How much longer than expected the finished parts took."""
+        """How much longer than expected the finished parts took, beside a minute as expected."""
         expected = sum(self._expected[name] for name in self._finished)
         taken = sum(self._finished.values())
-        return min(max(taken / expected, _FASTEST), _SLOWEST) if expected else 1.0
+        return (taken + _PRIOR_SECONDS) / (expected + _PRIOR_SECONDS)
 
 
 def _rounded(seconds: float) -> str:

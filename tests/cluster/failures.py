@@ -28,7 +28,8 @@ _MISSING = _kind(
     "a program is missing",
     "install it",
 )
-# The order matters: a full disk breaks connections, too, and a refusal names an address.
+# The first that fits is meant: a full disk breaks downloads, and who cannot reach a registry sums up
+# that it has no such package.
 _KINDS = (
     _kind(
         r"no space left on device|disk quota exceeded|not enough free space|ENOSPC",
@@ -41,18 +42,18 @@ _KINDS = (
         "look at the proxy or mirror between this machine and the registry",
     ),
     _kind(
+        r"connection refused|no such host|temporary failure|network is unreachable|dial tcp"
+        r"|could ?n[o']t (resolve|connect)|i/o timeout|timed out|connection reset|no route to host"
+        r"|newconnectionerror|max retries exceeded|certificate",
+        "the registry cannot be reached",
+        "check the network and the proxy settings (GOPROXY, HTTPS_PROXY, pip config, apt sources)",
+    ),
+    _kind(
         r"\b(401|403|407|429|451)\b|forbidden|unauthorized|proxy authentication|too many requests"
         r"|\b(404|410) (not found|gone)|no matching distribution|unable to locate package"
         r"|disabled by GOPROXY",
         "the registry refused it",
         "check the settings of the registry or its mirror (GOPROXY, pip config, apt sources)",
-    ),
-    _kind(
-        r"connection refused|no such host|temporary failure|network is unreachable|dial tcp"
-        r"|could ?n[o']t (resolve|connect)|i/o timeout|timed out|connection reset|no route to host"
-        r"|newconnectionerror|max retries exceeded|failed to fetch|certificate",
-        "the registry cannot be reached",
-        "check the network and the proxy settings (GOPROXY, HTTPS_PROXY, pip config, apt sources)",
     ),
     _kind(
         r"signal: killed|out of memory|cannot allocate memory",
@@ -87,12 +88,11 @@ def _judge(error: Exception) -> tuple[_Kind, str]:
         name = error.command[0] if error.command else ""
         return dataclasses.replace(_MISSING, step=f"install {name}"), f"{name} is not on PATH"
     text = error.said if isinstance(error, shell.CommandError) else str(error)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("(log:")]
     for kind in _KINDS:
-        # The last line that shows it: tools try again and sum up at the end.
-        for line in reversed(text.splitlines()):
+        for line in reversed(lines):
             if kind.pattern.search(line):
                 return kind, _shortened(line)
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("(log:")]
     return _kind("", "it ended with an error", "look at the log"), _shortened(
         lines[-1] if lines else ""
     )

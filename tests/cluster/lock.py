@@ -33,13 +33,18 @@ def file_lock(
     with path.open("a+") as file:
         deadline = time.monotonic() + timeout_seconds
         _wait_for_lock(file, path=path, deadline=deadline, on_wait=on_wait)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        _sign(file)
         try:
             yield
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _sign(file: IO[str]) -> None:
+    with contextlib.suppress(OSError):  # a full disk is told by who needs the space
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
 
 
 def _wait_for_lock(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -136,7 +137,13 @@ def _fetch_envoy(target: Path) -> None:
 
 
 def _make_base(target: Path) -> None:
-    root = paths.cache_dir() / "src" / "base"
+    folder = paths.cache_dir() / "src"
+    folder.mkdir(exist_ok=True)
+    for remains in folder.glob("base-*"):
+        _remove_rootfs(remains)
+    # Under a name of its own: after kill -9 a child of debootstrap may still write to an older one.
+    root = Path(tempfile.mkdtemp(prefix="base-", dir=folder))
+    root.chmod(0o755)
     for attempt in range(1, _DEBOOTSTRAP_ATTEMPTS + 1):
         _remove_rootfs(root)
         try:
