@@ -52,7 +52,8 @@ class Board:
         self._began = clock()
         self._spoke = self._began
         self._running: dict[str, float] = {}
-        self._finished: dict[str, float] = {}
+        self._finished: set[str] = set()
+        self._paced: dict[str, float] = {}
         self._lock = threading.RLock()
 
     def begin(self) -> None:
@@ -69,11 +70,13 @@ class Board:
             about = duration(self._expected[name])
             self._say(f"...     {part.title} (about {about}; tail -f {part.log})")
 
-    def finished(self, name: str, took: durations.Took) -> None:
-        """A part is made."""
+    def finished(self, name: str, took: durations.Took, *, resumed: bool = False) -> None:
+        """A part is made; a resumed one says nothing about the pace."""
         with self._lock:
             self._running.pop(name)
-            self._finished[name] = took.wall
+            self._finished.add(name)
+            if not resumed:
+                self._paced[name] = took.wall
             times = f"{duration(took.wall)}, processor {duration(took.cpu)}"
             self._say(f"ok      {self._parts[name].title}  {times}")
             self._say_whole()
@@ -121,8 +124,8 @@ class Board:
 
     def _pace(self) -> float:
         """How much longer than expected the finished parts took, beside a minute as expected."""
-        expected = sum(self._expected[name] for name in self._finished)
-        taken = sum(self._finished.values())
+        expected = sum(self._expected[name] for name in self._paced)
+        taken = sum(self._paced.values())
         return (taken + _PRIOR_SECONDS) / (expected + _PRIOR_SECONDS)
 
 

@@ -26,6 +26,22 @@ def load() -> dict[str, float]:
     return {name: took.wall for name, took in _load().items()}
 
 
+def begin(name: str) -> bool:
+    """Note that a part begins; whether an earlier, interrupted run has made some of it already."""
+    mark = _mark(name)
+    resumed = mark.exists()
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    return resumed
+
+
+def end(name: str, took: Took, *, resumed: bool) -> None:
+    """Remember what a part took, unless this was only the rest of it."""
+    _mark(name).unlink(missing_ok=True)
+    if not resumed:
+        record(name, took)
+
+
 def record(name: str, took: Took) -> None:
     """Remember what a part took."""
     with _writing:
@@ -66,6 +82,10 @@ def _load() -> dict[str, Took]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _mark(name: str) -> Path:
+    return paths.cache_dir() / "begun" / name
 
 
 def _file() -> Path:

@@ -44,7 +44,7 @@ _KINDS = (
     _kind(
         r"connection refused|no such host|temporary failure|network is unreachable|dial tcp"
         r"|could ?n[o']t (resolve|connect)|i/o timeout|timed out|connection reset|no route to host"
-        r"|newconnectionerror|max retries exceeded|certificate",
+        r"|newconnectionerror|failed getting release file|max retries exceeded|certificate",
         "the registry cannot be reached",
         "check the network and the proxy settings (GOPROXY, HTTPS_PROXY, pip config, apt sources)",
     ),

