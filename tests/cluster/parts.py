@@ -10,7 +10,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import durations, failures, lock, paths, shell
@@ -78,8 +78,19 @@ class _Run:
 
     def run(self) -> None:
         """Make all parts; the first failure ends the others, which go on in the next run."""
-        shell.allow_long_commands()
         self._board.begin()
+        try:
+            workers = self._run_lanes()
+        finally:
+            shell.allow_long_commands()
+        if self._failed is not None:
+            part, error = self._failed
+            raise failures.PartFailed(part.title, log=part.log, error=error) from error
+        for worker in workers:
+            worker.result()  # an error of our own, in place of a silence
+        self._board.end()
+
+    def _run_lanes(self) -> list[Future[None]]:
         with ThreadPoolExecutor(len(self._lanes), thread_name_prefix="part") as pool:
             try:
                 workers = [pool.submit(self._work, lane) for lane in self._lanes.values()]
@@ -90,12 +101,7 @@ class _Run:
             except BaseException:  # Ctrl-C: the threads would otherwise be waited for
                 self._stop()
                 raise
-        if self._failed is not None:
-            part, error = self._failed
-            raise failures.PartFailed(part.title, log=part.log, error=error) from error
-        for worker in workers:
-            worker.result()  # an error of our own, in place of a silence
-        self._board.end()
+        return workers
 
     def _work(self, lane: Sequence[Part]) -> None:
         for part in lane:
