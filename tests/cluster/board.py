@@ -67,7 +67,7 @@ class Board:
         with self._lock:
             self._running[name] = self._clock()
             part = self._parts[name]
-            about = duration(self._expected[name])
+            about = _rounded(self._expected[name])
             self._say(f"...     {part.title} (about {about}; tail -f {part.log})")
 
     def finished(self, name: str, took: durations.Took, *, resumed: bool = False) -> None:

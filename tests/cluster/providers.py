@@ -11,7 +11,7 @@ from tests.cluster.local import provider as local
 from tests.cluster.model import Cluster, ImageSource
 from tests.cluster.progress import Progress
 
-# The first start builds for about ten minutes; who comes second waits that long.
+# The first start builds for for minutes; who comes second waits that long.
 _LOCK_TIMEOUT_SECONDS = 3600.0
 
 
