@@ -16,7 +16,7 @@ from tests.cluster import durations, paths
 from tests.cluster.progress import Progress, duration
 
 _CALM_SECONDS = 30.0
-_PRIOR_SECONDS = 60.0  # one short, odd part says little about the others
+_PRIOR_SECONDS = 60.0  # added on both sides: one short, odd part says little about the others
 
 
 class Shown(Protocol):
@@ -123,10 +123,15 @@ class Board:
         return f"about {_rounded(left)} left"
 
     def _pace(self) -> float:
-        """How much longer than expected the finished parts took, beside a minute as expected."""
-        expected = sum(self._expected[name] for name in self._paced)
-        taken = sum(self._paced.values())
-        return (taken + _PRIOR_SECONDS) / (expected + _PRIOR_SECONDS)
+        """How much longer than expected parts take: those that are made, and those overdue."""
+        overdue = {
+            name: elapsed
+            for name, since in self._running.items()
+            if (elapsed := self._clock() - since) > self._expected[name]
+        }
+        taken = {**self._paced, **overdue}
+        expected = sum(self._expected[name] for name in taken)
+        return (sum(taken.values()) + _PRIOR_SECONDS) / (expected + _PRIOR_SECONDS)
 
 
 def _rounded(seconds: float) -> str:

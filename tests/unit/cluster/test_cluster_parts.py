@@ -196,6 +196,19 @@ def test_a_busy_machine_makes_the_estimate_longer(workshop: Workshop) -> None:
     assert drawn.whole() == "[1/2] 3 min 00 s, about 2 min left: make b"
 
 
+def test_a_part_that_is_overdue_makes_the_estimate_longer(workshop: Workshop) -> None:
+    now = 0.0
+    drawn = board.Board(
+        [workshop.part("a"), workshop.part("b")],
+        expected={"a": 60, "b": 60},
+        progress=Progress(stream=io.StringIO()),
+        clock=lambda: now,
+    )
+    drawn.started("a")
+    now = 420.0
+    assert drawn.whole() == "[0/2] 7 min 00 s, about 4 min left: make a"
+
+
 CAUSES = [
     ("go: x: dial tcp 127.0.0.1:9: connect: connection refused", "cannot be reached"),
     ("curl: (6) Could not resolve host: deb.test", "cannot be reached"),
