@@ -124,6 +124,28 @@ def test_the_first_failure_ends_the_others_and_what_was_made_stays(
     assert workshop.made == ["etcd", "prometheus"]
 
 
+def test_who_comes_second_is_told_and_finds_it_made(workshop: Workshop) -> None:
+    entered, second_waits = threading.Event(), threading.Event()
+
+    class Told(io.StringIO):
+        def write(self, text: str) -> int:
+            if "is making the parts" in text:
+                second_waits.set()
+            return super().write(text)
+
+    def slow() -> None:
+        entered.set()
+        assert second_waits.wait(DEADLINE_SECONDS)
+
+    part = workshop.part("etcd", make=slow)
+    first = threading.Thread(target=workshop.ensure, args=(part,))
+    first.start()
+    assert entered.wait(DEADLINE_SECONDS)
+    parts.ensure([part], Progress(stream=Told()))
+    first.join()
+    assert workshop.made == ["etcd"]
+
+
 def test_an_error_of_our_own_is_not_swallowed(workshop: Workshop) -> None:
     def broken() -> None:
         raise ZeroDivisionError
