@@ -96,7 +96,7 @@ class Board:
 
     def end(self) -> None:
         """All is made."""
-        self._say(f"all {len(self._parts)} parts are made  {duration(self._clock() - self._began)}")
+        self._say(f"all parts are made  {duration(self._clock() - self._began)}")
 
     def whole(self) -> str:
         """`[3/14] 4 min 10 s, about 8 min left: build prometheus, make the base image`."""
@@ -106,7 +106,7 @@ class Board:
         return f"[{done}/{all_of_them}] {elapsed}, {self._left()}{': ' if titles else ''}{titles}"
 
     def _say_whole(self) -> None:
-        if not self._progress.is_terminal():
+        if not self._progress.is_terminal() and len(self._finished) < len(self._parts):
             self._say(self.whole())
 
     def _say(self, text: str) -> None:
