@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -284,6 +285,9 @@ def _fetch(workspace: str, programs: Sequence[GoProgram]) -> None:
     """Let go find, fetch and unpack all it needs to compile; less than all of the module graph."""
     if workspace == "kubernetes":
         _write_kubernetes_workspace()
+    elif workspace == "addons":
+        # A copy: a checkout that changes in the middle of a build would end it.
+        shutil.copytree(_SOURCES / "addons", _work_dir("addons"), dirs_exist_ok=True)
     for program in programs:
         _go(
             _workspace(program),
@@ -398,7 +402,7 @@ def _mode(program: GoProgram) -> str:
 
 def _workspace(program: GoProgram) -> Path:
     if program in ADDONS:
-        return _SOURCES / "addons"
+        return _work_dir("addons")
     return _work_dir("kubernetes" if program in CONTROL_PLANE else program.name)
 
 
