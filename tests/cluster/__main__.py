@@ -8,8 +8,18 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.cluster import choice, gobuild, kind, kubectl, lock, paths, providers, shell
-from tests.cluster.local import packages
+from tests.cluster import (
+    choice,
+    durations,
+    gobuild,
+    kind,
+    kubectl,
+    lock,
+    parts,
+    paths,
+    providers,
+    shell,
+)
 from tests.cluster.local import provider as local
 from tests.cluster.model import ClusterUnavailable
 from tests.cluster.progress import Progress, duration
@@ -23,6 +33,8 @@ def main(arguments: list[str]) -> int:
         "status": (status, "what runs"),
         "build": (build, "build the binaries without starting anything"),
         "prepare": (prepare, "install and build what tests need, so that no test waits for it"),
+        "times": (times, "how long each part took to make here, as a table"),
+        "pin": (pin, "write go.mod and go.sum of the add-ons anew, for a changed version"),
         "env": (env, "print shell assignments for the running cluster"),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
@@ -35,6 +47,12 @@ def main(arguments: list[str]) -> int:
     except (ClusterUnavailable, shell.CommandError, kubectl.NotReady, lock.LockHeld) as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error}; then run the same again.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on where it was.", file=sys.stderr)
+        return 130
 
 
 def up() -> int:
@@ -70,11 +88,8 @@ def status() -> int:
 
 def build() -> int:
     """Build what `control_plane()` and the local provider need from Go modules."""
-    progress = Progress()
-    gobuild.ensure_kubernetes(progress)
-    for program in gobuild.CLUSTER_PROGRAMS:
-        gobuild.ensure_program(program, progress)
-    print(f"Binaries: {paths.bin_dir()}")
+    parts.ensure([*gobuild.control_plane_parts(), *gobuild.addon_parts()], Progress())
+    print(f"Binaries: {gobuild.ensure_kubernetes(Progress())}")
     return 0
 
 
@@ -87,8 +102,7 @@ def prepare() -> int:
     try:
         chosen = choice.choose(os.environ, choice.ThisMachine())
         if chosen is choice.Provider.LOCAL:
-            packages.ensure(progress)
-            return build()
+            parts.ensure(local.cluster_parts(()), progress)
         gobuild.ensure_kubernetes(progress)
     except ClusterUnavailable as error:
         print(error, file=sys.stderr)
@@ -106,6 +120,18 @@ def env() -> int:
         return 1
     print(f"export KUBECONFIG={kubeconfig}")
     print(f'export PATH="{paths.bin_dir()}:$PATH"')
+    return 0
+
+
+def times() -> int:
+    """Print what was recorded when the parts were made."""
+    print(durations.table())
+    return 0
+
+
+def pin() -> int:
+    """Resolve the modules of the add-ons."""
+    gobuild.pin_addons()
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tests.cluster.controlplane import ControlPlane, control_plane
 from tests.cluster.kubectl import NotReady
-from tests.cluster.model import Cluster, ClusterUnavailable, GatewayRef
+from tests.cluster.model import Cluster, ClusterUnavailable, GatewayRef, ImageSource
 from tests.cluster.providers import ensure_cluster, must_build
 from tests.cluster.shell import CommandError
 
@@ -18,6 +18,7 @@ __all__ = [
     "CommandError",
     "ControlPlane",
     "GatewayRef",
+    "ImageSource",
     "NotReady",
     "control_plane",
     "ensure_cluster",

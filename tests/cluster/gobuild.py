@@ -1,19 +1,23 @@
 """Executables built from Go modules, once, into the cache.
 
-A module is always built from a small module of our own that requires it: `go install` refuses
-modules with replace directives (etcd, Kubernetes), and this way all five are built alike.
+Two workspaces hold most of them: Kubernetes with etcd, at the versions Kubernetes asks for, and the
+add-ons, which share one set of versions, so that what they have in common (the client libraries of
+Kubernetes above all) is compiled once. Every other program has a small module of its own that
+requires it: `go install` refuses modules with replace directives.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.cluster import lock, paths, shell, versions
+from tests.cluster import parts, paths, shell, versions
 from tests.cluster.progress import Progress
 
 KUBERNETES_NAMES = (
@@ -26,40 +30,56 @@ KUBERNETES_NAMES = (
 )
 _BUILD_TIMEOUT_SECONDS = 3600.0
 _GO_ENV = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+_GIBIBYTE = 2**30
+# What each saves of the processor time of a compilation is in docs/development/cluster.md.
+_NO_DEBUG_INFORMATION = "-dwarf=false"
+_NO_INLINING = "-l"
+_SAY_NOTHING = "{{/* */}}"  # the errors come all the same
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GoProgram:
-    """A main package of a Go module; the built file is called `name`."""
+    """A main package of a Go module; the built file is called `name`.
+
+    seconds: on two quiet cores, after the others of its workspace in the order of `ADDONS`.
+    """
 
     name: str
     module: str
     version: str
     package: str
-    hint: str
+    seconds: float
     tags: str = ""
 
 
+KUBERNETES = GoProgram(
+    name="kubernetes",
+    module="k8s.io/kubernetes",
+    version=versions.KUBERNETES,
+    package=".",
+    tags="providerless",
+    seconds=150,
+)
 ETCD = GoProgram(
     name="etcd",
     module="go.etcd.io/etcd/server/v3",
     version=versions.ETCD,
     package="go.etcd.io/etcd/server/v3",
-    hint="about 15 s",
+    seconds=10,
 )
 COREDNS = GoProgram(
     name="coredns",
     module="github.com/coredns/coredns",
     version=versions.COREDNS,
-    package="github.com/coredns/coredns",
-    hint="about 1.5 min",
+    package="./coredns",
+    seconds=45,
 )
 ENVOY_GATEWAY = GoProgram(
     name="envoy-gateway",
     module="github.com/envoyproxy/gateway",
     version=versions.ENVOY_GATEWAY,
     package="github.com/envoyproxy/gateway/cmd/envoy-gateway",
-    hint="about 3 min",
+    seconds=100,
 )
 PROMETHEUS = GoProgram(
     name="prometheus",
@@ -67,32 +87,33 @@ PROMETHEUS = GoProgram(
     version=versions.PROMETHEUS_MODULE,
     package="github.com/prometheus/prometheus/cmd/prometheus",
     tags="remove_all_sd,enable_kubernetes_sd",  # the clouds would triple the build
-    hint="about 1.5 min",
+    seconds=45,
 )
 HELM = GoProgram(
     name="helm",
     module="helm.sh/helm/v3",
     version=versions.HELM,
     package="helm.sh/helm/v3/cmd/helm",
-    hint="about 1 min",
+    seconds=20,
 )
 KIND = GoProgram(
     name="kind",
     module="sigs.k8s.io/kind",
     version=versions.KIND,
     package="sigs.k8s.io/kind",
-    hint="about 20 s",
+    seconds=20,
 )
 KWOK = GoProgram(
     name="kwok",
     module="sigs.k8s.io/kwok",
     version=versions.KWOK,
     package="sigs.k8s.io/kwok/cmd/kwok",
-    hint="about 1 min",
+    seconds=60,
 )
-CLUSTER_PROGRAMS = (ETCD, COREDNS, ENVOY_GATEWAY, PROMETHEUS, HELM)
+CONTROL_PLANE = (KUBERNETES, ETCD)
+ADDONS = (COREDNS, ENVOY_GATEWAY, PROMETHEUS, HELM)
+CLUSTER_PROGRAMS = (*CONTROL_PLANE, *ADDONS)
 _SOURCES = Path(__file__).parent / "go"
-_KUBERNETES_MODULE = "k8s.io/kubernetes"
 
 
 def go_version() -> tuple[int, int] | None:
@@ -113,44 +134,66 @@ def all_built() -> bool:
 
 def ensure_kubernetes(progress: Progress) -> Path:
     """The folder with kube-apiserver, kubelet, kubectl, ...; built when it is not complete."""
+    parts.ensure(control_plane_parts(), progress)
     folder = paths.bin_dir()
-    if all((folder / name).exists() for name in KUBERNETES_NAMES):
-        return folder
-    with _build_lock():
-        if not (folder / "kubernetes").exists():
-            with progress.step(f"build Kubernetes {versions.KUBERNETES}", hint="about 4 min, once"):
-                _build_kubernetes(folder / "kubernetes")
-        for name in KUBERNETES_NAMES:
-            link = folder / name
-            if not link.exists():
-                link.symlink_to("kubernetes")
+    for name in KUBERNETES_NAMES:
+        _link(folder / name, to=KUBERNETES.name)
     return folder
 
 
 def ensure_program(program: GoProgram, progress: Progress) -> Path:
-    """The executable of a Go program; built when it is missing."""
-    target = paths.bin_dir() / program.name
-    if target.exists():
-        return target
-    with _build_lock():
-        if not target.exists():
-            title = f"build {program.name} {program.version}"
-            with progress.step(title, hint=f"{program.hint}, once"):
-                _build_program(program, target)
-    return target
+    """The executable of a Go program; built when it is missing.
+
+    Errors: failures.PartFailed.
+    """
+    parts.ensure(program_parts(program), progress)
+    return _binary(program)
 
 
-def ensure_pause(progress: Progress) -> Path:
+def control_plane_parts() -> list[parts.Part]:
+    """Kubernetes and etcd. The standard library is compiled while their modules come."""
+    return [
+        _fetch_part("kubernetes", CONTROL_PLANE, seconds=40),
+        _part(
+            "standard-library",
+            "compile the Go standard library",
+            seconds=20,
+            programs=CONTROL_PLANE,
+            make=_build_standard_library,
+        ),
+        *(_program_part(program, fetched="kubernetes") for program in CONTROL_PLANE),
+    ]
+
+
+def addon_parts(programs: Sequence[GoProgram] = ADDONS) -> list[parts.Part]:
+    """What runs inside of the cluster, and helm."""
+    return [
+        _fetch_part("addons", programs, seconds=60),
+        *(_program_part(program, fetched="addons") for program in programs),
+    ]
+
+
+def program_parts(program: GoProgram) -> list[parts.Part]:
+    """One program and what it needs."""
+    if program in CONTROL_PLANE:
+        return control_plane_parts()
+    if program in ADDONS:
+        return addon_parts((program,))
+    return [_program_part(program, fetched=None)]
+
+
+def pause_part() -> parts.Part:
     """The executable of the pause image, from the source beside this file."""
     target = paths.bin_dir() / "pause"
-    if target.exists():
-        return target
-    with _build_lock(), progress.step("build pause"):
-        work = _work_dir("pause")
-        (work / "go.mod").write_text("module tidegate.test/pause\n\ngo 1.24\n")
-        (work / "main.go").write_bytes((_SOURCES / "pause" / "main.go").read_bytes())
-        _go_build(work, target=target, package=".")
-    return target
+    return parts.Part(
+        name="pause",
+        title="build pause",
+        lane="compile",
+        seconds=1,
+        done=target.exists,
+        make=lambda: _go_build(_SOURCES / "pause", target=target, package="main.go"),
+        log=_log("pause"),
+    )
 
 
 def module_dir(module: str, version: str) -> Path:
@@ -176,56 +219,200 @@ def kubernetes_go_mod(source: str) -> str:
     pattern = re.compile(r"(k8s\.io/\S+) v0\.0\.0$", flags=re.MULTILINE)
     lines = ["module tidegate.test/kubernetes", "", "go 1.24.0", "", "godebug default=go1.24"]
     lines += [f"require ({pattern.sub(wanted, block)})" for block in blocks]
-    lines += [f"require {_KUBERNETES_MODULE} {versions.KUBERNETES}", "replace ("]
+    lines += [f"require {program.module} {program.version}" for program in CONTROL_PLANE]
+    lines += ["replace ("]
     lines += [f"\t{name} => {name} {versions.KUBERNETES_STAGING}" for name in staging]
     return "\n".join([*lines, ")", ""])
 
 
-def _build_kubernetes(target: Path) -> None:
-    source = module_dir(_KUBERNETES_MODULE, versions.KUBERNETES)
-    work = _work_dir("kubernetes")
+def pin_addons() -> None:
+    """Write go.mod and go.sum of the add-ons anew, for the versions in versions.py."""
+    folder = _SOURCES / "addons"
+    (folder / "go.mod").write_text("module tidegate.test/addons\n\ngo 1.26\n")
+    (folder / "go.sum").unlink(missing_ok=True)
+    wanted = [f"{program.module}@{program.version}" for program in ADDONS]
+    _go(folder, "get", *wanted, log=_log("pin"), timeout_seconds=900)
+    packages = [program.package for program in ADDONS]
+    _go(folder, "get", *packages, log=_log("pin"), timeout_seconds=900)
+
+
+def _part(
+    name: str,
+    title: str,
+    *,
+    seconds: float,
+    programs: Sequence[GoProgram],
+    make: Callable[[], None],
+    lane: str = "compile",
+    needs: tuple[str, ...] = (),
+) -> parts.Part:
+    """A step towards programs; nobody needs it any more when they are there."""
+    return parts.Part(
+        name=name,
+        title=title,
+        lane=lane,
+        seconds=seconds,
+        done=lambda: all(_binary(program).exists() for program in programs),
+        make=make,
+        log=_log(name),
+        needs=needs,
+    )
+
+
+def _fetch_part(workspace: str, programs: Sequence[GoProgram], *, seconds: float) -> parts.Part:
+    return _part(
+        f"modules-{workspace}",
+        f"fetch the Go modules of {', '.join(program.name for program in programs)}",
+        lane="fetch",
+        seconds=seconds,
+        programs=programs,
+        make=lambda: _fetch(workspace, programs),
+    )
+
+
+def _program_part(program: GoProgram, *, fetched: str | None) -> parts.Part:
+    return _part(
+        program.name,
+        f"build {program.name} {program.version}",
+        seconds=program.seconds,
+        programs=(program,),
+        make=lambda: _build(program),
+        needs=(f"modules-{fetched}",) if fetched else (),
+    )
+
+
+def _fetch(workspace: str, programs: Sequence[GoProgram]) -> None:
+    """Let go find, fetch and unpack all it needs to compile; less than all of the module graph."""
+    if workspace == "kubernetes":
+        _write_kubernetes_workspace()
+    elif workspace == "addons":
+        # A copy: a checkout that changes in the middle of a build would end it.
+        shutil.copytree(_SOURCES / "addons", _work_dir("addons"), dirs_exist_ok=True)
+    for program in programs:
+        _go(
+            _workspace(program),
+            *("list", _mode(program), "-deps", "-tags", program.tags, "-f", _SAY_NOTHING),
+            program.package,
+            log=_log(f"modules-{workspace}"),
+            timeout_seconds=_BUILD_TIMEOUT_SECONDS,
+        )
+
+
+def _write_kubernetes_workspace() -> None:
+    source = module_dir(KUBERNETES.module, KUBERNETES.version)
+    work = _workspace(KUBERNETES)
     (work / "go.mod").write_text(kubernetes_go_mod((source / "go.mod").read_text()))
     (work / "go.sum").write_bytes((source / "go.sum").read_bytes())
     (work / "main.go").write_bytes((_SOURCES / "kubernetes" / "main.go").read_bytes())
-    major, minor = versions.KUBERNETES.removeprefix("v").split(".")[:2]
-    stamp = "k8s.io/component-base/version"
-    flags = f"-X {stamp}.gitVersion={versions.KUBERNETES} "
-    flags += f"-X {stamp}.gitMajor={major} -X {stamp}.gitMinor={minor}"
-    _go_build(work, target=target, package=".", flags=flags, arguments=("-tags", "providerless"))
 
 
-def _build_program(program: GoProgram, target: Path) -> None:
-    work = _work_dir(program.name)
-    (work / "go.mod").write_text(f"module tidegate.test/{program.name}\n\ngo 1.26\n")
-    shell.run_logged(
-        *("go", "get", f"{program.package}@{program.version}"),
-        log=_log(program.name),
-        env=_GO_ENV,
-        cwd=work,
-        timeout_seconds=600,
+def _build_standard_library() -> None:
+    _go(
+        _work_dir("standard-library"),
+        *("build", "-v", "-trimpath", *_compiler_flags(), "std"),
+        log=_log("standard-library"),
+        env=_compiler_environment(),
+        timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
-    arguments = ("-tags", program.tags) if program.tags else ()
-    _go_build(work, target=target, package=program.package, arguments=arguments)
+
+
+def _build(program: GoProgram) -> None:
+    work = _workspace(program)
+    if program not in (*CONTROL_PLANE, *ADDONS):
+        (work / "go.mod").write_text(f"module tidegate.test/{program.name}\n\ngo 1.26\n")
+        wanted = f"{program.package}@{program.version}"
+        _go(work, "get", wanted, log=_log(program.name), timeout_seconds=600)
+    _go_build(
+        work,
+        target=_binary(program),
+        package=program.package,
+        flags=_version_stamp() if program is KUBERNETES else "",
+        arguments=(_mode(program), "-tags", program.tags),
+        inline=program not in ADDONS,
+    )
+
+
+def _version_stamp() -> str:
+    major, minor = versions.KUBERNETES.removeprefix("v").split(".")[:2]
+    values = {"gitVersion": versions.KUBERNETES, "gitMajor": major, "gitMinor": minor}
+    stamp = "k8s.io/component-base/version"
+    return " ".join(f"-X {stamp}.{name}={value}" for name, value in values.items())
 
 
 def _go_build(
-    work: Path, *, target: Path, package: str, flags: str = "", arguments: Iterable[str] = ()
+    work: Path,
+    *,
+    target: Path,
+    package: str,
+    flags: str = "",
+    arguments: Sequence[str] = (),
+    inline: bool = True,
 ) -> None:
-    partial = target.with_suffix(".partial")  # an interrupted build leaves no executable
+    """Build one executable; an interrupted or a second build leaves nothing under its name."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        _go(
+            work,
+            *("build", "-v", "-trimpath", *_compiler_flags(inline=inline), *arguments),
+            *("-ldflags", f"-s -w {flags}", "-o", str(partial), package),
+            log=_log(target.name),
+            env=_compiler_environment(),
+            timeout_seconds=_BUILD_TIMEOUT_SECONDS,
+        )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _compiler_flags(*, inline: bool = True) -> list[str]:
+    """The standard library is always compiled alike, so that all programs share it."""
+    rest = _NO_DEBUG_INFORMATION if inline else f"{_NO_DEBUG_INFORMATION} {_NO_INLINING}"
+    return [f"-gcflags=all={rest}", f"-gcflags=std={_NO_DEBUG_INFORMATION}"]
+
+
+def _compiler_environment() -> dict[str, str]:
+    """Let the compiler collect no garbage where there is memory for that."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    share = memory // (2 * (os.cpu_count() or 1))
+    if share < _GIBIBYTE:
+        return {}
+    return {"GOGC": "off", "GOMEMLIMIT": str(min(share, 2 * _GIBIBYTE))}
+
+
+def _go(
+    cwd: Path,
+    *words: str,
+    log: Path,
+    timeout_seconds: float,
+    env: Mapping[str, str] | None = None,
+) -> None:
     shell.run_logged(
-        *("go", "build", "-mod=mod", "-trimpath", *arguments, "-ldflags", f"-s -w {flags}"),
-        *("-o", partial, package),
-        log=_log(target.name),
-        env=_GO_ENV,
-        cwd=work,
-        timeout_seconds=_BUILD_TIMEOUT_SECONDS,
+        *("go", *words),
+        log=log,
+        env={**_GO_ENV, **(env or {})},
+        cwd=cwd,
+        timeout_seconds=timeout_seconds,
     )
-    partial.replace(target)
-    shutil.rmtree(work)
 
 
-def _build_lock() -> lock.LockContext:
-    return lock.file_lock(paths.cache_dir() / "build.lock", timeout_seconds=_BUILD_TIMEOUT_SECONDS)
+def _mode(program: GoProgram) -> str:
+    """Where go.mod and go.sum are kept with the sources, nothing is resolved."""
+    return "-mod=readonly" if program in ADDONS else "-mod=mod"
+
+
+def _workspace(program: GoProgram) -> Path:
+    if program in ADDONS:
+        return _work_dir("addons")
+    return _work_dir("kubernetes" if program in CONTROL_PLANE else program.name)
+
+
+def _binary(program: GoProgram) -> Path:
+    return paths.bin_dir() / program.name
+
+
+def _link(link: Path, *, to: str) -> None:
+    with contextlib.suppress(FileExistsError):  # another process may be as quick
+        link.symlink_to(to)
 
 
 def _log(name: str) -> Path:

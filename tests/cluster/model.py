@@ -16,6 +16,15 @@ class ClusterUnavailable(RuntimeError):  # noqa: N818 - reads as the sentence it
     """No cluster here; the message is one sentence: what is missing and how to get it."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """What an image is built from: a Dockerfile and the folder it copies from."""
+
+    context: Path
+    dockerfile: Path
+    tag: str
+
+
 class ImageBuilder(Protocol):
     """Builds an image from a Dockerfile and makes it available to the cluster."""
 

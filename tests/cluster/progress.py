@@ -7,6 +7,7 @@ step prints one plain line when it starts being long and one when it is done.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import threading
 import time
@@ -58,11 +59,16 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print one line that is not a step."""
-        self._write(f"{text}\n")
+        self._write(f"{_CLEAR_LINE if self.is_terminal() else ''}{text}\n")
+
+    def draw(self, text: str) -> None:
+        """Show a line on the terminal until the next output replaces it."""
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"{_CLEAR_LINE}{text[:width]}")
 
     def _draw(self, title: str, hint: str, started: float, done: threading.Event) -> None:
         suffix = f" ({hint})" if hint else ""
-        if not self._is_terminal():
+        if not self.is_terminal():
             if not done.wait(_LONG_STEP_SECONDS):
                 self._write(f"  ...     {title}{suffix}\n")
             return
@@ -74,13 +80,14 @@ class Progress:
             ticks += 1
 
     def _finish(self, mark: str, title: str, seconds: float) -> None:
-        clear = _CLEAR_LINE if self._is_terminal() else ""
+        clear = _CLEAR_LINE if self.is_terminal() else ""
         self._write(f"{clear}  {mark:<7} {title}  {duration(seconds)}\n")
 
     def _out(self) -> TextIO:
         return self._stream or sys.stderr  # looked up late: tests replace sys.stderr
 
-    def _is_terminal(self) -> bool:
+    def is_terminal(self) -> bool:
+        """Whether lines can be redrawn."""
         return self._out().isatty()
 
     def _write(self, text: str) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import assert_never
 
 from tests.cluster import choice, existing, gobuild, kind, lock, paths
 from tests.cluster.local import provider as local
-from tests.cluster.model import Cluster
+from tests.cluster.model import Cluster, ImageSource
 from tests.cluster.progress import Progress
 
-# The first start builds for about ten minutes; who comes second waits that long.
+# The first start builds for for minutes; who comes second waits that long.
 _LOCK_TIMEOUT_SECONDS = 3600.0
 
 
-def ensure_cluster(*, progress: Progress | None = None) -> Cluster:
+def ensure_cluster(
+    *, progress: Progress | None = None, images: Sequence[ImageSource] = ()
+) -> Cluster:
     """The full cluster, started when it does not run yet; the same one for every caller.
 
+    images will be asked for later by `Cluster.build_image`: where the cluster itself is still to be
+    built, they are built beside that.
     Errors: ClusterUnavailable when no provider fits; shell.CommandError or kubectl.NotReady when
         a start fails.
     """
@@ -29,7 +34,7 @@ def ensure_cluster(*, progress: Progress | None = None) -> Cluster:
             case choice.Provider.KIND:
                 return kind.ensure(progress)
             case choice.Provider.LOCAL:
-                return local.ensure(progress)
+                return local.ensure(progress, images=images)
             case _:
                 assert_never(provider)
 

@@ -44,7 +44,10 @@ def main(arguments: list[str]) -> int:
         print(f"the cluster stopped answering ({error}); make demo starts again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; make demo-down removes what was made", file=sys.stderr)
+        print(
+            "\nstopped; make demo goes on where it was, make demo-down removes what it made",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -56,8 +59,9 @@ def up(*, report_path: Path) -> int:
     if must_build():
         rehearse(console)
     console.rule("[bold]set the stage[/bold]", align="left")
-    cluster = ensure_cluster()
-    image = stage.build_images(cluster)
+    sources = stage.image_sources()
+    cluster = ensure_cluster(images=sources)
+    image = stage.build_images(cluster, sources)
     stage.make_namespace(cluster)
     stage.install(cluster, image=image, progress=steps)
     stage.clear_namespace(cluster, progress=steps)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.cluster.api import Cluster, CommandError
+from tests.cluster.api import Cluster, CommandError, ImageSource
 from tests.cluster.progress import Progress
 from tests.demo import manifests
 from tests.demo.manifests import EXAMPLES, ROOT, SCRAPE_INTERVAL_SECONDS
@@ -26,13 +27,24 @@ _DELETE = ("delete", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
 _OPERATOR_FILES = ("Dockerfile", "pyproject.toml", "requirements", "operator")
 
 
-def build_images(cluster: Cluster) -> str:
-    """Build all images of the demo; the reference of the operator's image."""
-    operator = f"localhost/tidegate/operator:{operator_tag(ROOT)}"
-    cluster.build_image(context=ROOT, dockerfile=ROOT / "Dockerfile", tag=operator)
-    for folder, tag in (("mlserver", MODEL_IMAGE), ("testkit", TESTKIT_IMAGE)):
-        cluster.build_image(context=ROOT, dockerfile=IMAGES / folder / "Dockerfile", tag=tag)
-    return operator
+def image_sources() -> list[ImageSource]:
+    """All images of the demo; the operator's is the first."""
+    dockerfiles = {
+        f"localhost/tidegate/operator:{operator_tag(ROOT)}": ROOT / "Dockerfile",
+        MODEL_IMAGE: IMAGES / "mlserver" / "Dockerfile",
+        TESTKIT_IMAGE: IMAGES / "testkit" / "Dockerfile",
+    }
+    return [
+        ImageSource(context=ROOT, dockerfile=dockerfile, tag=tag)
+        for tag, dockerfile in dockerfiles.items()
+    ]
+
+
+def build_images(cluster: Cluster, sources: Sequence[ImageSource]) -> str:
+    """Build and load the images of the demo; the reference of the operator's image."""
+    for source in sources:
+        cluster.build_image(context=source.context, dockerfile=source.dockerfile, tag=source.tag)
+    return sources[0].tag
 
 
 def operator_tag(root: Path) -> str:

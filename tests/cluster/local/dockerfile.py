@@ -12,8 +12,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cluster import lock, paths, shell
-from tests.cluster.local import images, runtime
+from tests.cluster import lock, parts, paths, shell
+from tests.cluster.local import images, packages, runtime
+from tests.cluster.model import ImageSource
 from tests.cluster.progress import Progress
 
 _BUILD_TIMEOUT_SECONDS = 1200.0
@@ -31,19 +32,59 @@ def build_image(
     Errors: shell.CommandError with the end of the build log; ValueError for a tag without host.
     """
     check_tag(tag)
-    arguments = {"BASE_IMAGE": images.BASE, **build_args}
-    with lock.file_lock(_folder() / "lock", timeout_seconds=_BUILD_TIMEOUT_SECONDS):
-        content = content_hash(context, dockerfile=dockerfile, build_args=arguments)
-        stamp = _folder() / f"{_slug(tag)}.json"
-        known = _read_stamp(stamp)
-        imported = tag in runtime.image_names()
-        if imported and known.get("content") == content:
-            return
-        with Progress().step(f"build the image {tag}"):
-            image = _bud(context, dockerfile=dockerfile, tag=tag, build_args=arguments)
-            if not imported or known.get("image") != image:
+    source = ImageSource(context=context, dockerfile=dockerfile, tag=tag)
+    with _one_at_a_time():
+        if not _is_built(source, build_args):
+            with Progress().step(f"build the image {tag}"):
+                _build(source, build_args)
+        known = _read_stamp(tag)
+        if tag not in runtime.image_names() or known.get("imported") != known["image"]:
+            with Progress().step(f"load the image {tag}"):
                 _import(tag)
-        stamp.write_text(json.dumps({"content": content, "image": image}))
+            _write_stamp(tag, {**known, "imported": known["image"]})
+
+
+def part(source: ImageSource) -> parts.Part:
+    """The image built, but not yet loaded: that needs a cluster that runs."""
+    name = source.tag.rpartition("/")[2].partition(":")[0]
+    return parts.Part(
+        name=f"image-{name}",
+        title=f"build the image {name}",
+        lane="containers",
+        seconds=45,
+        done=lambda: _is_built(source, {}),
+        make=lambda: _build_alone(source),
+        log=_log(source.tag),
+        needs=(packages.PART, images.BASE_PART),
+    )
+
+
+def _build_alone(source: ImageSource) -> None:
+    with _one_at_a_time():
+        _build(source, {})
+
+
+def _build(source: ImageSource, build_args: Mapping[str, str]) -> None:
+    content = _content(source, build_args)
+    image = _bud(source, build_args={"BASE_IMAGE": images.BASE, **build_args})
+    # What was imported before stays known: an image that did not change is not imported again.
+    _write_stamp(source.tag, {**_read_stamp(source.tag), "content": content, "image": image})
+
+
+def _is_built(source: ImageSource, build_args: Mapping[str, str]) -> bool:
+    return _read_stamp(source.tag).get("content") == _content(source, build_args)
+
+
+def _content(source: ImageSource, build_args: Mapping[str, str]) -> str:
+    return content_hash(
+        source.context,
+        dockerfile=source.dockerfile,
+        build_args={"BASE_IMAGE": images.BASE, **build_args},
+    )
+
+
+def _one_at_a_time() -> lock.LockContext:
+    return lock.file_lock(_folder() / "lock", timeout_seconds=_BUILD_TIMEOUT_SECONDS)
 
 
 def check_tag(tag: str) -> None:
@@ -102,7 +143,7 @@ def pip_configuration(listed: str, environment: Mapping[str, str]) -> str:
     return "\n".join(["[global]", f"cert = {_CA_BUNDLE_IN_IMAGE}", *lines, ""])
 
 
-def _bud(context: Path, *, dockerfile: Path, tag: str, build_args: Mapping[str, str]) -> str:
+def _bud(source: ImageSource, *, build_args: Mapping[str, str]) -> str:
     """The id of the built image."""
     _ensure_base_known()
     words = [f"--build-arg={name}={value}" for name, value in build_args.items()]
@@ -111,11 +152,11 @@ def _bud(context: Path, *, dockerfile: Path, tag: str, build_args: Mapping[str, 
     shell.run_logged(
         *_buildah(),
         *("bud", "--isolation", "chroot", "--layers", "--pull-never"),
-        *("--signature-policy", _policy(), "--iidfile", iid, "--tag", tag),
+        *("--signature-policy", _policy(), "--iidfile", iid, "--tag", source.tag),
         *_mounts(),
         *words,
-        *("--file", dockerfile, context),
-        log=paths.log_dir() / f"image-{_slug(tag)}.log",
+        *("--file", source.dockerfile, source.context),
+        log=_log(source.tag),
         timeout_seconds=_BUILD_TIMEOUT_SECONDS,
     )
     return iid.read_text().strip()
@@ -193,9 +234,23 @@ def _slug(tag: str) -> str:
     return "".join(char if char.isalnum() else "-" for char in tag)
 
 
-def _read_stamp(stamp: Path) -> dict[str, str]:
+def _log(tag: str) -> Path:
+    return paths.log_dir() / f"image-{_slug(tag.partition(':')[0])}.log"
+
+
+def _stamp(tag: str) -> Path:
+    return _folder() / f"{_slug(tag)}.json"
+
+
+def _write_stamp(tag: str, document: Mapping[str, str]) -> None:
+    partial = _stamp(tag).with_suffix(".partial")
+    partial.write_text(json.dumps(document))
+    partial.replace(_stamp(tag))
+
+
+def _read_stamp(tag: str) -> dict[str, str]:
     try:
-        found = json.loads(stamp.read_text())
+        found = json.loads(_stamp(tag).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

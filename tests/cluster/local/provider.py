@@ -9,12 +9,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import addons, gobuild, kubectl, lock, paths, process, rendering, shell, versions
+from tests.cluster import (
+    addons,
+    gobuild,
+    kubectl,
+    lock,
+    parts,
+    paths,
+    process,
+    rendering,
+    shell,
+    versions,
+)
 from tests.cluster.local import (
     dockerfile,
-    images,
     layout,
     mounts,
     network,
@@ -23,7 +34,8 @@ from tests.cluster.local import (
     recovery,
     runtime,
 )
-from tests.cluster.model import Cluster, ClusterUnavailable
+from tests.cluster.local import images as own_images
+from tests.cluster.model import Cluster, ClusterUnavailable, ImageSource
 from tests.cluster.progress import Progress
 
 _START_TIMEOUT_SECONDS = 90.0
@@ -35,13 +47,14 @@ _GRACE_SECONDS = {"containerd": 3.0}
 _STOP_FIRST = ("kubelet", "kube-proxy", "kube-controller-manager", "kube-scheduler")
 
 
-def ensure(progress: Progress) -> Cluster:
-    """The running local cluster.
+def ensure(progress: Progress, *, images: Sequence[ImageSource] = ()) -> Cluster:
+    """The running local cluster; `images` are built beside what it is made of.
 
     Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start;
         ClusterUnavailable when this machine runs the cluster of another state folder.
     """
-    _prepare(progress)
+    parts.ensure(cluster_parts(images), progress)
+    gobuild.ensure_kubernetes(progress)
     with _machine_lock():
         return _ensure(progress)
 
@@ -109,14 +122,19 @@ def status() -> dict[str, bool]:
     return {name: process.is_alive(record) for name, record in records.items()}
 
 
-def _prepare(progress: Progress) -> None:
-    """Everything that is made once and kept."""
-    packages.ensure(progress)
-    gobuild.ensure_kubernetes(progress)
-    gobuild.ensure_program(gobuild.ETCD, progress)
-    images.ensure_archives(progress)
-    images.ensure_base(progress)
-    gobuild.ensure_program(gobuild.HELM, progress)
+def cluster_parts(images: Sequence[ImageSource]) -> list[parts.Part]:
+    """Everything that is made once and kept, with the images that were asked for.
+
+    Kubernetes comes first, so that its API server can run while the rest is built.
+    """
+    return [
+        packages.part(),
+        own_images.base_part(),
+        *gobuild.control_plane_parts(),
+        *own_images.cluster_parts(),
+        *gobuild.addon_parts(),
+        *(dockerfile.part(image) for image in images),
+    ]
 
 
 def _bring_up(progress: Progress) -> None:
@@ -128,10 +146,10 @@ def _bring_up(progress: Progress) -> None:
         kubeconfig=layout.kubeconfig(),
     )
     own = rendering.Images(
-        envoy_gateway=images.ENVOY_GATEWAY,
-        envoy=images.ENVOY,
-        prometheus=images.PROMETHEUS,
-        coredns=images.COREDNS,
+        envoy_gateway=own_images.ENVOY_GATEWAY,
+        envoy=own_images.ENVOY,
+        prometheus=own_images.PROMETHEUS,
+        coredns=own_images.COREDNS,
     )
     addons.ensure(
         client,
@@ -184,7 +202,7 @@ def _start_containerd() -> bool:
         _stop(records, only=("containerd",))
         _start(component)
         _wait(component)
-    runtime.import_own_images(images.ensure_archives(Progress(quiet=True)))
+    runtime.import_own_images(own_images.archives())
     return started
 
 

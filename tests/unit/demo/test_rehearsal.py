@@ -139,7 +139,7 @@ def test_it_needs_neither_root_nor_home_nor_tools(tmp_path: Path) -> None:
 def test_the_demo_rehearses_only_when_there_is_something_long_to_build(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, long: bool
 ) -> None:
-    def unavailable() -> None:
+    def unavailable(**_: object) -> None:
         raise ClusterUnavailable("No cluster can run here.")
 
     monkeypatch.setattr(demo, "must_build", lambda: long)
