@@ -233,11 +233,11 @@ async def back_after_rejection(run: Run) -> None:
 
 
 async def invalid_for_a_while(run: Run) -> None:
-    """A metric source that does not exist, while nothing is rolled out."""
+    """A spec that cannot be carried out, while nothing is rolled out."""
     await serve_first(run)
-    run.people.edit_part("analysis", source="nowhere")
+    run.people.edit_spec({"progressDeadline": "soon"})
     assert await run.until(lambda: run.phase() == "Invalid"), run.phase()
-    run.people.edit_part("analysis", source="prometheus")
+    run.people.edit_spec({"progressDeadline": "1m"})
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 

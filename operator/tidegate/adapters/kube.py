@@ -22,6 +22,10 @@ from tidegate import ports
 from tidegate.adapters import kube_http as http
 
 FIELD_MANAGER = "tidegate"
+# Of data that must not change the API server compares the bytes, and keeps those of JSON as they were
+# sent. Out of YAML it makes its own, so that others can patch labels and owners later: the garbage
+# collector, when an owner is deleted without its dependents.
+_KEPT_AS_SENT = frozenset({ports.CONTROLLER_REVISION})
 TIMEOUT_SECONDS = 10.0
 URGENT_TIMEOUT_SECONDS = 2.0
 _SHARED_SLOTS = 24
@@ -118,6 +122,7 @@ class Kube:
                 path=http.path(kind, namespace=namespace),
                 query=(self._field_manager, *([("dryRun", "All")] if dry_run else [])),
                 body=body,
+                content_type=http.YAML if kind in _KEPT_AS_SENT else http.JSON,
             )
         )
 
@@ -331,7 +336,7 @@ class _Session:
                 resource_path=request.path,
                 query_params=list(request.query),
                 header_params={"Accept": request.accept, "Content-Type": request.content_type},
-                body=request.body,
+                body=http.body_of(request),
                 auth_settings=["BearerToken"],
             )
             response = await client.call_api(

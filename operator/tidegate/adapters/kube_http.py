@@ -6,6 +6,7 @@ Source: architecture.md, 1 (the table of outcomes).
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from typing import Any
 from tidegate import ports
 
 JSON = "application/json"
+YAML = "application/yaml"
+# JSON is YAML, but for what only YAML takes for a line break or refuses to read as it stands.
+_LINE_BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff]")
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -83,6 +87,14 @@ def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
         retry_after_seconds=_retry_after_seconds(headers),
         date=_date(headers),
     )
+
+
+def body_of(request: Request) -> ports.Object | Sequence[ports.Object] | str | None:
+    """What the client library is to send: it writes JSON by itself, and YAML not at all."""
+    if request.content_type != YAML:
+        return request.body
+    text = json.dumps(request.body, ensure_ascii=False)
+    return _LINE_BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]:

@@ -366,13 +366,16 @@ def test_a_lease_is_replaced_only_at_its_version(connect: Connect, namespace: st
     play(connect, scenario)
 
 
+ODD = "<a & b> \u2028 \x85 \x7f \U0001f600 'q' \"p\" \\ \t # : - ~ 1e3 0x1 no"
+
+
 def controller_revision(namespace: str) -> ports.Object:
     return {
         "apiVersion": ports.CONTROLLER_REVISION.api_version,
         "kind": "ControllerRevision",
         "metadata": {"name": "r", "namespace": namespace},
         "revision": 1,
-        "data": {"server": {"port": 8080, "readyPath": ""}, "template": {"spec": {"a": [1, "x"]}}},
+        "data": {"z": {"port": 8080, "empty": ""}, "a": [1, 0.5, True, None, ODD], "odd": {ODD: 1}},
     }
 
 
@@ -381,9 +384,12 @@ def test_the_data_of_a_controller_revision_never_changes(connect: Connect, names
         kind, body = ports.CONTROLLER_REVISION, controller_revision(namespace)
         made = value(await api.create(kind, namespace=namespace, body=body))
         assert made["data"] == body["data"]
-        edited = await patch(api, kind, namespace, "r", put("/data/server/port", 9000))
+        edited = await patch(api, kind, namespace, "r", put("/data/z/port", 9000))
         assert isinstance(edited, ports.Fatal)
         assert edited.reason == "Invalid"
+        labels = put("/metadata/labels", {"a": "b"})
+        labelled = value(await patch(api, kind, namespace, "r", labels))
+        assert (labelled["metadata"]["labels"], labelled["data"]) == ({"a": "b"}, body["data"])
         uid = made["metadata"]["uid"]
         value(await api.delete(kind, namespace=namespace, name="r", uid=uid))
         again = {**body, "data": {"server": {"port": 9000}}}
