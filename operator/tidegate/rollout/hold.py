@@ -21,7 +21,6 @@ def hold(turn: Turn) -> Turn:
 
 def _judge_hold(turn: Turn) -> Turn:
     """Hold until time, evidence and people let the rollout go on, or until it has to end."""
-    turn = turn.look_again(turn.spec.analysis.interval_seconds)
     key = plan.analysis_key(turn.spec)
     edited = key != turn.rollout.analysis_key
     if edited and turn.weight_stands:
