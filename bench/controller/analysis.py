@@ -123,7 +123,7 @@ class Counters:
             "namespace": "ml",
             "model_deployment": "iris",
             "revision": revision,
-            "pod": f"iris-{revision}-{pod}",
+            "pod": f"iris-{revision}-5d4b9c6f5d-{pod:05}",
             "instance": f"10.0.0.{pod}:8080",
             "le" if label in EDGES else "status_code": label,
         }

@@ -217,11 +217,14 @@ class Case:
         after = max(events[0].at, table.closed_until if table is not None else 0.0)
         return next_start(self.grid, events=events, after=after)
 
-    def closes_at(self, events: Sequence[WeightChange]) -> float:
-        """Unix seconds at which the next interval of any metric is over, late samples included."""
-        begins = (self.counted_until(one.name, events=events) for one in self.setting.counted)
+    def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
+        """Unix seconds at which the next interval of any metric is over, late samples included.
+
+        A metric whose source is down lags behind, and holds up no other.
+        """
         waits = self.grid.length_seconds + self.setting.scrape_seconds + LATE_SECONDS
-        return min(begins, default=math.inf) + waits
+        ends = (self.counted_until(it.name, events=events) + waits for it in self.setting.counted)
+        return min((it for it in ends if it > after), default=math.inf)
 
     def count(
         self,

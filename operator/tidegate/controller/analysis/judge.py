@@ -267,7 +267,7 @@ class Analyst:
             look.newest,
             last=look.at,
             interval_seconds=interval_seconds,
-            closes_at=look.case.closes_at(look.subject.events),
+            closes_at=look.case.closes_at(look.subject.events, after=look.at),
         )
 
     def _settle(self, entry: _Entry, look: Look, state: model.AnalysisState) -> None:

@@ -42,11 +42,11 @@ def next_look(
 
     It comes right after the first scrape of any target that is a whole interval away from the last
     look; a second later again where such a scrape was due and did not come; and after an interval
-    where nothing is known of scrapes. It is never later than where the next row of the table can
-    be closed, which only brings proof.
+    where nothing is known of scrapes. It is never later than `closes_at`, where the next row of the
+    table can be closed, which only brings proof.
     """
     found = _after_a_scrape(newest, last=last, interval_seconds=interval_seconds)
-    return at_or_after(closes_at if last < closes_at < found else found)
+    return at_or_after(min(closes_at, found))
 
 
 def _after_a_scrape(newest: Sequence[Sample], *, last: float, interval_seconds: float) -> float:
