@@ -22,7 +22,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-evidence lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-controller bench-evidence lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ cluster-down: $(READY) ## Stop the local cluster; the cache stays
 
 cluster-status: $(READY) ## What runs, and where its logs are
 	$(PY) -m tests.cluster status
+
+bench-controller: $(READY) ## What the controller costs; writes docs/controller-results.md
+	$(PY) -m bench.controller
 
 bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/evidence-results.md
 	$(PY) -m bench.evidence

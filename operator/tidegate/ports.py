@@ -5,7 +5,7 @@ Adapters implement these; the simulator does too. No HTTP status code passes thi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -213,6 +213,14 @@ class RawAnswer:
     result_type: str
     result: Any
     warnings: tuple[str, ...] = ()
+
+
+class Executor(Protocol):
+    """Where long calculations run, so that none of them holds up the event loop."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which shares nothing with anybody while it runs."""
+        ...
 
 
 class MetricSource(Protocol):

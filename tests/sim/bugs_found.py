@@ -161,9 +161,9 @@ FOUND = (
     ),
     Bug(
         name="intervals of the future stay closed (found by the simulator)",
-        file="controller/analyst.py",
-        old="                case.begin_evidence(request.rollout)\n            if tick",
-        new="                pass\n            if tick",
+        file="controller/analysis/judge.py",
+        old="        if case.looked_at is not None and at < case.looked_at:\n",
+        new="        if case.looked_at is not None and at < case.looked_at - 1e9:\n",
         plays=("clock_ahead",),
     ),
     Bug(
@@ -294,5 +294,28 @@ FOUND = (
         old="    if all(around.targets.get(one.reference) for one in documents if one.carries_weights):\n",
         new="    if documents:\n",
         plays=("deadline_without_route",),
+    ),
+    Bug(
+        name="a pass waits for the look that is under way",
+        file="controller/observer.py",
+        old="        traffic, records = self._traffic(seen, targets), self._records(seen.meta)\n",
+        new="        traffic, records = self._traffic(seen, targets), self._records(seen.meta)\n"
+        "        while getattr(self._analyst._entries.get(seen.meta.uid), 'looking', False):\n"
+        "            await self._clock.sleep(0.1)\n",
+        plays=("aborted_while_prometheus_hangs", "crashes_while_prometheus_hangs_by_pods"),
+    ),
+    Bug(
+        name="a judgement never grows old",
+        file="controller/analysis/judge.py",
+        old="STALE_INTERVALS = 3 ",
+        new="STALE_INTERVALS = 1e9 ",
+        plays=("hangs_for_long",),
+    ),
+    Bug(
+        name="a pod that said yes is asked again",
+        file="controller/readiness.py",
+        old="                    known.said_yes.add(pod.uid)\n",
+        new="                    known.said_yes = {pod.uid}\n",
+        plays=("ready_slowly", "ready_slowly_by_pods"),
     ),
 )

@@ -20,6 +20,7 @@ from tests.sim.finds_lease import (
     frozen_at_acquisition,
     renewed_too_late,
 )
+from tests.sim.finds_slow import SLOW_PLAYS
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
@@ -407,9 +408,9 @@ async def gone_unseen(run: Run) -> None:
     assert await run.until(lambda: run.body is None, limit=20.0), "deletion hangs"
 
 
-def _found(play: Any, **options: Any) -> Scenario:
+def _found(play: Any, *, name: str = "", **options: Any) -> Scenario:
     return Scenario(
-        name=play.__name__,
+        name=name or play.__name__,
         script=play,
         truths={"slow": SLOW, "slower": SLOWER, "bad": BAD},
         **options,
@@ -458,6 +459,10 @@ PLAYS = (
             _found(gone_unseen, make_nemesis=DeafToServices),
             _found(deposed_within_an_action, make_nemesis=FreezesInAnAction, replicas=2),
             _found(lost_at_start, make_nemesis=LosesFirstEvents),
+            *(
+                _found(play, name=name, make_nemesis=weather, may_reject_good=True)
+                for name, (play, weather) in SLOW_PLAYS.items()
+            ),
         )
     }
 )

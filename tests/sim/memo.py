@@ -15,8 +15,6 @@ from tidegate import model
 from tidegate.adapters import kube_http
 from tidegate.api import convert, frozen, record, revision, status
 from tidegate.controller import reading
-from tidegate.evidence.counts import history
-from tidegate.evidence.counts.readings import Shape
 from tidegate.revisions import state
 
 _known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
@@ -91,19 +89,6 @@ def _by_documents(plain: Callable[..., Any]) -> Any:
     return remembered
 
 
-def _by_edges(plain: Callable[..., Any]) -> Any:
-    """The table of stable's past; of a shape only the edges count."""
-
-    def remembered(past: history.Past, shape: Shape, *, unit_seconds: float = 1.0) -> Any:
-        key = ("past", id(past), shape.edges, unit_seconds)
-        found = _known.get(key)
-        if found is None:
-            found = _known[key] = (past, plain(past, shape, unit_seconds=unit_seconds))
-        return found[1]
-
-    return remembered
-
-
 def install() -> None:
     """Put the memory in front of the functions, once per process."""
     convert.read_spec = _by_identity("spec", convert.read_spec, _spec)
@@ -112,7 +97,6 @@ def install() -> None:
     state.revision_state = _by_documents(state.revision_state)
     reading.resolve_templates = _unless_referred(reading.resolve_templates)  # type: ignore[attr-defined]
     status.read_status = _by_identity("status", status.read_status, _itself)
-    history.Past.table = _by_edges(history.Past.table)  # type: ignore[method-assign]
     kube_http.path = lru_cache(maxsize=4096)(kube_http.path)
     record.read_kept = _by_identity("record", record.read_kept, _itself)
     frozen.read_revision = _by_identity("frozen revision", frozen.read_revision, _itself)

@@ -49,11 +49,12 @@ HONEST = QueryPlan()
 
 
 class Calm:
-    """Nothing goes wrong. The three numbers say how much doubt the judge must allow for."""
+    """Nothing goes wrong. The first three say how much doubt the judge must allow for."""
 
     view_lag_seconds = 3.0
     clock_skew_seconds = 0.0
     may_reject_good = False
+    probe_seconds = 0.001  # until a pod answers at its ready URL
     frozen_at: float | None = None  # since when Prometheus has seen nothing new
 
     def __init__(self, dice: random.Random) -> None:

@@ -11,7 +11,7 @@ import random
 import string
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.sim.feed import SimFeeder
 from tests.sim.nemesis import HONEST
@@ -27,6 +27,7 @@ from tidegate.settings import LeaderElectionSettings, MetricSourceSettings, Sett
 if TYPE_CHECKING:
     from tests.sim.environment import Environment
 
+T = TypeVar("T")
 WATCHED = [sweep.Watched(kind=kind) for kind in OWN_KINDS] + [
     sweep.Watched(kind=kind, label_selector=store.WATCH_SELECTOR)
     for kind in (*LABELLED_KINDS, *OPTIONAL_KINDS)
@@ -69,7 +70,9 @@ class Process:
             probe=Probe(self),
             pod_name=name,
         )
-        reconciler = engine.reconciler(self._machine, metrics=Metrics(self))
+        reconciler = engine.reconciler(
+            self._machine, metrics=Metrics(self), executor=Counting(self)
+        )
         self._engine = engine.Engine(
             self._machine,
             process=reconciler.reconcile,
@@ -250,6 +253,18 @@ class Metrics:
         return ports.Ok(plan.distort(answer))
 
 
+class Counting:
+    """`ports.Executor` that counts at once, yet lets everybody else go first."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def run(self, work: Callable[[], T]) -> T:
+        await asyncio.sleep(0)
+        await self._process.running()
+        return work()
+
+
 class Probe:
     """`ports.ReadyProbe`: a pod that runs answers by itself."""
 
@@ -259,7 +274,7 @@ class Probe:
     async def check(self, *, address: str, port: int, path: str) -> ports.ReadyAnswer:
         assert port
         assert path
-        await self._process.sleep(0.001)
+        await self._process.sleep(self._process.run.nemesis.probe_seconds)
         world: World = self._process.run.world
         if world.answers(address):
             return ports.Ready()

@@ -248,7 +248,7 @@ class World:
             {
                 "addresses": [pod.counters.labels["instance"].split(":")[0]],
                 "conditions": {"ready": pod.ready},
-                "targetRef": {"kind": "Pod", "name": pod.name},
+                "targetRef": {"kind": "Pod", "name": pod.name, "uid": f"uid-{pod.name}"},
             }
             for pod in self.selected(service["spec"]["selector"])
         ]

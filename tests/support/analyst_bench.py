@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import beside
 import evidence_build as build
 import port_fakes
 from metric_source import FakeSeries, FakeSource, Row, pod_name
 
 from tidegate import model
-from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.analysis.judge import Analyst
+from tidegate.controller.analysis.subject import Subject, as_judged
+from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Ratio, Selector, Template
 from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.ports import Ok, RawAnswer, Result, Retryable
@@ -24,7 +27,7 @@ SCRAPE = build.SCRAPE
 START = port_fakes.EPOCH.timestamp()
 WARM = START + 60.0  # where the first interval of the default analysis begins
 SOURCES = {
-    name: MetricSourceSettings(name=name, url="", enforces_namespace=True, timeout_seconds=0.02)
+    name: MetricSourceSettings(name=name, url="", enforces_namespace=True, timeout_seconds=20.0)
     for name in ("default", "other")
 }
 COMPARE = model.Compare()
@@ -171,6 +174,37 @@ def metric(name: str = "error-ratio", **more: object) -> model.Metric:
     return build.metric(name, **{**fields, **more})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a pass knows of the rollout that it wants judged."""
+
+    name: str
+    uid: str
+    rollout: model.Rollout
+    stable: str
+    spec: model.Spec
+    templates: Mapping[str, Template]
+
+    @property
+    def subject(self) -> Subject:
+        rollout = self.rollout
+        return Subject(
+            key=Key(namespace="ml", name=self.name),
+            uid=self.uid,
+            id=rollout.id,
+            candidate=rollout.revision.hash,
+            control=self.stable,
+            control_until=rollout.started_at,
+            since=rollout.evidence_since,
+            first_traffic_at=rollout.first_traffic_at,
+            stages=tuple(map(as_judged, rollout.plan)),
+            analysis=self.spec.analysis,
+            traffic=self.spec.traffic,
+            preset=self.spec.server.preset,
+            templates=self.templates,
+        )
+
+
 class Bench:
     """One rollout whose first step is confirmed when the clock starts.
 
@@ -187,6 +221,7 @@ class Bench:
     ) -> None:
         self.clock = port_fakes.ManualClock()
         self.sources = SOURCES
+        self.background = beside.Background(recorder=port_fakes.MemoryRecorder())
         self.recorder = port_fakes.MemoryRecorder()
         self.tsdb = Tsdb(
             pods=[
@@ -211,7 +246,7 @@ class Bench:
 
     def _request(
         self, metrics: tuple[model.Metric, ...], *, analysis: Mapping[str, object]
-    ) -> AnalysisRequest:
+    ) -> Request:
         spec = build.spec(build.analysis(*metrics, **analysis))
         resolved = resolve_templates(
             spec,
@@ -219,8 +254,7 @@ class Bench:
             sources=dict.fromkeys(SOURCES, True),
         )
         assert isinstance(resolved, Mapping), resolved
-        return AnalysisRequest(
-            namespace="ml",
+        return Request(
             name="iris",
             uid="uid-1",
             rollout=_rollout(self.clock.now()),
@@ -246,9 +280,18 @@ class Bench:
 
     def restart(self) -> None:
         """Another process: nothing of the old one is left but the log."""
+        self.background.end()
         self.recorder = port_fakes.MemoryRecorder()
+        self.background = beside.Background(recorder=self.recorder)
+        self.leading = True
         self.analyst = Analyst(
-            source=self.tsdb, clock=self.clock, sources=self.sources, recorder=self.recorder
+            source=self.tsdb,
+            clock=self.clock,
+            sources=self.sources,
+            recorder=self.recorder,
+            executor=beside.Inline(),
+            background=self.background,
+            leading=lambda: self.leading,
         )
 
     def next_step(self, weight_percent: float) -> None:
@@ -257,13 +300,43 @@ class Bench:
         self.edit_rollout(plan=(*self.rollout.plan, step))
 
     async def state(self, **changes: Any) -> model.AnalysisState:
-        return await self.analyst.state(replace(self.request, **changes))
+        """What a pass reads once everything that is due by now has been looked at."""
+        subject = replace(self.request, **changes).subject
+        self.analyst.judged(subject)
+        await self.look()
+        return self.analyst.judged(subject)
+
+    def woken(self) -> list[tuple[Key, bool]]:
+        """The passes that are asked for from now on, and whether urgently."""
+        found: list[tuple[Key, bool]] = []
+
+        def wake(key: Key, *, priority: bool = False) -> None:
+            found.append((key, priority))
+
+        self._beside = asyncio.get_running_loop().create_task(self.background.run(wake))
+        return found
+
+    def give_up_soon(self, source: str) -> None:
+        """Another process, which gives a source up after a moment of real time."""
+        self.sources = {
+            **self.sources,
+            source: replace(self.sources[source], timeout_seconds=0.02),
+        }
+        self.restart()
+
+    async def look(self) -> None:
+        """Let every look that is due begin and end."""
+        await self.clock.advance(0)
+        await self.background.idle()
+        await self.clock.advance(0)
+        await self.background.idle()
 
     async def states(self, *, seconds: float, every: float = 5.0) -> list[model.AnalysisState]:
         """What a reconciler sees that looks every few seconds."""
         found = []
         for _ in range(round(seconds / every)):
             await self.clock.advance(every)
+            await self.look()
             found.append(await self.state())
         return found
 

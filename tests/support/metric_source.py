@@ -39,7 +39,7 @@ class FakeSource:
     fail: Callable[[str], Failure | None] = lambda _: None
     spoil: Callable[[list[Row], str], None] = lambda _rows, _promql: None
     warnings: tuple[str, ...] = ()
-    gate: asyncio.Event | None = None
+    hangs: bool = False
 
     def grows(
         self,
@@ -68,8 +68,8 @@ class FakeSource:
         instant = at.timestamp()
         self.queries.append((promql, instant))
         await asyncio.sleep(0)
-        if self.gate is not None:
-            await self.gate.wait()
+        if self.hangs:
+            await asyncio.Event().wait()
         failure = self.fail(promql)
         if failure is not None:
             return failure

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from tidegate import settings as settings_module
 from tidegate.adapters import telemetry
+from tidegate.adapters.executor import SingleThread
 from tidegate.adapters.prometheus import PrometheusSources
 from tidegate.api import documents
 from tidegate.cli import shell
@@ -53,8 +54,10 @@ async def _reconcile(machine: shell.Machine) -> AsyncIterator[workqueue.Process]
     sources = PrometheusSources(
         settings.metric_sources, clock=machine.clock, recorder=machine.recorder
     )
-    reconciler = engine.reconciler(machine, metrics=sources)
+    executor = SingleThread()
+    reconciler = engine.reconciler(machine, metrics=sources, executor=executor)
     try:
         yield reconciler.reconcile
     finally:
         sources.close()
+        executor.close()

@@ -46,14 +46,18 @@ class Background:
             self._wake(key, priority=priority)
 
     async def run(self, wake: Wake) -> None:
-        """Until cancelled; then everything that was begun ends as well."""
+        """Until cancelled, and with it everything that was begun."""
         self._wake = wake
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            self._wake, self._ended = None, True
-            for task in self._tasks:
-                task.cancel()
+            self.end()
+
+    def end(self) -> None:
+        """Nothing is begun any more, and what was begun ends."""
+        self._wake, self._ended = None, True
+        for task in self._tasks:
+            task.cancel()
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

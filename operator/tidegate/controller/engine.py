@@ -14,11 +14,12 @@ from typing import Protocol
 
 from tidegate import ports
 from tidegate.controller import leader, store, sweep, workqueue
-from tidegate.controller.analyst import Analyst
+from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.background import Background
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
 from tidegate.controller.preflight import Preflight
+from tidegate.controller.readiness import Readiness
 from tidegate.controller.reconciler import Reconciler
 from tidegate.settings import Settings
 
@@ -89,8 +90,10 @@ def machine(
     )
 
 
-def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
-    """The reconciler of a process that asks these metric sources."""
+def reconciler(
+    parts: Machine, *, metrics: ports.MetricSource, executor: ports.Executor
+) -> Reconciler:
+    """The reconciler of a process that asks these metric sources, and counts in this executor."""
     observer = Observer(
         api=parts.api,
         store=parts.store,
@@ -99,6 +102,9 @@ def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
             clock=parts.clock,
             sources=parts.settings.sources,
             recorder=parts.recorder,
+            executor=executor,
+            background=parts.background,
+            leading=parts.elector.leading,
         ),
         identities=Identities(
             source=metrics,
@@ -112,7 +118,7 @@ def reconciler(parts: Machine, *, metrics: ports.MetricSource) -> Reconciler:
             sources=parts.settings.sources,
             background=parts.background,
         ),
-        probe=parts.probe,
+        readiness=Readiness(probe=parts.probe, clock=parts.clock, background=parts.background),
         clock=parts.clock,
         settings=parts.settings,
         epoch=parts.elector.epoch,

@@ -1,23 +1,26 @@
-"""One fresh look at a ModelDeployment: store, live reads where needed, and its evidence.
+"""One fresh look at a ModelDeployment: store, live reads where needed, and what is known beside it.
 
-The store answers almost everything. Live are only: what lost a race after a conflict, pods of a
-candidate that does not become ready (for the pods' own reason), and the server's ready URL.
+The store answers almost everything. Live are only: what lost a race after a conflict, and pods of a
+candidate that does not become ready (for the pods' own reason). Metrics and ready URLs are asked
+beside the pass; here only the newest answers are read.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
 from tidegate.api import convert, frozen, record, revision, status
+from tidegate.controller import preflight as preflights
 from tidegate.controller import ready_url
 from tidegate.controller.actuator import KINDS, Surroundings
-from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.analysis.judge import Analyst
+from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
-from tidegate.controller.preflight import Preflight, Subject
+from tidegate.controller.preflight import Preflight
+from tidegate.controller.readiness import Pod, Readiness
 from tidegate.controller.reading import SpecReader
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
@@ -64,7 +67,7 @@ class Observer:
         analyst: Analyst,
         identities: Identities,
         preflight: Preflight,
-        probe: ports.ReadyProbe,
+        readiness: Readiness,
         clock: ports.Clock,
         settings: Settings,
         epoch: Callable[[], int],
@@ -74,7 +77,7 @@ class Observer:
         self._analyst = analyst
         self._identities = identities
         self._preflight = preflight
-        self._probe = probe
+        self._readiness = readiness
         self._clock = clock
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
@@ -97,7 +100,7 @@ class Observer:
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
         traffic, records = self._traffic(seen, targets), self._records(seen.meta)
-        failure, warning = await self._ready_url(seen, children)
+        failure, warning = self._ready_url(key, seen, children)
         seen = replace(
             seen,
             traffic=traffic,
@@ -105,9 +108,9 @@ class Observer:
             ready_url_failure=failure,
             ready_url_warning=warning,
             identity=self._identity(key, seen, found),
-            analysis=await self._analysis(seen, with_modes(found, seen.status.identity)),
+            analysis=self._analysis(key, seen, with_modes(found, seen.status.identity)),
             preflight=self._preflight_of(key, seen, found, children),
-            # Slow metrics may have taken seconds; times in status must not begin before the decision.
+            # Live reads may have taken seconds; times in status must not begin before the decision.
             now=self._clock.now(),
         )
         around = Surroundings(
@@ -123,6 +126,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """The object is gone: free what was kept for it."""
         self._identities.forget(key)
+        self._readiness.forget(key)
         uid = self._uids.pop(key, None)
         self._preflight.forget(key)
         if uid is not None:
@@ -267,25 +271,25 @@ class Observer:
 
     # --- the world -------------------------------------------------------------------------------
 
-    async def _ready_url(self, seen: model.Observation, children: _Children) -> tuple[str, str]:
+    def _ready_url(self, key: Key, seen: model.Observation, children: _Children) -> tuple[str, str]:
         """Why a candidate without traffic is not ready by its server's word, and why none is had."""
         rollout = _active(seen.status)
         made = seen.frozen.get(rollout.revision.hash) if rollout is not None else None
-        if made is None or rollout is None or not made.server.ready_path:
-            return "", ""
-        if rollout.stage not in BEFORE_TRAFFIC:
+        asked = made is not None and bool(made.server.ready_path)
+        if not asked or made is None or rollout is None or rollout.stage not in BEFORE_TRAFFIC:
+            self._readiness.forget(key)
             return "", ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
-        addresses = _ready_addresses(children.slices, service=service)
-        deployment = children.deployments.get(rollout.revision.hash)
-        template = objects.at(deployment, "spec", "template")
-        port, path = made.server.port, made.server.ready_path
-        answers = await asyncio.gather(
-            *(self._probe.check(address=it, port=port, path=path) for it in addresses)
+        path = made.server.ready_path
+        unready = self._readiness.unready(
+            key,
+            pods=_ready_pods(children.slices, service=service),
+            port=made.server.port,
+            path=path,
         )
-        return ready_url.findings(
-            dict(zip(addresses, answers, strict=True)), path=path, template=template
-        )
+        template = objects.at(children.deployments.get(rollout.revision.hash), "spec", "template")
+        answers = {pod.address: answer for pod, answer in unready}
+        return ready_url.findings(answers, path=path, template=template)
 
     def _identity(
         self, key: Key, seen: model.Observation, found: Mapping[str, Template]
@@ -305,29 +309,20 @@ class Observer:
         )
         return found_modes(newest)
 
-    async def _analysis(
-        self, seen: model.Observation, found: Mapping[str, Template]
+    def _analysis(
+        self, key: Key, seen: model.Observation, found: Mapping[str, Template]
     ) -> model.AnalysisState:
         """The verdict on the weights that were confirmed; before them, what the steps can find."""
         rollout, spec = _active(seen.status), seen.spec
         if rollout is None or spec is None or rollout.skip_analysis:
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
-        request = AnalysisRequest(
-            namespace=seen.meta.namespace,
-            name=seen.meta.name,
-            uid=seen.meta.uid,
-            rollout=rollout,
-            stable=seen.status.stable.revision if seen.status.stable else "",
-            spec=_judged_spec(spec, found),
-            templates=found,
-            one_pod=_starts_with_one_pod(spec, rollout),
-        )
-        if rollout.stage in BEFORE_TRAFFIC:
-            return await self._analyst.outlook(request)
-        if rollout.split.candidate_percent == 0 or not request.events:
-            return model.AnalysisState()
-        return await self._analyst.state(request)
+        subject = _subject(key, seen, rollout=rollout, spec=spec, found=found)
+        judged = rollout.split.candidate_percent > 0 and subject.events
+        if rollout.stage in BEFORE_TRAFFIC or judged:
+            return self._analyst.judged(subject)
+        self._analyst.rest(seen.meta.uid)
+        return model.AnalysisState()
 
     def _preflight_of(
         self,
@@ -343,7 +338,7 @@ class Observer:
             self._preflight.forget(key)
             return None
         service = objects.revision_object_name(seen.meta.name, revision=stable.revision)
-        subject = Subject(
+        subject = preflights.Subject(
             namespace=seen.meta.namespace,
             name=seen.meta.name,
             uid=seen.meta.uid,
@@ -353,7 +348,9 @@ class Observer:
             server=spec.server.preset,
             data_plane=spec.analysis.data_plane,
             source=spec.analysis.source,
-            addresses=tuple(_ready_addresses(children.slices, service=service)),
+            addresses=tuple(
+                sorted(pod.address for pod in _ready_pods(children.slices, service=service))
+            ),
             urgent=_active(seen.status) is not None,
         )
         return self._preflight.newest(key, subject)
@@ -369,6 +366,33 @@ def _stand_in(
     last = status_.rollout.id if status_.rollout is not None else ""
     by_name = {one.name: one for one in rollouts}
     return by_name.get(last) or (rollouts[-1] if rollouts else None)
+
+
+def _subject(
+    key: Key,
+    seen: model.Observation,
+    *,
+    rollout: model.Rollout,
+    spec: model.Spec,
+    found: Mapping[str, Template],
+) -> Subject:
+    """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
+    return Subject(
+        key=key,
+        uid=seen.meta.uid,
+        id=rollout.id,
+        candidate=rollout.revision.hash,
+        control=seen.status.stable.revision if seen.status.stable else "",
+        control_until=rollout.started_at,
+        since=rollout.evidence_since,
+        first_traffic_at=rollout.first_traffic_at,
+        stages=tuple(map(as_judged, rollout.plan)),
+        analysis=_judged_spec(spec, found).analysis,
+        traffic=spec.traffic,
+        preset=spec.server.preset,
+        templates=found,
+        one_pod=_starts_with_one_pod(spec, rollout),
+    )
 
 
 def _active(status_: model.Status) -> model.Rollout | None:
@@ -437,14 +461,17 @@ def _all_ready(deployment: ports.Object) -> bool:
     return objects.whole(objects.at(deployment, "status", "readyReplicas")) >= wanted
 
 
-def _ready_addresses(slices: Iterable[ports.Object], *, service: str) -> list[str]:
-    """Addresses of the ready endpoints of a Service, each once."""
-    found = {
-        address
+def _ready_pods(slices: Iterable[ports.Object], *, service: str) -> set[Pod]:
+    """The ready endpoints of a Service, each once."""
+    return {
+        Pod(address=address, uid=_uid(endpoint) or address)
         for body in slices
         if objects.label(body, objects.LABEL_SERVICE_NAME) == service
         for endpoint in body.get("endpoints") or []
         if (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint.get("addresses") or []
     }
-    return sorted(found)
+
+
+def _uid(endpoint: ports.Object) -> str:
+    return str(objects.at(endpoint, "targetRef", "uid") or "")

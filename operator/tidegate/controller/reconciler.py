@@ -122,7 +122,7 @@ class Reconciler:
         return kept
 
     async def _lower(self, key: Key, look: Look, action: actions.Action) -> ports.Failure | None:
-        """Take traffic from the candidate: one write; on a conflict look once and write again."""
+        """Take traffic from the candidate: one write; on a conflict read once and write again."""
         failure = await self._perform([action], look)
         if not isinstance(failure, ports.Conflict):
             return failure

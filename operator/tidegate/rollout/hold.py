@@ -21,7 +21,7 @@ def hold(turn: Turn) -> Turn:
 
 def _judge_hold(turn: Turn) -> Turn:
     """Hold until time, evidence and people let the rollout go on, or until it has to end."""
-    turn = _with_present_key(turn.look_again(turn.spec.analysis.interval_seconds))
+    turn = _with_present_key(turn)
     key = turn.spec.analysis.key
     edited = key != turn.rollout.analysis_key
     if edited and turn.weight_stands:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import beside
 import evidence_build as build
 import port_fakes
 import pytest
@@ -15,12 +16,12 @@ from hypothesis import strategies as st
 
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
-from tidegate.controller.desk import Desk
+from tidegate.controller.analysis.fetch import Ask, Fetcher, Found
 from tidegate.evidence.queries import narrowing, presets, promql
 from tidegate.evidence.queries.narrowing import Matcher, Narrowing
 from tidegate.evidence.queries.promql import Wanted
 from tidegate.evidence.terms import Aggregate, Identity, Problem, Selector, Series, Template, Value
-from tidegate.ports import Clock, RawAnswer, Result
+from tidegate.ports import RawAnswer, Result
 from tidegate.settings import MetricSourceSettings
 
 LABELS = (
@@ -54,18 +55,29 @@ class Counted:
 
 
 class World:
-    """Some rollouts with traffic, and desks that ask for them at one instant."""
+    """Some rollouts with traffic, that are asked for at one instant."""
 
     def __init__(self, prometheus: Any, *, settings: MetricSourceSettings, source: Counted) -> None:
         self.prometheus = prometheus
         self.source = source
         self._settings = {"default": settings}
-        self._clock: Clock = SystemClock()
         self.at = 0.0
         self.identities: list[Identity] = []
 
-    def desk(self) -> Desk:
-        return Desk(source=self.source, clock=self._clock, sources=self._settings)
+    async def found(self, asks: Sequence[Ask]) -> list[Found]:
+        """The answers to what is asked at once."""
+        fetcher = Fetcher(
+            source=self.source,
+            sources=self._settings,
+            executor=beside.Inline(),
+            background=beside.Background(recorder=port_fakes.MemoryRecorder()),
+        )
+        answers = fetcher.send(asks)
+        return [await answers[ask] for ask in asks]
+
+    def recent(self, wanted: Wanted) -> Ask:
+        """The last five seconds."""
+        return Ask(wanted=wanted, since=self.at - 5, at=self.at)
 
     def wanted(self, template: Template, role: str) -> list[Wanted]:
         found = [
@@ -123,21 +135,16 @@ def test_raw_samples_of_a_group_are_those_of_each_alone(
     wanted = world.wanted(_template(server, metric), role)
 
     async def play() -> None:
-        desk = world.desk()
-        for one in wanted:  # at the tick before, so that the desk knows them
-            await desk.series(one, since=world.at - 6, at=world.at - 1)
         world.source.queries.clear()
-        together = await asyncio.gather(
-            *(desk.series(one, since=world.at - 5, at=world.at) for one in wanted)
-        )
+        together = await world.found([world.recent(one) for one in wanted])
         assert len(world.source.queries) == 1
         for one, found in zip(wanted, together, strict=True):
-            assert not isinstance(found, Problem), found
+            assert isinstance(found, tuple), found
             pods = {it.labels["pod"] for it in found}
             assert {it.labels["model_deployment"] for it in found} == {one.identity.name}
             assert len(pods) == 3
-            alone = await world.desk().series(one, since=world.at - 5, at=world.at)
-            assert not isinstance(alone, Problem)
+            (alone,) = await world.found([world.recent(one)])
+            assert isinstance(alone, tuple)
             assert _ordered(alone) == _ordered(found)
 
     asyncio.run(play())
@@ -158,17 +165,14 @@ def test_a_gauge_is_one_number_per_revision(
     wanted = world.wanted(Template(name="t", measure=value, source="default"), promql.NUMBER)
 
     async def play() -> None:
-        desk = world.desk()
-        for one in wanted:
-            await desk.numbers(one, at=world.at - 1)
         world.source.queries.clear()
-        found = await asyncio.gather(*(desk.numbers(one, at=world.at) for one in wanted))
+        found = await world.found([Ask(wanted=one, at=world.at) for one in wanted])
         assert len(world.source.queries) == 1
         assert found[0] == {build.CANDIDATE: 2 * expected, build.STABLE: 0.0}
         for index, (one, numbers) in enumerate(zip(wanted, found, strict=True)):
-            assert not isinstance(numbers, Problem)
+            assert isinstance(numbers, Mapping)
             assert numbers[build.STABLE] == 2 * index
-            assert await world.desk().numbers(one, at=world.at) == numbers
+            assert await world.found([Ask(wanted=one, at=world.at)]) == [numbers]
 
     asyncio.run(play())
 
@@ -177,9 +181,9 @@ def test_a_counter_is_its_rate(world: World) -> None:
     value = Value(series=Selector(metric="odd_total"), aggregate=Aggregate.SUM, counter=True)
     wanted = world.wanted(Template(name="t", measure=value, source="default"), promql.NUMBER)
 
-    found = asyncio.run(world.desk().numbers(wanted[0], at=world.at))
+    found = asyncio.run(world.found([Ask(wanted=wanted[0], at=world.at)]))
 
-    assert found == {build.CANDIDATE: 0.0, build.STABLE: 0.0}
+    assert found == [{build.CANDIDATE: 0.0, build.STABLE: 0.0}]
 
 
 def test_the_bad_series_picked_here_are_those_that_prometheus_picks(world: World) -> None:
@@ -197,12 +201,11 @@ def test_the_bad_series_picked_here_are_those_that_prometheus_picks(world: World
     )
 
     async def play() -> None:
-        everything = await world.desk().series(total, since=world.at - 5, at=world.at)
-        assert not isinstance(everything, Problem)
+        everything, found = await world.found([world.recent(total), world.recent(asked)])
+        assert isinstance(everything, tuple)
+        assert isinstance(found, tuple)
         picked = bad.pick(everything)
-        found = await world.desk().series(asked, since=world.at - 5, at=world.at)
         assert not isinstance(picked, Problem)
-        assert not isinstance(found, Problem)
         assert 0 < len(picked) < len(everything)
         assert _ordered(picked) == _ordered(found)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import beside
 import pod_monitor
 import port_fakes
 import pytest
@@ -22,7 +23,7 @@ from pod_monitor import Object
 
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
-from tidegate.controller.desk import Desk
+from tidegate.controller.analysis.fetch import Ask, Fetcher, Found
 from tidegate.evidence.counts import samples
 from tidegate.evidence.queries import identity, promql
 from tidegate.evidence.queries.identity import Owner, Probed
@@ -203,9 +204,17 @@ def _wanted(namespace: str, *, mode: IdentityMode, role: str) -> promql.Wanted:
     return replace(raw, mode=mode)
 
 
-def _desk(ask: PrometheusSources) -> Desk:
+async def _found(ask: PrometheusSources, *asks: Ask) -> list[Found]:
+    """The answers to what is asked at once."""
     settings = MetricSourceSettings(name="default", url="", scrape_interval_seconds=1.0)
-    return Desk(source=ask, clock=SystemClock(), sources={"default": settings})
+    fetcher = Fetcher(
+        source=ask,
+        sources={"default": settings},
+        executor=beside.Inline(),
+        background=beside.Background(recorder=port_fakes.MemoryRecorder()),
+    )
+    answers = fetcher.send(asks)
+    return [await answers[one] for one in asks]
 
 
 @pytest.mark.parametrize(("namespace", "mode"), [(k, v) for k, v in MODES.items() if v])
@@ -216,9 +225,8 @@ def test_series_and_numbers_are_those_of_both_revisions(
     raw = _wanted(namespace, mode=mode, role="raw")
     number = _wanted(namespace, mode=mode, role="number")
 
-    async def both() -> tuple[Any, Any]:
-        desk = _desk(ask)
-        return await desk.series(raw, since=at - 3, at=at), await desk.numbers(number, at=at)
+    async def both() -> list[Any]:
+        return await _found(ask, Ask(wanted=raw, since=at - 3, at=at), Ask(wanted=number, at=at))
 
     series, numbers = asyncio.run(both())
 
@@ -261,12 +269,11 @@ def test_a_server_that_says_it_is_another_revision_is_not_believed(
     assert mode is not None
     claimed(namespace)
 
-    async def asked() -> tuple[Any, Any]:
+    async def asked() -> list[Any]:
         at = SystemClock().now().timestamp()
-        desk = _desk(ask)
         raw = _wanted(namespace, mode=mode, role="raw")
         number = _wanted(namespace, mode=mode, role="number")
-        return await desk.series(raw, since=at - 1, at=at), await desk.numbers(number, at=at)
+        return await _found(ask, Ask(wanted=raw, since=at - 1, at=at), Ask(wanted=number, at=at))
 
     series, numbers = asyncio.run(asked())
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import beside
 import evidence_build as build
 import port_fakes
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from tidegate import model
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.prometheus import PrometheusSources
-from tidegate.controller.analyst import AnalysisRequest, Analyst
+from tidegate.controller.analysis.judge import Analyst
+from tidegate.controller.analysis.subject import Subject, as_judged
+from tidegate.controller.workqueue import Key
 from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.model import Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer, Result, Retryable
@@ -58,21 +61,23 @@ def judge(sources: PrometheusSources, settings: MetricSourceSettings, deployment
     def judged(
         since: float, *metrics: model.Metric, preset: str, requests: float
     ) -> model.AnalysisState:
-        request = _request(deployment.name, since, *metrics, preset=preset)
+        subject = _subject(deployment.name, since, *metrics, preset=preset)
+        recorder = port_fakes.MemoryRecorder()
         analyst = Analyst(
             source=sources,
             clock=SystemClock(),
             sources={"default": settings},
-            recorder=port_fakes.MemoryRecorder(),
+            recorder=recorder,
+            executor=beside.Inline(),
+            background=beside.Background(recorder=recorder),
+            leading=lambda: True,
         )
-        return asyncio.run(_judgement(analyst, request, requests=requests))
+        return asyncio.run(_judgement(analyst, subject, requests=requests))
 
     return judged
 
 
-def _request(
-    name: str, confirmed_at: float, *metrics: model.Metric, preset: str
-) -> AnalysisRequest:
+def _subject(name: str, confirmed_at: float, *metrics: model.Metric, preset: str) -> Subject:
     analysis = build.analysis(
         *metrics, interval_seconds=1.0, settle_seconds=0.0, warmup_seconds=0.0
     )
@@ -91,36 +96,28 @@ def _request(
         started_at=confirmed,
         confirmed_at=confirmed,
     )
-    rollout = model.Rollout(
-        id="r",
-        revision=model.Revision(hash=build.CANDIDATE, digest="", model_version="2"),
-        attempt=1,
-        active=True,
-        started_at=confirmed,
-        progress_at=confirmed,
-        plan=(step,),
-        first_traffic_at=confirmed,
-        judged_since=confirmed,
-        evidence_since=confirmed,
-    )
-    return AnalysisRequest(
-        namespace="ml",
-        name=name,
+    return Subject(
+        key=Key(namespace="ml", name=name),
         uid="uid",
-        rollout=rollout,
-        stable=build.STABLE,
-        spec=spec,
+        id="r",
+        candidate=build.CANDIDATE,
+        control=build.STABLE,
+        control_until=confirmed,
+        since=confirmed,
+        first_traffic_at=confirmed,
+        stages=(as_judged(step),),
+        analysis=spec.analysis,
+        traffic=spec.traffic,
+        preset=spec.server.preset,
         templates=templates,
     )
 
 
-async def _judgement(
-    analyst: Analyst, request: AnalysisRequest, *, requests: float
-) -> model.AnalysisState:
+async def _judgement(analyst: Analyst, subject: Subject, *, requests: float) -> model.AnalysisState:
     """Intervals close some seconds after their end, when late samples have come in."""
     state = model.AnalysisState()
     for _ in range(250):
-        state = await analyst.state(request)
+        state = analyst.judged(subject)
         if state.judged and state.requests >= requests:
             return state
         await asyncio.sleep(0.1)

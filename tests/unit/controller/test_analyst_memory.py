@@ -8,7 +8,6 @@ import pytest
 from analyst_bench import COMPARE, OTHER, START, Bench, flow, run, two_sources
 
 from tidegate import model
-from tidegate.controller import analyst
 from tidegate.evidence.terms import LabelMatch, Operator, Selector
 
 
@@ -93,25 +92,25 @@ def test_a_forgotten_object_starts_anew() -> None:
         bench.analyst.forget("uid-2")
         await bench.state()
 
-        assert len(bench.tsdb.asked) > asked or bench.recorder.evidence_documents
+        assert len(bench.tsdb.asked) > asked
 
     run(scenario)
 
 
-def test_the_number_of_remembered_cases_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analyst, "MAX_CASES", 2)
-
+def test_what_nobody_wants_judged_is_not_asked_for_and_not_forgotten() -> None:
     async def scenario(bench: Bench) -> None:
-        await bench.clock.advance(80)
-        for uid in ("a", "b", "a", "c"):
-            await bench.state(uid=uid)
+        (*_, before) = await bench.states(seconds=300)
+        bench.analyst.rest("uid-1")
+        asked = len(bench.tsdb.asked)
+        await bench.clock.advance(600)
+        opened = [one["event"] for one in bench.recorder.evidence_documents].count(
+            "evidence-opened"
+        )
+        assert len(bench.tsdb.asked) == asked
+        after = await bench.state()
 
-        documents = bench.recorder.evidence_documents
-        opened = [one["event"] for one in documents].count("evidence-opened")
-        await bench.state(uid="a")
-        assert len(bench.recorder.evidence_documents) == len(documents)
-        await bench.state(uid="b")
-        again = [one["event"] for one in bench.recorder.evidence_documents]
-        assert again.count("evidence-opened") == opened + 1
+        events = [one["event"] for one in bench.recorder.evidence_documents]
+        assert events.count("evidence-opened") == opened
+        assert after.results[0].intervals > before.results[0].intervals
 
     run(scenario)

@@ -25,7 +25,7 @@ def test_a_plain_number_fails_at_three_of_five_checks_one_per_scrape() -> None:
         states = await bench.states(seconds=150)
 
         first = [it.verdict for it in states].index(Verdict.ROLL_BACK)
-        assert (first + 1) * 5 == 75 + 2 * 15  # checks at 75, 90 and 105 s
+        assert (first + 1) * 5 == 110  # checks at 75, 90.5 and 105.5 s
         (result,) = states[first].results
         assert (result.value, result.failures, result.reason) == (0.9, 3, "Limit")
         assert (result.evidence, result.proof) == (None, None)

@@ -7,7 +7,14 @@ import pytest
 from evidence_build import CANDIDATE, IDENTITY, SCRAPE, STABLE
 
 from tidegate.evidence.counts.grid import Grid
-from tidegate.evidence.counts.history import Past, shape_of, spreads_of
+from tidegate.evidence.counts.history import (
+    History,
+    Past,
+    reduced,
+    shape_alone,
+    shape_of,
+    spreads_of,
+)
 from tidegate.evidence.counts.intervals import MetricSeries
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.queries import presets
@@ -51,6 +58,10 @@ def past(*, bad: float = 0.0, pods: str = "ab", buckets: bool = False) -> Past:
     )
 
 
+def known(*, bad: float = 0.0, pods: str = "ab", buckets: bool = False) -> History:
+    return reduced(past(bad=bad, pods=pods, buckets=buckets))
+
+
 def test_its_intervals_are_all_those_of_stable_without_settling() -> None:
     rows = past(bad=1).table(Shape()).rows
 
@@ -66,7 +77,7 @@ def test_bad_events_are_common_when_more_than_half_are_bad(bad: float, common: b
         template=ERRORS,
         series=MetricSeries(),
         identity=IDENTITY,
-        past=past(bad=bad),
+        past=known(bad=bad),
     )
 
     assert found == Shape(common=common)
@@ -80,9 +91,9 @@ def test_without_history_nothing_is_assumed_of_a_ratio() -> None:
     assert found == Shape()
 
 
-@pytest.mark.parametrize(("known", "decisive"), [(True, 1), (False, 1)])
+@pytest.mark.parametrize(("has_history", "decisive"), [(True, 1), (False, 1)])
 def test_the_edges_come_from_the_rollout_and_the_decisive_one_from_history(
-    known: bool,  # noqa: FBT001
+    has_history: bool,  # noqa: FBT001
     decisive: int,
 ) -> None:
     series = MetricSeries(
@@ -97,7 +108,7 @@ def test_the_edges_come_from_the_rollout_and_the_decisive_one_from_history(
         template=SLOW,
         series=series,
         identity=IDENTITY,
-        past=past(buckets=True) if known else None,
+        past=known(buckets=True) if has_history else None,
     )
 
     assert found == Shape(edges=(0.1, 0.25, 0.5), decisive=decisive)
@@ -113,7 +124,7 @@ def test_a_latency_that_cannot_be_cut_says_why() -> None:
 
 @pytest.mark.parametrize(("pods", "df"), [("ab", 60), ("abc", 120), ("a", 0)])
 def test_dispersion_is_measured_on_two_pods_or_more(pods: str, df: int) -> None:
-    (spread,) = spreads_of(past(bad=1, pods=pods), shape=Shape())
+    (spread,) = spreads_of(known(bad=1, pods=pods), shape=Shape())
 
     assert spread.df == df
     assert spread.phi().trusted is (df > 0)
@@ -123,7 +134,7 @@ def test_without_history_there_is_one_empty_spread_per_stream() -> None:
     shape = Shape(edges=(0.1, 0.25, 0.5))
 
     assert [one.df for one in spreads_of(None, shape=shape)] == [0, 0, 0]
-    assert len(spreads_of(past(buckets=True), shape=shape)) == 3
+    assert len(spreads_of(known(buckets=True), shape=shape)) == 3
 
 
 def test_its_histogram_holds_all_its_requests() -> None:
@@ -133,3 +144,36 @@ def test_its_histogram_holds_all_its_requests() -> None:
     assert found.edges == (0.1, 0.25, 0.5)
     assert found.total == pytest.approx(2 * 10 * 120)
     assert past().histogram(unit_seconds=1.0) is None
+
+
+@pytest.mark.parametrize("edges", [(0.1, 0.25, 0.5), (0.25,), (0.1, 0.5)])
+def test_what_is_kept_says_of_any_edges_what_the_samples_say(edges: tuple[float, ...]) -> None:
+    shape = Shape(edges=edges)
+    raw = past(buckets=True, pods="abc").table(shape)
+    kept = known(buckets=True, pods="abc").table(shape)
+
+    assert kept.spreads == raw.spreads
+    assert [row.counts["m"].x_s for row in kept.rows] == [row.counts["m"].x_s for row in raw.rows]
+    assert [row.counts["m"].n_s for row in kept.rows] == [row.counts["m"].n_s for row in raw.rows]
+
+
+def test_of_an_edge_that_its_pods_lacked_nothing_is_known() -> None:
+    (first, second) = spreads_of(known(buckets=True), shape=Shape(edges=(0.25, 0.7)))
+
+    assert (first.df > 0, second.df) == (True, 0)
+
+
+def test_what_is_kept_does_not_grow_with_pods() -> None:
+    few, many = (known(buckets=True, pods=pods) for pods in ("ab", "abcdefghijkl"))
+
+    assert len(few.full.rows) == len(many.full.rows)
+    assert not any(row.counts["m"].pods_s for row in many.full.rows)
+
+
+def test_alone_it_is_cut_by_the_edges_that_stable_has() -> None:
+    metric = build.metric("m", threshold=build.model.NO_THRESHOLD)
+
+    assert shape_alone(metric, template=SLOW, past=known(buckets=True)) == Shape(
+        edges=(0.1, 0.25, 0.5), decisive=1
+    )
+    assert shape_alone(metric, template=ERRORS, past=known(bad=6)) == Shape(common=True)

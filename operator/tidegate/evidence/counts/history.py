@@ -1,11 +1,15 @@
 """Stable before the rollout: what its pods say of dispersion, its usual rates, its buckets.
 
+Raw samples of many pods are large and are wanted only once: `reduced` keeps what is used of them,
+whatever edges the rollout turns out to be cut by.
 Source: evidence.md, 2.1 and 3.3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tidegate import model
 from tidegate.evidence.counts import counters, histograms, intervals, readings
@@ -14,8 +18,10 @@ from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange
 from tidegate.evidence.counts.histograms import Histogram
 from tidegate.evidence.counts.intervals import MetricSeries, Table
 from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.counts.rows import Counts
 from tidegate.evidence.terms import Identity, Latency, Problem, Template, Window
 
+T = TypeVar("T")
 COMMON = 0.5
 _BEFORE = -1  # no step of the plan
 
@@ -61,13 +67,72 @@ class Past:
         return histograms.collect(stable, births=births, window=window, unit_seconds=unit_seconds)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What is used of a past. Its size depends on intervals and edges, not on pods.
+
+    `edges` (seconds) are those that all pods had, empty for a ratio; the rows and spreads of
+    `full` have one stream for each.
+    """
+
+    metric: str
+    edges: tuple[float, ...]
+    full: Table
+    histogram: Histogram | None
+
+    def table(self, shape: Shape) -> Table:
+        """Its intervals in the streams of a shape; nothing is known of an edge that pods lacked."""
+        if shape.edges == self.edges:
+            return self.full
+        spreads = self.full.spreads.get(self.metric, ())
+        chosen = [self.edges.index(it) if it in self.edges else None for it in shape.edges]
+
+        def streams(values: Sequence[T], *, without: T) -> tuple[T, ...]:
+            return tuple(without if index is None else values[index] for index in chosen)
+
+        def cut(counts: Counts) -> Counts:
+            return replace(
+                counts,
+                x_c=streams(counts.x_c, without=0.0),
+                x_s=streams(counts.x_s, without=0.0),
+                phi=streams(counts.phi, without=Spread().phi()),
+            )
+
+        rows = (
+            replace(row, counts={name: cut(counts) for name, counts in row.counts.items()})
+            for row in self.full.rows
+        )
+        known = {self.metric: streams(spreads, without=Spread())} if spreads else {}
+        return replace(self.full, rows=tuple(rows), spreads=known)
+
+
+def reduced(past: Past, *, unit_seconds: float = 1.0) -> History:
+    """Count a past once, by all edges that its pods have in common."""
+    only_stable = replace(past.identity, candidate="")
+    edges = readings.common_edges(
+        past.series.buckets, identity=only_stable, unit_seconds=unit_seconds
+    )
+    counted = bool(edges or past.series.total)
+    full = past.table(Shape(edges=edges), unit_seconds=unit_seconds) if counted else Table()
+    rows = (
+        replace(row, counts={name: replace(it, pods_s=()) for name, it in row.counts.items()})
+        for row in full.rows
+    )
+    return History(
+        metric=past.metric,
+        edges=edges,
+        full=replace(full, rows=tuple(rows)),
+        histogram=past.histogram(unit_seconds=unit_seconds),
+    )
+
+
 def shape_of(
     metric: model.Metric,
     *,
     template: Template,
     series: MetricSeries,
     identity: Identity,
-    past: Past | None,
+    past: History | None,
 ) -> Shape | Problem:
     """How a counted metric is cut into streams, from the series of both arms and the history.
 
@@ -80,19 +145,27 @@ def shape_of(
             threshold=metric.threshold,
             buckets=series.buckets,
             identity=identity,
-            history=past.histogram(unit_seconds=measure.unit_seconds) if past else None,
+            history=past.histogram if past else None,
         )
-    if past is None:
-        return Shape()
-    counted = [row.counts[past.metric] for row in past.table(Shape()).rows if row.counts]
+    return Shape() if past is None else Shape(common=_is_common(past))
+
+
+def shape_alone(metric: model.Metric, *, template: Template, past: History) -> Shape | Problem:
+    """How a counted metric would be cut by what stable has shown alone."""
+    if isinstance(template.measure, Latency):
+        return readings.cut(past.edges, threshold=metric.threshold, history=past.histogram)
+    return Shape(common=_is_common(past))
+
+
+def _is_common(past: History) -> bool:
+    """Bad events are the rule and not the exception."""
+    counted = [row.counts[past.metric] for row in past.full.rows if row.counts]
     requests = sum(counts.n_s for counts in counted)
     bad = sum(counts.x_s[0] for counts in counted)
-    return Shape(common=bad > COMMON * requests)
+    return bad > COMMON * requests
 
 
-def spreads_of(past: Past | None, *, shape: Shape, unit_seconds: float = 1.0) -> tuple[Spread, ...]:
+def spreads_of(past: History | None, *, shape: Shape) -> tuple[Spread, ...]:
     """What stable's pods have shown of each stream before the rollout."""
     nothing = (Spread(),) * (len(shape.edges) or 1)
-    if past is None:
-        return nothing
-    return past.table(shape, unit_seconds=unit_seconds).spreads.get(past.metric, nothing)
+    return nothing if past is None else past.table(shape).spreads.get(past.metric, nothing)

@@ -111,7 +111,17 @@ def latency_shape(
             "candidate", of_other=bool(buckets), asked=f"for {measure.histogram.metric}_bucket"
         )
         return Problem(reason=Reason.NO_DATA, message=message)
-    edges = _common(buckets, identity=identity, unit_seconds=measure.unit_seconds)
+    edges = common_edges(buckets, identity=identity, unit_seconds=measure.unit_seconds)
+    return cut(edges, threshold=threshold, history=history)
+
+
+def cut(
+    edges: tuple[float, ...],
+    *,
+    threshold: model.Threshold,
+    history: histograms.Histogram | None,
+) -> Shape | Problem:
+    """A shape of some of these edges (seconds). Errors: as `latency_shape`, but for NoData."""
     if len(edges) < MIN_COMMON_EDGES:
         message = f"{len(edges)} common bucket edges, {MIN_COMMON_EDGES} are needed"
         return Problem(reason=Reason.INCOMPATIBLE_BUCKETS, message=message)
@@ -123,9 +133,10 @@ def latency_shape(
     return Shape(edges=kept, decisive=kept.index(edge))
 
 
-def _common(
+def common_edges(
     buckets: Sequence[Series], *, identity: Identity, unit_seconds: float
 ) -> tuple[float, ...]:
+    """The finite edges (seconds) that every pod of both arms has, ascending."""
     by_target: dict[counters.Target, set[float]] = {}
     for one in buckets:
         edge = histograms.edge_of(one)

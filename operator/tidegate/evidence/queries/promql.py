@@ -42,6 +42,8 @@ RESERVED_LABELS = identities.RESERVED_LABELS | {"__name__", "le"}
 
 _METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,255}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+# Kubernetes' random suffixes use the first 27; four bits of the place tell 16 parts apart.
+_LAST_OF_A_NAME = "bcdfghjklmnpqrstvwxz2456789aeiouy013"
 _AGGREGATES = {"Avg": "avg", "Max": "max", "Min": "min", "Sum": "sum"}
 _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 
@@ -98,14 +100,17 @@ class Group:
     counter: bool
     window_seconds: int
 
-    def text(self, members: Sequence[Identity], *, range_seconds: int) -> str:
+    def text(
+        self, members: Sequence[Identity], *, range_seconds: int, more: Sequence[str] = ()
+    ) -> str:
         """The query for all members; `range_seconds` is that of raw samples.
 
-        It may return more than the members asked for: every combination of their names.
+        It may return more than the members asked for: every combination of their names. `more` are
+        further rendered matchers.
         """
         if not self.aggregate:
-            return f"{self.series(members)}[{range_seconds}s]"
-        series = self.series(members, more=identities.own_pods(self.mode))
+            return f"{self.series(members, more=more)}[{range_seconds}s]"
+        series = self.series(members, more=(*more, *identities.own_pods(self.mode)))
         numbers = f"rate({series}[{self.window_seconds}s])" if self.counter else series
         return identities.aggregated(
             self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers
@@ -116,6 +121,19 @@ class Group:
         asked = [owner for one in members for owner in identities.owners(one)]
         matchers = (*identities.matchers(self.mode, asked), *self.matchers, *more)
         return f"{self.metric}{{{','.join(matchers)}}}"
+
+
+def pods_part(number: int, *, halvings: int) -> tuple[str, ...]:
+    """Matchers for one of 2 ** halvings parts of all pods; every pod, named or not, is in one.
+
+    The parts are about equal: a pod's name ends in a random character or in a running number.
+    """
+    found = []
+    for bit in range(halvings):
+        chosen = "".join(one for code, one in enumerate(_LAST_OF_A_NAME) if code >> bit & 1)
+        operator = "=~" if number >> bit & 1 else "!~"
+        found.append(f'pod{operator}".*[{chosen}]"')
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

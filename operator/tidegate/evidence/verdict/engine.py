@@ -94,8 +94,7 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
             message="; ".join(one.message for one in harmful),
         )
     if context.now < context.judged_from:
-        until = datetime.fromtimestamp(context.judged_from, tz=UTC)
-        message = f"nothing is judged before {until:%H:%M:%S} UTC"
+        message = warmup_message(context.judged_from)
         return replace(base, reason=Reason.WARMUP, message=message)
     holds = _holds(guards, base=base, context=context, config=config)
     if not holds:
@@ -115,6 +114,11 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
         message=holds[0].message,
         others=tuple(dict.fromkeys(one.reason for one in holds[1:])),
     )
+
+
+def warmup_message(judged_from: float) -> str:
+    """Why there is no verdict before an instant (unix seconds)."""
+    return f"nothing is judged before {datetime.fromtimestamp(judged_from, tz=UTC):%H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A desk over a source that counts, and rollouts that ask it."""
+"""A fetcher over a source that counts, and rollouts that ask it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import beside
 from metric_source import FakeSource, pod_name
-from port_fakes import ManualClock
+from port_fakes import MemoryRecorder
 
-from tidegate.controller.desk import Desk
+from tidegate.controller.analysis.fetch import Ask, Fetcher, Found
 from tidegate.evidence.queries.promql import Wanted
-from tidegate.evidence.terms import Identity, Problem, Series
+from tidegate.evidence.terms import Identity
 from tidegate.settings import MetricSourceSettings
 
 SOURCES = {"default": MetricSourceSettings(name="default", url="http://prometheus")}
 TICK = 30.0
 START = 6000.0
 UNTIL = 12_000.0
-
-Found = tuple[Series, ...] | Problem
 
 
 def identity_of(index: int) -> Identity:
@@ -39,18 +38,23 @@ def wanted_of(identity: Identity, **changes: Any) -> Wanted:
 
 
 class World:
-    """A desk, and rollouts whose pods count."""
+    """A fetcher, and rollouts whose pods count."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, pods: Sequence[str] = ("a", "b")) -> None:
         self.source = FakeSource()
-        self.clock = ManualClock()
         self.wanted = [wanted_of(identity_of(index)) for index in range(count)]
         for one in self.wanted:
-            self.source.grows(one.identity, until=UNTIL)
+            self.source.grows(one.identity, until=UNTIL, pods=pods)
         self.restart()
 
     def restart(self) -> None:
-        self.desk = Desk(source=self.source, clock=self.clock, sources=SOURCES)
+        recorder = MemoryRecorder()
+        self.fetcher = Fetcher(
+            source=self.source,
+            sources=SOURCES,
+            executor=beside.Inline(),
+            background=beside.Background(recorder=recorder),
+        )
 
     def sent(self) -> list[str]:
         """The queries since the last time."""
@@ -58,18 +62,14 @@ class World:
         self.source.queries.clear()
         return sent
 
-    async def stand(self) -> None:
-        """Let all have asked at the tick before, so that the desk knows them."""
-        await self.at_once(START - TICK)
-        self.sent()
-
-    async def one_by_one(self, at: float, *, since: float | None = None) -> list[Found]:
-        since = at - TICK if since is None else since
-        return [await self.desk.series(one, since=since, at=at) for one in self.wanted]
+    async def found(self, asks: Sequence[Ask]) -> list[Found]:
+        """The answers to what is asked at once."""
+        answers = self.fetcher.send(asks)
+        return [await answers[ask] for ask in asks]
 
     async def at_once(self, at: float) -> list[Found]:
-        asks = (self.desk.series(one, since=at - TICK, at=at) for one in self.wanted)
-        return await asyncio.gather(*asks)
+        """What all rollouts get that ask at one tick."""
+        return await self.found([Ask(wanted=one, since=at - TICK, at=at) for one in self.wanted])
 
     def complete(self, found: Sequence[Found]) -> list[bool]:
         """Of each rollout whether it got its own pods of both revisions, and nothing else."""
@@ -77,7 +77,7 @@ class World:
 
 
 def is_own(wanted: Wanted, *, found: Found) -> bool:
-    if isinstance(found, Problem):
+    if not isinstance(found, tuple):
         return False
     who = wanted.identity
     pods = {(who.namespace, who.name, one.labels["revision"], one.labels["pod"]) for one in found}

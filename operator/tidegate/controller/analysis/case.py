@@ -1,21 +1,23 @@
-"""What is known of a rollout that is judged: its interval table, the ledger of its tests, checks.
+"""What is known of one subject: its interval table, the ledger of its tests, its checks.
 
-A case is worked out from series that were handed in; it asks nothing and reads no clock.
+A case is worked out from series that were handed in; it asks nothing and reads no clock. What it
+has to say to the journal is kept until somebody takes it away.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tidegate import model
-from tidegate.controller.display import Display
-from tidegate.controller.gathering import Pieces
+from tidegate.controller.analysis.display import Display
+from tidegate.controller.analysis.pieces import Pieces
+from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.counts import intervals, readings
-from tidegate.evidence.counts.grid import Grid, WeightChange, next_start, slots
-from tidegate.evidence.counts.history import Past, shape_of, spreads_of
+from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
+from tidegate.evidence.counts.history import History, shape_alone, shape_of, spreads_of
 from tidegate.evidence.counts.intervals import MetricSeries, Table
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.counts.rows import Row
@@ -32,7 +34,6 @@ from tidegate.evidence.sequential.judgement import (
 )
 from tidegate.evidence.terms import Identity, Latency, Problem, Ratio, Reason, Template, Window
 from tidegate.evidence.verdict import engine, outlook, rules
-from tidegate.ports import Recorder
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
@@ -62,6 +63,10 @@ class Setting:
         """The longest scrape interval of the sources that are asked: one grid holds for all."""
         return max(self.scrapes.values())
 
+    def judged_from(self, subject: Subject) -> float:
+        """One scrape after the data begin to count; before that there is nothing to see."""
+        return subject.data_from + self.scrape_seconds
+
     def scrape_of(self, metric: model.Metric) -> float:
         """How often the source of a metric scrapes."""
         return self.scrapes[self.templates[metric.name].source]
@@ -72,70 +77,47 @@ class Setting:
         return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
 
 
-def setting_of(
-    *,
-    namespace: str,
-    name: str,
-    rollout: model.Rollout,
-    spec: model.Spec,
-    templates: Mapping[str, Template],
-    one_pod: bool,
-    identity: Identity,
-    scrapes: Mapping[str, float],
-) -> Setting:
-    """The setting of a rollout whose templates are resolved; `scrapes` in seconds, by source."""
-    analysis, found = spec.analysis, dict(templates)
+def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
+    """The setting of a subject; `scrapes` in seconds, by source."""
+    analysis, found = subject.analysis, dict(subject.templates)
     metrics = analysis.metrics
-    counter = presets.REQUESTS.get(analysis.data_plane or spec.server.preset)
-    if counter and rules.requests_from(analysis, templates=templates) == rules.REQUESTS:
+    counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
+    if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:
         found[rules.REQUESTS] = Template(
             name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source
         )
         metrics = (*metrics, model.Metric(name=rules.REQUESTS, dry_run=True))
     return Setting(
-        rollout=f"{namespace}/{rollout.id}",
-        namespace=namespace,
-        name=name,
+        rollout=f"{subject.key.namespace}/{subject.id}",
+        namespace=subject.key.namespace,
+        name=subject.key.name,
         analysis=analysis,
-        traffic=spec.traffic,
+        traffic=subject.traffic,
         templates=found,
         metrics=metrics,
-        plan=tuple(_as_planned(step) for step in rollout.plan),
-        one_pod=one_pod,
-        identity=identity,
+        plan=tuple(replace(stage, confirmed_at=None) for stage in subject.stages),
+        one_pod=subject.one_pod,
+        identity=subject.identity,
         scrapes=scrapes,
     )
 
 
-def _as_planned(step: model.PlanStep) -> model.PlanStep:
-    """The step without what happens to it as it is walked."""
-    return replace(
-        step,
-        state=model.StepState.PENDING,
-        started_at=None,
-        confirmed_at=None,
-        ended_at=None,
-        evidence=(),
-    )
-
-
 class Case:
-    """One rollout that is judged. `since` is the rollout's `evidence_since`."""
+    """One subject that is judged. `since` is where its evidence begins."""
 
-    def __init__(self, setting: Setting, *, recorder: Recorder) -> None:
+    def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.lock = asyncio.Lock()
         self.since: datetime | None = None
         self.looked_at: float | None = None
-        self._recorder = recorder
-        self._pasts: dict[str, Past | None] = {}
+        self._journal: list[model.Document] = []
+        self._pasts: dict[str, History | None] = {}
         self._estimates: tuple[model.Estimate, ...] = ()
         self._begin(first_traffic_at=None)
 
-    def begin_evidence(self, rollout: model.Rollout) -> None:
+    def begin_evidence(self, subject: Subject) -> None:
         """Forget what was counted: the evidence begins at another instant."""
-        self.since = rollout.evidence_since
-        first = rollout.first_traffic_at
+        self.since = subject.since
+        first = subject.first_traffic_at
         self._begin(first_traffic_at=None if first is None else first.timestamp())
 
     def _begin(self, *, first_traffic_at: float | None) -> None:
@@ -167,6 +149,11 @@ class Case:
         self._logged: object = None
         self._digest = RunningDigest()
 
+    def journal(self) -> list[model.Document]:
+        """What was to be logged since the last time."""
+        documents, self._journal = self._journal, []
+        return documents
+
     # --- stable before the rollout ---------------------------------------------------------------
 
     @property
@@ -176,7 +163,7 @@ class Case:
             return ()
         return tuple(one for one in self.setting.counted if one.name not in self._pasts)
 
-    def learn(self, pasts: Mapping[str, Past | None]) -> None:
+    def learn(self, pasts: Mapping[str, History | None]) -> None:
         """Take in stable's history, None where there is none; with the last of it the outlook."""
         self._pasts |= pasts
         if not self.without_past:
@@ -187,16 +174,10 @@ class Case:
         shapes: dict[str, Shape] = {}
         for metric in self.setting.analysis.metrics:
             past = self._pasts.get(metric.name)
-            template = self.setting.templates[metric.name]
             if past is None:
                 continue
-            shape = shape_of(
-                metric,
-                template=template,
-                series=past.series,
-                identity=replace(past.identity, candidate=""),
-                past=past,
-            )
+            template = self.setting.templates[metric.name]
+            shape = shape_alone(metric, template=template, past=past)
             if isinstance(shape, Shape):
                 shapes[metric.name] = shape
         config = self._new_config(shapes)
@@ -216,9 +197,10 @@ class Case:
     def _seen(self, rule: MetricRule, *, shape: Shape) -> outlook.Past | None:
         past = self._pasts[rule.name]
         assert past is not None, rule
-        return outlook.past_of(past.table(shape, unit_seconds=self._unit(rule.name)), rule=rule)
+        return outlook.past_of(past.table(shape), rule=rule)
 
-    def _unit(self, metric: str) -> float:
+    def unit_of(self, metric: str) -> float:
+        """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
         measure = self.setting.templates[metric].measure
         return measure.unit_seconds if isinstance(measure, Latency) else 1.0
 
@@ -234,6 +216,15 @@ class Case:
         table = self._tables.get(metric)
         after = max(events[0].at, table.closed_until if table is not None else 0.0)
         return next_start(self.grid, events=events, after=after)
+
+    def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
+        """Unix seconds at which the next interval of any metric is over, late samples included.
+
+        A metric whose source is down lags behind, and holds up no other.
+        """
+        waits = self.grid.length_seconds + self.setting.scrape_seconds + LATE_SECONDS
+        ends = (self.counted_until(it.name, events=events) + waits for it in self.setting.counted)
+        return min((it for it in ends if it > after), default=math.inf)
 
     def count(
         self,
@@ -251,7 +242,7 @@ class Case:
         shape = self._shape(metric, series=series, events=events, now=now)
         if shape is None:
             return self._unshaped.get(name)
-        series = replace(series, edges=shape.edges, unit_seconds=self._unit(name))
+        series = replace(series, edges=shape.edges, unit_seconds=self.unit_of(name))
         self._tables[name] = intervals.close_intervals(
             self._tables[name],
             series={name: series},
@@ -311,7 +302,7 @@ class Case:
         if isinstance(found, Problem):
             self._unshaped[name] = found
             return None
-        known = spreads_of(past, shape=found, unit_seconds=self._unit(name))
+        known = spreads_of(past, shape=found)
         self._tables[name] = Table(spreads={name: known}, closed_until=since)
         self._shapes[name] = found
         return found
@@ -384,7 +375,7 @@ class Case:
         self._display = Display(self.setting.analysis, templates=self.setting.templates)
         setting = self.setting
         self._logged = (setting.rollout,)
-        self._recorder.evidence(
+        self._journal.append(
             replay.opened(
                 rollout=setting.rollout,
                 namespace=setting.namespace,
@@ -397,7 +388,7 @@ class Case:
         self._rows.append(row)
         self._digest.add(row)
         self._ledger = ledger.record(self._ledger, row=row, config=self._config)
-        self._recorder.evidence(replay.row(rollout=self.setting.rollout, row=row))
+        self._journal.append(replay.row(rollout=self.setting.rollout, row=row))
 
     def _end_early(self, context: Context) -> None:
         """A critical metric may roll back before its interval closes; that is then the last one."""
@@ -413,16 +404,17 @@ class Case:
             for row in rows:
                 self._record(row)
 
-    def context(self, *, now: float, step: int, judged_from: float, min_requests: float) -> Context:
+    def context(self, subject: Subject, *, now: float) -> Context:
         """What the engine must know besides the rows."""
+        step = subject.events[-1].step
         return Context(
             now=now,
             step=step,
-            judged_from=judged_from,
+            judged_from=self.setting.judged_from(subject),
             has_stable=bool(self.setting.identity.stable),
             problems=dict(self._problems),
             checks=dict(self._checks),
-            min_requests=min_requests,
+            min_requests=subject.stages[step].min_requests,
         )
 
     def judge(self, context: Context) -> model.AnalysisState:
@@ -450,7 +442,7 @@ class Case:
         if not self._logged or self._logged == seen:
             return
         self._logged = seen
-        self._recorder.evidence(
+        self._journal.append(
             replay.judged(
                 rollout=self.setting.rollout,
                 rows=len(self._rows),

@@ -1,0 +1,359 @@
+"""One query for all subjects that want the same at a tick: the only place that asks metric sources.
+
+Who asks at a tick is known beforehand, so equal wishes are put together before anything is sent.
+An answer that is too large is asked for in parts: first by subjects, then by pods. Nothing is kept
+but how many parts a large subject needed. Rows are shared out and parsed once, off the loop.
+Source: performance.md, 4.1; evidence.md, 2.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from tidegate.controller.background import Background
+from tidegate.evidence.counts import samples
+from tidegate.evidence.queries.promql import Free, Group, Wanted, pods_part
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
+from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer, Result
+from tidegate.settings import MetricSourceSettings
+
+DEADLINE_FACTOR = 3.0  # the adapter gives up earlier; this holds for any MetricSource
+STANDARD_SCRAPES = 4
+MAX_SCRAPES = 240  # per query: an hour at 15 s (evidence.md, 2.1)
+MAX_MEMBERS_PER_QUERY = 200
+MAX_QUERIES = 64  # for one wish of one tick
+MAX_HALVINGS = 4  # of the pods of one subject: 16 parts
+MAX_REMEMBERED = 1000  # subjects that are known to be large
+MAX_PARALLEL = 4  # queries per source
+TOLERANCE_SECONDS = 0.001  # rounding of instants
+
+# The answer or the query is too large for the source, the adapter or a proxy between them; 422 is
+# how Prometheus says that a query would load too many samples.
+_TOO_LARGE = frozenset(
+    {"TooLarge", "QueryTooLong", "Status413", "Status414", "Status422", "Status431"}
+)
+
+Numbers = Mapping[str, float]
+Found = tuple[Series, ...] | Numbers | Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one subject wants to know at an instant; all in unix seconds.
+
+    With `since` the samples in (since, at] and the look-back before it, without it a number; a
+    `Free` query is answered as the number of the empty revision.
+    """
+
+    wanted: Wanted | Free
+    at: float
+    since: float | None = None
+
+
+Answers = Mapping[Ask, asyncio.Future[Found]]
+_Work = Callable[[], Awaitable[Mapping["Ask", Found]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is asked, without for whom; `range_seconds` is 0 for numbers."""
+
+    group: Group
+    at: float
+    range_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One query: for whom, and in which of 2 ** halvings parts of their pods."""
+
+    members: tuple[Identity, ...]
+    halvings: int = 0
+    number: int = 0
+
+    def halves(self) -> tuple[_Part, ...]:
+        """Two smaller ones; none where it cannot be made smaller."""
+        if len(self.members) > 1:
+            middle = len(self.members) // 2
+            return _Part(self.members[:middle]), _Part(self.members[middle:])
+        if self.halvings == MAX_HALVINGS:
+            return ()
+        bit = 1 << self.halvings
+        return tuple(
+            _Part(self.members, self.halvings + 1, number)
+            for number in (self.number, self.number | bit)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Gathered:
+    """What came back by member, and how many queries may still be sent."""
+
+    found: dict[Identity, Found] = field(default_factory=dict)
+    queries_left: int = MAX_QUERIES
+
+    def settle(self, members: Iterable[Identity], problem: Problem) -> None:
+        """The same problem for all of them."""
+        self.found |= dict.fromkeys(members, problem)
+
+    def add(self, part: Mapping[Identity, Found]) -> None:
+        """Put the pods of another part to those that are known; a problem in one is one of all."""
+        for one, found in part.items():
+            known = self.found.get(one)
+            if isinstance(known, tuple) and isinstance(found, tuple):
+                self.found[one] = known + found
+            elif not isinstance(known, Problem):
+                self.found[one] = found
+
+    def is_spoiled(self, members: Iterable[Identity]) -> bool:
+        """Nobody can use what else is asked for."""
+        return all(isinstance(self.found.get(one), Problem) for one in members)
+
+
+class Fetcher:
+    """Asks metric sources, at most one query per wish and tick where that works.
+
+    Must be used from one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: MetricSource,
+        sources: Mapping[str, MetricSourceSettings],
+        executor: Executor,
+        background: Background,
+    ) -> None:
+        self._source = source
+        self._sources = sources
+        self._executor = executor
+        self._background = background
+        self._slots = {name: asyncio.Semaphore(MAX_PARALLEL) for name in sources}
+        self._halvings: OrderedDict[tuple[Group, int, Identity], int] = OrderedDict()
+
+    def send(self, asks: Iterable[Ask]) -> Answers:
+        """Begin to ask; each answer comes by itself, so that no source holds up another."""
+        loop = asyncio.get_running_loop()
+        answers = {ask: loop.create_future() for ask in dict.fromkeys(asks)}
+        wishes: dict[_Wish, list[Ask]] = {}
+        for ask, answer in answers.items():
+            problem = self._refusal(ask)
+            if problem is not None:
+                answer.set_result(problem)
+            elif isinstance(ask.wanted, Free):
+                self._begin(partial(self._number, ask), [ask], answers)
+            else:
+                wishes.setdefault(self._wish(ask, ask.wanted), []).append(ask)
+        for wish, wanting in wishes.items():
+            for first in range(0, len(wanting), MAX_MEMBERS_PER_QUERY):
+                some = wanting[first : first + MAX_MEMBERS_PER_QUERY]
+                self._begin(partial(self._ask, wish, some), some, answers)
+        return answers
+
+    def max_span_seconds(self, source: str) -> float:
+        """The longest span that is asked for at once."""
+        settings = self._sources.get(source)
+        return MAX_SCRAPES * (settings.scrape_interval_seconds if settings else 1.0)
+
+    def _begin(self, work: _Work, asks: Sequence[Ask], answers: Answers) -> None:
+        source = asks[0].wanted.source
+
+        async def answer() -> None:
+            found: Mapping[Ask, Found] = {}
+            try:
+                async with asyncio.timeout(DEADLINE_FACTOR * self._sources[source].timeout_seconds):
+                    found = await work()
+            except TimeoutError:
+                found = dict.fromkeys(asks, _late(source))
+            except Exception as error:
+                found = dict.fromkeys(asks, _error(f"{source}: {error!r}"))
+                raise
+            finally:
+                for ask in asks:
+                    if ask in found:
+                        answers[ask].set_result(found[ask])
+                    else:
+                        answers[ask].cancel()
+
+        self._background.spawn(answer(), name=f"query of {source}")
+
+    def _refusal(self, ask: Ask) -> Problem | None:
+        """Why this is not asked at all."""
+        source = ask.wanted.source
+        if source not in self._sources:
+            return _error(f"unknown metric source {source!r}")
+        if ask.since is None:
+            return None
+        span_seconds = ask.at - ask.since
+        if span_seconds <= self.max_span_seconds(source) + TOLERANCE_SECONDS:
+            return None
+        return _error(f"{span_seconds:.0f} s of samples are too much for one query")
+
+    def _lookback_seconds(self, source: str) -> float:
+        return LOOKBACK_SCRAPES * self._sources[source].scrape_interval_seconds
+
+    def _wish(self, ask: Ask, wanted: Wanted) -> _Wish:
+        if ask.since is None:
+            return _Wish(group=wanted.group, at=ask.at)
+        scrape_seconds = self._sources[wanted.source].scrape_interval_seconds
+        span_seconds = scrape_seconds * _shared_scrapes((ask.at - ask.since) / scrape_seconds)
+        range_seconds = math.ceil(span_seconds + self._lookback_seconds(wanted.source))
+        return _Wish(group=wanted.group, at=ask.at, range_seconds=range_seconds)
+
+    async def _number(self, ask: Ask) -> Mapping[Ask, Found]:
+        """The one number of a free query, which is never grouped."""
+        assert isinstance(ask.wanted, Free), ask
+        source = ask.wanted.source
+        async with self._slots[source]:
+            result = await self._query(source, promql=ask.wanted.promql, at=ask.at)
+        if not isinstance(result, Ok):
+            return {ask: _failed(source, result.message)}
+        answer = result.value
+        number = samples.parse_number(
+            answer.result_type, result=answer.result, warnings=answer.warnings
+        )
+        if not isinstance(number, Problem):
+            return {ask: {"": number}}
+        if number.reason is Reason.NO_DATA:
+            number = replace(number, message=f"{number.message}; asked {ask.wanted.words}")
+        return {ask: number}
+
+    async def _ask(self, wish: _Wish, asks: Sequence[Ask]) -> Mapping[Ask, Found]:
+        """The answers for all that have one wish; who spoils them is asked for alone."""
+        gathered = _Gathered()
+        parts = self._parts(wish, asks)
+        async with self._slots[wish.group.source]:
+            while parts:
+                parts += await self._send(parts.pop(), wish=wish, gathered=gathered)
+        lookback_seconds = self._lookback_seconds(wish.group.source)
+        return await self._executor.run(
+            partial(_shares, asks, found=gathered.found, lookback_seconds=lookback_seconds)
+        )
+
+    def _parts(self, wish: _Wish, asks: Sequence[Ask]) -> list[_Part]:
+        """What to send first: all together, but those alone that were too large before."""
+        members = dict.fromkeys(_identity(ask) for ask in asks)
+        large = {
+            one: known
+            for one in members
+            if (known := self._halvings.get((wish.group, wish.range_seconds, one)))
+        }
+        together = tuple(one for one in members if one not in large)
+        parts = [
+            _Part((one,), halvings, number)
+            for one, halvings in large.items()
+            for number in range(1 << halvings)
+        ]
+        return [*parts, _Part(together)] if together else parts
+
+    async def _send(self, part: _Part, *, wish: _Wish, gathered: _Gathered) -> Sequence[_Part]:
+        """One query; the smaller ones to send instead where it is too large."""
+        if gathered.is_spoiled(part.members):
+            return ()
+        group = wish.group
+        if gathered.queries_left == 0:
+            gathered.settle(part.members, _failed(group.source, "too many queries for one tick"))
+            return ()
+        gathered.queries_left -= 1
+        text = group.text(
+            part.members,
+            range_seconds=wish.range_seconds,
+            more=pods_part(part.number, halvings=part.halvings),
+        )
+        result = await self._query(group.source, promql=text, at=wish.at)
+        if isinstance(result, Ok):
+            work = partial(_parsed, result.value, wish=wish, members=part.members)
+            gathered.add(await self._executor.run(work))
+            return ()
+        if isinstance(result, Fatal) and result.reason in _TOO_LARGE:
+            return self._smaller(part, wish=wish, gathered=gathered, message=result.message)
+        gathered.settle(part.members, _failed(group.source, result.message))
+        return ()
+
+    def _smaller(
+        self, part: _Part, *, wish: _Wish, gathered: _Gathered, message: str
+    ) -> Sequence[_Part]:
+        # A number per revision is one row, however many pods there are.
+        halves = part.halves() if wish.range_seconds or len(part.members) > 1 else ()
+        if not halves:
+            gathered.settle(part.members, _error(f"{wish.group.source}: {message}"))
+        elif len(part.members) == 1:
+            self._halvings[wish.group, wish.range_seconds, part.members[0]] = part.halvings + 1
+            while len(self._halvings) > MAX_REMEMBERED:
+                self._halvings.popitem(last=False)
+        return halves
+
+    async def _query(self, source: str, *, promql: str, at: float) -> Result[RawAnswer]:
+        return await self._source.query(
+            source, promql=promql, at=datetime.fromtimestamp(at, tz=UTC)
+        )
+
+
+def _parsed(
+    answer: RawAnswer, *, wish: _Wish, members: Sequence[Identity]
+) -> Mapping[Identity, Found]:
+    """Each member's rows, parsed once however many metrics read them."""
+    rows = samples.shared_out(
+        answer.result_type,
+        expected=samples.MATRIX if wish.range_seconds else samples.VECTOR,
+        result=answer.result,
+        warnings=answer.warnings,
+        members=members,
+        mode=wish.group.mode,
+    )
+    if isinstance(rows, Problem):
+        return dict.fromkeys(members, rows)
+    parse = samples.series_of if wish.range_seconds else samples.numbers_of
+    return {one: own if isinstance(own, Problem) else parse(own) for one, own in rows.items()}
+
+
+def _shares(
+    asks: Sequence[Ask], *, found: Mapping[Identity, Found], lookback_seconds: float
+) -> Mapping[Ask, Found]:
+    return {
+        ask: _own(ask, found[_identity(ask)], lookback_seconds=lookback_seconds) for ask in asks
+    }
+
+
+def _own(ask: Ask, found: Found, *, lookback_seconds: float) -> Found:
+    """What an ask wants of its subject's rows."""
+    assert isinstance(ask.wanted, Wanted), ask
+    if isinstance(found, Problem):
+        return found
+    if isinstance(found, Mapping):
+        return {revision: number * ask.wanted.scale for revision, number in found.items()}
+    assert ask.since is not None, ask
+    # The range was wider than wanted; without the cut an answer would depend on who asked.
+    return samples.within(found, after=ask.since - lookback_seconds, until=ask.at)
+
+
+def _identity(ask: Ask) -> Identity:
+    assert isinstance(ask.wanted, Wanted), ask
+    return ask.wanted.identity
+
+
+def _shared_scrapes(wanted_scrapes: float) -> int:
+    """The next larger of a few spans, so that subjects that are behind by this or that share."""
+    shared = STANDARD_SCRAPES
+    while shared < wanted_scrapes:
+        shared *= 2
+    return min(shared, MAX_SCRAPES)
+
+
+def _error(message: str) -> Problem:
+    return Problem(reason=Reason.ERROR, message=message)
+
+
+def _late(source: str) -> Problem:
+    message = f"metric source {source} did not answer in time"
+    return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
+
+
+def _failed(source: str, message: str) -> Problem:
+    return Problem(reason=Reason.METRICS_UNAVAILABLE, message=f"{source}: {message}")

@@ -1,0 +1,248 @@
+"""One look at a subject: what it asks for, and what it makes of the answers. It never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tidegate import model
+from tidegate.controller.analysis.case import Case
+from tidegate.controller.analysis.fetch import MAX_SCRAPES, Ask, Found
+from tidegate.controller.analysis.pieces import Pieces, asked_by, pieces_of
+from tidegate.controller.analysis.schedule import Sample
+from tidegate.controller.analysis.subject import Subject
+from tidegate.evidence.counts import counters
+from tidegate.evidence.counts.grid import LATE_SECONDS
+from tidegate.evidence.counts.history import History, Past, reduced
+from tidegate.evidence.counts.readings import nothing_of
+from tidegate.evidence.queries import promql
+from tidegate.evidence.queries.promql import Free
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict.rules import is_counted
+
+HISTORY_INTERVALS = 60
+CHUNK_SCRAPES = MAX_SCRAPES
+MAX_CHUNKS = 24  # per look and metric; the rest of a long rollout is counted at the next look
+MAX_SERIES = 120_000  # of all metrics together; one look counts so many in a few seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What one metric wants at once: by role the ask, or why there is none."""
+
+    metric: model.Metric
+    asks: Mapping[str, Ask]
+    until: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Look:
+    """Everything that is asked about one subject at one instant (unix seconds).
+
+    Use: `send` what `asks` names, `take` the answers, until there are no more asks; then `end`.
+    """
+
+    subject: Subject
+    case: Case
+    at: float
+    problems: dict[str, Problem] = field(default_factory=dict)
+    _counting: list[_Wanted] = field(default_factory=list)
+    _pasts: list[_Wanted] = field(default_factory=list)
+    _newest: dict[counters.Target, Sample] = field(default_factory=dict)
+    _chunks: int = 0
+
+    @classmethod
+    def begin(cls, subject: Subject, case: Case, *, at: float, judged_from: float) -> Look:
+        """The history of the control, where it is unknown; and all metrics once they count."""
+        look = cls(subject=subject, case=case, at=at)
+        look._pasts = [look._past(metric) for metric in case.without_past]
+        if at >= judged_from:
+            case.looked_at = at
+            look._counting = [look._next(metric) for metric in case.setting.metrics]
+        return look
+
+    @property
+    def learns(self) -> bool:
+        """The history of the control is asked for, which is large."""
+        return bool(self._pasts)
+
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """What is to be asked next; empty when the look is over."""
+        wanted = (*self._pasts, *self._counting)
+        return tuple(dict.fromkeys(ask for one in wanted for ask in one.asks.values()))
+
+    @property
+    def newest(self) -> tuple[Sample, ...]:
+        """The newest sample of every target of the candidate, oldest first."""
+        return tuple(sorted(self._newest.values(), key=lambda one: one.at))
+
+    def take(self, answers: Mapping[Ask, Found]) -> None:
+        """Learn and count what was asked for last."""
+        self._learn(answers)
+        counting, self._counting = self._counting, []
+        self._chunks += 1
+        pieces = self._pieces(
+            [one for one in counting if one.metric.name not in self.problems], answers
+        )
+        for wanted, found in pieces:
+            problem = self._count(wanted, found)
+            if problem is not None:
+                self.problems[wanted.metric.name] = problem
+
+    def end(self, *, now: float) -> model.AnalysisState:
+        """Remember what the look showed, and judge."""
+        if self.case.looked_at == self.at:
+            self.case.note(self.problems, at=self.at)
+        if not self.subject.events:
+            return model.AnalysisState(estimates=self.case.estimates)
+        context = self.case.context(self.subject, now=now)
+        if self.case.looked_at == self.at:
+            self.case.settle_rows(context)
+        return self.case.judge(context)
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def _past(self, metric: model.Metric) -> _Wanted:
+        scrape_seconds = self.case.setting.scrape_of(metric)
+        end = self.subject.control_until.timestamp()
+        span_seconds = HISTORY_INTERVALS * self.case.grid.length_seconds
+        start = end - min(span_seconds, CHUNK_SCRAPES * scrape_seconds)
+        return self._wanted(metric, since=start, until=end)
+
+    def _next(self, metric: model.Metric) -> _Wanted:
+        """The next piece of a metric, which is short of now where much time has passed."""
+        if not is_counted(self.case.setting.templates[metric.name]):
+            return self._wanted(metric, since=None, until=self.at)
+        since = min(self.at, self.case.counted_until(metric.name, events=self.subject.events))
+        span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
+        return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
+
+    def _wanted(self, metric: model.Metric, *, since: float | None, until: float) -> _Wanted:
+        setting = self.case.setting
+        asked = asked_by(metric, template=setting.templates[metric.name], identity=setting.identity)
+        asks: dict[str, Ask] = {}
+        if isinstance(asked, Problem):
+            self.problems[metric.name] = asked
+        else:
+            asks = {
+                role: Ask(wanted=one, since=since, at=until)
+                for role, one in asked.items()
+                if role != promql.STABLE and isinstance(one, promql.Wanted | Free)
+            }
+        return _Wanted(metric=metric, asks=asks, until=until)
+
+    # --- taking ----------------------------------------------------------------------------------
+
+    def _learn(self, answers: Mapping[Ask, Found]) -> None:
+        """Take in the control's history; while its source is down this is tried again.
+
+        No verdict may depend on one bad moment.
+        """
+        if not self._pasts:
+            return
+        learned: dict[str, History | None] = {}
+        for wanted in self._pasts:
+            found = self._found(wanted, answers)
+            if isinstance(found, Problem) and found.reason is Reason.METRICS_UNAVAILABLE:
+                self.problems[wanted.metric.name] = found
+            else:
+                known = self._as_past(wanted, found) if isinstance(found, Pieces) else None
+                learned[wanted.metric.name] = known
+        self._pasts = []
+        self.case.learn(learned)
+
+    def _as_past(self, wanted: _Wanted, pieces: Pieces) -> History:
+        (since,) = {ask.since for ask in wanted.asks.values()}
+        assert since is not None, wanted
+        scrape_seconds = self.case.setting.scrape_of(wanted.metric)
+        past = Past(
+            metric=wanted.metric.name,
+            series=pieces.series(wanted.metric, scrape_seconds=scrape_seconds),
+            identity=self.subject.identity,
+            grid=self.case.grid,
+            start=since,
+            end=wanted.until,
+        )
+        return reduced(past, unit_seconds=self.case.unit_of(wanted.metric.name))
+
+    def _pieces(
+        self, counting: list[_Wanted], answers: Mapping[Ask, Found]
+    ) -> list[tuple[_Wanted, Pieces | Mapping[str, float]]]:
+        """What can be counted, if it is not too much."""
+        found: list[tuple[_Wanted, Pieces | Mapping[str, float]]] = []
+        for wanted in counting:
+            answer = self._found(wanted, answers)
+            if isinstance(answer, Problem):
+                self.problems[wanted.metric.name] = answer
+            else:
+                found.append((wanted, answer))
+        series = sum(it.count for _, it in found if isinstance(it, Pieces))
+        if series <= MAX_SERIES:
+            return found
+        message = (
+            f"{series} series of all metrics, pods and buckets are more than the {MAX_SERIES} that"
+            " are counted for one ModelDeployment: use fewer metrics, label values or buckets"
+        )
+        problem = Problem(reason=Reason.ERROR, message=message)
+        self.problems |= {wanted.metric.name: problem for wanted, _ in found}
+        return []
+
+    def _found(
+        self, wanted: _Wanted, answers: Mapping[Ask, Found]
+    ) -> Pieces | Mapping[str, float] | Problem:
+        """The answers of a metric put together; the first problem is that of all."""
+        known = self.problems.get(wanted.metric.name)
+        if not wanted.asks and known is not None:
+            return known
+        found = {role: answers[ask] for role, ask in wanted.asks.items()}
+        for answer in found.values():
+            if isinstance(answer, Problem):
+                return answer
+        setting = self.case.setting
+        template = setting.templates[wanted.metric.name]
+        if not is_counted(template):
+            (numbers,) = found.values()
+            assert isinstance(numbers, Mapping), wanted
+            return numbers
+        asked = asked_by(wanted.metric, template=template, identity=setting.identity)
+        assert not isinstance(asked, Problem), wanted
+        return pieces_of(asked, found=found)
+
+    def _count(self, wanted: _Wanted, found: Pieces | Mapping[str, float]) -> Problem | None:
+        """Count or check one metric; what is wrong with its data, if anything is."""
+        metric, case = wanted.metric, self.case
+        if not isinstance(found, Pieces):
+            return self._check(wanted, found)
+        self._remember_newest(metric, found)
+        # What came long ago is final; only the last piece has to wait for late samples.
+        now = min(self.at, wanted.until + case.setting.scrape_seconds + LATE_SECONDS)
+        events = self.subject.events
+        problem = case.count(metric, pieces=found, events=events, now=now)
+        if wanted.until == self.at:
+            return problem or case.state_of_data(
+                metric, pieces=found, step=events[-1].step, at=self.at
+            )
+        if self._chunks == MAX_CHUNKS:
+            message = "the requests of a long rollout are still being counted"
+            return Problem(reason=Reason.INSUFFICIENT, message=message)
+        self._counting.append(self._next(metric))
+        return None
+
+    def _check(self, wanted: _Wanted, numbers: Mapping[str, float]) -> Problem | None:
+        value = numbers.get(self.subject.candidate, numbers.get(""))
+        if value is None:
+            asked = wanted.asks[promql.NUMBER].wanted.words
+            message = nothing_of("candidate", of_other=bool(numbers), asked=asked)
+            return Problem(reason=Reason.NO_DATA, message=message)
+        self.case.check(wanted.metric, value=value, at=self.at)
+        return None
+
+    def _remember_newest(self, metric: model.Metric, pieces: Pieces) -> None:
+        scrape_seconds = self.case.setting.scrape_of(metric)
+        for one in pieces.all:
+            if one.labels.get("revision") == self.subject.candidate and one.samples:
+                target, at = counters.target(one), one.samples[-1][0]
+                known = self._newest.get(target)
+                if known is None or known.at < at:
+                    self._newest[target] = Sample(at=at, scrape_seconds=scrape_seconds)

@@ -1,0 +1,82 @@
+"""What is judged: a candidate beside its control, since an instant, through its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tidegate import model
+from tidegate.controller.workqueue import Key
+from tidegate.evidence.counts.grid import WeightChange
+from tidegate.evidence.terms import Identity, Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Equal subjects are judged alike: a judgement holds for this one and for no other.
+
+    `control` is empty when nothing serves beside the candidate, and `control_until` is where the
+    history of the control alone ends. `stages` are as `as_judged` leaves them; the evidence of
+    those that were confirmed at `since` or later counts. `templates` has one entry per metric of
+    the analysis; `preset` is that of the server. `one_pod` says that the candidate starts with a
+    single pod.
+    """
+
+    key: Key
+    uid: str
+    id: str
+    candidate: str
+    control: str
+    control_until: datetime
+    since: datetime | None
+    first_traffic_at: datetime | None
+    stages: tuple[model.PlanStep, ...]
+    analysis: model.Analysis
+    traffic: model.Traffic
+    preset: str
+    templates: Mapping[str, Template]
+    one_pod: bool = False
+
+    def __post_init__(self) -> None:
+        missing = {metric.name for metric in self.analysis.metrics} - self.templates.keys()
+        assert not missing, missing
+
+    @property
+    def identity(self) -> Identity:
+        """Whose series are read."""
+        return Identity(
+            namespace=self.key.namespace,
+            name=self.key.name,
+            candidate=self.candidate,
+            stable=self.control,
+        )
+
+    @property
+    def events(self) -> tuple[WeightChange, ...]:
+        """The weights whose evidence counts, as they were confirmed."""
+        since = self.since
+        return tuple(
+            WeightChange(
+                at=stage.confirmed_at.timestamp(),
+                step=index,
+                weight=stage.effective_weight_percent / 100,
+            )
+            for index, stage in enumerate(self.stages)
+            if stage.confirmed_at is not None and since is not None and stage.confirmed_at >= since
+        )
+
+    @property
+    def data_from(self) -> float:
+        """Unix seconds from which on the last weight is judged: settled and warm."""
+        settled = self.events[-1].at + self.analysis.settle_seconds
+        if self.first_traffic_at is None:
+            return settled
+        return max(settled, self.first_traffic_at.timestamp() + self.analysis.warmup_seconds)
+
+
+def as_judged(stage: model.PlanStep) -> model.PlanStep:
+    """The stage with its plan and when it was confirmed, without what else happens to it."""
+    return replace(
+        stage, state=model.StepState.PENDING, started_at=None, ended_at=None, evidence=()
+    )
