@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from rollout_world import make_spec
 
 from tidegate import model
 from tidegate.controller import ready_url
@@ -16,16 +13,11 @@ HANGS = Unreachable("did not answer within 2 s")
 BUSY = NotReady("answered 503")
 
 
-def _spec(*, probed: bool) -> model.Spec:
-    spec = make_spec()
-    container: dict[str, object] = {"name": "server", "image": "x"}
+def _template(*, probed: bool) -> model.Json:
+    container: dict[str, model.Json] = {"name": "server", "image": "x"}
     if probed:
         container["readinessProbe"] = {"tcpSocket": {"port": 8080}}
-    return replace(
-        spec,
-        server=replace(spec.server, ready_path="/ready"),
-        template={"spec": {"containers": [container]}},  # type: ignore[dict-item]
-    )
+    return {"spec": {"containers": [container]}}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +38,9 @@ def test_only_a_pod_that_answers_speaks_against_its_model(
 ) -> None:
     by_address = {f"10.0.0.{index}": answer for index, answer in enumerate(answers)}
 
-    failure, warning = ready_url.findings(by_address, spec=_spec(probed=probed))
+    failure, warning = ready_url.findings(
+        by_address, path="/ready", template=_template(probed=probed)
+    )
 
     assert bool(failure) is bool(blocks)
     assert bool(warning) is bool(warns)
