@@ -1,4 +1,7 @@
-"""An idle fleet costs nothing: 50 ModelDeployments at rest, and nobody writes or asks Prometheus.
+"""An idle fleet costs next to nothing: 50 ModelDeployments at rest, and nobody writes.
+
+Prometheus is asked for the series of models that have pods and have not shown any yet, ever more
+rarely; nobody else costs a query.
 
 Writes are counted twice: by the operator itself, and by the versions of all objects in the
 namespace. Queries are counted by the operator, at the one place where all of them pass; the sum
@@ -25,6 +28,7 @@ MODELS = 50
 # they are the same objects in the same state.
 MODELS_WITH_A_POD = 6
 IDLE_SECONDS = 60.0
+QUERIES_PER_POD = 8  # two looks for what is missing, each of a few questions
 LOOKED_AT = (
     ports.MODEL_DEPLOYMENT,
     ports.DEPLOYMENT,
@@ -34,10 +38,12 @@ LOOKED_AT = (
     ports.POD,
     ports.EVENT,
 )
+# Behind a Gateway weights are exact, so no pod has to be missing for them.
+_WITHOUT_MEANING = {"scaling": {"maxUnavailablePercent": 10}}
 QUERIES = "prometheus_http_requests_total"
 
 
-def test_fifty_models_at_rest_cause_no_write_and_no_query(scene: Scene) -> None:
+def test_fifty_models_at_rest_cause_no_write_and_few_queries(scene: Scene) -> None:
     _bring_to_rest(scene)
     pods = [pod["metadata"]["name"] for pod in scene.operator.pods()]
     alone = _no_other_tidegate(scene)
@@ -54,18 +60,19 @@ def test_fifty_models_at_rest_cause_no_write_and_no_query(scene: Scene) -> None:
     assert not {verb for verb in WRITES if done[verb]}, done
     changed = versions.items() ^ _versions(scene).items()
     assert not changed, changed
-    assert _queries(scene.operator, pods) == queries
+    own = _queries(scene.operator, pods) - queries
     alone = alone and _no_other_tidegate(scene)
-    others = _asked_of_prometheus(scene.client) - asked
-    print(f"queries that Prometheus answered: {others:g}; other Tidegates: {not alone}")
-    assert others == 0 or not alone
+    answered = _asked_of_prometheus(scene.client) - asked
+    print(f"queries: {own:g}, answered by Prometheus: {answered:g}; other Tidegates: {not alone}")
+    assert own <= QUERIES_PER_POD * MODELS_WITH_A_POD
+    assert answered <= 2 * QUERIES_PER_POD * MODELS_WITH_A_POD or not alone
 
 
 def _bring_to_rest(scene: Scene) -> None:
     """48 served, half of them behind the Gateway and some with a pod; one rejected, one invalid."""
     plain = [scene.model(f"m{number:02}", gateway=number % 2 == 0) for number in range(MODELS - 2)]
     rejected = scene.model("rejected", gateway=False, replicas=0)
-    invalid = scene.model("invalid", gateway=False, replicas=0, analysis=_missing_template())
+    invalid = scene.model("invalid", gateway=True, replicas=0, strategy=_WITHOUT_MEANING)
     for number, model in enumerate(plain):
         model.apply("1", replicas=1 if number < MODELS_WITH_A_POD else 0)
     for model in (rejected, invalid):
@@ -78,12 +85,6 @@ def _bring_to_rest(scene: Scene) -> None:
     for model in (*plain, rejected):
         model.wait_for_rest(seconds=60)
     _wait_until_quiet(scene)
-
-
-def _missing_template() -> dict[str, object]:
-    reference = {"kind": "MetricTemplate", "name": "not-there"}
-    metric = {"name": "drift", "templateRef": reference, "threshold": {"max": 1}}
-    return {"metrics": [metric]}
 
 
 def _reject(model: Model) -> None:

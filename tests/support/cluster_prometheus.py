@@ -10,6 +10,7 @@ import pod_monitor
 import yaml
 from cluster_client import Object
 from cluster_scene import Scene
+from tests.cluster import versions
 
 from tidegate import ports
 
@@ -61,6 +62,7 @@ def _rendered_monitor(scene: Scene) -> Object:
     text = scene.operator.cluster.helm(
         *("template", "tidegate", str(ROOT / "charts" / "tidegate")),
         *("--namespace", scene.namespace, "--show-only", "templates/monitors.yaml"),
+        *("--kube-version", versions.KUBERNETES),
         *("--set", "modelMonitor.enabled=true", "--set", "modelMonitor.interval=1s"),
         *("--set-json", f"namespaces={json.dumps([scene.namespace])}"),
     )

@@ -50,6 +50,7 @@ def test_only_a_pod_that_answers_speaks_against_its_model(
 
 @pytest.mark.parametrize("answer", [HANGS, REFUSED])
 def test_whatever_cannot_be_reached_names_the_way_out(answer: ReadyAnswer) -> None:
-    told = ready_url.findings({"10.0.0.1": answer}, spec=_spec(probed=answer is HANGS))
+    template = _template(probed=answer is HANGS)
+    told = ready_url.findings({"10.0.0.1": answer}, path="/ready", template=template)
 
     assert '"Off"' in "".join(told)
