@@ -273,8 +273,11 @@ async def somebodys_timeout(run: Run) -> None:
     edit = [{"op": "replace", "path": "/spec/rules", "value": given}]
     run.people.patch(ports.HTTP_ROUTE, NAME, edit)
     run.people.deploy("v2")
-    assert await run.until(lambda: run.phase() == "Paused", limit=180.0), run.phase()
-    assert "FieldConflict" in facts.status(run.body)["message"]
+
+    def told() -> bool:
+        return run.phase() == "Paused" and "FieldConflict" in facts.status(run.body)["message"]
+
+    assert await run.until(told, limit=180.0), facts.status(run.body).get("message")
     assert facts.condition(run.body, "Stalled")["reason"] == "FieldConflict"
     nobody_is_rejected(run)
     route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
