@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
+from tests.sim.bugs_withdrawn import WITHDRAWN
 from tests.sim.crash import Mode
 
 BUGS = (
@@ -94,8 +95,8 @@ BUGS = (
     Bug(
         name="deletion does not give traffic back",
         file="rollout/ending.py",
-        old="if not traffic.exists or not turn.stable or traffic.conflict or _given_back(turn):",
-        new="if finalizer:",
+        old="    if not owed or not capacity.stable_can_take(turn):\n",
+        new="    if finalizer:\n",
         plays=("deleted",),
     ),
     Bug(
@@ -150,14 +151,14 @@ BUGS = (
     Bug(
         name="pods go without a drain",
         file="rollout/duties.py",
-        old="        if turn.now < entry.scale_down_at:",
-        new="        if turn.now < entry.scale_down_at and not turn.stable:",
+        old="        if timed.scale_down_at is None or turn.now < timed.scale_down_at:",
+        new="        if timed.scale_down_at is None:",
     ),
     Bug(
         name="a superseded candidate keeps its traffic at first",
         file="rollout/ending.py",
-        old="    if turn.rollout.split.candidate_percent > 0 or not only_stable_serves(turn):",
-        new="    if turn.rollout.split.candidate_percent > 100:",
+        old="    if turn.stable and not _has_left(turn):",
+        new="    if turn.stable and turn.rollout.split.candidate_percent > 100:",
         plays=("superseded",),
     ),
     Bug(
@@ -200,9 +201,9 @@ BUGS = (
     ),
     Bug(
         name="stable is scaled like the candidate",
-        file="rollout/duties.py",
-        old="    kept = max(wanted.stable, _least_of_stable(turn, rollout))",
-        new="    kept = 0",
+        file="rollout/capacity.py",
+        old="    stable = max(found.stable, _least_of_stable(turn, rollout))",
+        new="    stable = 0",
     ),
     Bug(
         name="children without an owner",
@@ -220,4 +221,5 @@ BUGS = (
     ),
     *FOUND,
     *REVISIONS,
+    *WITHDRAWN,
 )

@@ -22,7 +22,7 @@ FOUND = (
     ),
     Bug(
         name="idle pods of stable (found by the simulator)",
-        file="rollout/duties.py",
+        file="rollout/capacity.py",
         old="    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live",
         new="    return live",
         plays=("promotion_by_pods",),
@@ -61,7 +61,7 @@ FOUND = (
     Bug(
         name="lowering without a fence (found by the simulator)",
         file="rollout/ending.py",
-        old='fence=turn.status.rollout.id if turn.status.rollout is not None else "",',
+        old="fence=fence or known,",
         new='fence="",',
         plays=("back_early",),
         modes=(Mode.LATE,),

@@ -373,7 +373,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
     plan = draw(dice, random.Random(f"{seed}/rare"), random.Random(f"{seed}/revisions"))
     if acts is not None:
         plan = replace(plan, acts=plan.acts[:acts])
-    spoils = {"delete_deployment", "delete_entry", "edit_route", "delete_route"}
+    spoils = {"delete_entry", "edit_route", "delete_route"}
     spoils |= {act for act, _ in (*RARE_ACTS, *REVISION_ACTS)}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts, finds_revisions
 from tests.sim.cluster import Change, RefusedError
+from tests.sim.cluster_side import CLUSTER_SIDE
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
 from tests.sim.finds_lease import (
     AnswersLate,
@@ -284,7 +285,7 @@ class FollowerMissesRoutes(Calm):
 
 
 async def taken_over_blindly(run: Run) -> None:
-    """A route is made anew unseen by the follower, who then has to roll back as the leader."""
+    """A route is made anew unseen by the follower, who then has to withdraw as the leader."""
     await serve_first(run)
     run.people.deploy("v2")
     await walk_to(run, 0)
@@ -300,7 +301,7 @@ async def taken_over_blindly(run: Run) -> None:
     run.loop.call_later(40.0, leads[0].resume)
     await asyncio.sleep(60.0)
     run.nemesis.deaf = ""
-    assert await run.until(lambda: run.phase() == "RolledBack", limit=300.0), run.phase()
+    assert await run.until(lambda: run.phase() == "Healthy", limit=300.0), run.phase()
 
 
 async def replaced_after_mark(run: Run) -> None:
@@ -465,4 +466,5 @@ PLAYS = (
             ),
         )
     }
+    | CLUSTER_SIDE
 )

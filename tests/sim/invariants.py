@@ -1,4 +1,4 @@
-"""The safety invariants as rows (reliability.md, 1; architecture.md, S1 to S11; S12 is records).
+"""The safety invariants as rows (reliability.md, 1; architecture.md, S1 to S11; S12 is records, S13 and S14 are house.md H6).
 
 A new strategy, data plane or policy adds rows. Each row is checked at every committed change; what
 holds only at rest, or when a request is sent, stands in `judge.py` under the same names.
@@ -123,11 +123,21 @@ INVARIANTS: tuple[Invariant, ...] = (
         check=status_checks.the_epoch_is_the_writers,
     ),
     Invariant(
+        names=("S13",),
+        says="no write moves traffic to a side without ready pods while the other has some",
+        check=traffic_checks.nobody_is_sent_to_no_pods,
+    ),
+    Invariant(
+        names=("S14",),
+        says="nobody is rejected for a trouble that both versions share",
+        check=status_checks.shared_trouble_rejects_nobody,
+    ),
+    Invariant(
         names=("S12",),
         says="one record per ended rollout, never changed",
         check=status_checks.records_are_made_once,
     ),
 )
 NAMES = frozenset(
-    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 13)}
+    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 15)}
 )

@@ -36,6 +36,7 @@ class Memory:
     waved_through: str = ""  # the revision that a person asked to promote
     recent_writes: list[float] = field(default_factory=list)
     ready_seen: dict[str, float] = field(default_factory=dict)
+    ready_from: dict[str, float] = field(default_factory=dict)
     had_traffic: dict[str, float] = field(default_factory=dict)
     exposed_since: dict[str, float] = field(default_factory=dict)
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
@@ -50,6 +51,19 @@ class Memory:
             return False
         age = self.run.loop.time() - self.lease_tampered_at
         return age < self.run.settings.leader_election.renew_deadline_seconds
+
+    def had_pods(self, revision: str) -> bool:
+        """Endpoints of it have been ready for longer than a look may lag behind."""
+        lag = self.run.nemesis.view_lag_seconds
+        begin = self.ready_from.get(revision, float("inf"))
+        return self.ready_seen.get(revision) == float("inf") and (
+            begin < self.run.loop.time() - lag
+        )
+
+    def has_pods(self, revision: str) -> bool:
+        """Endpoints of it were ready within the time by which a look may lag behind."""
+        lag = self.run.nemesis.view_lag_seconds
+        return self.ready_seen.get(revision, 0.0) > self.run.loop.time() - lag
 
     @property
     def body(self) -> Object | None:
@@ -139,10 +153,13 @@ def remember_recreation(memory: Memory, change: Change) -> None:
 def remember_readiness(memory: Memory, change: Change) -> None:
     if change.kind is not ports.ENDPOINT_SLICE or change.new is None:
         return
+    revision, now = facts.revision_label(change.new), memory.run.loop.time()
     if any(it["conditions"]["ready"] for it in change.new["endpoints"]):
-        memory.ready_seen[facts.revision_label(change.new)] = float("inf")
+        if memory.ready_seen.get(revision) != float("inf"):
+            memory.ready_from[revision] = now
+        memory.ready_seen[revision] = float("inf")
     else:
-        memory.ready_seen[facts.revision_label(change.new)] = memory.run.loop.time()
+        memory.ready_seen[revision] = now
 
 
 def remember_traffic(memory: Memory, change: Change) -> None:

@@ -99,6 +99,21 @@ def rejected_stay_rejected(memory: Memory, change: Change) -> None:
         require(revision not in memory.quarantined, "I2", f"{revision} is tried again unasked")
 
 
+def shared_trouble_rejects_nobody(memory: Memory, change: Change) -> None:
+    """S14: pods that are not ready reject only while stable has ready ones."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    new = facts.rejected(change.new) - facts.rejected(change.old)
+    for one in facts.status(change.new).get("rejectedRevisions") or []:
+        pods = one["reason"].startswith(("CandidateUnready", "no progress"))
+        stable = facts.stable(change.old)
+        if one["revision"] not in new or not pods or not stable:
+            continue
+        exists = memory.run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{stable}")
+        what = f"{one['modelVersion']} is rejected ({one['reason']}) while stable has no ready pod"
+        require(memory.has_pods(stable) or exists is None, "S14", what)
+
+
 def finalizer_goes_last(memory: Memory, change: Change) -> None:
     """S10: the finalizer goes only when stable has all traffic."""
     if not by_operator(change) or change.kind is not MD:
@@ -108,6 +123,8 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
         return
     stable = facts.stable(change.old)
     provider = facts.provider(change.old)
+    if not memory.had_pods(stable):
+        return  # traffic is not given back to nobody, and deletion does not hang
     # Somebody may edit the route in the very moment in which the finalizer goes.
     touched_ago = memory.run.loop.time() - memory.run.people_touched_at
     lag_seconds = min(memory.run.nemesis.view_lag_seconds, LONGEST_LAG_SECONDS)
@@ -123,7 +140,11 @@ def _ours(change: Change, body: Object | None) -> bool:
 
 
 def target_goes_first(memory: Memory, change: Change) -> None:
-    """I2: status says that a rollout is over or rolled back only once its traffic is gone."""
+    """I2: status says that a rollout is over only once its traffic is gone, rolled back for harm too.
+
+    For other reasons stable takes over as fast as it can; and while it has no ready pod, and the
+    candidate has one, nothing is moved at all.
+    """
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
     before, after = facts.rollout(change.old), facts.rollout(change.new)
@@ -132,6 +153,9 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     ends = not after or after["id"] != before["id"] or after["stage"] == "RollingBack"
     route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
     if not ends or route is None or memory.run.people_touched_traffic:
+        return
+    harmed = after.get("rollbackBy") == "Analysis" and memory.has_pods(facts.stable(change.new))
+    if after.get("id") == before["id"] and not harmed:
         return
     stable = facts.stable(change.new)
     others = {r: s for r, s in facts.shares(route, name=NAME).items() if s and r != stable}

@@ -65,12 +65,6 @@ KINDS = (*PROCESS, *API, *EVENTS, *METRICS, *WORLD)
 SPOILS_GOOD = frozenset(
     {
         *CLOCK,
-        "pods_flap",
-        "pods_killed",
-        "no_capacity",
-        "gateway_refuses",
-        "forbidden",
-        "refused_422",
         "drop",
         "silent_watch",
         "lag",

@@ -134,9 +134,8 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     require(running["stage"] != "RollingBack", "S4", f"{what} while rolling back")
     require(facts.holds_finalizer(body), "S10", f"{what} without the finalizer")
     _proven(memory, revision, share)
-    lag = memory.run.nemesis.view_lag_seconds
-    ready_until = memory.ready_seen.get(revision, 0.0)
-    require(ready_until > memory.run.loop.time() - lag, "S5", f"{what} without ready endpoints")
+    parked = body["spec"]["workload"]["replicas"] == 0
+    require(parked or memory.has_pods(revision), "S5", f"{what} without ready endpoints")
 
 
 def _proven(memory: Memory, revision: str, share: float) -> None:
@@ -149,7 +148,36 @@ def _proven(memory: Memory, revision: str, share: float) -> None:
     unproven = [index for index in range(upto) if not done[index]]
     require(not unproven, "S3", f"{revision} gets {share:g} % before step {unproven}")
     legal = {round(step["effectiveWeight"], 3) for step in plan} | {100.0}
-    require(round(share, 3) in legal, "S2", f"{share:g} % is no weight of the plan")
+    part = _surge_percent(memory) < 100 and not unproven
+    require(round(share, 3) in legal or part, "S2", f"{share:g} % is no weight of the plan")
+
+
+def _surge_percent(memory: Memory) -> float:
+    """`maxSurgePercent`; below 100 a weight is reached in parts where a route makes it."""
+    scaling = (memory.body or {})["spec"]["strategy"].get("scaling") or {}
+    return float(scaling.get("maxSurgePercent", 100 if provider(memory) == "GatewayAPI" else 25))
+
+
+def nobody_is_sent_to_no_pods(memory: Memory, change: Change) -> None:
+    """S13: no write moves traffic to a side without ready pods while the other has some."""
+    if not by_operator(change) or change.new is None or change.old is None:
+        return
+    if change.kind is ports.HTTP_ROUTE:
+        before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
+    elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
+        before, after = ({facts.selected(it): 100.0} for it in (change.old, change.new))
+    else:
+        return
+    if provider(memory) == "GatewayAPI" and change.kind is ports.SERVICE:
+        return  # it follows the roles; the route carries the users
+    gain = [r for r, share in after.items() if r and share > before.get(r, 0.0) + CLOSE]
+    lose = {r for r, share in before.items() if share > after.get(r, 0.0) + CLOSE}
+    if "" in lose:
+        lose = set(memory.ready_seen) - set(gain)
+    for revision in gain:
+        others = [r for r in lose if memory.had_pods(r)]
+        fine = memory.has_pods(revision) or not others
+        require(fine, "S13", f"{revision} has no ready pods, {others} have, and it gets traffic")
 
 
 def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
@@ -191,6 +219,7 @@ def capacity_stays(memory: Memory, change: Change) -> None:
     ]
     wanted = facts.replicas(body)
     if provider(memory) == "ReplicaRatio":
+        wanted -= not _surge_percent(memory)  # without any surge one pod may be missing
         require(sum(serving) >= wanted, "I4", f"{sum(serving)} of {wanted} pods are left to serve")
 
 
@@ -199,6 +228,7 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
         return
     shrunk = change.new is not None and change.new["spec"]["replicas"] == 0
+    shrunk = shrunk and memory.body["spec"]["workload"]["replicas"] > 0
     if not shrunk or memory.run.nemesis.clock_skew_seconds:
         return
     last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)

@@ -51,6 +51,7 @@ class Pod:
     version: str
     labels: dict[str, str]
     counters: PodCounters
+    created_at: float = 0.0  # seconds of the run
     ready: bool = False
     gone: bool = False
 
@@ -183,6 +184,7 @@ class World:
             version=version,
             labels=labels,
             counters=PodCounters(labels=identity),
+            created_at=self._loop.time(),
         )
         self.prometheus.add(pod.counters)
         truth = self.truth(version)
@@ -212,6 +214,14 @@ class World:
             pod.gone, pod.ready = True, False
         self.pods[uid] = []
         self.look_after(uid)
+
+    def evict(self, uid: str, *, youngest: bool = False) -> None:
+        """One pod of a Deployment is taken by the cluster; another one starts where there is room."""
+        pods = self.pods.get(uid, [])
+        if pods:
+            pod = pods.pop(-1 if youngest else 0)
+            pod.gone, pod.ready = True, False
+            self.look_after(uid)
 
     def _report(self, uid: str) -> None:
         """Status of the Deployment, then endpoints."""
@@ -387,11 +397,18 @@ class World:
 
     def trouble(self) -> list[Object]:
         """Pods as the API lists them."""
-        return [
+        found = [
             self._document(pod, crashes=self.truth(pod.version).crashes)
             for pods in self.pods.values()
             for pod in pods
         ]
+        full = self.running >= self.capacity
+        pending = (
+            _pending_document(body)
+            for body in self._cluster.all(ports.DEPLOYMENT)
+            if full and len(self.pods.get(body["metadata"]["uid"], [])) < body["spec"]["replicas"]
+        )
+        return [*found, *pending]
 
     def _document(self, pod: Pod, *, crashes: bool) -> Object:
         """The same one until something changes."""
@@ -446,6 +463,7 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
             "name": pod.name,
             "namespace": pod.counters.labels["namespace"],
             "labels": pod.labels,
+            "creationTimestamp": datetime.fromtimestamp(START + pod.created_at, UTC).isoformat(),
         },
         "status": {
             "containerStatuses": [
@@ -457,4 +475,19 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
                 }
             ]
         },
+    }
+
+
+def _pending_document(deployment: Object) -> Object:
+    """A pod that finds no node."""
+    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{deployment['metadata']['name']}-pending",
+            "namespace": deployment["metadata"]["namespace"],
+            "labels": deployment["spec"]["template"]["metadata"]["labels"],
+        },
+        "status": {"conditions": [{**unschedulable, "message": "no node has room"}]},
     }

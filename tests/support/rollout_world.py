@@ -329,7 +329,9 @@ class World:
         for hash_, state in self.revisions.items():
             ready = 0 if hash_ in self.broken else state.wanted
             failure = "server: CrashLoopBackOff" if hash_ in self.broken else ""
-            self.revisions[hash_] = replace(state, ready=ready, available=ready, failure=failure)
+            self.revisions[hash_] = replace(
+                state, ready=ready, available=ready, failure=failure, crash=failure
+            )
 
 
 def serving(version: model.Revision = V1, **options: object) -> World:

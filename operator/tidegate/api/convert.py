@@ -124,6 +124,7 @@ def _spec(
         rollback=model.Rollback(
             report_as=spec.rollback.report_as,
             keep_candidate_seconds=seconds_of(spec.rollback.keep_candidate_for),
+            window_revisions=spec.rollback.window.revisions,
         ),
         progress_deadline_seconds=seconds_of(spec.progress_deadline),
         revision_history_limit=spec.revision_history_limit,

@@ -44,6 +44,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
             doc.Retiring(revision=it.revision, scale_down_at=it.scale_down_at)
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
         ],
+        served=list(status.served[: doc.SERVED_MAX_ITEMS]),
         controller=doc.Controller(epoch=status.epoch),
         evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
@@ -297,6 +298,7 @@ def _status(it: doc.Status) -> model.Status:
             model.Retiring(revision=entry.revision, scale_down_at=entry.scale_down_at)
             for entry in it.retiring
         ),
+        served=tuple(it.served),
         epoch=it.controller.epoch,
         evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),

@@ -21,6 +21,7 @@ PLAN_MAX_ITEMS = 32
 METRICS_MAX_ITEMS = 32
 REJECTED_MAX_ITEMS = 50
 RETIRING_MAX_ITEMS = 64
+SERVED_MAX_ITEMS = 21
 CONDITIONS_MAX_ITEMS = 16
 
 
@@ -350,7 +351,10 @@ class Retiring(StatusPart):
     """A revision without traffic."""
 
     revision: Line = Field(description="Short hash of the revision.")
-    scale_down_at: Time = Field(description="When its pods go.")
+    scale_down_at: Time | None = Field(
+        default=None,
+        description="When its pods go; absent while its successor lacks pods for the load.",
+    )
 
 
 class SourceIdentity(StatusPart):
@@ -416,6 +420,9 @@ class Status(StatusPart):
     )
     retiring: list[Retiring] = _listed(
         RETIRING_MAX_ITEMS, "Revisions without traffic whose pods go soon.", **schema.ATOMIC_LIST
+    )
+    served: list[Line] = _listed(
+        SERVED_MAX_ITEMS, "Revisions that were promoted, newest first.", **schema.ATOMIC_LIST
     )
     controller: Controller = Field(default=Controller(), description="The writer of this status.")
     evidence: list[Preflight] = _listed(

@@ -416,9 +416,21 @@ class Strategy(Part):
     )
 
 
-class Rollback(Part):
-    """What happens to a rejected revision."""
+class RollbackWindow(Part):
+    """Revisions that come back without steps."""
 
+    revisions: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=3,
+        description="What served within so many promotions returns at once, without steps.",
+    )
+
+
+class Rollback(Part):
+    """What happens to a rejected revision, and which one returns without steps."""
+
+    window: RollbackWindow = Field(
+        default=RollbackWindow(), description="Revisions that come back without steps."
+    )
     report_as: Literal["Degraded", "Suspended", "Healthy"] = Field(
         default="Degraded", description="Health in status while a revision is rejected."
     )
@@ -443,7 +455,7 @@ class Spec(Part):
     )
     analysis: Analysis = Field(default=Analysis(), description="How a step is judged.")
     rollback: Rollback = Field(
-        default=Rollback(), description="What happens to a rejected revision."
+        default=Rollback(), description="Rejected revisions, and those that return."
     )
     progress_deadline: Annotated[str, DurationBetween("1m", "24h")] = Field(
         default="30m",

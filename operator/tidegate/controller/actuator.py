@@ -25,6 +25,7 @@ from tidegate.traffic import provider
 NEVER = "1"
 LEADERSHIP_LOST = ports.Retryable(message="leadership was lost")
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
+WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
 KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
 
 
@@ -302,6 +303,7 @@ class Actuator:
             ports=_live_ports(action, seen),
             ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
             entry_revision=seen.traffic.entry_revision,
+            missing_pods=action.missing_pods,
         )
         for document in _documents(target, around):
             failure = await self._bring(document, around, urgent=action.lowering)
@@ -461,12 +463,17 @@ def _name_conflict(kind: ports.Kind, name: str) -> ports.Fatal:
 
 
 def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
-    old = (body["metadata"].get("labels") or {}).get(objects.LABEL_ROLE)
+    """The role, and the label by which the object is watched where somebody removed it."""
+    labels = body["metadata"].get("labels") or {}
+    old = labels.get(objects.LABEL_ROLE)
+    watched = labels.get(objects.LABEL_WATCH) == "true"
+    back = [] if watched else [{"op": "add", "path": WATCH_PATH, "value": "true"}]
     if old == role:
-        return []
+        return back
     if old is None:
-        return [{"op": "add", "path": ROLE_PATH, "value": role}]
+        return [*back, {"op": "add", "path": ROLE_PATH, "value": role}]
     return [
+        *back,
         {"op": "test", "path": ROLE_PATH, "value": old},
         {"op": "replace", "path": ROLE_PATH, "value": role},
     ]

@@ -96,6 +96,7 @@ class Observer:
         self._uids[key] = seen.meta.uid
         if live:
             await self._refresh_targets(seen)
+        await self._look_for_lost(seen)
         children = self._children(seen.meta)
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
@@ -181,6 +182,18 @@ class Observer:
             ),
         )
 
+    async def _look_for_lost(self, seen: model.Observation) -> None:
+        """Read live what the watch does not show of a revision with a role.
+
+        Somebody may have removed the label by which it is watched; only what is really gone counts.
+        """
+        for hash_ in _with_role(seen.status):
+            name = objects.revision_object_name(seen.meta.name, revision=hash_)
+            for kind in (ports.DEPLOYMENT, ports.SERVICE):
+                if self._store.get(kind, namespace=seen.meta.namespace, name=name) is None:
+                    address = {"namespace": seen.meta.namespace, "name": name}
+                    await read_live(self._api, self._store, kind, **address)
+
     def _by_revision(self, kind: ports.Kind, meta: model.ObjectMeta) -> dict[str, ports.Object]:
         found = {}
         for body in self._store.owned(kind, namespace=meta.namespace, owner_uid=meta.uid):
@@ -199,7 +212,7 @@ class Observer:
     async def _with_children(
         self, seen: model.Observation, children: _Children
     ) -> model.Observation:
-        """The state of every revision, with the pods' own reasons where a candidate lacks pods."""
+        """The state of every revision, with the pods' own reasons where pods are missing."""
         pods = await self._troubled_pods(seen, children)
         states = {}
         for hash_, deployment in children.deployments.items():
@@ -221,11 +234,15 @@ class Observer:
     async def _troubled_pods(
         self, seen: model.Observation, children: _Children
     ) -> Sequence[ports.Object]:
+        """All pods while candidate or stable lack some: a trouble of both is nobody's fault."""
         rollout = _active(seen.status)
-        body = children.deployments.get(rollout.revision.hash) if rollout is not None else None
-        if rollout is None or body is None or _all_ready(body):
+        if rollout is None:
             return []
-        wanted = objects.revision_selector(seen.meta.name, revision=rollout.revision.hash)
+        stable = seen.status.stable.revision if seen.status.stable is not None else ""
+        found = (children.deployments.get(hash_) for hash_ in (rollout.revision.hash, stable))
+        if all(body is None or _all_ready(body) for body in found):
+            return []
+        wanted = objects.model_selector(seen.meta.name)
         result = await self._api.list_objects(
             ports.POD,
             namespace=seen.meta.namespace,
@@ -398,6 +415,15 @@ def _subject(
 def _active(status_: model.Status) -> model.Rollout | None:
     rollout = status_.rollout
     return rollout if rollout is not None and rollout.active else None
+
+
+def _with_role(status_: model.Status) -> list[str]:
+    """Revisions whose objects must exist: stable, a candidate, and those whose pods go soon."""
+    found = [entry.revision for entry in status_.retiring]
+    if status_.stable is not None:
+        found.append(status_.stable.revision)
+    rollout = _active(status_)
+    return [*found, rollout.revision.hash] if rollout is not None else found
 
 
 def _references(seen: model.Observation) -> tuple[Reference, ...]:

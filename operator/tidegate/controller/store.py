@@ -155,8 +155,11 @@ class Store:
     def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
         """Take the reply of an own write at once, so that no later pass decides on an older state.
 
-        Events that were on their way when the write landed lose against it in `put`.
+        Events that were on their way when the write landed lose against it in `put`. What is read
+        live in the very version in which it left the watch has only lost the watch label.
         """
+        if self._deleted.get(_uid(body)) == _version(body):
+            del self._deleted[_uid(body)]
         self.put(kind, body)
 
     def remove(self, kind: ports.Kind, body: ports.Object) -> bool:

@@ -75,7 +75,8 @@ class SetTraffic:
     """Make the data plane carry this split, guarded by the target's resourceVersion.
 
     `marker` names a revision that was rolled back; `lowering` writes go before status and use
-    the reserved request slots. `fence` names the rollout that a lowering write ends.
+    the reserved request slots. `fence` names the rollout that a lowering write ends. So many
+    `missing_pods` of the candidate may be unready where it is to be selected alone.
     """
 
     stable: str
@@ -84,6 +85,7 @@ class SetTraffic:
     marker: str = ""
     lowering: bool = False
     fence: str = ""
+    missing_pods: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,10 +52,13 @@ class RevisionState:
     """Deployment and Service of one revision as they are in the cluster.
 
     `wanted` is the Deployment's spec.replicas; `current` says that its status speaks of the
-    newest generation. `failure` is the pods' own reason (such as CrashLoopBackOff) or empty;
-    `unschedulable` means that pods wait for capacity, which is no fault of the model.
-    `template_hash` is that of the pod template now, `made_with` that of the one it was created with,
-    empty until it is written down.
+    newest generation. `failure` is the pods' own reason (such as CrashLoopBackOff) or empty, and
+    `crash` the same where a container has failed by itself, whatever the cluster does.
+    `unschedulable` means that pods wait for capacity, which is no fault of the model, `starting`
+    that they wait on a node for image or volumes, `lost` that the cluster has taken pods away.
+    `unready_since` is when the youngest unready pod was made. `watched` is False when somebody
+    removed the label by which the Deployment is watched. `template_hash` is that of the pod template
+    now, `made_with` that of the one it was created with, empty until it is written down.
     """
 
     revision: Revision
@@ -67,7 +70,12 @@ class RevisionState:
     has_service: bool
     current: bool = True
     failure: str = ""
+    crash: str = ""
     unschedulable: str = ""
+    starting: str = ""
+    lost: str = ""
+    unready_since: datetime | None = None
+    watched: bool = True
     resource_version: str = ""
     template_hash: str = ""
     made_with: str = ""

@@ -207,6 +207,7 @@ class Rollback:
 
     report_as: str = "Degraded"
     keep_candidate_seconds: float = 0.0
+    window_revisions: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

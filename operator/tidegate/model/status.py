@@ -165,6 +165,7 @@ class Waiting(enum.StrEnum):
     PODS_NOT_READY = "PodsNotReady"
     ROUTE_NOT_READY = "RouteNotReady"
     DRAIN = "Drain"
+    WITHDRAWN = "Withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +214,13 @@ class Rollout:
     from_revision: str = ""
     from_model_version: str = ""
 
+    @property
+    def withdrawn(self) -> bool:
+        """It had traffic and is to get it again once its pods are back; nobody blames it."""
+        walks = self.stage in {Phase.PROGRESSING, Phase.PROMOTING}
+        had = self.first_traffic_at is not None
+        return self.active and walks and had and self.split.candidate_percent == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRevision:
@@ -228,10 +236,13 @@ class RejectedRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retiring:
-    """A revision without traffic whose pods go at `scale_down_at`."""
+    """A revision without traffic whose pods go at `scale_down_at`.
+
+    None while its successor lacks pods for the load: the delay begins anew when it has them.
+    """
 
     revision: str
-    scale_down_at: datetime
+    scale_down_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +285,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything that survives a restart, besides the objects in the cluster themselves."""
+    """Everything that survives a restart, besides the objects in the cluster themselves.
+
+    `served` names the revisions that were promoted, the newest first.
+    """
 
     observed_generation: int = 0
     phase: Phase = Phase.PENDING
@@ -292,6 +306,7 @@ class Status:
     last_rollout: LastRollout | None = None
     rejected: tuple[RejectedRevision, ...] = ()
     retiring: tuple[Retiring, ...] = ()
+    served: tuple[str, ...] = ()
     epoch: int = 0
     evidence: tuple[Preflight, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -46,11 +46,16 @@ def revision_state(
         ready=ready,
         available=objects.whole(status.get("availableReplicas")),
         role=_role(deployment),
-        created_at=_created_at(deployment),
+        created_at=_instant(_made_at(deployment)) or _LONG_AGO,
         has_service=service is not None,
         current=observed >= objects.generation(deployment),
         failure=trouble.failure(own_pods) or trouble.creation_failure(deployment),
+        crash=trouble.crash(own_pods) or trouble.creation_failure(deployment),
         unschedulable=trouble.unschedulable(own_pods) or trouble.quota_exceeded(deployment),
+        starting=trouble.starting(own_pods),
+        lost=trouble.lost(own_pods),
+        unready_since=_instant(trouble.unready_since(own_pods)),
+        watched=objects.label(deployment, objects.LABEL_WATCH) == "true",
         resource_version=objects.resource_version(deployment),
         template_hash=_template_hash(deployment),
         made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
@@ -69,14 +74,17 @@ def _role(deployment: model.Document) -> model.Role | None:
     return model.Role(value) if value in set(model.Role) else None
 
 
-def _created_at(deployment: model.Document) -> datetime:
-    """When the object was created; one without a readable time counts as the oldest."""
-    written = objects.text(objects.at(deployment, "metadata", "creationTimestamp"))
+def _made_at(document: model.Document) -> str:
+    return objects.text(objects.at(document, "metadata", "creationTimestamp"))
+
+
+def _instant(written: str) -> datetime | None:
+    """A time as Kubernetes writes it; None for one that cannot be read."""
     try:
-        created_at = datetime.fromisoformat(written)
+        read = datetime.fromisoformat(written)
     except ValueError:
-        return _LONG_AGO
-    return created_at if created_at.tzinfo else created_at.replace(tzinfo=UTC)
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _ready_endpoints(deployment: model.Document, endpoint_slices: Sequence[model.Document]) -> int:

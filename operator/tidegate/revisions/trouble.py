@@ -1,8 +1,9 @@
 """What keeps pods from serving, in their own words.
 
-A failure is the workload's fault and may reject it; missing capacity is the cluster's and never
-does. What passes by itself, such as a first failed pull, is neither.
-Source: features.md, 5 (2 and 44); api.md, 6.3 (`Capacity`).
+A failure is the workload's fault and may reject it; missing capacity and a pod that the cluster
+takes away are the cluster's and never do. What passes by itself, such as a first failed pull, is
+neither.
+Source: features.md, 5 (2 and 44); api.md, 6.3 (`Capacity`); house.md, H6.
 """
 
 from __future__ import annotations
@@ -16,10 +17,33 @@ from tidegate.model import objects
 MESSAGE_LENGTH: Final = 200
 RESTARTS_OF_A_CRASH_LOOP: Final = 2
 
+# A registry that fails for a while is no crash, yet an image that never comes is the workload's.
+_UNPULLED: Final = "ImagePullBackOff"
+# Reasons of a pod that the kubelet, the scheduler or the node controller has ended.
+_TAKEN: Final = frozenset(
+    {
+        "Evicted",
+        "NodeAffinity",
+        "NodeLost",
+        "NodeShutdown",
+        "OutOfcpu",
+        "OutOfmemory",
+        "OutOfpods",
+        "Preempting",
+        "Shutdown",
+        "Terminated",
+        "UnexpectedAdmissionError",
+    }
+)
+# The pod is ready no more because nobody hears from its node.
+_NODE_SILENT: Final = "NodeStatusUnknown"
+_STARTING: Final = "ContainerCreating"
+_NODE_GONE: Final = "ContainerStatusUnknown"  # as the reason of an ended container
+
 _TROUBLE: Final = frozenset(
     {
         "CrashLoopBackOff",
-        "ImagePullBackOff",
+        _UNPULLED,
         "InvalidImageName",
         "ErrImageNeverPull",
         "CreateContainerConfigError",
@@ -32,13 +56,33 @@ _TROUBLE: Final = frozenset(
 def failure(pods: Sequence[model.Document]) -> str:
     """The first container in trouble, by pod name, such as `CrashLoopBackOff: container server`.
 
-    Empty when there is none. Pods that are being removed do not count.
+    Empty when there is none. Pods that are being removed or were taken away do not count.
     """
-    for pod in _staying(pods):
-        for status in _container_statuses(pod):
-            if found := _trouble(status):
-                return found
+    return next(_troubles(pods), "")
+
+
+def crash(pods: Sequence[model.Document]) -> str:
+    """The same, but for images that cannot be pulled: a registry fails for everybody."""
+    found = (it for it in _troubles(pods) if not it.startswith(_UNPULLED))
+    return next(found, "")
+
+
+def lost(pods: Sequence[model.Document]) -> str:
+    """Which pod the cluster has taken away or is about to, and why; empty when it has none."""
+    for pod in sorted(pods, key=objects.object_name):
+        if found := _taken(pod):
+            return _short(f"{found}: pod {objects.object_name(pod)}")
     return ""
+
+
+def unready_since(pods: Sequence[model.Document]) -> str:
+    """When the youngest unready pod was created, as written; empty where that is unknown."""
+    made = (
+        objects.text(objects.at(pod, "metadata", "creationTimestamp"))
+        for pod in _staying(pods)
+        if not _is_ready(pod)
+    )
+    return max(made, default="")
 
 
 def unschedulable(pods: Sequence[model.Document]) -> str:
@@ -47,6 +91,16 @@ def unschedulable(pods: Sequence[model.Document]) -> str:
         scheduled = objects.condition(objects.at(pod, "status", "conditions"), "PodScheduled")
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             return _short(f"Unschedulable: {objects.text(scheduled.get('message'))}")
+    return ""
+
+
+def starting(pods: Sequence[model.Document]) -> str:
+    """Which container waits on its node for image or volumes, or empty."""
+    for pod in _staying(pods):
+        for status in _container_statuses(pod):
+            if objects.at(status, "state", "waiting", "reason") == _STARTING:
+                name = objects.text(objects.at(status, "name"))
+                return _short(f"{_STARTING}: container {name} waits for its image or volumes")
     return ""
 
 
@@ -76,8 +130,33 @@ def _replica_failure(deployment: model.Document) -> str:
 
 
 def _staying(pods: Sequence[model.Document]) -> list[model.Document]:
-    staying = [p for p in pods if not objects.at(p, "metadata", "deletionTimestamp")]
-    return sorted(staying, key=objects.object_name)
+    return sorted((pod for pod in pods if not _taken(pod)), key=objects.object_name)
+
+
+def _taken(pod: model.Document) -> str:
+    """Why a pod goes that did nothing wrong, as one word; empty for one that stays."""
+    conditions = objects.at(pod, "status", "conditions")
+    disrupted = objects.condition(conditions, "DisruptionTarget")
+    if disrupted.get("status") == "True":
+        return objects.text(disrupted.get("reason")) or "DisruptionTarget"
+    reason = objects.text(objects.at(pod, "status", "reason"))
+    if reason in _TAKEN:
+        return reason
+    if objects.condition(conditions, "Ready").get("reason") == _NODE_SILENT:
+        return _NODE_SILENT
+    return "Deleted" if objects.at(pod, "metadata", "deletionTimestamp") else ""
+
+
+def _is_ready(pod: model.Document) -> bool:
+    statuses = objects.items(objects.at(pod, "status", "containerStatuses"))
+    return bool(statuses) and all(objects.at(it, "ready") is True for it in statuses)
+
+
+def _troubles(pods: Sequence[model.Document]) -> Iterator[str]:
+    for pod in _staying(pods):
+        for status in _container_statuses(pod):
+            if found := _trouble(status):
+                yield found
 
 
 def _container_statuses(pod: model.Document) -> Iterator[model.Json]:
@@ -105,7 +184,7 @@ def _last_crash(status: model.Json) -> model.Document:
     """How the container ended, now or before its restart; empty when that was no crash."""
     for member in ("state", "lastState"):
         ended = objects.mapping(objects.at(status, member, "terminated"))
-        if objects.whole(ended.get("exitCode")) != 0:
+        if objects.whole(ended.get("exitCode")) != 0 and ended.get("reason") != _NODE_GONE:
             return ended
     return {}
 

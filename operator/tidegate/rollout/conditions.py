@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tidegate import model
-from tidegate.rollout import preflight
+from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn, weight_text
-from tidegate.rollout.waiting import is_paused
 
 LONGEST_MESSAGE = 1024
 LOST = "StableLost"
@@ -204,9 +203,9 @@ def _serving(turn: Turn) -> str:
 
 
 def _message(turn: Turn) -> str:
-    status, serving = turn.status, _serving(turn)
-    if turn.seen.blocked is not None:
-        return f"{serving}; {turn.seen.blocked.message}"
+    status, serving, blocked = turn.status, _serving(turn), turn.seen.blocked
+    if blocked is not None and not _write_is_missing(turn):
+        return f"{serving}; {blocked.reason}: {blocked.message}"
     match status.phase:
         case model.Phase.INVALID:
             return f"{serving}; {_violations(turn)}"
@@ -242,11 +241,14 @@ def _progress(turn: Turn) -> str:
         return "starting"
     parts = [rollout.revision.model_version]
     if rollout.stage is model.Phase.ROLLING_BACK:
-        parts.append(f"is rolled back: {rollout.rollback_reason}")
+        ends = "leaves" if rollout.rollback_by == "Spec" else "is rolled back"
+        parts.append(f"{ends}: {rollout.rollback_reason}")
     elif rollout.stage is model.Phase.PROMOTING:
         parts.append("is being promoted")
+    elif rollout.withdrawn:
+        parts.append("is withdrawn")
     elif rollout.split.candidate_percent > 0:
-        parts.append(f"at weight {weight_text(rollout.split.candidate_percent)}")
+        parts.append(_weight(turn, rollout))
     else:
         parts.append("is being prepared")
     if rollout.step is not None:
@@ -256,10 +258,29 @@ def _progress(turn: Turn) -> str:
     return f"{text}; waits for {waits.reason}: {waits.message}" if waits is not None else text
 
 
+def _weight(turn: Turn, rollout: model.Rollout) -> str:
+    """The weight, and what the data plane gives instead where a write does not reach it."""
+    wanted = f"at weight {weight_text(rollout.split.candidate_percent)}"
+    if not _write_is_missing(turn):
+        return wanted
+    given = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    return f"{wanted}, of which the data plane gives {weight_text(given)}"
+
+
+def _write_is_missing(turn: Turn) -> bool:
+    """A weight was written to status that the target does not have although it was tried."""
+    rollout = turn.active_rollout
+    if rollout is None or rollout.waiting_for is None or turn.seen.spec is None:
+        return False
+    if turn.by_pods or turn.target_agrees:
+        return False
+    return rollout.waiting_for.reason is model.Waiting.ROUTE_NOT_READY
+
+
 def _health(turn: Turn) -> tuple[str, str]:
     status = turn.status
-    if status.phase is model.Phase.HEALTHY and _stable_is_down(turn):
-        return "Degraded", "no pod of the stable revision is ready"
+    if status.phase is model.Phase.HEALTHY and (lack := _lack_of_stable(turn)):
+        return "Degraded", lack
     if status.phase is model.Phase.ROLLED_BACK:
         report_as = turn.seen.spec.rollback.report_as if turn.seen.spec else "Degraded"
         return report_as, status.message
@@ -271,6 +292,19 @@ def _stable_is_down(turn: Turn) -> bool:
         return False
     state = turn.state_of(turn.stable)
     return bool(turn.stable) and (state is None or state.ready == 0)
+
+
+def _lack_of_stable(turn: Turn) -> str:
+    """Stable alone has the load and too few ready pods for it; empty while others help."""
+    if turn.seen.spec is None or not turn.stable:
+        return ""
+    if _stable_is_down(turn):
+        return "no pod of the stable revision is ready"
+    if turn.active_rollout is not None or not capacity.stable_is_short(turn):
+        return ""
+    kept = [entry.revision for entry in turn.status.retiring if entry.scale_down_at is None]
+    waits = f"; revision {kept[0]} keeps its pods until they are" if kept else ""
+    return f"too few pods of the stable revision are ready for its load{waits}"
 
 
 # --- conditions ----------------------------------------------------------------------------------
@@ -311,6 +345,8 @@ def _ready(turn: Turn) -> _Finding:
     if status.phase is model.Phase.HEALTHY:
         if _stable_is_down(turn):
             return _Finding(type="Ready", holds=False, reason="StableUnavailable")
+        if lack := _lack_of_stable(turn):
+            return _Finding(type="Ready", holds=False, reason="CapacityMissing", message=lack)
         return _Finding(type="Ready", holds=True, reason="Serving", message=status.message)
     walks = {model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.INITIALIZING}
     reason = "RolloutInProgress" if status.phase in walks else str(status.phase)
@@ -363,6 +399,8 @@ def _available(turn: Turn) -> _Finding:
             reason="StableUnavailable",
             message=f"no pod of revision {turn.stable} is ready",
         )
+    if lack := _lack_of_stable(turn):
+        return _Finding(type="Available", holds=False, reason="CapacityMissing", message=lack)
     return _Finding(type="Available", holds=True, reason="StableReady")
 
 
@@ -373,6 +411,9 @@ def _traffic_programmed(turn: Turn) -> _Finding:
         return _Finding(type=kind, holds=False, reason="NameConflict", message=traffic.conflict)
     if not traffic.exists:
         return _Finding(type=kind, holds=None, reason="Unverified", message="no route yet")
+    if _write_is_missing(turn):
+        message = turn.rollout.waiting_for.message if turn.rollout.waiting_for else ""
+        return _Finding(type=kind, holds=False, reason="WeightNotWritten", message=message)
     if traffic.accepted:
         return _Finding(type=kind, holds=True, reason="RouteAccepted")
     return _Finding(
@@ -424,7 +465,7 @@ def _promoted(turn: Turn) -> _Finding:
 
 def _paused(turn: Turn) -> _Finding:
     rollout = turn.active_rollout
-    if rollout is None or rollout.waiting_for is None or not is_paused(rollout):
+    if rollout is None or rollout.waiting_for is None or not waiting.stands_still(turn):
         return _Finding(type="Paused", holds=False, reason="NotPaused")
     waits = rollout.waiting_for
     return _Finding(type="Paused", holds=True, reason=str(waits.reason), message=waits.message)

@@ -62,7 +62,7 @@ def _work(turn: Turn) -> Turn:
         case model.Phase.INITIALIZING:
             return starting.work_initializing(turn)
         case model.Phase.ROLLING_BACK:
-            return ending.work_rolling_back(turn)
+            return starting.follow_on(ending.work_rolling_back(turn))
         case _:
             return walk.work(turn)
 
@@ -74,7 +74,6 @@ def _only_keep_safe(turn: Turn) -> Turn:
         return turn
     if rollout.stage is not model.Phase.ROLLING_BACK and rollout.split.candidate_percent > 0:
         turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
-        turn = walk.give_up_late(turn, tried=turn)
     if turn.rollout.stage is model.Phase.ROLLING_BACK:
         return ending.work_rolling_back(turn)
     return turn
@@ -117,4 +116,4 @@ def phase_of(turn: Turn) -> model.Phase:
 def _phase_of_active(turn: Turn, rollout: model.Rollout) -> model.Phase:
     if conditions.rollback_unconfirmed(turn):
         return model.Phase.FAILED
-    return model.Phase.PAUSED if waiting.is_paused(rollout) else rollout.stage
+    return model.Phase.PAUSED if waiting.stands_still(turn) else rollout.stage

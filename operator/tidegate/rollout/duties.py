@@ -9,14 +9,12 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import conditions, ending, plan, record
+from tidegate.rollout import capacity, conditions, ending, record
 from tidegate.rollout.turn import Turn
-from tidegate.traffic.interface import CapacityRequest, PodCount
-from tidegate.traffic.provider import common_port, provider_for
+from tidegate.traffic.provider import common_port
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0
-ALMOST_ALL_PERCENT = 99.0
 
 
 def tidy(turn: Turn) -> Turn:
@@ -92,73 +90,12 @@ def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
     """Revisions that must have pods, with their number."""
     rollout = turn.active_rollout
     stable = _stable_revision(turn)
-    if rollout is None or rollout.stage is model.Phase.ROLLING_BACK:
+    if rollout is None or (ending.leaves(rollout) and not ending.leaves_slowly(turn)):
         return [] if stable is None else [(stable, turn.spec.replicas)]
     if stable is None:
         return [(rollout.revision, turn.spec.replicas)]
-    wanted = provider_for(turn.spec.traffic.provider).capacity(
-        CapacityRequest(
-            replicas=turn.spec.replicas,
-            scaling=turn.spec.scaling,
-            target_percent=_target_percent(turn, rollout),
-            live_percent=_live_percent(turn, rollout),
-            stable=_count(turn, stable.hash),
-            candidate=_count(turn, rollout.revision.hash),
-            others=_count_others(turn, stable.hash, rollout.revision.hash),
-        )
-    )
-    kept = max(wanted.stable, _least_of_stable(turn, rollout))
-    return [(stable, kept), (rollout.revision, wanted.candidate)]
-
-
-def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
-    """Pods that stable keeps until the promotion is written: it may have to take traffic back.
-
-    Where a single pod is all there may be, stable must go before the candidate can come.
-    """
-    stable = turn.state_of(turn.stable)
-    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    if stable is None:  # lost: its pods come back, unless the candidate serves alone by now
-        return 0 if alone else min(turn.spec.replicas, 1)
-    if turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0:
-        return 0
-    return stable.wanted if alone else min(stable.wanted, 1)
-
-
-def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The weight to have pods for. Where pods are the weight, intent must come first.
-
-    The stage Promoting is itself the intent of 100 %: pods move all the way before the entry
-    Service leaves the old revision.
-    """
-    live = rollout.split.candidate_percent
-    if turn.by_pods and live > 0 and rollout.stage is not model.Phase.PROMOTING:
-        return live
-    return plan.current_weight(rollout)
-
-
-def _live_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The largest share the candidate may have at the moment: intended or seen.
-
-    Where pods are the weight it has everything only once the entry Service selects it alone:
-    until then the pods of stable serve and count as capacity.
-    """
-    seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
-    live = max(rollout.split.candidate_percent, seen)
-    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live
-
-
-def _count(turn: Turn, revision: str) -> PodCount:
-    state = turn.state_of(revision)
-    if state is None:
-        return PodCount(wanted=0, available=0)
-    return PodCount(wanted=state.wanted, available=state.ready)
-
-
-def _count_others(turn: Turn, *mine: str) -> PodCount:
-    others = [s for s in turn.seen.revisions.values() if s.revision.hash not in mine]
-    return PodCount(wanted=sum(s.wanted for s in others), available=sum(s.ready for s in others))
+    wanted = capacity.wanted(turn)
+    return [(stable, wanted.stable), (rollout.revision, wanted.candidate)]
 
 
 def _stable_revision(turn: Turn) -> model.Revision | None:
@@ -220,6 +157,7 @@ def _rest_traffic(turn: Turn) -> Turn:
     tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
     at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
     at_rest = at_rest and _reaches_stable(turn)
+    at_rest = at_rest or not capacity.stable_can_take(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
     action = actions.SetTraffic(
@@ -238,7 +176,7 @@ def _reaches_stable(turn: Turn) -> bool:
 
 
 def _label_roles(turn: Turn) -> Turn:
-    """Role labels of Deployments and Services follow status."""
+    """Role labels of Deployments and Services follow status; one that was removed comes back."""
     rollout = turn.active_rollout
     for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
         revision = state.revision.hash
@@ -248,7 +186,7 @@ def _label_roles(turn: Turn) -> Turn:
             role = model.Role.CANDIDATE
         else:
             role = model.Role.PREVIOUS
-        if state.role is not role:
+        if state.role is not role or not state.watched:
             turn = turn.act(actions.SetRole(revision=revision, role=role))
     return turn
 
@@ -302,16 +240,33 @@ def _scale_down_retired(turn: Turn) -> Turn:
         if _serves(turn, entry.revision):
             turn = turn.look_again(DRAIN_LOOK_SECONDS)
             continue
-        kept.append(entry)
-        if turn.now < entry.scale_down_at:
-            turn = turn.look_at(entry.scale_down_at)
+        timed = _timed(turn, entry)
+        kept.append(timed)
+        if timed.scale_down_at is None or turn.now < timed.scale_down_at:
+            turn = turn.look_at(timed.scale_down_at)
         elif state.wanted > 0:
             turn = turn.act(
                 actions.Scale(revision=entry.revision, replicas=0, seen_replicas=state.wanted)
             )
-    if len(kept) < len(turn.status.retiring):
+    if tuple(kept) != turn.status.retiring:
         turn = turn.with_status(replace(turn.status, retiring=tuple(kept)))
     return _forget_previous(turn)
+
+
+def _timed(turn: Turn, entry: model.Retiring) -> model.Retiring:
+    """The delay runs while the data plane confirms that others serve, and they can.
+
+    It begins anew when the successor of a revision that served has its pods: readiness is looked
+    at, not only the clock.
+    """
+    traffic, previous = turn.seen.traffic, turn.status.previous
+    confirmed = traffic.accepted or not traffic.exists
+    served = previous is not None and previous.revision == entry.revision
+    if not confirmed or (served and capacity.stable_is_short(turn)):
+        return replace(entry, scale_down_at=None)
+    if entry.scale_down_at is not None:
+        return entry
+    return replace(entry, scale_down_at=turn.after(turn.spec.scale_down_delay_seconds))
 
 
 def _forget_previous(turn: Turn) -> Turn:

@@ -1,7 +1,7 @@
 """How rollouts end: promotion, rollback, cancellation, and the deletion of the object.
 
 A decision that takes traffic from the candidate lowers the weight before anything else
-(architecture.md, 1); promotion moves weight and roles and never restarts a pod.
+(architecture.md, 1), as far as stable can carry what it gets; promotion moves weight and roles and never restarts a pod.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import plan, record, waiting
+from tidegate.rollout import capacity, plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
+KEPT_SERVED = 21  # the largest window and what serves now
+HARM = "Analysis"
+SPEC = "Spec"
 FOUND_MARKED = "rolled back before the operator restarted"
 LOWERING_LOOK_SECONDS = 1.0
 
@@ -42,39 +45,142 @@ def marked_as_rolled_back(turn: Turn) -> bool:
 
 
 def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
-    """Reject the running revision and take its traffic away; the first revision just fails."""
+    """Reject the running revision and take its traffic away; the first revision just fails.
+
+    Evidence of harm lowers at once; for any other reason stable takes over as fast as it can.
+    """
     rollout = turn.rollout
     turn = plan.end_step(reject(turn, reason=reason, by=by), model.StepState.FAILED)
-    turn = turn.with_rollout(
-        replace(
-            turn.rollout,
-            stage=model.Phase.ROLLING_BACK,
-            split=model.NO_TRAFFIC,
-            waiting_for=None,
-            progress_at=turn.now,
-            rollback_reason=reason,
-            rollback_by=by,
-        )
-    )
-    if by == "Analysis":
+    turn = _leave(turn, reason=reason, by=by)
+    if by == HARM:
         turn = turn.warn("AnalysisFailed", reason)
-    turn = turn.warn("RollbackStarted", f"{rollout.revision.model_version}: {reason}")
-    return lower(turn, marker=rollout.revision.hash).look_again(LOWERING_LOOK_SECONDS)
+    return _give_back(turn.warn("RollbackStarted", f"{rollout.revision.model_version}: {reason}"))
 
 
-def lower(turn: Turn, *, marker: str = "") -> Turn:
+def cancel(turn: Turn, *, reason: str) -> Turn:
+    """End the running rollout without rejecting its revision: superseded, or back to stable.
+
+    Where it has traffic it first gives that back; the rollout is over when this is confirmed.
+    """
+    turn = plan.end_step(turn, model.StepState.SKIPPED)
+    if turn.stable and not _has_left(turn):
+        return _give_back(_leave(turn, reason=reason, by=SPEC))
+    turn = _leave(turn, reason=reason, by=SPEC)
+    return finish(turn).look_again(LOWERING_LOOK_SECONDS)
+
+
+def _has_left(turn: Turn) -> bool:
+    """It never had traffic, or the data plane confirms that it has none any more."""
+    rollout, traffic = turn.rollout, turn.seen.traffic
+    if not traffic.exists:
+        return True
+    confirmed = traffic.accepted or rollout.first_traffic_at is None
+    return rollout.split.candidate_percent == 0 and only_stable_serves(turn) and confirmed
+
+
+def _leave(turn: Turn, *, reason: str, by: str) -> Turn:
+    changed = replace(
+        turn.rollout,
+        stage=model.Phase.ROLLING_BACK,
+        waiting_for=None,
+        progress_at=turn.now,
+        rollback_reason=reason,
+        rollback_by=by,
+    )
+    return turn.with_rollout(changed)
+
+
+def leaves(rollout: model.Rollout) -> bool:
+    """The rollout goes no further; its traffic is given back."""
+    return rollout.stage is model.Phase.ROLLING_BACK
+
+
+def leaves_slowly(turn: Turn) -> bool:
+    """Its traffic is given back as fast as stable can carry it, so its pods are needed yet."""
+    rollout = turn.rollout
+    share = capacity.live_percent(turn, rollout)
+    return leaves(rollout) and rollout.rollback_by != HARM and share > 0
+
+
+def _give_back(turn: Turn) -> Turn:
+    """Lower the candidate's share: to nothing at once for harm, else to what stable lacks pods for.
+
+    Never while stable has no ready pod and others have: then every request would fail.
+    """
+    turn = turn.look_again(LOWERING_LOOK_SECONDS)
+    if not turn.stable:
+        return _with_share(turn, 0.0)
+    if not capacity.stable_can_take(turn):
+        return turn
+    share = 0.0 if turn.rollout.rollback_by == HARM else capacity.kept_share(turn)
+    if share >= capacity.live_percent(turn, turn.rollout) > 0:
+        return turn
+    # What the target never gave may still be on its way; it must find a fence, not a share.
+    share = min(share, turn.seen.traffic.weights.get(turn.rollout.revision.hash, 0.0))
+    turn = _with_share(turn, share)
+    if share > 0:
+        return turn.act(_lowering(turn, share)) if turn.seen.traffic.exists else turn
+    rejected = turn.rollout.rollback_by != SPEC
+    return lower(turn, marker=turn.rollout.revision.hash if rejected else "")
+
+
+def _with_share(turn: Turn, share: float) -> Turn:
+    """The share as the intent; each one that is smaller is progress."""
+    old = turn.rollout.split.candidate_percent
+    changed = replace(
+        turn.rollout,
+        split=model.Split(candidate_percent=share),
+        progress_at=turn.now if share < old else turn.rollout.progress_at,
+    )
+    return turn.with_rollout(changed)
+
+
+def _lowering(turn: Turn, share: float) -> actions.SetTraffic:
+    candidate = turn.rollout.revision.hash if share > 0 else ""
+    split = model.Split(candidate_percent=share)
+    return actions.SetTraffic(stable=turn.stable, candidate=candidate, split=split, lowering=True)
+
+
+def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
     """Give stable all traffic, where any of it may be with the candidate."""
     if not turn.stable or not turn.seen.traffic.exists:
         return turn
+    rollout = turn.status.rollout
+    known = rollout.id if rollout is not None else ""
     action = actions.SetTraffic(
         stable=turn.stable,
         candidate="",
         split=model.NO_TRAFFIC,
         marker=marker,
         lowering=True,
-        fence=turn.status.rollout.id if turn.status.rollout is not None else "",
+        fence=fence or known,
     )
     return turn.act(action)
+
+
+def withdraw(turn: Turn, why: str) -> Turn:
+    """Take the traffic from a candidate that nobody blames; the stage is taken again later.
+
+    The fence differs from that of an ended rollout, and from one withdrawal to the next: a raise
+    that is still on its way must come too late each time.
+    """
+    rollout = turn.rollout
+    step = rollout.step
+    if step is not None:
+        step = replace(step, confirmed_at=None, hold_until=None, deadline_at=None)
+    changed = replace(
+        rollout,
+        split=model.NO_TRAFFIC,
+        step=step,
+        progress_at=turn.now,
+        first_traffic_at=rollout.first_traffic_at or turn.now,
+    )
+    text = f"{rollout.revision.model_version}: {why}"
+    turn = turn.with_rollout(changed).warn("CandidateWithdrawn", text)
+    if not waiting.asked_to_pause(turn):
+        turn = waiting.wait_for(turn, model.Waiting.WITHDRAWN, why)
+    fence = f"{rollout.id} withdrawn {turn.now.isoformat()}"
+    return lower(turn, fence=fence).look_again(LOWERING_LOOK_SECONDS)
 
 
 def only_stable_serves(turn: Turn) -> bool:
@@ -85,42 +191,46 @@ def only_stable_serves(turn: Turn) -> bool:
 
 def work_rolling_back(turn: Turn) -> Turn:
     """Repeat the lowering write until the data plane confirms it; then the rollout is over."""
-    rollout = turn.rollout
-    traffic = turn.seen.traffic
+    rollout, traffic = turn.rollout, turn.seen.traffic
     lowered = not traffic.exists or not turn.stable or only_stable_serves(turn)
     if lowered and (traffic.accepted or not traffic.exists or not turn.stable):
-        return _finish_rollback(turn)
-    if not lowered:
-        turn = lower(turn, marker=rollout.revision.hash)
-    return turn.look_again(LOWERING_LOOK_SECONDS)
+        return finish(turn)
+    if lowered:
+        return turn.look_again(LOWERING_LOOK_SECONDS)
+    judged = turn.seen.analysis
+    if rollout.rollback_by != HARM and judged.verdict is model.Verdict.ROLL_BACK:
+        return roll_back(turn, reason=judged.message, by=HARM)
+    return _give_back(turn)
 
 
-def _finish_rollback(turn: Turn) -> Turn:
+def finish(turn: Turn) -> Turn:
+    """The traffic of a rollout that ends has left: its pods go, its result stands."""
     rollout = turn.rollout
-    aborted = rollout.rollback_by == "User"
-    result = model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
-    if not turn.stable:
-        result = model.RolloutResult.FAILED
+    rejected = rollout.rollback_by != SPEC
+    kept_seconds = turn.spec.rollback.keep_candidate_seconds if rejected else 0.0
     turn = retire(
         turn,
         rollout.revision.hash,
-        delay_seconds=turn.spec.scale_down_delay_seconds
-        + turn.spec.rollback.keep_candidate_seconds,
+        delay_seconds=turn.spec.scale_down_delay_seconds + kept_seconds,
     )
+    result = _result(turn)
     turn = close(turn, result=result, reason=rollout.rollback_reason, by=rollout.rollback_by)
+    if not rejected:
+        return turn
     text = f"{rollout.revision.model_version} rejected: {rollout.rollback_reason}"
-    turn = turn.warn("Aborted", text) if aborted else turn
+    turn = turn.warn("Aborted", text) if result is model.RolloutResult.ABORTED else turn
     return turn.warn("RolledBack" if turn.stable else "RevisionRejected", text)
 
 
-def cancel(turn: Turn, *, result: model.RolloutResult, reason: str) -> Turn:
-    """End the running rollout without rejecting its revision: superseded, or back to stable."""
-    revision = turn.rollout.revision.hash
-    turn = plan.end_step(turn, model.StepState.SKIPPED)
-    if turn.rollout.split.candidate_percent > 0 or not only_stable_serves(turn):
-        turn = lower(turn)
-    turn = retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    return close(turn, result=result, reason=reason, by="Spec").look_again(LOWERING_LOOK_SECONDS)
+def _result(turn: Turn) -> model.RolloutResult:
+    rollout, desired = turn.rollout, turn.seen.desired
+    if rollout.rollback_by == SPEC:
+        back = desired is not None and desired.hash == turn.stable
+        return model.RolloutResult.ABORTED if back else model.RolloutResult.SUPERSEDED
+    if not turn.stable:
+        return model.RolloutResult.FAILED
+    aborted = rollout.rollback_by == "User"
+    return model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
 
 
 def work_promoting(turn: Turn) -> Turn:
@@ -130,19 +240,33 @@ def work_promoting(turn: Turn) -> Turn:
         return turn
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    fast = rollout.skip_analysis
-    result = model.RolloutResult.FAST_PROMOTED if fast else model.RolloutResult.PROMOTED
+    result, reason, by = _why_promoted(turn)
     old = turn.status.stable
     turn = become_stable(turn)
     if old is not None:
         turn = turn.with_status(replace(turn.status, previous=old))
         turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    turn = (
-        close(turn, result=result, reason="promoted by request", by="User")
-        if fast
-        else close(turn, result=result, reason="all steps passed", by="Analysis")
-    )
+    turn = close(turn, result=result, reason=reason, by=by)
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+
+
+def _why_promoted(turn: Turn) -> tuple[model.RolloutResult, str, str]:
+    rollout = turn.rollout
+    if not rollout.skip_analysis:
+        walked = any(step.state is model.StepState.PASSED for step in rollout.plan)
+        if not walked and turn.spec.replicas == 0:
+            return model.RolloutResult.PROMOTED, "no pods are asked for", SPEC
+        return model.RolloutResult.PROMOTED, "all steps passed", "Analysis"
+    if served_before(turn, rollout.revision.hash):
+        reason = "it served before, within rollback.window"
+        return model.RolloutResult.FAST_PROMOTED, reason, SPEC
+    return model.RolloutResult.FAST_PROMOTED, "promoted by request", "User"
+
+
+def served_before(turn: Turn, revision: str) -> bool:
+    """The revision served within the last `rollback.window.revisions` promotions."""
+    window = turn.spec.rollback.window_revisions
+    return revision != turn.stable and revision in turn.status.served[: window + 1]
 
 
 def become_stable(turn: Turn) -> Turn:
@@ -156,7 +280,9 @@ def become_stable(turn: Turn) -> Turn:
         ready_replicas=state.ready if state else 0,
         since=turn.now,
     )
-    return turn.with_status(replace(turn.status, stable=stable, candidate=None))
+    others = turn.status.served or ((turn.stable,) if turn.stable else ())
+    served = (revision.hash, *(one for one in others if one != revision.hash))[:KEPT_SERVED]
+    return turn.with_status(replace(turn.status, stable=stable, candidate=None, served=served))
 
 
 def candidate_has(turn: Turn, percent: float) -> bool:
@@ -195,14 +321,15 @@ def close(turn: Turn, *, result: model.RolloutResult, reason: str, by: str) -> T
 def terminate(turn: Turn, *, finalizer: str) -> Turn:
     """Deletion: all traffic to stable, then let go. Health and evidence are not asked.
 
-    The write that gives it back is enough: stable may have lost all its pods, and then the entry
-    Service goes on selecting those that there are.
+    The write that gives it back is enough. It is left out where stable has no ready pod and others
+    have: then they serve until the objects go.
     """
     turn = turn.with_status(replace(turn.status, phase=model.Phase.TERMINATING))
     if finalizer not in turn.seen.meta.finalizers:
         return turn
     traffic = turn.seen.traffic
-    if not traffic.exists or not turn.stable or traffic.conflict or _given_back(turn):
+    owed = traffic.exists and turn.stable and not traffic.conflict and not _given_back(turn)
+    if not owed or not capacity.stable_can_take(turn):
         return turn.act(actions.RemoveFinalizer())
     return lower(turn).look_again(LOWERING_LOOK_SECONDS)
 

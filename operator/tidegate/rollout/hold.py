@@ -16,7 +16,7 @@ def hold(turn: Turn) -> Turn:
     ends = turn.rollout.stage is model.Phase.ROLLING_BACK
     if ends or turn.moves_traffic or turn.target_agrees:
         return turn
-    return reach.write_split(turn)
+    return reach.repeat_write(turn)
 
 
 def _judge_hold(turn: Turn) -> Turn:

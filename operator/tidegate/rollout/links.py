@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import preflight, waiting
+from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import common_port, provider_for
 
@@ -27,7 +27,12 @@ class Finding:
 
 def wait_for(turn: Turn, finding: Finding) -> Turn:
     """Wait for a link, and look again soon where no watch would tell that it holds."""
-    turn = waiting.wait_for(turn, finding.reason, finding.message)
+    reason, message = finding.reason, finding.message
+    if reason is model.Waiting.PODS_NOT_READY and _shared_trouble(turn):
+        reason, message = model.Waiting.CAPACITY, f"{message}; stable has no healthy pods either"
+    elif reason is model.Waiting.PODS_NOT_READY and turn.rollout.withdrawn:
+        reason = model.Waiting.WITHDRAWN
+    turn = waiting.wait_for(turn, reason, message)
     unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
     return turn.look_again(POD_LOOK_SECONDS) if unwatched else turn
 
@@ -62,13 +67,47 @@ def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
         )
     if state.ready >= needed and state.current and state.has_service:
         return None
-    if state.unschedulable:
-        return Finding(reason=model.Waiting.CAPACITY, message=state.unschedulable)
-    trouble = f": {state.failure}" if state.failure else ""
+    if owed := "" if state.failure else _owed_capacity(turn, state):
+        return Finding(reason=model.Waiting.CAPACITY, message=owed)
+    reason = state.failure or state.lost
+    trouble = f": {reason}" if reason else ""
     return Finding(
         reason=model.Waiting.PODS_NOT_READY,
         message=f"{state.ready} of {needed} pods of {revision} ready{trouble}",
     )
+
+
+def _owed_capacity(turn: Turn, state: model.RevisionState) -> str:
+    """What the cluster has to give first; an image that takes long is said after a while."""
+    takes_long = turn.stalled_seconds >= turn.spec.progress_deadline_seconds / 2
+    return state.unschedulable or (state.starting if takes_long else "")
+
+
+def own_fault(turn: Turn, weight_percent: float) -> str:
+    """Why the candidate's pods fail by themselves; empty where it is not their doing.
+
+    Not theirs is what happens to stable, too, what the cluster owes, and what became of pods that
+    have been replaced since they had traffic.
+    """
+    rollout = turn.rollout
+    state = turn.state_of(rollout.revision.hash)
+    finding = candidate_not_ready(turn, weight_percent) or model_not_ready(turn)
+    if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
+        return ""
+    if _shared_trouble(turn):
+        return ""
+    if state.failure:
+        return finding.message
+    since = rollout.first_traffic_at if rollout.withdrawn else None
+    replaced = since is not None and (state.unready_since is None or state.unready_since > since)
+    # A new generation that nobody has looked at yet is the controller's delay.
+    return "" if state.lost or replaced or not state.current else finding.message
+
+
+def _shared_trouble(turn: Turn) -> bool:
+    """Stable suffers, too: its pods crash, or none of them is ready."""
+    stable = turn.state_of(turn.stable)
+    return stable is not None and stable.wanted > 0 and (stable.ready == 0 or bool(stable.crash))
 
 
 def _pods_needed(turn: Turn, weight_percent: float) -> int:
@@ -77,9 +116,10 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
     live = turn.rollout.split.candidate_percent > 0
     if turn.by_pods and live and weight_percent < 100:
         return 1
-    return provider.candidate_needed(
+    needed = provider.candidate_needed(
         weight_percent, replicas=turn.spec.replicas, scaling=turn.spec.scaling
     )
+    return needed - capacity.missing_pods(turn, needed)
 
 
 def model_not_ready(turn: Turn) -> Finding | None:

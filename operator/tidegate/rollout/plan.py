@@ -38,8 +38,8 @@ def fit_to_pods(turn: Turn) -> Turn:
     A step that is being held keeps its weight: a restart at each change might never end.
     """
     rollout, spec = turn.rollout, turn.spec
-    if not turn.by_pods:
-        return turn
+    if not turn.by_pods or (spec.replicas == 0 and rollout.first_traffic_at is not None):
+        return turn  # a rollout that is parked goes on where it stood
     provider = provider_for(spec.traffic.provider)
     reached = rollout.step.index if rollout.step and rollout.step.confirmed_at else -1
     fitted = tuple(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
-from tidegate.rollout import links, plan, waiting
+from tidegate.rollout import capacity, links, plan, waiting
 from tidegate.rollout.turn import Turn, weight_text
 from tidegate.traffic.provider import provider_for
 
@@ -23,18 +23,26 @@ REACHED = frozenset(
         model.Waiting.PODS_NOT_READY,
         model.Waiting.ROUTE_NOT_READY,
         model.Waiting.DRAIN,
+        model.Waiting.WITHDRAWN,
     }
 )
 
 
 def reach(turn: Turn, weight: float) -> Turn:
-    """Bring the data plane to `weight`: wait for capacity, write the intent, confirm."""
+    """Bring the data plane to `weight`: wait for capacity, write the intent, confirm.
+
+    Where the surge has no room for all pods at once, the weight is reached in parts.
+    """
     turn = _look_for_deadline(turn)
     rollout = turn.rollout
     if rollout.split.candidate_percent == weight and rollout.split.candidate_percent > 0:
         return _confirm(turn, weight)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
+    part = capacity.part_of(turn, weight)
+    if 0 < part <= rollout.split.candidate_percent < weight:
+        return _await_part(turn)
+    weight = part
     finding = links.missing_link(turn, weight)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
@@ -62,6 +70,8 @@ def _state_estimate(turn: Turn) -> Turn:
     if promoting or step is None or step.index >= len(estimates):
         return turn
     estimate = estimates[step.index]
+    if step.estimate == estimate.text:
+        return turn  # said already: the weight is reached in parts, or anew
     changed = replace(turn.rollout, step=replace(step, estimate=estimate.text))
     turn = turn.with_rollout(changed).say("StepPlanned", f"step {step.name}: {estimate.text}")
     if not estimate.warning:
@@ -77,12 +87,34 @@ def _state_unjudged(turn: Turn) -> Turn:
     return turn.warn("NotJudged", "; ".join(missing))
 
 
+def _await_part(turn: Turn) -> Turn:
+    """The part that was written has to be in force before stable makes room for the next."""
+    turn = turn.look_again(CONFIRM_LOOK_SECONDS)
+    if not turn.target_agrees:
+        return repeat_write(turn)
+    return turn if turn.seen.traffic.accepted else _route_pending(turn)
+
+
 def write_split(turn: Turn) -> Turn:
     """Have the data plane follow the intent."""
     rollout = turn.rollout
     return turn.act(
-        actions.SetTraffic(stable=turn.stable, candidate=rollout.revision.hash, split=rollout.split)
+        actions.SetTraffic(
+            stable=turn.stable,
+            candidate=rollout.revision.hash,
+            split=rollout.split,
+            missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
+        )
     )
+
+
+def repeat_write(turn: Turn) -> Turn:
+    """The same where the target gives something else; say so where that write is refused."""
+    blocked = turn.seen.blocked
+    if blocked is not None and not waiting.asked_to_pause(turn):
+        message = f"{blocked.reason}: {blocked.message}"
+        turn = waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
+    return write_split(turn)
 
 
 def _remove_old_marker(turn: Turn) -> Turn:
@@ -98,7 +130,7 @@ def _confirm(turn: Turn, weight: float) -> Turn:
     share = traffic.weights.get(turn.rollout.revision.hash, 0.0)
     turn = turn.look_again(CONFIRM_LOOK_SECONDS)
     if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:
-        return write_split(turn)
+        return repeat_write(turn)
     if not traffic.accepted:
         return _route_pending(turn)
     if not _pods_carry(turn, weight):
@@ -168,12 +200,16 @@ def _promote(turn: Turn) -> Turn:
 
 def promote_fully(turn: Turn) -> Turn:
     """Skip the remaining steps, holds and analysis; capacity and route checks stay."""
-    rollout = turn.rollout
+    return skip_steps(turn.with_rollout(replace(turn.rollout, skip_analysis=True)))
+
+
+def skip_steps(turn: Turn) -> Turn:
+    """Promotion is what is worked on now, whatever steps there were."""
     steps = tuple(
         replace(s, state=model.StepState.SKIPPED)
         if s.state in {model.StepState.PENDING, model.StepState.ACTIVE}
         else s
-        for s in rollout.plan
+        for s in turn.rollout.plan
     )
-    changed = replace(rollout, plan=steps, skip_analysis=True, waiting_for=None, step=None)
+    changed = replace(turn.rollout, plan=steps, waiting_for=None, step=None)
     return _promote(turn.with_rollout(changed))

@@ -34,7 +34,7 @@ def end_unsound(turn: Turn) -> Turn:
         return turn
     text = f"{rollout.revision.model_version}: {problem}"
     turn = turn.with_rollout(replace(rollout, step=None)).warn("StatusInconsistent", text)
-    return ending.cancel(turn, result=model.RolloutResult.SUPERSEDED, reason=REASON)
+    return ending.cancel(turn, reason=REASON)
 
 
 def _contradiction(rollout: model.Rollout, *, stable: str) -> str:
@@ -111,5 +111,7 @@ def _retiring(turn: Turn) -> tuple[model.Retiring, ...]:
     latest = turn.after(spec.scale_down_delay_seconds + spec.rollback.keep_candidate_seconds)
     return tuple(
         replace(entry, scale_down_at=min(entry.scale_down_at, latest))
+        if entry.scale_down_at is not None
+        else entry
         for entry in turn.status.retiring
     )

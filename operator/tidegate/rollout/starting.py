@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import ending, links, plan, record, waiting
+from tidegate.rollout import (
+    conditions,
+    ending,
+    lateness,
+    links,
+    plan,
+    reach,
+    record,
+    waiting,
+)
 from tidegate.rollout.turn import Turn
 
 CONFIRM_LOOK_SECONDS = 1.0
@@ -23,22 +32,35 @@ def follow_spec(turn: Turn) -> Turn:
         return _start_if_new(turn, desired)
     if rollout.revision.hash == desired.hash:
         return turn
+    if ending.leaves(rollout):
+        return follow_on(_let_go(turn))
     if ending.marked_as_rolled_back(turn):
         # Whoever decided it died before status said so; replacing the rollout must not lose it.
         turn = ending.reject(turn, reason=ending.FOUND_MARKED, by="Analysis")
+    return follow_on(_supersede(turn, desired))
+
+
+def follow_on(turn: Turn) -> Turn:
+    """What spec asks for begins as soon as no other rollout is on its way out."""
+    desired = turn.seen.desired
+    ended = turn.active_rollout is None and desired is not None
+    return _start_if_new(turn, desired) if ended and desired is not None else turn
+
+
+def _let_go(turn: Turn) -> Turn:
+    """A rollback that was written but that nobody confirms does not keep a new revision away."""
+    late = conditions.rollback_unconfirmed(turn) and ending.only_stable_serves(turn)
+    return ending.finish(turn) if late else turn
+
+
+def _supersede(turn: Turn, desired: model.Revision) -> Turn:
+    """The candidate leaves without rejection, and what spec asks for comes after it."""
+    left = turn.rollout.revision.model_version
     if desired.hash == turn.stable:
-        return _back_to_stable(turn)
-    text = f"{rollout.revision.model_version} replaced by {desired.model_version}"
-    turn = ending.cancel(turn, result=model.RolloutResult.SUPERSEDED, reason=text)
-    return _start_if_new(turn.say("Superseded", text), desired)
-
-
-def _back_to_stable(turn: Turn) -> Turn:
-    """Spec asks for what serves: the candidate leaves at once, without steps or rejection."""
-    rollout = turn.rollout
-    text = f"spec returned to {turn.seen.desired.model_version}" if turn.seen.desired else ""
-    turn = ending.cancel(turn, result=model.RolloutResult.ABORTED, reason=text)
-    return turn.say("Superseded", f"{rollout.revision.model_version} left: {text}")
+        text = f"spec returned to {desired.model_version}"
+        return ending.cancel(turn, reason=text).say("Superseded", f"{left} left: {text}")
+    text = f"{left} replaced by {desired.model_version}"
+    return ending.cancel(turn, reason=text).say("Superseded", text)
 
 
 def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
@@ -85,6 +107,16 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
     turn = turn.with_status(status).say(
         "RolloutStarted", f"{desired.model_version} (revision {desired.hash}), attempt {attempt}"
     )
+    return _skip_steps(turn)
+
+
+def _skip_steps(turn: Turn) -> Turn:
+    """What served a short while ago needs no proof again, and where no pods are there is none."""
+    if not turn.stable:
+        return turn
+    if ending.served_before(turn, turn.rollout.revision.hash):
+        text = f"{turn.rollout.revision.model_version} served before and returns without steps"
+        return reach.promote_fully(turn).say("ReturnsAtOnce", text)
     return plan.name_rounding(turn)
 
 
@@ -114,10 +146,8 @@ def work_initializing(turn: Turn) -> Turn:
 
 
 def _wait_or_fail(turn: Turn, finding: links.Finding) -> Turn:
-    waited = turn.stalled_seconds
-    deadline = turn.spec.progress_deadline_seconds
-    if waited >= deadline:
-        reason = f"not ready after {deadline:.0f}s: {finding.message}"
-        return ending.roll_back(turn, reason=reason, by="Deadline")
-    turn = links.wait_for(turn, finding)
-    return turn.look_again(min(deadline - waited + 0.1, 60.0))
+    tried = links.wait_for(turn, finding)
+    left = turn.spec.progress_deadline_seconds - turn.stalled_seconds
+    if left > 0:
+        return tried.look_again(min(left + 0.1, 60.0))
+    return lateness.give_up(turn, tried=tried, weight=100.0)

@@ -17,6 +17,15 @@ PAUSES = frozenset(
     }
 )
 ANY = frozenset(model.Waiting)
+# What the cluster owes. Such a wait never rejects; the deadline of the pods begins after it.
+CLUSTER = frozenset(
+    {
+        model.Waiting.CAPACITY,
+        model.Waiting.ROUTE_NOT_READY,
+        model.Waiting.DRAIN,
+        model.Waiting.WITHDRAWN,
+    }
+)
 # Their messages hold measured numbers; refreshing those would write status at every look.
 TOLD_ONCE = frozenset(
     {model.Waiting.NO_DATA, model.Waiting.METRICS_UNAVAILABLE, model.Waiting.INCONCLUSIVE}
@@ -41,10 +50,11 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
         kept = replace(old, message=message)
         return turn.with_rollout(replace(rollout, waiting_for=kept))
     new = model.WaitingFor(reason=reason, since=turn.now, message=message)
-    # What stood still for a person or for metrics was no lack of progress.
-    rested = old is not None and old.reason in PAUSES and reason not in PAUSES
-    progress_at = turn.now if rested else rollout.progress_at
-    turn = turn.with_rollout(replace(rollout, waiting_for=new, progress_at=progress_at))
+    # Neither a pause nor what the cluster owes runs down the deadline of the pods.
+    others = PAUSES | CLUSTER
+    begins = old is not None and old.reason in others and reason not in others
+    since = turn.now if begins else rollout.progress_at
+    turn = turn.with_rollout(replace(rollout, waiting_for=new, progress_at=since))
     if reason in EVENTS:
         turn = turn.warn(EVENTS[reason], message)
     return turn.say("Paused", message) if reason in PAUSES else turn
@@ -56,10 +66,11 @@ def stop_waiting(turn: Turn, *, only: frozenset[model.Waiting] = ANY) -> Turn:
     if rollout.waiting_for is None or rollout.waiting_for.reason not in only:
         return turn
     stood_still = rollout.waiting_for.reason in PAUSES
+    not_its_time = rollout.waiting_for.reason in PAUSES | CLUSTER
     changed = replace(
         rollout,
         waiting_for=None,
-        progress_at=turn.now if stood_still else rollout.progress_at,
+        progress_at=turn.now if not_its_time else rollout.progress_at,
     )
     turn = turn.with_rollout(changed)
     return (
@@ -72,11 +83,45 @@ def is_paused(rollout: model.Rollout) -> bool:
     return rollout.waiting_for is not None and rollout.waiting_for.reason in PAUSES
 
 
+def is_overdue(turn: Turn) -> bool:
+    """Pods or route made no progress for the whole progress deadline."""
+    rollout = turn.active_rollout
+    if rollout is None or turn.seen.spec is None or is_paused(rollout):
+        return False
+    holds = rollout.step is not None and rollout.step.confirmed_at is not None
+    if rollout.stage is model.Phase.ROLLING_BACK or (
+        holds and rollout.stage is not model.Phase.PROMOTING
+    ):
+        return False
+    return turn.stalled_seconds >= turn.spec.progress_deadline_seconds
+
+
+def stands_still(turn: Turn) -> bool:
+    """People see a pause: one that was asked for, or a wait that is longer than the deadline.
+
+    The latter goes on by itself when what is waited for comes.
+    """
+    rollout = turn.active_rollout
+    if rollout is None or rollout.waiting_for is None:
+        return False
+    return is_paused(rollout) or is_overdue(turn)
+
+
+def is_parked(turn: Turn) -> bool:
+    """No pods are asked for in the middle of the steps: what is half proven waits."""
+    rollout = turn.rollout
+    walks = rollout.stage is model.Phase.PROGRESSING and rollout.first_traffic_at is not None
+    return turn.spec.replicas == 0 and walks
+
+
 def asked_to_pause(turn: Turn) -> tuple[model.Waiting, str] | None:
-    """A pause wanted by a request or by the spec."""
+    """A pause wanted by a request or by the spec, which may also ask for no pods at all."""
     waiting = turn.rollout.waiting_for
     if waiting is not None and waiting.reason is model.Waiting.REQUEST:
         return model.Waiting.REQUEST, waiting.message
     if turn.spec.paused:
         return model.Waiting.SPEC_PAUSED, "spec.paused is true; set it to false to go on"
+    if is_parked(turn):
+        text = "workload.replicas is 0; the step is taken again when it is raised"
+        return model.Waiting.SPEC_PAUSED, text
     return None

@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout import ending, hold, plan, reach, waiting
+from tidegate.rollout import capacity, ending, hold, lateness, plan, reach, waiting
 from tidegate.rollout.turn import Turn
 
 
 def work(turn: Turn) -> Turn:
     """One pass over a rollout in its stages Pending, Progressing and Promoting."""
     turn = safety_watch(_note_new_batch(turn))
-    if turn.rollout.stage is model.Phase.ROLLING_BACK:
+    if ending.leaves(turn.rollout):
         return turn
-    return give_up_late(turn, tried=_walk(turn))
+    tried = _walk(turn)
+    rollout = tried.active_rollout
+    no_progress = rollout is not None and rollout.progress_at == turn.rollout.progress_at
+    # Whoever could not look for a while must not blame the candidate for what is there by now.
+    if not no_progress or not waiting.is_overdue(turn):
+        return tried
+    weight = capacity.part_of(turn, plan.current_weight(turn.rollout))
+    return lateness.give_up(turn, tried=tried, weight=weight)
 
 
 def _walk(turn: Turn) -> Turn:
+    if turn.rollout.stage is model.Phase.PENDING and turn.spec.replicas == 0:
+        turn = reach.skip_steps(turn)  # 0 is a size: where no pods are, steps prove nothing
     if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
         turn = reach.go_on(turn, after=-1)
     turn = _skip_without_weight(plan.fit_to_pods(turn))
@@ -51,50 +60,46 @@ def _note_new_batch(turn: Turn) -> Turn:
 
 
 def safety_watch(turn: Turn) -> Turn:
-    """What rolls back in every stage, also while paused: a mark, a breach, lost pods."""
+    """What acts in every stage, also while paused.
+
+    A mark, a breach or a crash of its own rejects the candidate. Where it has only lost its pods,
+    nobody blames it: its traffic is withdrawn.
+    """
     rollout = turn.rollout
     if ending.marked_as_rolled_back(turn):
         reason = rollout.rollback_reason or ending.FOUND_MARKED
-        return ending.roll_back(turn, reason=reason, by="Analysis")
-    if broken := _candidate_unready(turn):
-        return ending.roll_back(turn, reason=f"CandidateUnready: {broken}", by="Analysis")
+        return ending.roll_back(turn, reason=reason, by=ending.HARM)
+    if crash := _own_crash(turn):
+        return ending.roll_back(turn, reason=f"CandidateUnready: {crash}", by=ending.HARM)
     judged = turn.seen.analysis
     if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:
-        return ending.roll_back(turn, reason=judged.message, by="Analysis")
-    return turn
+        return ending.roll_back(turn, reason=judged.message, by=ending.HARM)
+    lost = _lost_pods(turn)
+    return ending.withdraw(turn, lost) if lost else turn
 
 
-def give_up_late(turn: Turn, *, tried: Turn) -> Turn:
-    """Roll back where the progress deadline is over and what was tried in this pass is no progress.
-
-    Whoever could not look for a while must not blame the candidate for what is there by now.
-    """
-    rollout = tried.active_rollout
-    if rollout is None or rollout.progress_at != turn.rollout.progress_at:
-        return tried
-    if not _is_late(turn):
-        return tried
-    found = rollout.waiting_for.message if rollout.waiting_for is not None else "no progress"
-    reason = f"no progress for {turn.stalled_seconds:.0f}s: {found}"
-    return ending.roll_back(turn, reason=reason, by="Deadline")
-
-
-def _candidate_unready(turn: Turn) -> str:
-    """A candidate with traffic lost its pods; waiting for evidence would only hurt users."""
-    if turn.rollout.split.candidate_percent == 0 or turn.spec.replicas == 0:
+def _own_crash(turn: Turn) -> str:
+    """Containers of a candidate with traffic fail by themselves, and those of stable do not."""
+    state, stable = turn.state_of(turn.rollout.revision.hash), turn.state_of(turn.stable)
+    if state is None or turn.rollout.split.candidate_percent == 0 or turn.spec.replicas == 0:
         return ""
-    state = turn.state_of(turn.rollout.revision.hash)
+    shared = stable is not None and bool(stable.crash)
+    return state.crash if state.ready < state.wanted and not shared else ""
+
+
+def _lost_pods(turn: Turn) -> str:
+    """A candidate with traffic has no ready pod left, and stable can take over.
+
+    While nobody has one, traffic stays where it is: whoever is back first serves.
+    """
+    rollout = turn.rollout
+    if rollout.split.candidate_percent == 0 or capacity.ready(turn, rollout.revision.hash) > 0:
+        return ""
+    if turn.spec.replicas == 0 and not waiting.is_parked(turn):
+        return ""
+    if capacity.ready(turn, turn.stable) == 0 and turn.spec.replicas > 0:
+        return ""
+    state = turn.state_of(rollout.revision.hash)
     if state is None:
         return "its Deployment is gone"
-    if state.failure and state.ready < state.wanted:
-        return state.failure
-    return "" if state.ready > 0 else "no pod of it is ready"
-
-
-def _is_late(turn: Turn) -> bool:
-    """Pods or route made no progress for the whole progress deadline."""
-    rollout = turn.rollout
-    holds = rollout.step is not None and rollout.step.confirmed_at is not None
-    if waiting.is_paused(rollout) or (holds and rollout.stage is not model.Phase.PROMOTING):
-        return False
-    return turn.stalled_seconds >= turn.spec.progress_deadline_seconds
+    return f"no pod of it is ready{f': {state.lost}' if state.lost else ''}"

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic import entry, route, splits
+from tidegate.traffic import entry, pods, route, splits
 from tidegate.traffic.interface import (
     Capabilities,
     CapacityRequest,
@@ -47,32 +47,74 @@ class GatewayAPI:
     ) -> int:
         """Pods for this share of the load, at least the minimum of `scaling`, at most `replicas`.
 
+        All of it may come to one pod less than all where there is no surge: the last pod of stable
+        goes only then.
         Source: api.md, 5.3 (`scaling.matchTraffic`, `.minReplicas`).
         """
         if weight_percent == 0:
             return 0
+        if weight_percent == 100 and replicas > 1:
+            return replicas - _lent(replicas, scaling=scaling)
         if not scaling.match_traffic:
             return replicas
         carrying = _pods_for(splits.exact(weight_percent), replicas=replicas)
         return min(max(carrying, scaling.min_replicas), replicas)
 
     def capacity(self, request: CapacityRequest) -> Wanted:
-        """Stable stays whole and the candidate follows its weight.
+        """One pass towards the pods of the target, within `maxSurge` and in parts where needed.
 
-        A surge below 100 percent shrinks stable, yet never below the share it has or is to have.
-        Where even that leaves the candidate too few pods for the weight it is to get, the surge
-        gives way: otherwise the weight could never rise.
+        Each side keeps the pods for the share that it may have now. Those two together may be more
+        than the surge allows: where a candidate has a least size, and where one pod is all there
+        may be. Source: api.md, 5.3; house.md, H6.
         """
         replicas, scaling = request.replicas, request.scaling
-        candidate = max(
-            self.candidate_needed(percent, replicas=replicas, scaling=scaling)
-            for percent in (request.target_percent, request.live_percent)
+        ceiling = replicas + pods.limits(replicas, scaling=scaling).surge_pods
+        lent = _lent(replicas, scaling=scaling)
+        needed = self._needed(request.target_percent, request=request)
+        carried = self._needed(request.live_percent, request=request)
+        least = self._needed(min(request.target_percent, 0.0001), request=request)
+        share = _pods_for(100 - splits.exact(request.least_percent), replicas=replicas)
+        stable_least = max(share - lent, min(share, 1))
+        if request.target_percent < request.live_percent:
+            candidate = _towards(
+                max(needed, ceiling - replicas),
+                now=request.candidate.wanted,
+                least=max(carried - lent, min(carried, 1)),
+                room=0,
+            )
+        else:
+            room = max(ceiling - request.stable.wanted - request.candidate.wanted, 0)
+            candidate = _towards(
+                needed, now=request.candidate.wanted, least=max(carried, least), room=room
+            )
+        stable = _towards(
+            max(min(replicas, ceiling - needed), stable_least),
+            now=request.stable.wanted,
+            least=stable_least,
+            room=max(ceiling - request.stable.wanted - candidate, 0),
         )
-        surge_pods = _pods_for(splits.exact(scaling.max_surge_percent), replicas=replicas)
-        least_percent = min(request.target_percent, request.live_percent)
-        needed = _pods_for(100 - splits.exact(least_percent), replicas=replicas)
-        stable = max(min(replicas + surge_pods - candidate, replicas), needed)
-        return Wanted(stable=stable, candidate=candidate)
+        return Wanted(stable=min(stable, replicas), candidate=min(candidate, replicas))
+
+    def _needed(self, percent: float, *, request: CapacityRequest) -> int:
+        return self.candidate_needed(percent, replicas=request.replicas, scaling=request.scaling)
+
+    def part_of(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling, candidate: int
+    ) -> float:
+        """The whole weight, or the share of the load that these pods are made for."""
+        needed = self.candidate_needed(weight_percent, replicas=replicas, scaling=scaling)
+        least = self.candidate_needed(0.0001, replicas=replicas, scaling=scaling)
+        if candidate >= needed or candidate < least:
+            return weight_percent
+        return min(weight_percent, _share_of(candidate, replicas=replicas))
+
+    def kept_share(
+        self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
+    ) -> float:
+        """What stable's ready pods are too few for."""
+        if candidate == 0 or stable >= max(replicas - missing_pods, 1):
+            return 0.0
+        return min(live_percent, round(100 - _share_of(stable, replicas=replicas), splits.DECIMALS))
 
     def weight_reached(
         self,
@@ -131,6 +173,25 @@ class GatewayAPI:
         )
 
 
+def _towards(goal: int, *, now: int, least: int, room: int) -> int:
+    """Pods to ask for on the way from `now` to `goal`: growth within `room`, never below `least`."""
+    return max(min(goal, now + room), least)
+
+
+def _share_of(pods_: int, *, replicas: int) -> float:
+    """The percent of the whole load that so many pods are made for, rounded down."""
+    unit = float(10**splits.DECIMALS)
+    return math.floor(100 * unit * min(pods_, replicas) / max(replicas, 1)) / unit
+
+
+def _lent(replicas: int, *, scaling: model.Scaling) -> int:
+    """Pods that may be missing on the way: without any surge nothing could move otherwise."""
+    allowed = pods.limits(replicas, scaling=scaling)
+    return allowed.unavailable_pods if allowed.surge_pods == 0 else 0
+
+
 def _pods_for(share_percent: Fraction, *, replicas: int) -> int:
-    """Pods that carry this share of the whole load."""
-    return math.ceil(replicas * share_percent / 100)
+    """Pods that carry this share of the whole load; a share that was rounded up needs no more."""
+    rounded = Fraction(1, 10**splits.DECIMALS)
+    least = 1 if share_percent > 0 and replicas > 0 else 0
+    return max(math.ceil(replicas * (share_percent - rounded) / 100), least)

@@ -37,8 +37,9 @@ class CapacityRequest:
     """Everything that decides how many pods there should be now.
 
     `replicas` are the pods of a revision that serves alone. `target_percent` is the candidate's
-    weight that is prepared or held: 0 when rolled back, 100 when promoting. `live_percent` is the
-    candidate's share in the data plane now. `others` are all older revisions together.
+    weight that is prepared or held: 0 when it is to leave, 100 when promoting. `live_percent` is the
+    most that the candidate may have in the data plane now, `least_percent` the least; they differ
+    while a weight is written that is not in force yet. `others` are all older revisions together.
     """
 
     replicas: int
@@ -47,6 +48,7 @@ class CapacityRequest:
     live_percent: float
     stable: PodCount
     candidate: PodCount = NO_PODS
+    least_percent: float = 0.0
     others: PodCount = NO_PODS
 
 
@@ -96,7 +98,7 @@ class Target:
     is the revision that was rolled back, or empty; so is `fence`, the rollout whose traffic is taken
     away by this write. `ports` says where each revision with pods answers requests. `ready_pods` (by
     revision) and `entry_revision` are what was seen: a provider that splits by pods must not select a
-    revision alone before it can carry the traffic.
+    revision alone before it can carry the traffic, of whose pods `missing_pods` may be unready.
     """
 
     meta: model.ObjectMeta
@@ -109,6 +111,7 @@ class Target:
     ready_pods: Mapping[str, int]
     entry_revision: str
     fence: str = ""
+    missing_pods: int = 0
 
 
 class TrafficProvider(Protocol):
@@ -133,6 +136,21 @@ class TrafficProvider(Protocol):
 
     def capacity(self, request: CapacityRequest) -> Wanted:
         """Pods to ask for now; asked again and again, it leads to the target and stops there."""
+        ...
+
+    def part_of(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling, candidate: int
+    ) -> float:
+        """As much of this weight as so many pods of the candidate can be given."""
+        ...
+
+    def kept_share(
+        self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
+    ) -> float:
+        """The share that a candidate keeps which is to leave, for stable cannot carry more yet.
+
+        `stable` and `candidate` are ready pods; of the former `missing_pods` may lack in the end.
+        """
         ...
 
     def weight_reached(

@@ -4,6 +4,8 @@ The entry Service selects stable alone, the candidate alone, or every pod of the
 Source: ecosystem.md, 1.3; features.md, 3.2; api.md, 2.6.
 """
 
+# ruff: noqa: ARG002  (pods need fewer facts than the common interface offers)
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -49,6 +51,25 @@ class ReplicaRatio:
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass of R5 to R9."""
         return pods.next_pods(request)
+
+    def part_of(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling, candidate: int
+    ) -> float:
+        """The whole weight: pods lead to it one by one anyway."""
+        return weight_percent
+
+    def kept_share(
+        self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
+    ) -> float:
+        """All of it until stable can be selected alone: meanwhile every ready pod has its share.
+
+        A candidate that is selected alone shares with stable first.
+        """
+        if candidate == 0 or stable >= max(replicas - missing_pods, 1):
+            return 0.0
+        if stable == 0 or live_percent < 100:
+            return live_percent
+        return pods.PodSplit(stable=stable, candidate=candidate).candidate_percent
 
     def weight_reached(
         self,
@@ -134,6 +155,7 @@ def _selected_revision(target: Target) -> str:
     if target.split.candidate_percent < 100:
         return ""
     allowed = pods.limits(target.spec.replicas, scaling=target.spec.scaling)
-    needed = max(target.spec.replicas - allowed.unavailable_pods, min(target.spec.replicas, 1))
+    missing = max(allowed.unavailable_pods, target.missing_pods)
+    needed = max(target.spec.replicas - missing, min(target.spec.replicas, 1))
     full = ready.get(target.candidate, 0) >= needed
     return target.candidate if full or target.entry_revision == target.candidate else ""

@@ -35,6 +35,7 @@ def test_going_back_to_the_served_revision_ends_at_once() -> None:
     world.deploy(V1)
     world.tick()
     assert world.traffic.weights == {V1.hash: 100.0}
+    world.tick()
     assert world.status.phase is P.HEALTHY
     assert world.status.rejected == ()
     world.settle()

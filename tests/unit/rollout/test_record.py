@@ -74,6 +74,7 @@ def test_a_replaced_rollout_is_recorded_whole_although_the_next_has_begun() -> N
     world.run_until(Phase.PROGRESSING)
     world.deploy(V3)
     world.tick()
+    world.tick()  # its traffic is seen to be gone
     made = world.records[f"iris-{V2.hash}-1"]
     assert (made.last.result, made.last.by) == (model.RolloutResult.SUPERSEDED, "Spec")
     assert made.rollout is not None
@@ -106,6 +107,7 @@ def test_where_the_next_rollout_has_begun_only_the_result_is_left_to_record() ->
     world.run_until(Phase.PROGRESSING)
     world.keeps_records = False
     world.deploy(V3)
+    world.tick()
     world.tick()
     world.keeps_records = True
     world.tick()

@@ -59,13 +59,16 @@ def test_what_is_lost_with_all_that_made_it_is_reported_not_invented() -> None:
     assert "nothing says how it was made" in world.condition("Available").message
 
 
-def test_candidate_whose_deployment_is_deleted_leaves_at_once() -> None:
+def test_candidate_whose_deployment_is_deleted_leaves_at_once_and_comes_back() -> None:
     world = at_first_weight(serving())
     del world.revisions[V2.hash]
     world.tick()
     assert world.traffic.weights == {V1.hash: 100.0}
-    world.run_until(P.ROLLED_BACK)
-    assert "its Deployment is gone" in world.status.message
+    assert "its Deployment is gone" in world.events[-1].message
+    assert "is withdrawn" in world.status.message
+    world.run_until(P.HEALTHY)
+    assert world.traffic.weights == {V2.hash: 100.0}
+    assert world.status.rejected == ()
 
 
 def test_candidate_that_cannot_be_scheduled_waits_for_capacity_by_name() -> None:
@@ -102,6 +105,9 @@ def test_retired_pods_stay_while_the_data_plane_still_names_them() -> None:
     world.tick()
     assert world.revisions[V3.hash].wanted == 2
     world.settle()
+    assert world.pods() == {V1.hash: 4, V3.hash: 2}, "nobody confirms that its traffic is gone"
+    world.traffic = replace(world.traffic, accepted=True)
+    world.settle()
     assert world.pods() == {V1.hash: 4}
 
 
@@ -110,6 +116,7 @@ def test_third_revision_is_drained_before_pods_make_a_split() -> None:
     world.deploy(V2)
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
     world.deploy(V3)
+    world.tick()
     world.tick()
     world.tick()
     assert world.status.rollout is not None
@@ -154,9 +161,12 @@ def test_route_that_is_not_accepted_in_time_is_named() -> None:
     assert waits is not None
     assert waits.reason is model.Waiting.ROUTE_NOT_READY
     assert "RouteNotProgrammed" in world.reasons()
-    world.run_until(P.FAILED)
+    world.run_until(P.PAUSED)
+    assert world.condition("Paused").reason == "RouteNotReady"
+    world.accept = True
     world.traffic = replace(world.traffic, accepted=True)
-    world.run_until(P.ROLLED_BACK)
+    world.run_until(P.HEALTHY)
+    assert world.status.rejected == ()
 
 
 def test_clock_that_goes_back_stretches_neither_hold_nor_drain() -> None:

@@ -79,12 +79,39 @@ def test_the_candidate_needs_pods_for_its_share(
 def capacity(
     target_percent: float, live_percent: float, *, surge_percent: float = 100, replicas: int = 10
 ) -> tuple[int, int]:
+    """Where the passes come to rest that begin with all pods at stable and those of the share."""
+    stable, candidate = replicas, needed_for(live_percent, replicas=replicas)
+    for _ in range(10 * replicas + 1):
+        stable, candidate = one_pass(
+            target_percent,
+            live_percent,
+            scaling=model.Scaling(max_surge_percent=surge_percent),
+            replicas=replicas,
+            pods=(stable, candidate),
+        )
+    return stable, candidate
+
+
+def needed_for(percent: float, *, replicas: int) -> int:
+    return PLANE.candidate_needed(percent, replicas=replicas, scaling=model.Scaling())
+
+
+def one_pass(
+    target_percent: float,
+    live_percent: float,
+    *,
+    scaling: model.Scaling,
+    replicas: int,
+    pods: tuple[int, int],
+) -> tuple[int, int]:
     request = CapacityRequest(
         replicas=replicas,
-        scaling=model.Scaling(max_surge_percent=surge_percent),
+        scaling=scaling,
         target_percent=target_percent,
         live_percent=live_percent,
-        stable=PodCount(wanted=replicas, available=replicas),
+        least_percent=live_percent,
+        stable=PodCount(wanted=pods[0], available=pods[0]),
+        candidate=PodCount(wanted=pods[1], available=pods[1]),
     )
     wanted = PLANE.capacity(request)
     return wanted.stable, wanted.candidate
@@ -111,9 +138,9 @@ def test_stable_stays_whole_and_the_candidate_follows_its_weight(
     ("target_percent", "live_percent", "pods"),
     [
         (20, 0, (10, 2)),  # within the surge
-        (50, 20, (8, 5)),  # stable still carries 80 percent, so the surge gives way
+        (50, 20, (8, 5)),  # stable still carries 80 percent
         (50, 50, (8, 5)),
-        (100, 50, (5, 10)),
+        (100, 50, (5, 8)),  # as many as the surge has room for: the rest comes in parts
         (100, 100, (3, 10)),
         (0, 50, (10, 5)),  # rollback: stable is whole again at once
         (0, 0, (10, 0)),
@@ -130,18 +157,23 @@ def test_a_small_surge_shrinks_stable_as_far_as_its_share_allows(
     target_percent=st.integers(0, 100),
     live_percent=st.integers(0, 100),
     surge_percent=st.sampled_from([0, 10, 25, 50, 100]),
+    stable=st.integers(0, 50),
 )
-def test_both_sides_always_have_the_pods_for_the_share_they_carry(
-    replicas: int, target_percent: float, live_percent: float, surge_percent: float
+def test_no_pass_takes_the_pods_of_a_share_or_adds_more_than_the_surge(
+    replicas: int, target_percent: float, live_percent: float, surge_percent: float, stable: int
 ) -> None:
-    stable, candidate = capacity(
-        target_percent, live_percent, surge_percent=surge_percent, replicas=replicas
-    )
-    assert stable * 100 >= replicas * (100 - live_percent)
-    assert candidate * 100 >= replicas * live_percent
-    assert max(stable, candidate) <= replicas
-    needed = PLANE.candidate_needed(target_percent, replicas=replicas, scaling=model.Scaling())
-    assert candidate >= needed
+    scaling = model.Scaling(max_surge_percent=surge_percent)
+    carries = needed_for(live_percent, replicas=replicas)
+    serves = -(-replicas * (100 - int(live_percent)) // 100)
+    before = (max(min(stable, replicas), serves), carries)
+    after = one_pass(target_percent, live_percent, scaling=scaling, replicas=replicas, pods=before)
+    lent = 0 if surge_percent else 1
+    assert after[0] >= max(serves - lent, min(serves, 1))
+    assert after[1] >= max(carries - lent, min(carries, 1))
+    assert max(after) <= replicas
+    ceiling = replicas + -(-replicas * int(surge_percent) // 100)
+    one_each = 1 if target_percent else 0  # a candidate without any pod could never begin
+    assert sum(after) <= max(ceiling, sum(before) + one_each)
 
 
 def test_no_pods_are_asked_of_older_revisions() -> None:
@@ -150,6 +182,7 @@ def test_no_pods_are_asked_of_older_revisions() -> None:
         scaling=model.Scaling(),
         target_percent=0,
         live_percent=0,
+        least_percent=0,
         stable=PodCount(wanted=1, available=1),
         others=PodCount(wanted=2, available=2),
     )

@@ -1,0 +1,172 @@
+"""How many pods each side must have, and who can take traffic: capacity before traffic, both ways.
+
+Source: house.md, H6; api.md, 5.3.
+"""
+
+from __future__ import annotations
+
+from tidegate import model
+from tidegate.rollout import plan
+from tidegate.rollout.turn import Turn
+from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
+from tidegate.traffic.pods import limits
+from tidegate.traffic.provider import provider_for
+
+ALMOST_ALL_PERCENT = 99.0
+# Where nodes come and go all the time some pod is always being replaced: after this part of the
+# progress deadline this part of the pods may be missing.
+PATIENT_PART = 4
+
+
+def ready(turn: Turn, revision: str) -> int:
+    """Ready pods of a revision, 0 for one without a Deployment."""
+    state = turn.state_of(revision)
+    return state.ready if state is not None else 0
+
+
+def stable_can_take(turn: Turn) -> bool:
+    """No traffic is moved to a side without ready pods while the other has some."""
+    if ready(turn, turn.stable) > 0:
+        return True
+    weights = turn.seen.traffic.weights
+    return not any(ready(turn, one) for one, share in weights.items() if share > 0)
+
+
+def stable_is_short(turn: Turn) -> bool:
+    """Stable lacks pods for the load: more of them are unready than may be."""
+    replicas = turn.spec.replicas
+    return ready(turn, turn.stable) < replicas - replicas // PATIENT_PART
+
+
+def missing_pods(turn: Turn, wanted: int) -> int:
+    """Of so many wanted pods those that may be unready: a part, once that was waited for."""
+    return wanted // PATIENT_PART if _was_patient(turn) else 0
+
+
+def _was_patient(turn: Turn) -> bool:
+    return turn.stalled_seconds >= turn.spec.progress_deadline_seconds / PATIENT_PART
+
+
+def part_of(turn: Turn, weight: float) -> float:
+    """As much of the weight as the pods can carry that the candidate may have within the surge."""
+    state = turn.state_of(turn.rollout.revision.hash)
+    seen = state.wanted if state is not None else 0
+    return provider_for(turn.spec.traffic.provider).part_of(
+        weight,
+        replicas=turn.spec.replicas,
+        scaling=turn.spec.scaling,
+        candidate=max(seen, wanted(turn).candidate),
+    )
+
+
+def kept_share(turn: Turn) -> float:
+    """The share that a leaving candidate keeps until stable can carry more.
+
+    What is late leaves all the same: a person or the spec asked for it.
+    """
+    rollout = turn.rollout
+    if turn.stalled_seconds >= turn.spec.progress_deadline_seconds:
+        return 0.0
+    allowed = limits(turn.spec.replicas, scaling=turn.spec.scaling).unavailable_pods
+    return provider_for(turn.spec.traffic.provider).kept_share(
+        live_percent(turn, rollout),
+        replicas=turn.spec.replicas,
+        missing_pods=max(allowed, missing_pods(turn, turn.spec.replicas)),
+        stable=ready(turn, turn.stable),
+        candidate=ready(turn, rollout.revision.hash),
+    )
+
+
+def wanted(turn: Turn) -> Wanted:
+    """Pods of stable and candidate while both may have traffic."""
+    rollout, spec = turn.rollout, turn.spec
+    request = _request(turn, rollout)
+    found = provider_for(spec.traffic.provider).capacity(request)
+    stable = max(found.stable, _least_of_stable(turn, rollout))
+    candidate = found.candidate
+    if rollout.withdrawn and turn.by_pods:
+        # Stable serves alone and may have been shrunk: the room that is left is its own.
+        surplus = turn.spec.replicas - request.stable.wanted
+        stable = max(stable, request.stable.wanted + min(surplus, _room(turn, request)))
+    leaves = rollout.stage is model.Phase.ROLLING_BACK
+    if leaves and request.live_percent > 0:
+        candidate = max(candidate, min(request.candidate.wanted, 1))
+    if turn.by_pods or turn.seen.traffic.accepted:
+        return Wanted(stable=stable, candidate=candidate)
+    # The weight that was written may not be in force yet: nobody loses pods because of it.
+    return Wanted(
+        stable=min(max(stable, request.stable.wanted), max(spec.replicas, stable)),
+        candidate=max(candidate, min(request.candidate.wanted, spec.replicas)),
+    )
+
+
+def _room(turn: Turn, request: CapacityRequest) -> int:
+    replicas = turn.spec.replicas
+    surge = limits(replicas, scaling=turn.spec.scaling).surge_pods
+    asked = request.stable.wanted + request.candidate.wanted + request.others.wanted
+    return max(replicas + surge - asked, 0)
+
+
+def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
+    share = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    return CapacityRequest(
+        replicas=turn.spec.replicas,
+        scaling=turn.spec.scaling,
+        target_percent=_target_percent(turn, rollout),
+        live_percent=live_percent(turn, rollout),
+        least_percent=min(rollout.split.candidate_percent, share),
+        stable=_count(turn, turn.stable),
+        candidate=_count(turn, rollout.revision.hash),
+        others=_count_others(turn, turn.stable, rollout.revision.hash),
+    )
+
+
+def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
+    """Pods that stable keeps until the promotion is written: it may have to take traffic back.
+
+    Where a single pod is all there may be, stable must go before the candidate can come.
+    """
+    stable = turn.state_of(turn.stable)
+    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
+    if stable is None:  # lost: its pods come back, unless the candidate serves alone by now
+        return 0 if alone else min(turn.spec.replicas, 1)
+    if turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0:
+        return 0
+    return stable.wanted if alone else min(stable.wanted, 1)
+
+
+def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
+    """The weight to have pods for. Where pods are the weight, intent must come first.
+
+    The stage Promoting is itself the intent of 100 %: pods move all the way before the entry
+    Service leaves the old revision.
+    """
+    live = rollout.split.candidate_percent
+    walks = rollout.stage not in {model.Phase.PROMOTING, model.Phase.ROLLING_BACK}
+    if turn.by_pods and live > 0 and walks:
+        return live
+    return plan.current_weight(rollout)
+
+
+def live_percent(turn: Turn, rollout: model.Rollout) -> float:
+    """The largest share the candidate may have at the moment: intended or seen.
+
+    Where pods are the weight it has everything only once the entry Service selects it alone:
+    until then the pods of stable serve and count as capacity.
+    """
+    seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
+    live = max(rollout.split.candidate_percent, seen)
+    alone = turn.seen.traffic.entry_revision == rollout.revision.hash
+    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live
+
+
+def _count(turn: Turn, revision: str) -> PodCount:
+    state = turn.state_of(revision)
+    if state is None:
+        return PodCount(wanted=0, available=0)
+    return PodCount(wanted=state.wanted, available=state.ready)
+
+
+def _count_others(turn: Turn, *mine: str) -> PodCount:
+    others = [s for s in turn.seen.revisions.values() if s.revision.hash not in mine]
+    return PodCount(wanted=sum(s.wanted for s in others), available=sum(s.ready for s in others))

@@ -1,0 +1,34 @@
+"""What the progress deadline does: it rejects a candidate whose pods fail by themselves.
+
+Whatever else is late is owed by the cluster: the rollout pauses, says what it waits for, and goes
+on by itself when that comes. Source: house.md, H6.
+"""
+
+from __future__ import annotations
+
+from tidegate import model
+from tidegate.rollout import ending, links, waiting
+from tidegate.rollout.turn import Turn
+
+PAUSE_LOOK_SECONDS = 15.0
+
+
+def give_up(turn: Turn, *, tried: Turn, weight: float) -> Turn:
+    """The deadline is over, and what was `tried` in this pass is no progress towards `weight`."""
+    if fault := links.own_fault(turn, weight):
+        reason = f"no progress for {turn.stalled_seconds:.0f}s: {fault}"
+        return ending.roll_back(turn, reason=reason, by="Deadline")
+    if tried.rollout.waiting_for is None:
+        tried = waiting.wait_for(tried, model.Waiting.ROUTE_NOT_READY, _unsaid(turn))
+    waits = tried.rollout.waiting_for
+    if waits is not None and turn.seen.status.phase is not model.Phase.PAUSED:
+        tried = tried.say("Paused", f"{waits.reason} for longer than progressDeadline")
+    return tried.look_again(PAUSE_LOOK_SECONDS)
+
+
+def _unsaid(turn: Turn) -> str:
+    """What keeps the data plane from its weight, where no link says so."""
+    if turn.seen.blocked is not None:
+        return f"{turn.seen.blocked.reason}: {turn.seen.blocked.message}"
+    given = turn.seen.traffic.weights.get(turn.rollout.revision.hash, 0.0)
+    return f"the data plane gives the candidate {given:g} %, and writes do not reach it"

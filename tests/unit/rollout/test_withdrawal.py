@@ -1,0 +1,223 @@
+"""Withdraw is not reject: what the cluster does to pods and writes costs traffic, never the good name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from rollout_world import HOLD, V1, V2, V3, World, serving
+
+from tidegate import model
+
+P = model.Phase
+RATIO, GATEWAY = model.Provider.REPLICA_RATIO, model.Provider.GATEWAY_API
+BOTH = pytest.mark.parametrize("provider", [GATEWAY, RATIO])
+
+
+def at_weight(provider: model.Provider, percent: float = 50.0, **options: object) -> World:
+    """A candidate at this confirmed weight, with nothing proven yet."""
+    world = serving(provider=provider, weights=(percent,), **options)
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < percent)
+    world.tick()
+    return world
+
+
+def set_ready(world: World, revision: model.Revision, ready: int, **more: object) -> None:
+    state = world.revisions[revision.hash]
+    world.revisions[revision.hash] = replace(state, ready=ready, available=ready, **more)  # type: ignore[arg-type]
+
+
+def rollout(world: World) -> model.Rollout:
+    assert world.status.rollout is not None
+    return world.status.rollout
+
+
+@BOTH
+def test_lost_pods_withdraw_the_candidate_and_the_stage_is_taken_again(
+    provider: model.Provider,
+) -> None:
+    world = at_weight(provider)
+    set_ready(world, V2, 0, lost="Evicted: pod iris-1")
+    world.tick()
+    assert world.traffic.weights == {V1.hash: 100.0}
+    assert "Evicted" in world.status.message or "Evicted" in world.events[-1].message
+    assert world.status.rejected == ()
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.tick()
+    step = rollout(world).step
+    assert step is not None
+    assert step.confirmed_at == world.now
+    assert rollout(world).waiting_for is None
+
+
+@BOTH
+@pytest.mark.parametrize("trouble", ["lost", "unschedulable", "replaced"])
+def test_pods_that_the_cluster_keeps_away_pause_a_withdrawn_candidate(
+    provider: model.Provider, trouble: str
+) -> None:
+    world = at_weight(provider, progress_deadline_seconds=60.0)
+    reason: dict[str, object] = {trouble: "taken"}
+    if trouble == "replaced":
+        reason = {"unready_since": world.now + timedelta(seconds=1)}
+    for _ in range(40):
+        set_ready(world, V2, 0, **reason)
+        world.tick(5.0)
+        set_ready(world, V2, 0, **reason)
+    assert world.status.phase is P.PAUSED
+    assert world.condition("Paused").status == "True"
+    assert world.status.rejected == ()
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+
+
+def test_pods_that_stay_unready_by_themselves_are_rejected_after_a_withdrawal() -> None:
+    world = at_weight(GATEWAY, progress_deadline_seconds=60.0)
+    made = world.now - timedelta(seconds=60)
+    for _ in range(40):
+        set_ready(world, V2, 0, unready_since=made)
+        world.tick(5.0)
+        if V2.hash in world.revisions:
+            set_ready(world, V2, 0, unready_since=made)
+    assert world.status.phase is P.ROLLED_BACK
+    assert world.status.rejected[0].by == "Deadline"
+
+
+@BOTH
+def test_a_trouble_of_both_versions_rejects_nobody(provider: model.Provider) -> None:
+    world = at_weight(provider, progress_deadline_seconds=60.0)
+    before = world.traffic.weights
+    for _ in range(40):
+        for one in (V1, V2):
+            set_ready(world, one, 0, crash="CrashLoopBackOff", failure="CrashLoopBackOff")
+        world.now += timedelta(seconds=5.0)
+        world.step()
+    assert world.status.rejected == ()
+    assert world.traffic.weights == before, "nobody can take over"
+
+
+@BOTH
+def test_traffic_stays_with_the_side_that_has_pods(provider: model.Provider) -> None:
+    """Abort, a newer revision and the old one again: none moves traffic to an empty stable side."""
+    for act in ("abort", "newer", "back"):
+        world = at_weight(provider)
+        before = world.traffic.weights
+        set_ready(world, V1, 0)
+        if act == "abort":
+            world.ask("abort", V2)
+        else:
+            world.deploy(V3 if act == "newer" else V1)
+        world.now += timedelta(seconds=1)
+        world.weights_seen.clear()
+        world.step()
+        assert world.traffic.weights == before, act
+        world.run_while(lambda world=world: world.traffic.weights.get(V2.hash, 0.0) > 0)
+
+
+def test_deletion_moves_no_traffic_to_an_empty_stable_side_and_does_not_hang() -> None:
+    world = at_weight(GATEWAY)
+    set_ready(world, V1, 0)
+    world.deleting = True
+    before = world.traffic.weights
+    world.now += timedelta(seconds=1)
+    world.step()
+    assert world.traffic.weights == before
+    assert world.finalizers == ()
+
+
+@BOTH
+def test_the_capacity_that_is_missing_pauses_and_never_rejects(provider: model.Provider) -> None:
+    world = serving(provider=provider, progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    for _ in range(30):
+        world.tick(5.0)
+        set_ready(world, V2, 0, unschedulable="Unschedulable: no GPU")
+    assert world.status.phase is P.PAUSED
+    assert world.condition("Paused").reason == "Capacity"
+    set_ready(world, V2, 0, unschedulable="")
+    world.run_until(P.HEALTHY)
+
+
+def test_the_deadline_of_pods_begins_when_the_cluster_has_given_what_it_owed() -> None:
+    world = serving(progress_deadline_seconds=60.0)
+    world.broken = frozenset({V2.hash})
+    world.deploy(V2)
+    for _ in range(11):
+        world.tick(5.0)
+        set_ready(world, V2, 0, failure="", crash="", unschedulable="Unschedulable: no GPU")
+    for _ in range(5):  # scheduled at last; now it starts
+        set_ready(world, V2, 0, failure="", crash="", unschedulable="")
+        world.now += timedelta(seconds=5.0)
+        world.step()
+    assert world.status.rejected == ()
+
+
+def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> None:
+    world = serving(progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    refused = model.Violation(path="", message="conflict: spec.rules", reason="FieldConflict")
+    stays = world.traffic
+    for _ in range(40):
+        world.tick(5.0)
+        world.traffic = stays  # nothing that is written arrives
+        if rollout(world).split.candidate_percent > 0:
+            world.blocked = refused
+    assert world.status.phase is P.PAUSED
+    assert world.status.rejected == ()
+    message = rollout(world).waiting_for
+    assert message is not None
+    assert message.message == "FieldConflict: conflict: spec.rules"
+    assert world.condition("TrafficProgrammed").reason == "WeightNotWritten"
+    world.blocked = None
+    world.run_until(P.HEALTHY)
+
+
+@BOTH
+def test_a_full_promotion_tolerates_a_pod_that_is_always_being_replaced(
+    provider: model.Provider,
+) -> None:
+    world = at_weight(provider, replicas=6)
+    world.analysis = model.AnalysisState(judged=True, verdict=model.Verdict.ADVANCE)
+    for _ in range(200):
+        world.now += timedelta(seconds=5.0)
+        world.step()
+        state = world.revisions[V2.hash]
+        if state.wanted == 6:
+            set_ready(world, V2, 5, lost="Evicted: pod iris-1")
+        if world.status.phase is P.HEALTHY:
+            break
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+
+
+# --- 0 is a size ---------------------------------------------------------------------------------
+
+
+@BOTH
+def test_without_pods_a_new_revision_is_promoted_without_steps(provider: model.Provider) -> None:
+    world = serving(provider=provider, replicas=0)
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_until(P.HEALTHY, limit=20)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "no pods are asked for"
+
+
+@BOTH
+def test_a_parked_canary_is_woken_up_without_a_verdict(provider: model.Provider) -> None:
+    world = at_weight(provider)
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=0)
+    for _ in range(200):
+        world.tick(5.0)
+    assert world.status.rejected == ()
+    assert rollout(world).active, "half proven is not proven"
+    world.spec = replace(world.spec, replicas=4)
+    world.now += timedelta(seconds=1)
+    world.step()
+    assert world.status.rejected == ()
+    assert world.traffic.weights.get(V2.hash, 0.0) == 0
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
