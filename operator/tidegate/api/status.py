@@ -44,6 +44,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
             doc.Retiring(revision=it.revision, scale_down_at=it.scale_down_at)
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
         ],
+        traffic=_traffic_sync(status.traffic),
         controller=doc.Controller(epoch=status.epoch),
         evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
@@ -270,6 +271,14 @@ def _condition(it: model.Condition) -> doc.Condition:
     )
 
 
+def _traffic_sync(it: model.TrafficSync) -> doc.TrafficSync:
+    found = it.difference
+    difference = found and doc.TrafficDifference(
+        state=found.state, fields=found.fields, since=found.since, written_at=found.written_at
+    )
+    return doc.TrafficSync(observed_generation=it.generation, difference=difference)
+
+
 # --- reading -------------------------------------------------------------------------------------
 
 
@@ -297,10 +306,19 @@ def _status(it: doc.Status) -> model.Status:
             model.Retiring(revision=entry.revision, scale_down_at=entry.scale_down_at)
             for entry in it.retiring
         ),
+        traffic=_model_traffic_sync(it.traffic),
         epoch=it.controller.epoch,
         evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),
     )
+
+
+def _model_traffic_sync(it: doc.TrafficSync) -> model.TrafficSync:
+    found = it.difference
+    difference = found and model.TrafficDifference(
+        state=found.state, fields=found.fields, since=found.since, written_at=found.written_at
+    )
+    return model.TrafficSync(generation=it.observed_generation, difference=difference)
 
 
 def _model_revision(it: doc.Revision) -> model.Revision:

@@ -77,12 +77,17 @@ def _state_unjudged(turn: Turn) -> Turn:
     return turn.warn("NotJudged", "; ".join(missing))
 
 
+def split_of(turn: Turn) -> actions.SetTraffic:
+    """The split that is intended."""
+    rollout = turn.rollout
+    return actions.SetTraffic(
+        stable=turn.stable, candidate=rollout.revision.hash, split=rollout.split
+    )
+
+
 def write_split(turn: Turn) -> Turn:
     """Have the data plane follow the intent."""
-    rollout = turn.rollout
-    return turn.act(
-        actions.SetTraffic(stable=turn.stable, candidate=rollout.revision.hash, split=rollout.split)
-    )
+    return turn.act(split_of(turn))
 
 
 def _remove_old_marker(turn: Turn) -> Turn:

@@ -57,6 +57,8 @@ def document(target: Target) -> WantedDocument:
                         {"path": {"type": "PathPrefix", "value": prefix}}
                         for prefix in gateway.path_prefixes
                     ],
+                    **_filters(gateway),
+                    **_timeouts(gateway),
                     "backendRefs": _backend_refs(target),
                 }
             ],
@@ -78,6 +80,33 @@ def _parent_ref(parent: model.ParentRef) -> model.Document:
     }
     chosen = {key: value for key, value in given.items() if value}
     return {"group": _GROUP, "kind": "Gateway", "name": parent.name, **chosen}
+
+
+def _timeouts(gateway: model.GatewayRoute) -> dict[str, model.Json]:
+    given = {
+        "request": gateway.request_timeout,
+        "backendRequest": gateway.backend_request_timeout,
+    }
+    chosen: model.Document = {key: value for key, value in given.items() if value}
+    return {"timeouts": chosen} if chosen else {}
+
+
+def _filters(gateway: model.GatewayRoute) -> dict[str, model.Json]:
+    return {"filters": [_filter(it) for it in gateway.filters]} if gateway.filters else {}
+
+
+def _filter(given: model.HeaderFilter) -> model.Document:
+    changes: dict[str, model.Json] = {
+        "set": _headers(given.set),
+        "add": _headers(given.add),
+        "remove": list(given.remove),
+    }
+    member = given.side[0].lower() + given.side[1:]
+    return {"type": given.side, member: {key: value for key, value in changes.items() if value}}
+
+
+def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
+    return [{"name": name, "value": value} for name, value in given]
 
 
 def _backend_refs(target: Target) -> list[model.Document]:
