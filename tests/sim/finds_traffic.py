@@ -10,7 +10,7 @@ from tests.sim import facts
 from tests.sim.fields import Object
 from tests.sim.people import NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
-from tests.sim.scenarios import OVER, serve_first, walk_to
+from tests.sim.scenarios import BAD, OVER, serve_first, walk_to
 
 from tidegate import ports
 
@@ -237,8 +237,76 @@ async def annotated_by_others(run: Run) -> None:
         assert there["metadata"]["annotations"]["example.com/owner"] == "ml"
 
 
+async def timeout_by_hand_in_a_step(run: Run) -> None:
+    """The same while a candidate has its weight: that stays, and goes on when the owner is gone."""
+    run.people.create(manifest("v1", steps=((20, 30), (50, 5))))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    rules = [{**rule, "timeouts": {"request": "120s"}} for rule in _route(run)["rules"]]
+    set_rules = [{"op": "replace", "path": "/spec/rules", "value": rules}]
+    run.people.patch(ports.HTTP_ROUTE, NAME, set_rules)
+    blocked = await run.until(lambda: _stalled(run) == "FieldConflict", limit=5.0)
+    assert blocked, facts.status(run.body).get("message")
+    assert facts.condition(run.body, "TrafficProgrammed")["reason"] == "TrafficDrift"
+    await asyncio.sleep(10.0)
+    assert _route(run)["rules"] == rules
+    run.people.delete(ports.HTTP_ROUTE, NAME)
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+def _stalled(run: Run) -> str:
+    return str(facts.condition(run.body, "Stalled").get("reason", ""))
+
+
+# --- what Gateways report ------------------------------------------------------------------------
+
+
+def _left_behind(run: Run, *, generation: int) -> Object:
+    """An entry for our parent by a controller that owned the Gateway once."""
+    condition = {"status": "False", "reason": "Gone", "observedGeneration": generation}
+    return {
+        "parentRef": _route(run)["parentRefs"][0],
+        "controllerName": "example.com/before",
+        "conditions": [{"type": kind, **condition} for kind in ("Accepted", "ResolvedRefs")],
+    }
+
+
+async def left_behind_by_a_controller(run: Run) -> None:
+    """A rollout and a rollback in spite of it."""
+    await serve_first(run)
+    run.world.leftover_answers = [_left_behind(run, generation=1)]
+    run.world.report_routes()
+    await asyncio.sleep(2.0)
+    assert facts.condition(run.body, "TrafficProgrammed")["status"] == "True"
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() == "Healthy", limit=120.0), run.phase()
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=120.0), run.phase()
+
+
+async def one_gateway_at_a_time(run: Run) -> None:
+    """Of two Gateways only one stands in the status: the step begins when both do, and not before."""
+    await serve_first(run)
+    _edit_gateway(run, parentRefs=[{"name": "inference", "namespace": "gateways"}, EDITED])
+    await _follows(run, lambda: len(_route(run)["parentRefs"]) == 2)
+    run.world.silent_gateways = {"other"}
+    run.people.deploy("v2")
+    assert await run.until(lambda: facts.intent(run.body) > 0)
+    for silent in ("other", "inference", "other"):
+        run.world.silent_gateways = {silent}
+        run.world.report_routes()
+        await asyncio.sleep(10.0)
+        assert not facts.rollout(run.body)["step"].get("confirmedAt")
+        told = facts.condition(run.body, "TrafficProgrammed")
+        assert f"no answer from Gateway {silent}" in told["message"], told
+    run.world.silent_gateways = set()
+    run.world.report_routes()
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 PLAYS = {
-    play.__name__: Scenario(name=play.__name__, script=play)
+    play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
     for play in (
         edited_at_rest,
         edited_at_rest_by_pods,
@@ -249,6 +317,9 @@ PLAYS = {
         left_when_fought,
         fought_at_once,
         timeout_by_hand,
+        timeout_by_hand_in_a_step,
         annotated_by_others,
+        left_behind_by_a_controller,
+        one_gateway_at_a_time,
     )
 }
