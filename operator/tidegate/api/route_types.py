@@ -109,9 +109,9 @@ class Header(Part):
 
     extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
     name: HeaderName = Field(description="Name of the header; upper or lower case is the same.")
-    value: Annotated[str, Field(min_length=1, max_length=4096)] = Field(
-        description="Value of the header."
-    )
+    value: Annotated[
+        str, Field(min_length=1, max_length=4096, pattern=r"^[!-~]+([\t ][!-~]+)*$")
+    ] = Field(description="Value of the header: printable ASCII, single blanks between words.")
 
 
 Headers = Annotated[list[Header], Field(max_length=16)]
