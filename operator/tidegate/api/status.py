@@ -272,11 +272,16 @@ def _condition(it: model.Condition) -> doc.Condition:
 
 
 def _traffic_sync(it: model.TrafficSync) -> doc.TrafficSync:
-    found = it.difference
-    difference = found and doc.TrafficDifference(
-        state=found.state, fields=found.fields, since=found.since, written_at=found.written_at
+    return doc.TrafficSync(
+        observed_generation=it.generation,
+        difference=_difference(it.difference) if it.difference else None,
     )
-    return doc.TrafficSync(observed_generation=it.generation, difference=difference)
+
+
+def _difference(it: model.TrafficDifference) -> doc.TrafficDifference:
+    return doc.TrafficDifference(
+        state=it.state, fields=it.fields, since=it.since, written_at=it.written_at
+    )
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -314,11 +319,16 @@ def _status(it: doc.Status) -> model.Status:
 
 
 def _model_traffic_sync(it: doc.TrafficSync) -> model.TrafficSync:
-    found = it.difference
-    difference = found and model.TrafficDifference(
-        state=found.state, fields=found.fields, since=found.since, written_at=found.written_at
+    return model.TrafficSync(
+        generation=it.observed_generation,
+        difference=_model_difference(it.difference) if it.difference else None,
     )
-    return model.TrafficSync(generation=it.observed_generation, difference=difference)
+
+
+def _model_difference(it: doc.TrafficDifference) -> model.TrafficDifference:
+    return model.TrafficDifference(
+        state=it.state, fields=it.fields, since=it.since, written_at=it.written_at
+    )
 
 
 def _model_revision(it: doc.Revision) -> model.Revision:

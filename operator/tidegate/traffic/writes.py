@@ -31,14 +31,14 @@ def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]
     body = wanted.body
     match wanted.mechanism:
         case Mechanism.CREATE_THEN_PATCH:
-            members, labels = ("selector", "ports"), None
+            members, labels = ["selector", "ports"], {}
         case Mechanism.APPLY:
-            members, labels = ("parentRefs", "hostnames", "rules"), _labels(body)
+            members, labels = ["parentRefs", "hostnames", "rules"], _labels(body)
         case _:
             assert_never(wanted.mechanism)
     return (
         *_marks(live, body),
-        *_included(_labels(live), labels),
+        *_missing(_labels(live), wanted=labels),
         *(
             path
             for member in members
@@ -57,15 +57,13 @@ def _marks(live: model.Document, wanted: model.Document) -> tuple[str, ...]:
     return () if same else ("metadata.annotations",)
 
 
-def _labels(document: model.Document) -> model.Json:
-    return objects.at(document, "metadata", "labels")
+def _labels(document: model.Document) -> model.Document:
+    return objects.mapping(objects.at(document, "metadata", "labels"))
 
 
-def _included(have: model.Json, wanted: model.Json) -> tuple[str, ...]:
+def _missing(have: model.Document, *, wanted: model.Document) -> tuple[str, ...]:
     """Labels that are missing or different; others may stand beside them."""
-    there = objects.mapping(have)
-    labels = objects.mapping(wanted)
-    return tuple(f"metadata.labels.{key}" for key in labels if there.get(key) != labels[key])
+    return tuple(f"metadata.labels.{key}" for key in wanted if have.get(key) != wanted[key])
 
 
 def _paths(have: model.Json, want: model.Json, *, at: str) -> Iterator[str]:

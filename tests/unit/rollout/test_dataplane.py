@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -175,7 +176,7 @@ def test_a_write_that_does_not_last_is_repeated_ever_more_rarely(world: World) -
         passes(world, 1.0)
         if written(world) > before:
             at.append((world.now - start).total_seconds())
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
     assert pauses[0] <= 4
     assert pauses == sorted(pauses)
     assert 600 <= pauses[-1] <= 605
