@@ -10,6 +10,7 @@ import pydantic
 
 from tidegate import model
 from tidegate.api import status_types as doc
+from tidegate.api import sync
 from tidegate.api.revision import mapping
 
 _ATTEMPTS = 3  # broken members and items go first, then items that repeat a key
@@ -44,7 +45,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
             doc.Retiring(revision=it.revision, scale_down_at=it.scale_down_at)
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
         ],
-        traffic=_traffic_sync(status.traffic),
+        traffic=sync.write_sync(status.traffic),
         controller=doc.Controller(epoch=status.epoch),
         evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
@@ -271,19 +272,6 @@ def _condition(it: model.Condition) -> doc.Condition:
     )
 
 
-def _traffic_sync(it: model.TrafficSync) -> doc.TrafficSync:
-    return doc.TrafficSync(
-        observed_generation=it.generation,
-        difference=_difference(it.difference) if it.difference else None,
-    )
-
-
-def _difference(it: model.TrafficDifference) -> doc.TrafficDifference:
-    return doc.TrafficDifference(
-        state=it.state, fields=it.fields, since=it.since, written_at=it.written_at
-    )
-
-
 # --- reading -------------------------------------------------------------------------------------
 
 
@@ -311,23 +299,10 @@ def _status(it: doc.Status) -> model.Status:
             model.Retiring(revision=entry.revision, scale_down_at=entry.scale_down_at)
             for entry in it.retiring
         ),
-        traffic=_model_traffic_sync(it.traffic),
+        traffic=sync.read_sync(it.traffic),
         epoch=it.controller.epoch,
         evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),
-    )
-
-
-def _model_traffic_sync(it: doc.TrafficSync) -> model.TrafficSync:
-    return model.TrafficSync(
-        generation=it.observed_generation,
-        difference=_model_difference(it.difference) if it.difference else None,
-    )
-
-
-def _model_difference(it: doc.TrafficDifference) -> model.TrafficDifference:
-    return model.TrafficDifference(
-        state=it.state, fields=it.fields, since=it.since, written_at=it.written_at
     )
 
 
