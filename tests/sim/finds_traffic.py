@@ -43,15 +43,19 @@ async def _follows(run: Run, done: Callable[[], bool]) -> None:
     """Within seconds, and Ready of this generation is not True before."""
     generation = (run.body or {})["metadata"]["generation"]
 
-    def told_early() -> bool:
-        ready = _ready(run)
-        return ready["status"] == "True" and ready["observedGeneration"] == generation
+    early: list[Object] = []
 
-    deadline = run.loop.time() + SOON_SECONDS
-    while not done():
-        assert not told_early(), _ready(run)
-        assert run.loop.time() < deadline, facts.status(run.body).get("message")
-        await asyncio.sleep(0.02)
+    def judge(_: Any) -> None:
+        ready = _ready(run)
+        told = ready["status"] == "True" and ready["observedGeneration"] == generation
+        if told and not done():
+            early.append(ready)
+
+    run.cluster.listeners.append(judge)
+    reached = await run.until(done, limit=SOON_SECONDS)
+    run.cluster.listeners.remove(judge)
+    assert reached, facts.status(run.body).get("message")
+    assert not early, early
 
 
 EDITED = {"name": "other", "namespace": "gateways"}

@@ -3,7 +3,7 @@
 Their documents are compared whole. Who gets requests is always put right, since that is what a
 rollout is about. Every other field of `spec.service` and `spec.traffic` follows the spec, and what
 somebody else changed is taken back once: if it comes again within ten minutes it is left, and told.
-Source: api.md, 2.6 and 5.2; docs/adr/0027.
+Source: api.md, 2.6 and 5.2; docs/adr/0016.
 """
 
 from __future__ import annotations

@@ -28,12 +28,12 @@ def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]
     otherwise is, such as a label left over in a selector, or a filter that nobody asked for. Of a
     patched object only what the patch touches counts: the rest would never become equal.
     """
-    body = wanted.body
+    body, labels = wanted.body, _labels(wanted.body)
     match wanted.mechanism:
         case Mechanism.CREATE_THEN_PATCH:
             members, labels = ["selector", "ports"], {}
         case Mechanism.APPLY:
-            members, labels = ["parentRefs", "hostnames", "rules"], _labels(body)
+            members = ["parentRefs", "hostnames", "rules"]
         case _:
             assert_never(wanted.mechanism)
     return (

@@ -46,7 +46,7 @@ def edit_port(world: World, port: int) -> None:
 def change_port(world: World, port: int) -> None:
     """Somebody else edits the Service."""
     service = dict(world.traffic.documents["Service"])
-    spec = {**service["spec"], "ports": [{**service["spec"]["ports"][0], "port": port}]}  # type: ignore[index, call-overload, dict-item]
+    spec = {**service["spec"], "ports": [{**service["spec"]["ports"][0], "port": port}]}
     changed = {**world.traffic.documents, "Service": {**service, "spec": spec}}
     world.traffic = replace(world.traffic, documents=changed)
 
@@ -116,8 +116,8 @@ def test_an_edit_waits_where_traffic_is_elsewhere() -> None:
     """A document carries the weights, too: they move when stable can take them, not by an edit."""
     world = with_documents(serving())
     route = world.traffic.documents["HTTPRoute"]
-    rules = [{**rule, "backendRefs": []} for rule in route["spec"]["rules"]]  # type: ignore[index, call-overload, union-attr]
-    moved = {**route, "spec": {**route["spec"], "rules": rules}}  # type: ignore[dict-item]
+    rules = [{**rule, "backendRefs": []} for rule in route["spec"]["rules"]]
+    moved = {**route, "spec": {**route["spec"], "rules": rules}}
     world.traffic = replace(
         world.traffic, documents={**world.traffic.documents, "HTTPRoute": moved}
     )
@@ -209,7 +209,7 @@ def test_a_planned_write_that_would_only_fight_is_left_out(world: World) -> None
 def test_who_gets_requests_is_put_right_however_often(world: World) -> None:
     held(world)
     service = world.traffic.documents["Service"]
-    stolen = {**service, "spec": {**service["spec"], "selector": {"app": "other"}}}  # type: ignore[dict-item]
+    stolen = {**service, "spec": {**service["spec"], "selector": {"app": "other"}}}
     for number in range(1, 4):
         documents = {**world.traffic.documents, "Service": stolen}
         world.traffic = replace(world.traffic, documents=documents)
