@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.sim.bug import Bug
 from tests.sim.bugs_found import FOUND
-from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_revisions import REVISIONS
+from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.crash import Mode
 
 BUGS = (
