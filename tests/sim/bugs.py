@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
+from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_withdrawn import WITHDRAWN
 from tests.sim.crash import Mode
 
@@ -220,6 +221,7 @@ BUGS = (
         modes=(Mode.REFUSED,),
     ),
     *FOUND,
+    *TRAFFIC,
     *REVISIONS,
     *WITHDRAWN,
 )

@@ -84,6 +84,8 @@ class World:
         self.planes: dict[tuple[str, str], Plane] = {}
         self.requests_per_second = REQUESTS_PER_SECOND
         self.gateway_accepts = True
+        self.silent_gateways: set[str] = set()  # leave their parent out of a route's status
+        self.leftover_answers: list[Object] = []  # of controllers that own no Gateway any more
         self.gateway_seconds = 0.3
         self.controller_seconds = 0.05
         self.capacity = 10_000
@@ -332,8 +334,15 @@ class World:
                 ],
             }
             for parent in body["spec"]["parentRefs"]
+            if parent["name"] not in self.silent_gateways
         ]
-        self._patch_status(ports.HTTP_ROUTE, body, {"parents": answers})
+        parents = [*self.leftover_answers, *answers]
+        self._patch_status(ports.HTTP_ROUTE, body, {"parents": parents})
+
+    def report_routes(self) -> None:
+        """Every Gateway writes the status of its routes anew."""
+        for body in list(self._cluster.all(ports.HTTP_ROUTE)):
+            self._route((body["metadata"]["namespace"], body["metadata"]["name"]))
 
     # --- users and scrapes -----------------------------------------------------------------------
 

@@ -87,6 +87,21 @@ FULL: Object = {
                 ],
                 "hostnames": ["fraud.example.com", "*.example.org"],
                 "matches": [{"path": {"type": "PathPrefix", "value": "/v2"}}],
+                "timeouts": {"request": "2m", "backendRequest": "90s"},
+                "filters": [
+                    {
+                        "type": "RequestHeaderModifier",
+                        "requestHeaderModifier": {
+                            "set": [{"name": "x-model", "value": "fraud"}],
+                            "add": [{"name": "x-tag", "value": "canary test"}],
+                            "remove": ["x-debug"],
+                        },
+                    },
+                    {
+                        "type": "ResponseHeaderModifier",
+                        "responseHeaderModifier": {"remove": ["server"]},
+                    },
+                ],
             },
             "verify": {"timeout": "1m", "share": "Report", "tolerance": 0.5},
         },

@@ -6,6 +6,8 @@ from api_examples import STEPS, steps
 
 # V13: path in FULL, shortest and longest duration, and one beyond each end.
 DURATIONS = (
+    ("spec.traffic.gatewayAPI.timeouts.request", ("2m", "24h"), ("24h1ms",)),
+    ("spec.traffic.gatewayAPI.timeouts.backendRequest", ("0s", "90s"), ("25h",)),
     ("spec.traffic.verify.timeout", ("5s", "30m"), ("4999ms", "30m1ms")),
     (f"{STEPS}[2].hold", ("0s", "720h"), ("720h1ms",)),
     (f"{STEPS}[0].deadline", ("30m", "2160h"), ("2160h1ms",)),
@@ -19,6 +21,7 @@ DURATIONS = (
     ("spec.rollback.keepCandidateFor", ("0s", "168h"), ("169h",)),
     ("spec.progressDeadline", ("1m", "24h"), ("59999ms", "24h1ms")),
 )
+_FILTERS = "spec.traffic.gatewayAPI.filters"
 NO_DURATIONS = ("", "5", "5d", "1.5h", "-5s", "5 s", "s", "1h1h1h1h1h", "123456s", "٣s")
 
 # What the schema alone refuses: path in FULL and values.
@@ -46,6 +49,10 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.traffic.gatewayAPI.hostnames", (["a b"], ["*"], [f"h{i}.example" for i in range(17)])),
     ("spec.traffic.gatewayAPI.matches", ([], [{}], [{"path": {"type": "Exact", "value": "/"}}])),
     ("spec.traffic.gatewayAPI.matches[0].path.value", ("v2", "/a?b", "/" + "a" * 1024)),
+    (f"{_FILTERS}[0].type", ("URLRewrite", "RequestMirror")),
+    (f"{_FILTERS}[0].requestHeaderModifier.set[0].name", ("", "a b", "x" * 257)),
+    (f"{_FILTERS}[0].requestHeaderModifier.set[0].value", ("", "a  b", "ä", "x" * 4097)),
+    (f"{_FILTERS}[0].requestHeaderModifier.remove", (["a:b"], ["x"] * 17)),
     ("spec.strategy.type", ("BlueGreen", "Shadow")),
     (STEPS, ([], {}, [{"name": "a"}], [{"weight": 5}], steps(*range(1, 34)))),
     (f"{STEPS}[0].weight", (0, -1, 100.5, "10", 1e300)),

@@ -28,10 +28,18 @@ _GATEWAY = {"parentRefs": [{"name": "g"}]}
 _LABELS = "spec.workload.template.metadata.labels"
 _METRICS = place(SMALLEST, "spec.analysis.metrics", [{}])
 _REFERENCE = {"kind": "MetricTemplate", "name": "t"}
+_ROUTE = "spec.traffic.gatewayAPI"
+_ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY})
+_X_A = {"name": "x-a", "value": "1"}
 
 
 def _metric(**members: object) -> Object:
     return {"name": "m", **members}
+
+
+def _filter(side: str = "Request") -> Object:
+    member = f"{side.lower()}HeaderModifier"
+    return {"type": f"{side}HeaderModifier", member: {"remove": ["x-a"]}}
 
 
 RULES = (
@@ -184,6 +192,67 @@ RULES = (
         bad=(_metric(preset="error-ratio", variables={"a": "b"}),),
         blames=f"{_METRIC}.variables",
         says="variables have no meaning for a preset",
+    ),
+    Case(
+        rule="V33",
+        body=_ROUTED,
+        at=f"{_ROUTE}.timeouts",
+        good=(
+            {},
+            {"request": "1m"},
+            {"backendRequest": "1h"},
+            {"request": "60s", "backendRequest": "1m"},
+            {"request": "0s", "backendRequest": "1m"},
+        ),
+        bad=(
+            {"request": "1m", "backendRequest": "61s"},
+            {"request": "1ms", "backendRequest": "1s"},
+        ),
+        blames=f"{_ROUTE}.timeouts.backendRequest",
+        says="backendRequest must not be longer than request",
+    ),
+    Case(
+        rule="V34",
+        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
+        at=f"{_ROUTE}.filters[0].requestHeaderModifier",
+        good=({}, {"set": [_X_A], "add": [_X_A], "remove": ["x-a", "x-b"]}),
+        bad=(
+            {"set": [_X_A, {"name": "X-A", "value": "2"}]},
+            {"add": [_X_A, _X_A]},
+            {"remove": ["x-a", "X-a"]},
+        ),
+        blames=f"{_ROUTE}.filters[0].requestHeaderModifier",
+        says="a header may stand once in each of set, add and remove",
+    ),
+    Case(
+        rule="V35",
+        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
+        at=f"{_ROUTE}.filters[0]",
+        good=(_filter(), _filter("Response")),
+        bad=(
+            {"type": "RequestHeaderModifier"},
+            {"type": "RequestHeaderModifier", "responseHeaderModifier": {"remove": ["x-a"]}},
+        ),
+        blames=f"{_ROUTE}.filters[0].requestHeaderModifier",
+        says="must be set exactly when type is RequestHeaderModifier",
+    ),
+    Case(
+        rule="V35",
+        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
+        at=f"{_ROUTE}.filters[0]",
+        good=(),
+        bad=({**_filter(), **_filter("Response"), "type": "RequestHeaderModifier"},),
+        blames=f"{_ROUTE}.filters[0].responseHeaderModifier",
+        says="must be set exactly when type is ResponseHeaderModifier",
+    ),
+    Case(
+        rule="V36",
+        body=_ROUTED,
+        at=f"{_ROUTE}.filters",
+        good=([], [_filter("Response")], [_filter("Response"), _filter()]),
+        bad=([_filter(), _filter()],),
+        blames=f"{_ROUTE}.filters",
+        says="each type of filter may stand once",
     ),
 )
 

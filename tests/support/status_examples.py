@@ -142,6 +142,15 @@ FULL_STATUS = model.Status(
     ),
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
+    traffic=model.TrafficSync(
+        generation=6,
+        difference=model.TrafficDifference(
+            state=model.Difference.APPLYING,
+            fields="HTTPRoute fraud: spec.hostnames",
+            since=NOON,
+            written_at=NOON + timedelta(seconds=3),
+        ),
+    ),
     epoch=12,
     evidence=(
         model.Preflight(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate import model
-from tidegate.api import analysis_types, checks, types, violations
+from tidegate.api import analysis_types, checks, route_types, types, violations
 from tidegate.api.durations import seconds_of
 from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
@@ -182,7 +182,7 @@ def _traffic(given: types.Traffic) -> model.Traffic:
     )
 
 
-def _gateway(given: types.GatewayAPI) -> model.GatewayRoute:
+def _gateway(given: route_types.GatewayAPI) -> model.GatewayRoute:
     return model.GatewayRoute(
         parents=tuple(
             model.ParentRef(
@@ -195,6 +195,20 @@ def _gateway(given: types.GatewayAPI) -> model.GatewayRoute:
         ),
         hostnames=tuple(given.hostnames),
         path_prefixes=tuple(it.path.value for it in given.matches),
+        request_timeout=given.timeouts.request or "",
+        backend_request_timeout=given.timeouts.backend_request or "",
+        filters=tuple(_filter(it) for it in given.filters),
+    )
+
+
+def _filter(given: route_types.RouteFilter) -> model.HeaderFilter:
+    modifier = given.request_header_modifier or given.response_header_modifier
+    assert modifier is not None, "the schema requires the member that type names"
+    return model.HeaderFilter(
+        side=model.HeaderSide(given.type),
+        set=tuple((it.name, it.value) for it in modifier.set),
+        add=tuple((it.name, it.value) for it in modifier.add),
+        remove=tuple(modifier.remove),
     )
 
 

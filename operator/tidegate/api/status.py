@@ -10,6 +10,7 @@ import pydantic
 
 from tidegate import model
 from tidegate.api import status_types as doc
+from tidegate.api import sync
 from tidegate.api.revision import mapping
 
 _ATTEMPTS = 3  # broken members and items go first, then items that repeat a key
@@ -45,6 +46,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
         ],
         served=list(status.served[: doc.SERVED_MAX_ITEMS]),
+        traffic=sync.write_sync(status.traffic),
         controller=doc.Controller(epoch=status.epoch),
         evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
@@ -299,6 +301,7 @@ def _status(it: doc.Status) -> model.Status:
             for entry in it.retiring
         ),
         served=tuple(it.served),
+        traffic=sync.read_sync(it.traffic),
         epoch=it.controller.epoch,
         evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),

@@ -84,6 +84,7 @@ Number = Annotated[float, PlainSerializer(_number), WithJsonSchema({"type": "num
 _WORD = WithJsonSchema({"type": "string", "maxLength": 63})
 Phase = Annotated[model.Phase, schema.LAX, _WORD]
 StepState = Annotated[model.StepState, schema.LAX, _WORD]
+Difference = Annotated[model.Difference, schema.LAX, _WORD]
 Waiting = Annotated[model.Waiting, schema.LAX, _WORD]
 Outcome = Annotated[model.Outcome, schema.LAX, _WORD]
 IdentityMode = Annotated[model.IdentityMode, schema.LAX, _WORD]
@@ -357,6 +358,31 @@ class Retiring(StatusPart):
     )
 
 
+class TrafficDifference(StatusPart):
+    """Fields of the entry Service or the route that differ from spec, or did last."""
+
+    state: Difference = Field(
+        description=(
+            "Applying: an edit of spec is being written. Restoring: somebody else's is being taken "
+            "back. Restored: that was done. Left: it came again soon and is not fought."
+        )
+    )
+    fields: Text = Field(description="Objects and fields.")
+    since: Time = Field(description="When it was found.")
+    written_at: Time = Field(description="When it was written last, or confirmed.")
+
+
+class TrafficSync(StatusPart):
+    """Whether the entry Service and the route are as spec.service and spec.traffic ask."""
+
+    observed_generation: int = Field(
+        default=0, description="Newest generation that they were as asked for."
+    )
+    difference: TrafficDifference | None = Field(
+        default=None, description="What differs from spec, or did last."
+    )
+
+
 class SourceIdentity(StatusPart):
     """How a metric source tells the revisions apart."""
 
@@ -423,6 +449,9 @@ class Status(StatusPart):
     )
     served: list[Line] = _listed(
         SERVED_MAX_ITEMS, "Revisions that were promoted, newest first.", **schema.ATOMIC_LIST
+    )
+    traffic: TrafficSync = Field(
+        default=TrafficSync(), description="Whether Service and route are as spec asks."
     )
     controller: Controller = Field(default=Controller(), description="The writer of this status.")
     evidence: list[Preflight] = _listed(

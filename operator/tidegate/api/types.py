@@ -15,6 +15,7 @@ from tidegate import model
 from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
+from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
 from tidegate.evidence.queries import presets
 
@@ -200,69 +201,6 @@ class Service(Part):
     )
     app_protocol: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
         default=None, description="Application protocol of the port, such as kubernetes.io/h2c."
-    )
-
-
-class ParentRef(Part):
-    """A Gateway."""
-
-    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
-    name: schema.ObjectName = Field(description="Name of the Gateway.")
-    namespace: schema.Name | None = Field(
-        default=None,
-        description="Namespace of the Gateway.",
-        json_schema_extra=built_in("the object's own"),
-    )
-    section_name: schema.ObjectName | None = Field(
-        default=None, description="Listener of the Gateway; all that fit where left out."
-    )
-    port: schema.Port | None = Field(
-        default=None, description="Port of the Gateway; all that fit where left out."
-    )
-
-
-class PathMatch(Part):
-    """A path prefix."""
-
-    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
-    type: Literal["PathPrefix"] = Field(default="PathPrefix", description="How paths compare.")
-    value: Annotated[str, Field(max_length=1024, pattern=r"^/[^\s?#]*$")] = Field(
-        description="The prefix; starts with a slash."
-    )
-
-
-class RouteMatch(Part):
-    """Which requests a route takes."""
-
-    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
-    path: PathMatch = Field(description="Path of the request.")
-
-
-Hostname = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    ),
-]
-
-
-class GatewayAPI(Part):
-    """The HTTPRoute that the operator writes."""
-
-    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)] = Field(
-        description="Gateways that the route attaches to.", json_schema_extra=schema.ATOMIC_LIST
-    )
-    hostnames: Annotated[list[Hostname], Field(max_length=16)] = Field(
-        default=[],
-        description="Host names of the route; all where left out.",
-        json_schema_extra=schema.ATOMIC_LIST,
-    )
-    matches: Annotated[list[RouteMatch], Field(min_length=1, max_length=8)] = Field(
-        default=[RouteMatch(path=PathMatch(value="/"))],
-        description="Requests that the route takes.",
-        json_schema_extra={**schema.ATOMIC_LIST, **built_in("path prefix /")},
     )
 
 

@@ -18,7 +18,7 @@ from tidegate.controller.store import Store
 from tidegate.model import actions, objects
 from tidegate.revisions import render
 from tidegate.rollout.duties import FINALIZER
-from tidegate.traffic import provider
+from tidegate.traffic import changes, provider
 
 # A version that no object has: an apply that is meant to create must not overwrite what another
 # leader has created meanwhile. ("0" would mean: whatever is there.)
@@ -289,23 +289,9 @@ class Actuator:
         self, action: actions.SetTraffic, around: Surroundings
     ) -> ports.Failure | None:
         """Bring every object of the data plane to the wanted split, the one with weights first."""
-        seen = around.seen
-        if seen.spec is None:
+        if around.seen.spec is None:
             return None
-        target = provider.Target(
-            meta=seen.meta,
-            spec=seen.spec,
-            stable=action.stable,
-            candidate=action.candidate,
-            split=action.split,
-            marker=action.marker,
-            fence=action.fence,
-            ports=_live_ports(action, seen),
-            ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
-            entry_revision=seen.traffic.entry_revision,
-            missing_pods=action.missing_pods,
-        )
-        for document in _documents(target, around):
+        for document in _documents(changes.target_of(action, around.seen), around):
             failure = await self._bring(document, around, urgent=action.lowering)
             if failure is not None:
                 return failure
@@ -420,13 +406,6 @@ class Actuator:
             self._store.put_own_reply(kind, result.value)
             return None
         return result
-
-
-def _live_ports(action: actions.SetTraffic, seen: model.Observation) -> dict[str, model.PodPort]:
-    """Where stable, the candidate and whoever else has pods answer requests."""
-    busy = {hash_ for hash_, state in seen.revisions.items() if state.wanted or state.ready}
-    busy |= {action.stable, action.candidate}
-    return {hash_: one.port for hash_, one in seen.frozen.items() if hash_ in busy}
 
 
 def _documents(

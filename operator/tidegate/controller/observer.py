@@ -279,12 +279,13 @@ class Observer:
     ) -> model.TrafficState:
         if seen.spec is None:
             return seen.traffic
-        return provider_for(seen.spec.traffic.provider).read(
+        state_ = provider_for(seen.spec.traffic.provider).read(
             targets,
             meta=seen.meta,
             spec=seen.spec,
             ready_pods={hash_: one.ready for hash_, one in seen.revisions.items()},
         )
+        return replace(state_, documents={one.kind: body for one, body in targets.items()})
 
     # --- the world -------------------------------------------------------------------------------
 

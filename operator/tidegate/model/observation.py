@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.model.document import Document
 from tidegate.model.frozen import FrozenRevision, FrozenRollout
 from tidegate.model.judgement import AnalysisState, SourceIdentity
 from tidegate.model.spec import Spec, Violation
@@ -108,7 +109,7 @@ class TrafficState:
     `pending` is empty when the target is accepted for its generation, else the reason.
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
     the rollout whose traffic such a write took away last. `entry_port` is where the entry Service
-    sends requests: a port of the pods, or its name.
+    sends requests: a port of the pods, or its name. `documents` are the live objects by their kind.
     """
 
     exists: bool
@@ -123,6 +124,7 @@ class TrafficState:
     entry_revision: str = ""
     entry_port: str | int = 0
     conflict: str = ""
+    documents: Mapping[str, Document] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,13 +79,36 @@ class ParentRef:
     port: int = 0
 
 
+class HeaderSide(enum.StrEnum):
+    """Whose headers a filter of the route changes; named as in Gateway API."""
+
+    REQUEST = "RequestHeaderModifier"
+    RESPONSE = "ResponseHeaderModifier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderFilter:
+    """Headers that the route sets, adds (both as name and value) and removes."""
+
+    side: HeaderSide
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRoute:
-    """What the managed HTTPRoute matches: hostnames and path prefixes."""
+    """What the managed HTTPRoute matches and does: hostnames, path prefixes, timeouts, headers.
+
+    Timeouts are durations as the user wrote them, empty where none is given.
+    """
 
     parents: tuple[ParentRef, ...]
     hostnames: tuple[str, ...] = ()
     path_prefixes: tuple[str, ...] = ("/",)
+    request_timeout: str = ""
+    backend_request_timeout: str = ""
+    filters: tuple[HeaderFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

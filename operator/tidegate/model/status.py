@@ -245,6 +245,40 @@ class Retiring:
     scale_down_at: datetime | None
 
 
+class Difference(enum.StrEnum):
+    """What is done about fields of Service or route that differ from the spec.
+
+    An edit of the spec is being written, or somebody else's is being taken back; the latter was done;
+    or the other one did it again soon, and is not fought.
+    """
+
+    APPLYING = "Applying"
+    RESTORING = "Restoring"
+    RESTORED = "Restored"
+    LEFT = "Left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficDifference:
+    """Fields of Service or route that differ from the spec, or did last.
+
+    `since` is when they were found, `written_at` the last write or, once restored, its confirmation.
+    """
+
+    state: Difference
+    fields: str
+    since: datetime
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSync:
+    """The newest generation whose `service` and `traffic` the cluster had, and what differs now."""
+
+    generation: int = 0
+    difference: TrafficDifference | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandledRequest:
     """Answer to the newest request annotation."""
@@ -307,6 +341,7 @@ class Status:
     rejected: tuple[RejectedRevision, ...] = ()
     retiring: tuple[Retiring, ...] = ()
     served: tuple[str, ...] = ()
+    traffic: TrafficSync = TrafficSync()
     epoch: int = 0
     evidence: tuple[Preflight, ...] = ()
     conditions: tuple[Condition, ...] = ()

@@ -14,6 +14,7 @@ from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn, weight_text
 
 LONGEST_MESSAGE = 1024
+DRIFT = "TrafficDrift"
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
 UNKNOWN = "UnknownFields"
@@ -22,6 +23,14 @@ HEALTH = {
     model.Phase.HEALTHY: "Healthy",
     model.Phase.FAILED: "Degraded",
     model.Phase.INVALID: "Degraded",
+}
+_DIFFERS = {
+    model.Difference.APPLYING: "being written as the spec asks: ",
+    model.Difference.RESTORING: "not as the spec asks, and being taken back: ",
+    model.Difference.LEFT: (
+        "somebody else changed this again after it was taken back; it stays until it is undone or the "
+        "spec changes: "
+    ),
 }
 STALLED = frozenset({model.Phase.ROLLED_BACK, model.Phase.FAILED, model.Phase.INVALID})
 
@@ -210,7 +219,9 @@ def _message(turn: Turn) -> str:
         case model.Phase.INVALID:
             return f"{serving}; {_violations(turn)}"
         case model.Phase.HEALTHY:
-            return f"{serving}; {_violations(turn)}" if turn.seen.violations else serving
+            found = _differs(turn)
+            more = _violations(turn) if turn.seen.violations else found.message if found else ""
+            return f"{serving}; {more}" if more else serving
         case model.Phase.TERMINATING:
             return "deletion in progress"
         case model.Phase.ROLLED_BACK:
@@ -281,6 +292,9 @@ def _health(turn: Turn) -> tuple[str, str]:
     status = turn.status
     if status.phase is model.Phase.HEALTHY and (lack := _lack_of_stable(turn)):
         return "Degraded", lack
+    if status.phase is model.Phase.HEALTHY and (found := _differs(turn)) is not None:
+        drift = found.reason == DRIFT
+        return "Degraded" if drift else "Progressing", found.message
     if status.phase is model.Phase.ROLLED_BACK:
         report_as = turn.seen.spec.rollback.report_as if turn.seen.spec else "Degraded"
         return report_as, status.message
@@ -347,6 +361,8 @@ def _ready(turn: Turn) -> _Finding:
             return _Finding(type="Ready", holds=False, reason="StableUnavailable")
         if lack := _lack_of_stable(turn):
             return _Finding(type="Ready", holds=False, reason="CapacityMissing", message=lack)
+        if (found := _differs(turn)) is not None:
+            return found
         return _Finding(type="Ready", holds=True, reason="Serving", message=status.message)
     walks = {model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.INITIALIZING}
     reason = "RolloutInProgress" if status.phase in walks else str(status.phase)
@@ -414,6 +430,8 @@ def _traffic_programmed(turn: Turn) -> _Finding:
     if _write_is_missing(turn):
         message = turn.rollout.waiting_for.message if turn.rollout.waiting_for else ""
         return _Finding(type=kind, holds=False, reason="WeightNotWritten", message=message)
+    if (found := _differs(turn)) is not None:
+        return replace(found, type=kind)
     if traffic.accepted:
         return _Finding(type=kind, holds=True, reason="RouteAccepted")
     return _Finding(
@@ -436,6 +454,21 @@ def _evidence_ready(turn: Turn) -> _Finding:
     return _Finding(
         type=kind, holds=row.ready, reason=row.reason, message=f"{row.metric}: {row.message}"
     )
+
+
+def _differs(turn: Turn) -> _Finding | None:
+    """Service or route are not as the spec asks: its edit is being written, or somebody else's stays."""
+    found = turn.status.traffic.difference
+    if found is not None and found.state is not model.Difference.RESTORED:
+        applying = found.state is model.Difference.APPLYING
+        reason = "Applying" if applying else DRIFT
+        return _Finding(
+            type="Ready", holds=False, reason=reason, message=_DIFFERS[found.state] + found.fields
+        )
+    if turn.seen.spec is None or turn.status.traffic.generation == turn.seen.meta.generation:
+        return None
+    message = "spec.service and spec.traffic of this generation are not in force yet"
+    return _Finding(type="Ready", holds=False, reason="Applying", message=message)
 
 
 def _analysis_passing(turn: Turn) -> _Finding:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, conditions, ending, record
+from tidegate.rollout import capacity, conditions, dataplane, ending, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import common_port
 
@@ -25,7 +25,9 @@ def tidy(turn: Turn) -> Turn:
     turn = _note_templates(_label_roles(turn))
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
-    return record.keep(_forget_frozen(_trim_history(turn)))
+    # Last, since a write that is refused ends the pass.
+    turn = dataplane.keep(_forget_frozen(_trim_history(turn)))
+    return record.keep(turn)
 
 
 def _freeze_rollout(turn: Turn) -> Turn:
@@ -160,13 +162,7 @@ def _rest_traffic(turn: Turn) -> Turn:
     at_rest = at_rest or not capacity.stable_can_take(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
-    action = actions.SetTraffic(
-        stable=turn.stable,
-        candidate="",
-        split=model.NO_TRAFFIC,
-        marker=traffic.rolled_back_revision,
-    )
-    return turn.act(action).look_again(DRAIN_LOOK_SECONDS)
+    return turn.act(dataplane.rest(turn, turn.stable)).look_again(DRAIN_LOOK_SECONDS)
 
 
 def _reaches_stable(turn: Turn) -> bool:

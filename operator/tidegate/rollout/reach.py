@@ -95,17 +95,20 @@ def _await_part(turn: Turn) -> Turn:
     return turn if turn.seen.traffic.accepted else _route_pending(turn)
 
 
+def split_of(turn: Turn) -> actions.SetTraffic:
+    """The split that is intended."""
+    rollout = turn.rollout
+    return actions.SetTraffic(
+        stable=turn.stable,
+        candidate=rollout.revision.hash,
+        split=rollout.split,
+        missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
+    )
+
+
 def write_split(turn: Turn) -> Turn:
     """Have the data plane follow the intent."""
-    rollout = turn.rollout
-    return turn.act(
-        actions.SetTraffic(
-            stable=turn.stable,
-            candidate=rollout.revision.hash,
-            split=rollout.split,
-            missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
-        )
-    )
+    return turn.act(split_of(turn))
 
 
 def repeat_write(turn: Turn) -> Turn:

@@ -8,6 +8,7 @@ Source: ecosystem.md, 1.4 ("When a write is live"); invariant S1.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate import model
@@ -17,6 +18,7 @@ from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocum
 
 KIND = "HTTPRoute"
 _GROUP = "gateway.networking.k8s.io"
+_PENDING = "Pending"
 _DEFAULT_WEIGHT = 1  # of a backendRef that does not say
 
 
@@ -57,6 +59,8 @@ def document(target: Target) -> WantedDocument:
                         {"path": {"type": "PathPrefix", "value": prefix}}
                         for prefix in gateway.path_prefixes
                     ],
+                    **_filters(gateway),
+                    **_timeouts(gateway),
                     "backendRefs": _backend_refs(target),
                 }
             ],
@@ -78,6 +82,33 @@ def _parent_ref(parent: model.ParentRef) -> model.Document:
     }
     chosen = {key: value for key, value in given.items() if value}
     return {"group": _GROUP, "kind": "Gateway", "name": parent.name, **chosen}
+
+
+def _timeouts(gateway: model.GatewayRoute) -> dict[str, model.Json]:
+    given = {
+        "request": gateway.request_timeout,
+        "backendRequest": gateway.backend_request_timeout,
+    }
+    chosen: model.Document = {key: value for key, value in given.items() if value}
+    return {"timeouts": chosen} if chosen else {}
+
+
+def _filters(gateway: model.GatewayRoute) -> dict[str, model.Json]:
+    return {"filters": [_filter(it) for it in gateway.filters]} if gateway.filters else {}
+
+
+def _filter(given: model.HeaderFilter) -> model.Document:
+    changes: dict[str, model.Json] = {
+        "set": _headers(given.set),
+        "add": _headers(given.add),
+        "remove": list(given.remove),
+    }
+    member = given.side[0].lower() + given.side[1:]
+    return {"type": given.side, member: {key: value for key, value in changes.items() if value}}
+
+
+def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
+    return [{"name": name, "value": value} for name, value in given]
 
 
 def _backend_refs(target: Target) -> list[model.Document]:
@@ -116,7 +147,8 @@ def weights(live: model.Document, *, name: str) -> dict[str, float]:
 def first_finding(live: model.Document) -> Finding | None:
     """The first reason why the newest write is not in force at every parent; None when it is.
 
-    Accepted and ResolvedRefs must be True for the route's generation, and no rule dropped.
+    For each parent of the spec one controller must say Accepted and ResolvedRefs for the route's
+    generation, and have dropped no rule. Entries of other parents say nothing.
     """
     namespace = objects.text(objects.at(live, "metadata", "namespace"))
     statuses = objects.items(objects.at(live, "status", "parents"))
@@ -132,11 +164,23 @@ def first_finding(live: model.Document) -> Finding | None:
         ]
         if not answers:
             gateway = objects.text(objects.at(parent, "name"))
-            return Finding(reason="Pending", message=f"no answer from Gateway {gateway} yet")
-        for answer in answers:
-            if finding := _refused(answer, generation=objects.generation(live)):
-                return finding
+            return Finding(reason=_PENDING, message=f"no answer from Gateway {gateway} yet")
+        if finding := _unconfirmed(answers, generation=objects.generation(live)):
+            return finding
     return None
+
+
+def _unconfirmed(answers: Sequence[model.Json], *, generation: int) -> Finding | None:
+    """Why no controller has accepted the route at one parent; None when one has.
+
+    Which controller owns the Gateway is not known here, and entries of others may stay for ever. So
+    one that accepts this generation is enough; else an answer to it says more than an older one.
+    """
+    findings = [_refused(answer, generation=generation) for answer in answers]
+    if None in findings:
+        return None
+    told = [one for one in findings if one is not None]
+    return next((one for one in told if one.reason != _PENDING), told[0])
 
 
 def _identity(parent: model.Json, *, namespace: str) -> tuple[str, str, str, str, str, int]:
@@ -162,9 +206,9 @@ def _refused(answer: model.Json, *, generation: int) -> Finding | None:
     for kind in ("Accepted", "ResolvedRefs"):
         found = objects.condition(conditions, kind)
         observed = objects.whole(found.get("observedGeneration"), default=-1)
-        if observed != generation:
+        if observed < generation:
             return Finding(
-                reason="Pending",
+                reason=_PENDING,
                 message=f"Gateway {gateway} has not answered {kind} for generation {generation}",
             )
         if found.get("status") != "True":

@@ -6,39 +6,78 @@ Source: architecture.md, 6: equal objects are not written; the entry Service is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.interface import Mechanism, WantedDocument
 
+_ALLOCATED = frozenset({"nodePort"})  # by the API server, where somebody made the Service public
+
 
 def is_current(live: model.Document, wanted: WantedDocument) -> bool:
-    """Whether writing `wanted` by its mechanism would change nothing that matters.
+    """Whether writing `wanted` by its mechanism would change nothing that matters."""
+    return not differences(live, wanted)
 
-    The live object may have more than is wanted, such as fields that the API server fills in,
-    but no other marker, selector, hostname or list item. Of a patched object only what the patch
-    touches counts: the rest would never become equal.
+
+def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]:
+    """Paths of what writing `wanted` by its mechanism would change.
+
+    What the API server fills in and what other tools put on is no difference; what would act
+    otherwise is, such as a label left over in a selector, or a filter that nobody asked for. Of a
+    patched object only what the patch touches counts: the rest would never become equal.
     """
-    body = wanted.body
-    if _marker(live) != _marker(body) or _fence(body) not in {"", _fence(live)}:
-        return False
+    body, labels = wanted.body, _labels(wanted.body)
     match wanted.mechanism:
         case Mechanism.CREATE_THEN_PATCH:
-            ports = objects.at(body, "spec", "ports")
-            return _same(live, body, "selector") and _includes(
-                objects.at(live, "spec", "ports"), wanted=ports
-            )
+            members, labels = ["selector", "ports"], {}
         case Mechanism.APPLY:
-            return _same(live, body, "hostnames") and _includes(live, wanted=body)
+            members = ["parentRefs", "hostnames", "rules"]
         case _:
             assert_never(wanted.mechanism)
+    return (
+        *_marks(live, body),
+        *_missing(_labels(live), wanted=labels),
+        *(
+            path
+            for member in members
+            for path in _paths(
+                objects.at(live, "spec", member),
+                objects.at(body, "spec", member),
+                at=f"spec.{member}",
+            )
+        ),
+    )
 
 
-def _same(live: model.Document, wanted: model.Document, member: str) -> bool:
-    """Equal as a whole: a label or hostname left over would still act."""
-    return objects.at(live, "spec", member) == objects.at(wanted, "spec", member)
+def _marks(live: model.Document, wanted: model.Document) -> tuple[str, ...]:
+    """A fence that is there already may stay, a marker may not."""
+    same = _marker(live) == _marker(wanted) and _fence(wanted) in {"", _fence(live)}
+    return () if same else ("metadata.annotations",)
+
+
+def _labels(document: model.Document) -> model.Document:
+    return objects.mapping(objects.at(document, "metadata", "labels"))
+
+
+def _missing(have: model.Document, *, wanted: model.Document) -> tuple[str, ...]:
+    """Labels that are missing or different; others may stand beside them."""
+    return tuple(f"metadata.labels.{key}" for key in wanted if have.get(key) != wanted[key])
+
+
+def _paths(have: model.Json, want: model.Json, *, at: str) -> Iterator[str]:
+    """Where two values differ, each place by its shortest path."""
+    if have == want or (not have and not want):
+        return
+    if isinstance(want, Mapping) and isinstance(have, Mapping):
+        for key in sorted((want.keys() | have.keys()) - _ALLOCATED):
+            yield from _paths(have.get(key), want.get(key), at=f"{at}.{key}")
+    elif isinstance(want, list) and isinstance(have, list) and len(want) == len(have):
+        for index, (there, wanted) in enumerate(zip(have, want, strict=True)):
+            yield from _paths(there, wanted, at=f"{at}[{index}]")
+    else:
+        yield at
 
 
 def patch_operations(live: model.Document, wanted: WantedDocument) -> tuple[model.Document, ...]:
@@ -84,21 +123,3 @@ def _mark_operations(live: model.Document, wanted: model.Document) -> tuple[mode
 def _annotate(name: str, *, to: str) -> model.Document:
     path = "/metadata/annotations/" + name.replace("/", "~1")
     return {"op": "add", "path": path, "value": to} if to else {"op": "remove", "path": path}
-
-
-def _includes(live: model.Json, *, wanted: model.Json) -> bool:
-    """Whether `live` has every member of `wanted`; lists must match item by item."""
-    pending: list[tuple[model.Json, model.Json]] = [(live, wanted)]
-    while pending:
-        have, want = pending.pop()
-        if isinstance(want, Mapping):
-            if not isinstance(have, Mapping) or not want.keys() <= have.keys():
-                return False
-            pending.extend((have[key], want[key]) for key in want)
-        elif isinstance(want, list):
-            if not isinstance(have, list) or len(have) != len(want):
-                return False
-            pending.extend(zip(have, want, strict=True))
-        elif have != want:
-            return False
-    return True

@@ -118,6 +118,17 @@ def test_every_given_value_is_taken_over() -> None:
             ),
             hostnames=("fraud.example.com", "*.example.org"),
             path_prefixes=("/v2",),
+            request_timeout="2m",
+            backend_request_timeout="90s",
+            filters=(
+                model.HeaderFilter(
+                    side=model.HeaderSide.REQUEST,
+                    set=(("x-model", "fraud"),),
+                    add=(("x-tag", "canary test"),),
+                    remove=("x-debug",),
+                ),
+                model.HeaderFilter(side=model.HeaderSide.RESPONSE, remove=("server",)),
+            ),
         ),
         verify_timeout_seconds=60.0,
         share_check=model.ShareCheck.REPORT,

@@ -80,6 +80,18 @@ STATUSES = st.builds(
     retiring=st.lists(
         st.builds(model.Retiring, revision=HASHES, scale_down_at=TIMES), max_size=2
     ).map(tuple),
+    traffic=st.builds(
+        model.TrafficSync,
+        generation=st.integers(0, 4),
+        difference=st.none()
+        | st.builds(
+            model.TrafficDifference,
+            state=st.sampled_from(list(model.Difference)),
+            fields=NAMES,
+            since=TIMES,
+            written_at=TIMES,
+        ),
+    ),
 )
 PODS = st.dictionaries(
     HASHES,
@@ -94,8 +106,13 @@ PODS = st.dictionaries(
     ),
     max_size=3,
 )
+LIVE = st.sampled_from([{}, {"spec": "garbage"}, {"spec": {"ports": [], "rules": [{}]}}])
 TRAFFIC = st.builds(
     model.TrafficState,
+    exists=st.booleans(),
+    accepted=st.booleans(),
+    entry_exists=st.booleans(),
+    documents=st.dictionaries(st.sampled_from(["Service", "HTTPRoute"]), LIVE),
     weights=st.dictionaries(HASHES, WEIGHTS, max_size=3),
     rolled_back_revision=st.just("") | HASHES,
     lowered_rollout=NAMES,

@@ -360,9 +360,18 @@ REFUSALS: list[tuple[list[model.Json], str, str]] = [
         "Dropped Rule",
     ),
     (
-        [answer(), answer(condition("Accepted", status="Unknown"), condition("ResolvedRefs"))],
+        # What is said of this generation tells more than what somebody left behind.
+        [
+            answer(condition("Accepted", generation=3), condition("ResolvedRefs", generation=3)),
+            answer(condition("Accepted", status="Unknown"), condition("ResolvedRefs")),
+        ],
         "Accepted",
         "Gateway inference, Accepted",
+    ),
+    (
+        [answer(condition("Accepted", generation=3), condition("ResolvedRefs", generation=3))] * 2,
+        "Pending",
+        "Accepted for generation 7",
     ),
     (["garbage"], "Pending", "no answer"),
 ]
@@ -378,6 +387,28 @@ def test_the_first_reason_why_a_route_is_not_in_force_is_named(
     assert message in state.pending_message
 
 
+LEFT_BEHIND: list[list[model.Document]] = [
+    [condition("Accepted", generation=3), condition("ResolvedRefs", generation=3)],
+    [condition("Accepted", status="False", reason="NoMatchingParent")],
+    [condition("Accepted", status="Unknown"), condition("ResolvedRefs")],
+    [condition("Accepted"), condition("ResolvedRefs", status="False", reason="RefNotPermitted")],
+]
+
+
+@pytest.mark.parametrize("conditions", LEFT_BEHIND)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_another_controller_left_at_the_same_parent_says_nothing(
+    conditions: list[model.Document], *, first: bool
+) -> None:
+    other = {**answer(*conditions), "controllerName": "old.example.com/controller"}
+    assert read(*((other, answer()) if first else (answer(), other))).accepted
+
+
+def test_what_other_parents_say_is_nothing_to_us() -> None:
+    refused = condition("Accepted", status="False", reason="NotAllowedByListeners")
+    assert read(answer(refused, parent={**PARENT, "name": "before"}), answer()).accepted
+
+
 def test_every_parent_must_accept() -> None:
     parents = (*GATEWAY.parents, model.ParentRef(name="second"))
     spec = replace(
@@ -386,6 +417,7 @@ def test_every_parent_must_accept() -> None:
     )
     second = answer(parent={**PARENT, "name": "second", "namespace": "ml"})
     assert not read(answer(), spec=spec).accepted
+    assert not read(answer(), answer(), spec=spec).accepted
     assert read(answer(), second, spec=spec).accepted
 
 
