@@ -284,6 +284,52 @@ async def emptied_without_stable(run: Run, plane: str) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+OWNED = (
+    ports.DEPLOYMENT,
+    ports.SERVICE,
+    ports.HTTP_ROUTE,
+    ports.CONTROLLER_REVISION,
+    ports.ROLLOUT_RECORD,
+)
+
+
+def give_to(run: Run, uid: str) -> None:
+    """What docs/how-to/restore.md tells people to do."""
+    path = "/metadata/ownerReferences/0/uid"
+    for kind in OWNED:
+        for body in list(run.cluster.all(kind)):
+            patch = [{"op": "replace", "path": path, "value": uid}]
+            run.people.patch(kind, body["metadata"]["name"], patch)
+
+
+async def restored(run: Run, plane: str) -> None:
+    """A backup without status: the object has another uid, and what it owned is given to it."""
+    await serve(run, plane)
+    stable = facts.stable(run.body)
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+    await asyncio.sleep(20.0)
+    assert run.body is not None
+    rejected, spec = facts.rejected(run.body), run.body["spec"]
+    deployed = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{stable}")
+    run.world.controller_seconds = 30.0  # so that the garbage collector comes too late
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None)
+    run.people.create({**manifest("bad"), "spec": spec})
+    await asyncio.sleep(3.0)
+    assert run.body is not None
+    assert facts.condition(run.body, "Stalled").get("reason") == "NameConflict"
+    give_to(run, run.body["metadata"]["uid"])
+    run.world.controller_seconds = 0.05
+    assert await run.until(lambda: run.phase() == "RolledBack"), facts.status(run.body)
+    assert facts.stable(run.body) == stable
+    assert facts.rejected(run.body) == rejected
+    kept = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{stable}")
+    assert kept is not None
+    assert deployed is not None
+    assert kept["metadata"]["uid"] == deployed["metadata"]["uid"]
+
+
 def _plays() -> dict[str, Scenario]:
     scripts = (
         other_port_promoted,
@@ -299,6 +345,7 @@ def _plays() -> dict[str, Scenario]:
         emptied_at_rest,
         emptied_in_a_step,
         emptied_without_stable,
+        restored,
     )
     found: dict[str, Script] = {}
     for plane in PLANES:
