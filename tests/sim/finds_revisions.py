@@ -12,6 +12,7 @@ from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER, walk_to
+from tests.sim.world import Truth
 
 from tidegate import ports
 
@@ -123,6 +124,33 @@ async def preset_corrected(run: Run, plane: str) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+async def other_server(run: Run, plane: str, version: str, outcome: str) -> None:
+    """What serves is read by other names than its successor, which is held to limits alone."""
+    first = manifest("v1", provider=plane, replicas=4, server={"preset": "HTTP"})
+    run.people.create(first)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.edit_spec({"model": {"version": version}, "server": {"preset": "MLServer"}})
+    assert await run.until(lambda: run.phase() in OVER, limit=200.0), facts.status(run.body)
+    assert run.phase() == outcome, facts.status(run.body)["message"]
+
+
+async def other_server_without_limits(run: Run, plane: str) -> None:
+    """Nothing could be judged: it is said before any traffic moves, and a limit mends it."""
+    compared = [{"name": "errors", "preset": "error-ratio"}]
+    first = manifest("v1", provider=plane, replicas=4, analysis={"metrics": compared})
+    first["spec"]["server"] = {"preset": "HTTP"}
+    run.people.create(first)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.edit_spec({"model": {"version": "v2"}, "server": {"preset": "MLServer"}})
+    assert await run.until(lambda: run.phase() == "Invalid", limit=10.0), run.phase()
+    assert "give it a threshold" in facts.status(run.body)["message"]
+    await asyncio.sleep(20.0)
+    assert candidates_share(run) == 0
+    limited = [{**compared[0], "threshold": {"max": 0.05}}]
+    run.people.edit_part("analysis", metrics=limited)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+
+
 # --- edits that cannot be carried out -------------------------------------------------------------
 
 UNSUPPORTED = {
@@ -220,6 +248,19 @@ async def stable_lost(run: Run, plane: str, kind: ports.Kind) -> None:
     assert before is not None
     assert after is not None
     assert _made(after) == _made(before)
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
+async def single_stable_lost(run: Run, plane: str) -> None:
+    """The only pod that serves loses its Deployment while its successor starts."""
+    run.people.create(manifest("v1", provider=plane, replicas=1, steps=((100, 5),)))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    stable = facts.stable(run.body)
+    run.world.truths["slowly"] = Truth(startup_seconds=25.0)
+    run.people.deploy("slowly")
+    assert await run.until(lambda: facts.rollout(run.body) != {})
+    await asyncio.sleep(2.0)
+    run.people.delete(ports.DEPLOYMENT, f"{NAME}-{stable}")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
@@ -337,6 +378,8 @@ def _plays() -> dict[str, Scenario]:
         other_preset_aborted,
         port_edited_alone,
         preset_corrected,
+        other_server_without_limits,
+        single_stable_lost,
         unsupported_edit_then_breach,
         unreadable_edit_then_breach,
         unreadable_edit_then_deletion,
@@ -349,6 +392,10 @@ def _plays() -> dict[str, Scenario]:
     )
     found: dict[str, Script] = {}
     for plane in PLANES:
+        for version, outcome in (("v2", "Healthy"), ("bad", "RolledBack")):
+            found[f"other_server {outcome} {plane}"] = partial(
+                other_server, plane=plane, version=version, outcome=outcome
+            )
         for script in scripts:
             found[f"{script.__name__} {plane}"] = partial(script, plane=plane)
         for kind in (ports.DEPLOYMENT, ports.SERVICE):

@@ -25,6 +25,7 @@ from tidegate.controller.reading import SpecReader
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
+from tidegate.evidence.verdict import arms
 from tidegate.model import objects
 from tidegate.revisions import render, state
 from tidegate.settings import Settings
@@ -211,12 +212,9 @@ class Observer:
             )
             if found is not None:
                 states[hash_] = found
-        return replace(
-            seen,
-            revisions=states,
-            frozen=_frozen(seen, children),
-            violations=(*seen.violations, *_collision(seen, states)),
-        )
+        seen = replace(seen, revisions=states, frozen=_frozen(seen, children))
+        more = (*_collision(seen, states), *_incomparable(seen))
+        return replace(seen, violations=(*seen.violations, *more))
 
     async def _troubled_pods(
         self, seen: model.Observation, children: _Children
@@ -356,6 +354,22 @@ class Observer:
         return self._preflight.newest(key, subject)
 
 
+def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
+    """The presets of what serves and of a candidate; the spec's where one is not made yet."""
+    stable = seen.frozen.get(seen.status.stable.revision) if seen.status.stable else None
+    made = seen.frozen.get(candidate)
+    asked = seen.spec.server.preset if seen.spec is not None else ""
+    newest = made.server.preset if made is not None else asked
+    return (stable.server.preset if stable is not None else newest), newest
+
+
+def _incomparable(seen: model.Observation) -> tuple[model.Violation, ...]:
+    if seen.spec is None or seen.desired is None or seen.status.stable is None:
+        return ()
+    stable, candidate = _servers(seen, candidate=seen.desired.hash)
+    return arms.violations(seen.spec.analysis, stable=stable, candidate=candidate)
+
+
 def _stand_in(
     rollouts: Sequence[model.FrozenRollout], status_: model.Status
 ) -> model.FrozenRollout | None:
@@ -377,6 +391,13 @@ def _subject(
     found: Mapping[str, Template],
 ) -> Subject:
     """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
+    stable, candidate = _servers(seen, candidate=rollout.revision.hash)
+    analysis = _judged_spec(spec, found).analysis
+    traffic = spec.traffic
+    if stable != candidate:
+        analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
+        if not analysis.data_plane:  # requests are counted by the names of one server
+            traffic = replace(traffic, share_check=model.ShareCheck.OFF)
     return Subject(
         key=key,
         uid=seen.meta.uid,
@@ -387,8 +408,8 @@ def _subject(
         since=rollout.evidence_since,
         first_traffic_at=rollout.first_traffic_at,
         stages=tuple(map(as_judged, rollout.plan)),
-        analysis=_judged_spec(spec, found).analysis,
-        traffic=spec.traffic,
+        analysis=analysis,
+        traffic=traffic,
         preset=spec.server.preset,
         templates=found,
         one_pod=_starts_with_one_pod(spec, rollout),
