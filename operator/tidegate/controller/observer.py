@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from tidegate import model, ports
 from tidegate.api import convert, frozen, record, revision, status
 from tidegate.controller import preflight as preflights
-from tidegate.controller import ready_url
+from tidegate.controller import ready_url, subjects
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analysis.judge import Analyst
-from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
 from tidegate.controller.preflight import Preflight
@@ -25,7 +24,6 @@ from tidegate.controller.reading import SpecReader
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
-from tidegate.evidence.verdict import arms
 from tidegate.model import objects
 from tidegate.revisions import render, state
 from tidegate.settings import Settings
@@ -213,7 +211,7 @@ class Observer:
             if found is not None:
                 states[hash_] = found
         seen = replace(seen, revisions=states, frozen=_frozen(seen, children))
-        more = (*_collision(seen, states), *_incomparable(seen))
+        more = (*_collision(seen, states), *subjects.incomparable(seen))
         return replace(seen, violations=(*seen.violations, *more))
 
     async def _troubled_pods(
@@ -315,7 +313,7 @@ class Observer:
         if rollout is None or spec is None or rollout.skip_analysis:
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
-        subject = _subject(key, seen, rollout=rollout, spec=spec, found=found)
+        subject = subjects.subject_of(key, seen, rollout=rollout, spec=spec, found=found)
         judged = rollout.split.candidate_percent > 0 and subject.events
         if rollout.stage in BEFORE_TRAFFIC or judged:
             return self._analyst.judged(subject)
@@ -336,14 +334,15 @@ class Observer:
             self._preflight.forget(key)
             return None
         service = objects.revision_object_name(seen.meta.name, revision=stable.revision)
+        server, read = subjects.read_of_stable(seen, spec=spec, found=found)
         subject = preflights.Subject(
             namespace=seen.meta.namespace,
             name=seen.meta.name,
             uid=seen.meta.uid,
             revision=stable.revision,
-            metrics=spec.analysis.metrics,
-            templates=with_modes(found, seen.status.identity),
-            server=spec.server.preset,
+            metrics=tuple(one for one in spec.analysis.metrics if one.name in read),
+            templates=with_modes(read, seen.status.identity),
+            server=server,
             data_plane=spec.analysis.data_plane,
             source=spec.analysis.source,
             addresses=tuple(
@@ -352,22 +351,6 @@ class Observer:
             urgent=_active(seen.status) is not None,
         )
         return self._preflight.newest(key, subject)
-
-
-def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
-    """The presets of what serves and of a candidate; the spec's where one is not made yet."""
-    stable = seen.frozen.get(seen.status.stable.revision) if seen.status.stable else None
-    made = seen.frozen.get(candidate)
-    asked = seen.spec.server.preset if seen.spec is not None else ""
-    newest = made.server.preset if made is not None else asked
-    return (stable.server.preset if stable is not None else newest), newest
-
-
-def _incomparable(seen: model.Observation) -> tuple[model.Violation, ...]:
-    if seen.spec is None or seen.desired is None or seen.status.stable is None:
-        return ()
-    stable, candidate = _servers(seen, candidate=seen.desired.hash)
-    return arms.violations(seen.spec.analysis, stable=stable, candidate=candidate)
 
 
 def _stand_in(
@@ -380,40 +363,6 @@ def _stand_in(
     last = status_.rollout.id if status_.rollout is not None else ""
     by_name = {one.name: one for one in rollouts}
     return by_name.get(last) or (rollouts[-1] if rollouts else None)
-
-
-def _subject(
-    key: Key,
-    seen: model.Observation,
-    *,
-    rollout: model.Rollout,
-    spec: model.Spec,
-    found: Mapping[str, Template],
-) -> Subject:
-    """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
-    stable, candidate = _servers(seen, candidate=rollout.revision.hash)
-    analysis = _judged_spec(spec, found).analysis
-    traffic = spec.traffic
-    if stable != candidate:
-        analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
-        if not analysis.data_plane:  # requests are counted by the names of one server
-            traffic = replace(traffic, share_check=model.ShareCheck.OFF)
-    return Subject(
-        key=key,
-        uid=seen.meta.uid,
-        id=rollout.id,
-        candidate=rollout.revision.hash,
-        control=seen.status.stable.revision if seen.status.stable else "",
-        control_until=rollout.started_at,
-        since=rollout.evidence_since,
-        first_traffic_at=rollout.first_traffic_at,
-        stages=tuple(map(as_judged, rollout.plan)),
-        analysis=analysis,
-        traffic=traffic,
-        preset=spec.server.preset,
-        templates=found,
-        one_pod=_starts_with_one_pod(spec, rollout),
-    )
 
 
 def _active(status_: model.Status) -> model.Rollout | None:
@@ -457,24 +406,6 @@ def _collision(
     return (
         model.Violation(path="spec.workload.template", message=message, reason="RevisionCollision"),
     )
-
-
-def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
-    """The spec with the metrics that can be read."""
-    metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
-    if len(metrics) == len(spec.analysis.metrics):
-        return spec
-    return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
-
-
-def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
-    """True when all of the candidate's first evidence comes from one pod, as from one node."""
-    if not rollout.plan:
-        return False
-    pods = provider_for(spec.traffic.provider).candidate_needed(
-        rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
-    )
-    return pods <= 1
 
 
 def _all_ready(deployment: ports.Object) -> bool:

@@ -8,6 +8,8 @@ import pytest
 from rollout_world import make_spec
 
 from tidegate import model
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Query, Template
 from tidegate.evidence.verdict import arms
 
 LIMIT = model.Threshold(max=0.05)
@@ -54,3 +56,15 @@ def test_what_nothing_could_be_judged_by_is_named_before_traffic_moves() -> None
     assert violation.path == "spec.analysis.metrics[1]"
     assert violation.blocks
     assert "give it a threshold" in violation.message
+
+
+def test_each_server_is_read_by_its_own_names_from_the_same_source() -> None:
+    asked = analysis(LIMITED, replace(ERRORS, name="ttft", preset="ttft-p95"), QUERY)
+    newest = {
+        "errors": replace(presets.TEMPLATES["VLLM", "error-ratio"], source="team-b"),
+        "ttft": presets.TEMPLATES["VLLM", "ttft-p95"],
+        "q": Template(name="q", measure=Query(promql="up")),
+    }
+    found = arms.read_from("MLServer", analysis=asked, templates=newest)
+    own = presets.TEMPLATES["MLServer", "error-ratio"]
+    assert found == {"errors": replace(own, source="team-b"), "q": newest["q"]}

@@ -6,10 +6,12 @@ numbers are not set against each other. The candidate is then held to absolute l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tidegate import model
 from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Template
 
 NOT_COMPARABLE = "NotComparable"
 
@@ -35,6 +37,21 @@ def judged_alone(analysis: model.Analysis, *, stable: str, candidate: str) -> mo
         for one in analysis.metrics
     )
     return replace(analysis, metrics=metrics)
+
+
+def read_from(
+    server: str, *, analysis: model.Analysis, templates: Mapping[str, Template]
+) -> dict[str, Template]:
+    """The templates by which these metrics are read from one server, without what it does not have."""
+    found: dict[str, Template] = {}
+    for metric in analysis.metrics:
+        known = templates.get(metric.name)
+        if metric.preset and (analysis.data_plane, metric.preset) not in presets.TEMPLATES:
+            own = presets.TEMPLATES.get((server, metric.preset))
+            known = replace(own, source=known.source) if own is not None and known else None
+        if known is not None:
+            found[metric.name] = known
+    return found
 
 
 def violations(
