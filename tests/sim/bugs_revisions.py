@@ -59,7 +59,7 @@ REVISIONS = (
         file="rollout/duties.py",
         old="        return 0 if alone else min(turn.spec.replicas, 1)",
         new="        return 0 if alone else min(turn.spec.replicas, 0)",
-        plays=_by_both("stable_lost Deployment"),
+        plays=_by_both("single_stable_lost"),
     ),
     Bug(
         name="what a rollout froze does not stand in for a broken spec",

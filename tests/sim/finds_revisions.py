@@ -12,6 +12,7 @@ from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER, walk_to
+from tests.sim.world import Truth
 
 from tidegate import ports
 
@@ -123,6 +124,33 @@ async def preset_corrected(run: Run, plane: str) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+async def other_server(run: Run, plane: str, version: str, outcome: str) -> None:
+    """What serves is read by other names than its successor, which is held to limits alone."""
+    first = manifest("v1", provider=plane, replicas=4, server={"preset": "HTTP"})
+    run.people.create(first)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.edit_spec({"model": {"version": version}, "server": {"preset": "MLServer"}})
+    assert await run.until(lambda: run.phase() in OVER, limit=200.0), facts.status(run.body)
+    assert run.phase() == outcome, facts.status(run.body)["message"]
+
+
+async def other_server_without_limits(run: Run, plane: str) -> None:
+    """Nothing could be judged: it is said before any traffic moves, and a limit mends it."""
+    compared = [{"name": "errors", "preset": "error-ratio"}]
+    first = manifest("v1", provider=plane, replicas=4, analysis={"metrics": compared})
+    first["spec"]["server"] = {"preset": "HTTP"}
+    run.people.create(first)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.edit_spec({"model": {"version": "v2"}, "server": {"preset": "MLServer"}})
+    assert await run.until(lambda: run.phase() == "Invalid", limit=10.0), run.phase()
+    assert "give it a threshold" in facts.status(run.body)["message"]
+    await asyncio.sleep(20.0)
+    assert candidates_share(run) == 0
+    limited = [{**compared[0], "threshold": {"max": 0.05}}]
+    run.people.edit_part("analysis", metrics=limited)
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+
+
 # --- edits that cannot be carried out -------------------------------------------------------------
 
 UNSUPPORTED = {
@@ -223,6 +251,19 @@ async def stable_lost(run: Run, plane: str, kind: ports.Kind) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def single_stable_lost(run: Run, plane: str) -> None:
+    """The only pod that serves loses its Deployment while its successor starts."""
+    run.people.create(manifest("v1", provider=plane, replicas=1, steps=((100, 5),)))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    stable = facts.stable(run.body)
+    run.world.truths["slowly"] = Truth(startup_seconds=25.0)
+    run.people.deploy("slowly")
+    assert await run.until(lambda: facts.rollout(run.body) != {})
+    await asyncio.sleep(2.0)
+    run.people.delete(ports.DEPLOYMENT, f"{NAME}-{stable}")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 def _made(body: Object) -> Any:
     """What must be as it was before."""
     return body["spec"].get("template") or body["spec"]["ports"]
@@ -284,6 +325,52 @@ async def emptied_without_stable(run: Run, plane: str) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
+OWNED = (
+    ports.DEPLOYMENT,
+    ports.SERVICE,
+    ports.HTTP_ROUTE,
+    ports.CONTROLLER_REVISION,
+    ports.ROLLOUT_RECORD,
+)
+
+
+def give_to(run: Run, uid: str) -> None:
+    """What docs/how-to/restore.md tells people to do."""
+    path = "/metadata/ownerReferences/0/uid"
+    for kind in OWNED:
+        for body in list(run.cluster.all(kind)):
+            patch = [{"op": "replace", "path": path, "value": uid}]
+            run.people.patch(kind, body["metadata"]["name"], patch)
+
+
+async def restored(run: Run, plane: str) -> None:
+    """A backup without status: the object has another uid, and what it owned is given to it."""
+    await serve(run, plane)
+    stable = facts.stable(run.body)
+    run.people.deploy("bad")
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+    await asyncio.sleep(20.0)
+    assert run.body is not None
+    rejected, spec = facts.rejected(run.body), run.body["spec"]
+    deployed = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{stable}")
+    run.world.controller_seconds = 30.0  # so that the garbage collector comes too late
+    run.people.delete(MD, NAME)
+    assert await run.until(lambda: run.body is None)
+    run.people.create({**manifest("bad"), "spec": spec})
+    await asyncio.sleep(3.0)
+    assert run.body is not None
+    assert facts.condition(run.body, "Stalled").get("reason") == "NameConflict"
+    give_to(run, run.body["metadata"]["uid"])
+    run.world.controller_seconds = 0.05
+    assert await run.until(lambda: run.phase() == "RolledBack"), facts.status(run.body)
+    assert facts.stable(run.body) == stable
+    assert facts.rejected(run.body) == rejected
+    kept = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{stable}")
+    assert kept is not None
+    assert deployed is not None
+    assert kept["metadata"]["uid"] == deployed["metadata"]["uid"]
+
+
 def _plays() -> dict[str, Scenario]:
     scripts = (
         other_port_promoted,
@@ -291,6 +378,8 @@ def _plays() -> dict[str, Scenario]:
         other_preset_aborted,
         port_edited_alone,
         preset_corrected,
+        other_server_without_limits,
+        single_stable_lost,
         unsupported_edit_then_breach,
         unreadable_edit_then_breach,
         unreadable_edit_then_deletion,
@@ -299,9 +388,14 @@ def _plays() -> dict[str, Scenario]:
         emptied_at_rest,
         emptied_in_a_step,
         emptied_without_stable,
+        restored,
     )
     found: dict[str, Script] = {}
     for plane in PLANES:
+        for version, outcome in (("v2", "Healthy"), ("bad", "RolledBack")):
+            found[f"other_server {outcome} {plane}"] = partial(
+                other_server, plane=plane, version=version, outcome=outcome
+            )
         for script in scripts:
             found[f"{script.__name__} {plane}"] = partial(script, plane=plane)
         for kind in (ports.DEPLOYMENT, ports.SERVICE):

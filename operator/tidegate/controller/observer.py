@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from tidegate import model, ports
 from tidegate.api import convert, frozen, record, revision, status
 from tidegate.controller import preflight as preflights
-from tidegate.controller import ready_url
+from tidegate.controller import ready_url, subjects
 from tidegate.controller.actuator import KINDS, Surroundings
 from tidegate.controller.analysis.judge import Analyst
-from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.identities import Identities, found_modes, with_modes
 from tidegate.controller.live import read_live
 from tidegate.controller.preflight import Preflight
@@ -224,12 +223,9 @@ class Observer:
             )
             if found is not None:
                 states[hash_] = found
-        return replace(
-            seen,
-            revisions=states,
-            frozen=_frozen(seen, children),
-            violations=(*seen.violations, *_collision(seen, states)),
-        )
+        seen = replace(seen, revisions=states, frozen=_frozen(seen, children))
+        more = (*_collision(seen, states), *subjects.incomparable(seen))
+        return replace(seen, violations=(*seen.violations, *more))
 
     async def _troubled_pods(
         self, seen: model.Observation, children: _Children
@@ -335,7 +331,7 @@ class Observer:
         if rollout is None or spec is None or rollout.skip_analysis:
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
-        subject = _subject(key, seen, rollout=rollout, spec=spec, found=found)
+        subject = subjects.subject_of(key, seen, rollout=rollout, spec=spec, found=found)
         judged = rollout.split.candidate_percent > 0 and subject.events
         if rollout.stage in BEFORE_TRAFFIC or judged:
             return self._analyst.judged(subject)
@@ -356,14 +352,15 @@ class Observer:
             self._preflight.forget(key)
             return None
         service = objects.revision_object_name(seen.meta.name, revision=stable.revision)
+        server, read = subjects.read_of_stable(seen, spec=spec, found=found)
         subject = preflights.Subject(
             namespace=seen.meta.namespace,
             name=seen.meta.name,
             uid=seen.meta.uid,
             revision=stable.revision,
-            metrics=spec.analysis.metrics,
-            templates=with_modes(found, seen.status.identity),
-            server=spec.server.preset,
+            metrics=tuple(one for one in spec.analysis.metrics if one.name in read),
+            templates=with_modes(read, seen.status.identity),
+            server=server,
             data_plane=spec.analysis.data_plane,
             source=spec.analysis.source,
             addresses=tuple(
@@ -384,33 +381,6 @@ def _stand_in(
     last = status_.rollout.id if status_.rollout is not None else ""
     by_name = {one.name: one for one in rollouts}
     return by_name.get(last) or (rollouts[-1] if rollouts else None)
-
-
-def _subject(
-    key: Key,
-    seen: model.Observation,
-    *,
-    rollout: model.Rollout,
-    spec: model.Spec,
-    found: Mapping[str, Template],
-) -> Subject:
-    """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
-    return Subject(
-        key=key,
-        uid=seen.meta.uid,
-        id=rollout.id,
-        candidate=rollout.revision.hash,
-        control=seen.status.stable.revision if seen.status.stable else "",
-        control_until=rollout.started_at,
-        since=rollout.evidence_since,
-        first_traffic_at=rollout.first_traffic_at,
-        stages=tuple(map(as_judged, rollout.plan)),
-        analysis=_judged_spec(spec, found).analysis,
-        traffic=spec.traffic,
-        preset=spec.server.preset,
-        templates=found,
-        one_pod=_starts_with_one_pod(spec, rollout),
-    )
 
 
 def _active(status_: model.Status) -> model.Rollout | None:
@@ -463,24 +433,6 @@ def _collision(
     return (
         model.Violation(path="spec.workload.template", message=message, reason="RevisionCollision"),
     )
-
-
-def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
-    """The spec with the metrics that can be read."""
-    metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
-    if len(metrics) == len(spec.analysis.metrics):
-        return spec
-    return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
-
-
-def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
-    """True when all of the candidate's first evidence comes from one pod, as from one node."""
-    if not rollout.plan:
-        return False
-    pods = provider_for(spec.traffic.provider).candidate_needed(
-        rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
-    )
-    return pods <= 1
 
 
 def _all_ready(deployment: ports.Object) -> bool:

@@ -23,7 +23,7 @@ def rebuild(turn: Turn) -> Turn:
     """Status with what serves, and what was rejected, where it no longer says so."""
     if turn.stable:
         return turn
-    emptied = turn.status.rollout is None
+    emptied = turn.status.rollout is None or _began_blind(turn)
     revision = _from_cluster(turn) if emptied else _from_rollout(turn)
     if not revision:
         return turn
@@ -32,9 +32,24 @@ def rebuild(turn: Turn) -> Turn:
     )
     status = replace(turn.status, stable=stable)
     if emptied:
-        status = replace(status, rejected=(*status.rejected, *_rejected(turn, stable=revision)))
+        rejected = (*status.rejected, *_rejected(turn, stable=revision))
+        # What began blind has the number of an attempt that the records may know already.
+        status = replace(status, rejected=rejected, rollout=None, candidate=None, last_rollout=None)
     text = f"status was lost: {stable.model_version} (revision {revision}) serves"
     return turn.with_status(status).warn("StatusRebuilt", text)
+
+
+def _began_blind(turn: Turn) -> bool:
+    """A first revision is rolled out although another one has the role of stable.
+
+    So it looks when an object without status is restored before what it owned is given to it.
+    """
+    rollout = turn.status.rollout
+    first = rollout is not None and not rollout.from_revision
+    roles = {hash_: state.role for hash_, state in turn.seen.revisions.items()}
+    if rollout is not None:
+        roles.pop(rollout.revision.hash, None)
+    return first and model.Role.STABLE in roles.values()
 
 
 def _from_rollout(turn: Turn) -> str:

@@ -125,3 +125,21 @@ def test_a_first_revision_on_its_way_is_no_stable_one() -> None:
     world.tick()
     assert world.status.stable is None
     assert "StatusRebuilt" not in world.reasons()
+
+
+def test_what_was_given_to_the_object_later_is_found_all_the_same() -> None:
+    """A first rollout began while the revisions of before belonged to nobody."""
+    world = rejected_v2(model.Provider.GATEWAY_API)
+    owned = (dict(world.revisions), world.traffic, dict(world.records))
+    world.revisions, world.traffic, world.records = {}, model.TrafficState(exists=False), {}
+    world.frozen.clear()
+    world.broken = frozenset({V2.hash})
+    emptied(world)
+    world.tick()
+    assert world.status.stable is None
+    world.revisions |= owned[0]
+    world.traffic, world.records = owned[1], owned[2]
+    world.settle()
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V1.hash
+    assert world.status.phase is P.ROLLED_BACK

@@ -1,0 +1,92 @@
+"""What is judged of a ModelDeployment, and by which server's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.controller.analysis.subject import Subject, as_judged
+from tidegate.controller.workqueue import Key
+from tidegate.evidence.terms import Template
+from tidegate.evidence.verdict import arms
+from tidegate.traffic.provider import provider_for
+
+
+def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
+    """The presets of what serves and of a candidate; the spec's where one is not made yet."""
+    stable = seen.frozen.get(seen.status.stable.revision) if seen.status.stable else None
+    made = seen.frozen.get(candidate)
+    asked = seen.spec.server.preset if seen.spec is not None else ""
+    newest = made.server.preset if made is not None else asked
+    return (stable.server.preset if stable is not None else newest), newest
+
+
+def incomparable(seen: model.Observation) -> tuple[model.Violation, ...]:
+    """Metrics by which what spec asks for could not be judged beside what serves."""
+    if seen.spec is None or seen.desired is None or seen.status.stable is None:
+        return ()
+    stable, candidate = _servers(seen, candidate=seen.desired.hash)
+    return arms.violations(seen.spec.analysis, stable=stable, candidate=candidate)
+
+
+def read_of_stable(
+    seen: model.Observation, *, spec: model.Spec, found: Mapping[str, Template]
+) -> tuple[str, Mapping[str, Template]]:
+    """The server of what serves, and how the metrics are read from it."""
+    stable, newest = _servers(seen, candidate="")
+    if stable == newest:
+        return stable, found
+    return stable, arms.read_from(stable, analysis=spec.analysis, templates=found)
+
+
+def subject_of(
+    key: Key,
+    seen: model.Observation,
+    *,
+    rollout: model.Rollout,
+    spec: model.Spec,
+    found: Mapping[str, Template],
+) -> Subject:
+    """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
+    stable, candidate = _servers(seen, candidate=rollout.revision.hash)
+    analysis = _judged_spec(spec, found).analysis
+    traffic = spec.traffic
+    if stable != candidate:
+        analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
+        if not analysis.data_plane:  # requests are counted by the names of one server
+            traffic = replace(traffic, share_check=model.ShareCheck.OFF)
+    return Subject(
+        key=key,
+        uid=seen.meta.uid,
+        id=rollout.id,
+        candidate=rollout.revision.hash,
+        control=seen.status.stable.revision if seen.status.stable else "",
+        control_until=rollout.started_at,
+        since=rollout.evidence_since,
+        first_traffic_at=rollout.first_traffic_at,
+        stages=tuple(map(as_judged, rollout.plan)),
+        analysis=analysis,
+        traffic=traffic,
+        preset=candidate,
+        templates=found,
+        one_pod=_starts_with_one_pod(spec, rollout),
+    )
+
+
+def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
+    """The spec with the metrics that can be read."""
+    metrics = tuple(metric for metric in spec.analysis.metrics if metric.name in found)
+    if len(metrics) == len(spec.analysis.metrics):
+        return spec
+    return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
+
+
+def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
+    """True when all of the candidate's first evidence comes from one pod, as from one node."""
+    if not rollout.plan:
+        return False
+    pods = provider_for(spec.traffic.provider).candidate_needed(
+        rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
+    )
+    return pods <= 1

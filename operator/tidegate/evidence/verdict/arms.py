@@ -1,0 +1,75 @@
+"""What can be compared when stable and candidate run different model servers.
+
+Servers count other things under other names: where a preset reads the two in different ways, their
+numbers are not set against each other. The candidate is then held to absolute limits alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Template
+
+NOT_COMPARABLE = "NotComparable"
+
+
+def differ(metric: model.Metric, *, data_plane: str, stable: str, candidate: str) -> bool:
+    """Whether this metric is read in different ways from the two servers, by their presets.
+
+    What the data plane sees does not depend on the server.
+    """
+    if not metric.preset or (data_plane, metric.preset) in presets.TEMPLATES:
+        return False
+    read = presets.TEMPLATES.get((stable, metric.preset))
+    return read != presets.TEMPLATES.get((candidate, metric.preset))
+
+
+def judged_alone(analysis: model.Analysis, *, stable: str, candidate: str) -> model.Analysis:
+    """The analysis without the comparisons that mean nothing."""
+    metrics = tuple(
+        replace(one, compare=None)
+        if one.threshold != model.NO_THRESHOLD
+        and differ(one, data_plane=analysis.data_plane, stable=stable, candidate=candidate)
+        else one
+        for one in analysis.metrics
+    )
+    return replace(analysis, metrics=metrics)
+
+
+def read_from(
+    server: str, *, analysis: model.Analysis, templates: Mapping[str, Template]
+) -> dict[str, Template]:
+    """The templates by which these metrics are read from one server, without what it does not have."""
+    found: dict[str, Template] = {}
+    for metric in analysis.metrics:
+        known = templates.get(metric.name)
+        if metric.preset and (analysis.data_plane, metric.preset) not in presets.TEMPLATES:
+            own = presets.TEMPLATES.get((server, metric.preset))
+            known = replace(own, source=known.source) if own is not None and known else None
+        if known is not None:
+            found[metric.name] = known
+    return found
+
+
+def violations(
+    analysis: model.Analysis, *, stable: str, candidate: str
+) -> tuple[model.Violation, ...]:
+    """The metrics that nothing could be judged by: to be said before any traffic moves."""
+    return tuple(
+        model.Violation(
+            path=f"spec.analysis.metrics[{index}]",
+            message=(
+                f"{metric.name} is read in another way from server {candidate} than from {stable}, "
+                "which serves, so the two cannot be compared: give it a threshold, or set "
+                "spec.analysis.dataPlane, or leave it out for this rollout"
+            ),
+            reason=NOT_COMPARABLE,
+        )
+        for index, metric in enumerate(analysis.metrics)
+        if metric.threshold == model.NO_THRESHOLD
+        and not metric.dry_run
+        and differ(metric, data_plane=analysis.data_plane, stable=stable, candidate=candidate)
+    )
