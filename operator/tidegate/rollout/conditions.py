@@ -1,16 +1,15 @@
 """Status for readers: phase to health, message and conditions (api.md, 6.2 and 6.3).
 
-Everything here is derived. Numbers that move with each evaluation are refreshed only together
-with a change that matters, so that a steady rollout writes nothing (invariant S9).
+Everything here is derived.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tidegate import model
-from tidegate.rollout import capacity, preflight, waiting
+from tidegate.rollout import capacity, numbers, preflight, waiting
 from tidegate.rollout.turn import Turn, weight_text
 
 LONGEST_MESSAGE = 1024
@@ -56,7 +55,7 @@ def describe(turn: Turn) -> model.Status:
         health_message=why[:LONGEST_MESSAGE],
         conditions=_conditions(turn),
     )
-    if status == old or _without_movement(status, old) == old:
+    if status == old or numbers.without_movement(status, old) == old:
         return old
     return replace(status, epoch=turn.seen.epoch)
 
@@ -131,72 +130,12 @@ def _with_numbers(turn: Turn) -> model.Status:
         observed_generation=max(old.observed_generation, turn.seen.meta.generation),
         message=_message(turn)[:LONGEST_MESSAGE],
         rollout=rollout,
-        analysis=_results(turn),
+        analysis=numbers.results(turn),
         evidence=preflight.rows(turn),
-        stable=_counted(turn, status.stable),
-        candidate=_counted(turn, status.candidate),
-        previous=_counted(turn, status.previous),
+        stable=numbers.counted(turn, status.stable),
+        candidate=numbers.counted(turn, status.candidate),
+        previous=numbers.counted(turn, status.previous),
     )
-
-
-def _results(turn: Turn) -> tuple[model.MetricResult, ...]:
-    """The newest results of all metrics.
-
-    After the last step those that promoted stay until one fails: people are not to read of a
-    promoted version that it is undecided.
-    """
-    newest, kept = turn.seen.analysis.results, turn.status.analysis
-    rollout = turn.seen.status.rollout
-    promoting = rollout is not None and rollout.stage is model.Phase.PROMOTING
-    failed = any(one.outcome is model.Outcome.FAIL and not one.dry_run for one in newest)
-    if promoting and kept and not failed:
-        return kept
-    return newest or kept
-
-
-def _counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStatus | None:
-    state = turn.state_of(role.revision) if role is not None else None
-    if role is None or state is None:
-        return role
-    if (role.replicas, role.ready_replicas) == (state.wanted, state.ready):
-        return role
-    return replace(role, replicas=state.wanted, ready_replicas=state.ready)
-
-
-def _without_movement(status: model.Status, old: model.Status) -> model.Status:
-    """`status` with the moving numbers of `old`, where they moved without crossing a line."""
-    rollout = status.rollout
-    if rollout is not None and old.rollout is not None:
-        rollout = replace(
-            rollout, observed_candidate_percent=old.rollout.observed_candidate_percent
-        )
-    same_outcomes = _outcomes(status.analysis) == _outcomes(old.analysis)
-    return replace(
-        status,
-        rollout=rollout,
-        analysis=old.analysis if same_outcomes else status.analysis,
-        stable=_steady(status.stable, old.stable),
-        candidate=_steady(status.candidate, old.candidate),
-        previous=_steady(status.previous, old.previous),
-        epoch=old.epoch,
-    )
-
-
-def _outcomes(results: Iterable[model.MetricResult]) -> list[tuple[str, str, str]]:
-    return [(r.name, r.outcome, r.reason) for r in results]
-
-
-def _steady(
-    new: model.RevisionStatus | None, old: model.RevisionStatus | None
-) -> model.RevisionStatus | None:
-    """`old` while both have no, some, or all of their pods ready."""
-    if new is None or old is None or _fullness(new) != _fullness(old):
-        return new
-    return replace(new, ready_replicas=old.ready_replicas, replicas=old.replicas)
-
-
-def _fullness(role: model.RevisionStatus) -> tuple[bool, bool, int]:
-    return role.ready_replicas > 0, role.ready_replicas >= role.replicas, role.replicas
 
 
 # --- words ---------------------------------------------------------------------------------------
