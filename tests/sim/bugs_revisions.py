@@ -49,14 +49,14 @@ REVISIONS = (
     ),
     Bug(
         name="stable comes back only while spec asks for it",
-        file="rollout/duties.py",
+        file="rollout/capacity.py",
         old="    if frozen is None and revision != turn.seen.desired:",
         new="    if state is None and revision != turn.seen.desired:",
         plays=_by_both("stable_lost Deployment"),
     ),
     Bug(
         name="a lost stable comes back without pods",
-        file="rollout/duties.py",
+        file="rollout/capacity.py",
         old="        return 0 if alone else min(turn.spec.replicas, 1)",
         new="        return 0 if alone else min(turn.spec.replicas, 0)",
         plays=_by_both("single_stable_lost"),
