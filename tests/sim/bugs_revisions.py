@@ -49,7 +49,7 @@ REVISIONS = (
     ),
     Bug(
         name="stable comes back only while spec asks for it",
-        file="rollout/capacity.py",
+        file="rollout/duties.py",
         old="    if frozen is None and revision != turn.seen.desired:",
         new="    if state is None and revision != turn.seen.desired:",
         plays=_by_both("stable_lost Deployment"),
