@@ -56,7 +56,7 @@ REVISIONS = (
     ),
     Bug(
         name="a lost stable comes back without pods",
-        file="rollout/duties.py",
+        file="rollout/capacity.py",
         old="        return 0 if alone else min(turn.spec.replicas, 1)",
         new="        return 0 if alone else min(turn.spec.replicas, 0)",
         plays=_by_both("single_stable_lost"),
