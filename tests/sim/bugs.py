@@ -120,7 +120,13 @@ BUGS = (
         old="if self._sweeper.unsynced or not self._machine.elector.leading():",
         new="if self._sweeper.unsynced:",
         modes=(Mode.LATE,),
-        more=(("controller/engine.py", "leading=parts.elector.leading,", "leading=lambda: True,"),),
+        more=(
+            (
+                "controller/engine.py",
+                "        identity=parts.elector.identity,\n        leading=parts.elector.leading,",
+                "        identity=parts.elector.identity,\n        leading=lambda: True,",
+            ),
+        ),
     ),
     Bug(
         name="a leader leads for ever",
