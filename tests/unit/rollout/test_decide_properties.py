@@ -28,6 +28,7 @@ class Rollouts(RuleBasedStateMachine):
         super().__init__()
         self.world = serving()
         self.told = 0
+        self.shares: dict[str, float] = {}
         self.rejected: set[str] = set()
         self.valid = self.world.spec
 
@@ -171,16 +172,26 @@ class Rollouts(RuleBasedStateMachine):
             assert not new.active, f"{new.id} is active again"
 
     def judge_weights(self) -> None:
-        """Every weight that was written is one of the plan, and none is for a rejected revision."""
+        """A weight is one of the plan, or a part of the way up to one, or part of the way back."""
         rollout = self.world.status.rollout
         legal = {100.0} | {s.effective_weight_percent for s in (rollout.plan if rollout else ())}
         for weights in self.world.weights_seen[self.told :]:
             for hash_, share in weights.items():
                 stable = self.world.status.stable
                 if share > 0 and (stable is None or stable.revision != hash_):
-                    assert share in legal, f"{share} is no weight of {legal}"
+                    self.judge_share(share, legal=legal, before=self.shares.get(hash_, 0.0))
                     assert hash_ not in self.rejected, "weight for a rejected revision"
+            self.shares = dict(weights)
         self.told = len(self.world.weights_seen)
+
+    def judge_share(self, share: float, *, legal: set[float], before: float) -> None:
+        """With few pods to spare a weight is reached in parts; back, it goes as stable can take it."""
+        rollout = self.world.status.rollout
+        gives_back = rollout is not None and rollout.stage is model.Phase.ROLLING_BACK
+        if gives_back:
+            assert share <= before, f"{share} while {before} is being given back"
+        elif share not in legal:
+            assert before < share < max(legal), f"{share} is no weight of {legal}"
 
     @invariant()
     def status_can_be_written_and_read(self) -> None:
