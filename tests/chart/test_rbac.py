@@ -22,6 +22,7 @@ ALLOWED = {
     ("tidegate.dev", "rolloutrecords"): READ | {"create", "delete"},
     ("tidegate.dev", "clustermetrictemplates"): READ,
     ("apps", "deployments"): READ | WRITE,
+    ("apps", "controllerrevisions"): READ | {"create", "delete"},
     ("", "services"): READ | WRITE,
     ("gateway.networking.k8s.io", "httproutes"): READ | WRITE,
     ("discovery.k8s.io", "endpointslices"): READ,

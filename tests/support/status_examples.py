@@ -141,6 +141,7 @@ FULL_STATUS = model.Status(
         ),
     ),
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
+    served=(C,),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
     traffic=model.TrafficSync(
         generation=6,

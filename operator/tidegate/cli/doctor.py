@@ -30,6 +30,7 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("tidegate.dev", "modeldeployments/status", ("patch",)),
     ("tidegate.dev", "metrictemplates", ("get", "list", "watch")),
     ("tidegate.dev", "rolloutrecords", ("get", "list", "watch", "create", "delete")),
+    ("apps", "controllerrevisions", ("get", "list", "watch", "create", "delete")),
     ("apps", "deployments", ("get", "list", "watch", "create", "patch", "delete")),
     ("", "services", ("get", "list", "watch", "create", "patch", "delete")),
     ("discovery.k8s.io", "endpointslices", ("get", "list", "watch")),

@@ -72,6 +72,7 @@ class GatewayAPI:
         lent = _lent(replicas, scaling=scaling)
         needed = self._needed(request.target_percent, request=request)
         carried = self._needed(request.live_percent, request=request)
+        whole = request.live_percent == 100  # has lent its pod already
         least = self._needed(min(request.target_percent, 0.0001), request=request)
         share = _pods_for(100 - splits.exact(request.least_percent), replicas=replicas)
         stable_least = max(share - lent, min(share, 1))
@@ -79,7 +80,7 @@ class GatewayAPI:
             candidate = _towards(
                 max(needed, ceiling - replicas),
                 now=request.candidate.wanted,
-                least=max(carried - lent, min(carried, 1)),
+                least=max(carried - (0 if whole else lent), min(carried, 1)),
                 room=0,
             )
         else:

@@ -153,7 +153,7 @@ def test_broken_member_takes_only_itself_away(
 @pytest.mark.parametrize(
     "broken",
     [
-        {"revision": "b"},
+        {},
         {"revision": "b", "scaleDownAt": "soon"},
         {"revision": "b", "scaleDownAt": "0001-01-01T00:00:00+14:00"},
         {"revision": "b", "scaleDownAt": "2026-11-20T12:00:00"},

@@ -204,7 +204,7 @@ def test_an_interrupted_installation_leaves_no_stamp(
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as run:
             assert asked.wait(120)
             os.killpg(run.pid, signal.SIGINT)
-            _, said = run.communicate(timeout=60)
+            _, said = run.communicate(timeout=240)
         go_on.set()
     assert run.returncode == 130
     assert said.splitlines() == ["interrupted. Next: the same command again; downloads are kept."]
