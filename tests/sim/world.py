@@ -139,6 +139,8 @@ class World:
         for kind, body in self._cluster.owned_by(uid):
             self._write("DELETE", kind, body)
         self.pods.pop(uid, None)
+        # A Service that was made again meanwhile lost the slices of the old one.
+        self._later(self.controller_seconds, ("slices", ""), self._slices)
 
     # --- Deployments -----------------------------------------------------------------------------
 
