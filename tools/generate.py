@@ -28,12 +28,19 @@ def wanted() -> Mapping[Path, str]:
     # Helm reads no file outside of its chart, so the chart carries a copy of the same text.
     texts |= {Path("charts/tidegate/files/crds") / name: text for name, text in crds.items()}
     texts |= {
-        Path("docs/reference") / name: text for name, text in reference.reference_pages().items()
+        Path("docs/reference") / name: text + _full_example(name)
+        for name, text in reference.reference_pages().items()
     }
     texts[Path("docs/reference/cli.md")] = cli.reference_page()
     texts[Path("docs/reference/presets.md")] = preset_reference.page()
     texts |= {path: includes.filled((ROOT / path).read_text(), root=ROOT) for path in INCLUDING}
     return texts
+
+
+def _full_example(page: str) -> str:
+    """The object of the tests in which every field is set, as it stands in examples/full."""
+    path = Path("examples/full") / Path(page).with_suffix(".yaml").name
+    return f"\n## Every field\n\nFrom [{path}](../../{path}).\n\n```yaml\n{(ROOT / path).read_text()}```\n"
 
 
 def stale(texts: Mapping[Path, str]) -> list[Path]:
