@@ -9,7 +9,8 @@ from tests.demo.manifests import SCRAPE_INTERVAL_SECONDS
 from tests.images.mlserver.faults import FAULTS
 from tests.images.testkit.tally import UNKNOWN, Answered, Tally
 from tests.sim.cluster import Cluster
-from tests.sim.world import START, Pod, Truth, World
+from tests.sim.truth import Truth
+from tests.sim.world import START, Pod, World
 
 REQUESTS_PER_TICK = 10
 TICK_SECONDS = 0.1  # as many requests per second as the demo's users send

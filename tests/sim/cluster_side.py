@@ -14,7 +14,8 @@ from tests.sim.fields import Object
 from tests.sim.people import NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER, walk_to
-from tests.sim.world import Pod, Truth
+from tests.sim.truth import Truth
+from tests.sim.world import Pod
 
 from tidegate import ports
 from tidegate.model import objects

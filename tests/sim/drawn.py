@@ -11,7 +11,7 @@ from tests.sim import facts
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import REST_SECONDS, Run, Scenario
 from tests.sim.storm import Storm
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import model, ports
 

@@ -34,7 +34,7 @@ from tests.sim.scenarios import (
     serve_first,
     walk_to,
 )
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http

@@ -12,7 +12,7 @@ from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER, walk_to
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import ports
 

@@ -14,7 +14,7 @@ from tests.sim.nemesis import Calm, QueryPlan
 from tests.sim.people import NAME, NAMESPACE, manifest
 from tests.sim.run import Run
 from tests.sim.scenarios import OVER, serve_first, walk_to
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import ports
 

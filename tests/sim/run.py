@@ -21,7 +21,8 @@ from tests.sim.nemesis import Calm
 from tests.sim.people import MD, NAME, NAMESPACE, People
 from tests.sim.replica import Process, Replica, settings
 from tests.sim.simloop import SimLoop
-from tests.sim.world import Truth, World
+from tests.sim.truth import Truth
+from tests.sim.world import World
 
 from tidegate import model, ports
 from tidegate.adapters import kube_http as http

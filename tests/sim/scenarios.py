@@ -8,7 +8,7 @@ from typing import Any
 from tests.sim import facts
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import ports
 

@@ -11,7 +11,7 @@ from tests.sim.fields import Object
 from tests.sim.nemesis import Calm
 from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
 from tests.sim.people import MD, NAME, NAMESPACE
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 from tidegate import ports
 from tidegate.model import objects

@@ -17,6 +17,7 @@ from typing import Any
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
+from tests.sim.truth import Truth
 
 from tidegate import model, ports
 from tidegate.adapters import kube_http as http
@@ -25,21 +26,6 @@ from tidegate.model import objects
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 SCRAPE_SECONDS = 2.0
 REQUESTS_PER_SECOND = 20_000.0  # so that seconds prove what takes hours elsewhere
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
-    """What the pods of a model version do. `wrong` says that a rollout of it must not succeed."""
-
-    error_ratio: float = 0.0
-    slow_ratio: float = 0.0
-    startup_seconds: float = 3.0
-    starts: bool = True
-    crashes: bool = False
-
-    @property
-    def wrong(self) -> bool:
-        return self.error_ratio > 0.05 or self.slow_ratio > 0.2 or not self.starts
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from tests.cluster.api import ClusterUnavailable
 from tests.demo import __main__ as demo
 from tests.demo import manifests
 from tests.rehearsal import show, users
-from tests.sim.world import Truth
+from tests.sim.truth import Truth
 
 LINE = re.compile(r"^\s?(?P<clock>\d\d:\d\d)  (?P<step>\S+) +(?P<wanted>\d+) %")
 NOBODY = 65534

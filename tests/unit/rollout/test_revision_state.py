@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from json_values import ANY_JSON
+from rendered import REVISION, deployment, rendered_service
+
+from tidegate import model
+from tidegate.model import objects
+from tidegate.revisions.state import revision_state
+
+CREATED_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def live(
+    *, generation: int = 2, status: model.Json = None, **metadata: model.Json
+) -> model.Document:
+    """The rendered Deployment as the API server would hold it, with three ready pods."""
+    rendered = deployment()
+    healthy = {"observedGeneration": 2, "readyReplicas": 3, "availableReplicas": 2}
+    return {
+        **rendered,
+        "metadata": {
+            **objects.mapping(rendered["metadata"]),
+            "creationTimestamp": "2026-11-20T12:00:00Z",
+            "generation": generation,
+            "resourceVersion": "77",
+            **metadata,
+        },
+        "status": healthy if status is None else status,
+    }
+
+
+def state_of(
+    document: model.Document,
+    *,
+    service: model.Document | None = None,
+    endpoint_slices: list[model.Document] | None = None,
+    pods: list[model.Document] | None = None,
+) -> model.RevisionState:
+    state = revision_state(
+        document, service=service, endpoint_slices=endpoint_slices, pods=pods or []
+    )
+    assert state is not None
+    return state
+
+
+def test_a_rendered_revision_is_read_back() -> None:
+    state = state_of(live(), service=rendered_service())
+    assert state == model.RevisionState(
+        revision=REVISION,
+        wanted=3,
+        ready=3,
+        available=2,
+        role=model.Role.CANDIDATE,
+        created_at=CREATED_AT,
+        has_service=True,
+        current=True,
+        resource_version="77",
+        template_hash=state.template_hash,
+    )
+    assert len(state.template_hash) == 16
+
+
+def test_a_status_of_an_older_generation_is_not_current() -> None:
+    assert not state_of(live(generation=3)).current
+
+
+def test_a_deployment_that_bears_no_revision_is_none_of_ours() -> None:
+    nobody = revision_state({}, service=None, endpoint_slices=None, pods=[])
+    assert nobody is None
+
+
+def test_a_deployment_without_status_has_no_pods_yet() -> None:
+    state = state_of(live(status={}))
+    assert (state.ready, state.available, state.current) == (0, 0, False)
+
+
+def test_an_unknown_role_is_no_role() -> None:
+    labels = {objects.LABEL_REVISION: "aaaaaaaaaa", objects.LABEL_ROLE: "king"}
+    assert state_of(live(labels=labels)).role is None
+
+
+@pytest.mark.parametrize(
+    ("written", "created_at"),
+    [
+        ("2026-11-20T12:00:00Z", CREATED_AT),
+        ("2026-11-20T12:00:00", CREATED_AT),
+        ("yesterday", datetime(1970, 1, 1, tzinfo=UTC)),
+        (None, datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_time_of_creation_is_read(written: model.Json, created_at: datetime) -> None:
+    assert state_of(live(creationTimestamp=written)).created_at == created_at
+
+
+def endpoint(pod: str, *, ready: bool | None = True) -> model.Document:
+    conditions: model.Document = {} if ready is None else {"ready": ready}
+    reference: model.Document = {"targetRef": {"kind": "Pod", "name": pod}} if pod else {}
+    return {"addresses": ["10.0.0.1"], "conditions": conditions, **reference}
+
+
+def endpoint_slice(*endpoints: model.Document, service: str = "iris-aaaaaaaaaa") -> model.Document:
+    labels = {"kubernetes.io/service-name": service}
+    return {"metadata": {"labels": labels}, "endpoints": list(endpoints)}
+
+
+@pytest.mark.parametrize(
+    ("endpoint_slices", "ready"),
+    [
+        (None, 3),
+        ([], 0),
+        ([endpoint_slice()], 0),
+        ([endpoint_slice(endpoint("p1"), endpoint("p2", ready=False))], 1),
+        ([endpoint_slice(endpoint("p1"), endpoint("p2"), endpoint("p3"), endpoint("p4"))], 3),
+        ([endpoint_slice(endpoint("p1")), endpoint_slice(endpoint("p1"))], 1),  # dual stack
+        ([endpoint_slice(endpoint("p1", ready=None))], 1),  # unknown counts as ready
+        ([endpoint_slice(endpoint("p1"), service="iris")], 0),  # the entry Service's
+        ([endpoint_slice(endpoint(""), endpoint(""))], 1),  # without a pod: by address
+    ],
+)
+def test_a_pod_is_ready_when_its_endpoint_is(
+    endpoint_slices: list[model.Document] | None, ready: int
+) -> None:
+    assert state_of(live(), endpoint_slices=endpoint_slices).ready == ready
+
+
+def pod(
+    *statuses: model.Document,
+    name: str = "p1",
+    revision: str = "aaaaaaaaaa",
+    deleted: bool = False,
+    **status: model.Json,
+) -> model.Document:
+    gone = {"deletionTimestamp": "2026-11-20T12:00:00Z"} if deleted else {}
+    return {
+        "metadata": {"name": name, "labels": {objects.LABEL_REVISION: revision}, **gone},
+        "status": {"containerStatuses": list(statuses), **status},
+    }
+
+
+def waiting(reason: str, *, message: str = "", last: model.Json = None) -> model.Document:
+    state = {"waiting": {"reason": reason, "message": message}}
+    ended = {"terminated": last} if last else {}
+    return {"name": "server", "ready": False, "state": state, "lastState": ended}
+
+
+def ended(
+    *, restarts: int, ready: bool = False, exit_code: int = 137, member: str = "state"
+) -> model.Document:
+    terminated: model.Document = {"reason": "OOMKilled", "exitCode": exit_code}
+    return {
+        "name": "server",
+        "ready": ready,
+        "restartCount": restarts,
+        member: {"terminated": terminated},
+    }
+
+
+FAILURES: list[tuple[model.Document, str]] = [
+    (pod(), ""),
+    (pod(waiting("ContainerCreating")), ""),
+    (pod(waiting("ErrImagePull", message="timeout")), ""),  # the first failed pull may pass
+    (
+        pod(waiting("ImagePullBackOff", message='Back-off pulling "x"')),
+        'ImagePullBackOff: container server: Back-off pulling "x"',
+    ),
+    (
+        pod(waiting("CrashLoopBackOff", last={"reason": "OOMKilled", "exitCode": 137})),
+        "CrashLoopBackOff: container server: OOMKilled (exit code 137)",
+    ),
+    (
+        pod(waiting("CrashLoopBackOff", last={"exitCode": 1, "message": "no\nmodel"})),
+        "CrashLoopBackOff: container server: Error (exit code 1): no model",
+    ),
+    (
+        pod(waiting("CrashLoopBackOff", message="back-off", last={"exitCode": 0})),
+        "CrashLoopBackOff: container server: back-off",
+    ),
+    (pod(waiting("RunContainerError")), "RunContainerError: container server"),
+    (pod(ended(restarts=1)), ""),
+    (
+        pod(ended(restarts=2)),
+        "OOMKilled (exit code 137): container server restarted 2 times",
+    ),
+    (
+        pod(ended(restarts=3, member="lastState")),
+        "OOMKilled (exit code 137): container server restarted 3 times",
+    ),
+    (pod(ended(restarts=9, ready=True, member="lastState")), ""),  # it serves again
+    (pod(ended(restarts=9, exit_code=0)), ""),
+    (pod(waiting("CrashLoopBackOff"), deleted=True), ""),
+    (pod(waiting("CrashLoopBackOff"), revision="bbbbbbbbbb"), ""),
+    (
+        pod(initContainerStatuses=[waiting("CreateContainerConfigError", message="no secret")]),
+        "CreateContainerConfigError: container server: no secret",
+    ),
+    (pod(containerStatuses="garbage"), ""),
+]
+
+
+@pytest.mark.parametrize(("document", "failure"), FAILURES)
+def test_the_pods_own_reason_is_told(document: model.Document, failure: str) -> None:
+    assert state_of(live(), pods=[document]).failure == failure
+
+
+def test_the_first_pod_by_name_speaks() -> None:
+    pods = [
+        pod(waiting("CrashLoopBackOff"), name="p2"),
+        pod(waiting("ImagePullBackOff"), name="p1"),
+    ]
+    assert state_of(live(), pods=pods).failure.startswith("ImagePullBackOff")
+
+
+def test_a_long_message_is_shortened() -> None:
+    long = pod(waiting("ImagePullBackOff", message="x" * 500))
+    failure = state_of(live(), pods=[long]).failure
+    assert len(failure) == 200
+    assert failure.endswith("…")
+
+
+def scheduled(**condition: str) -> model.Document:
+    return pod(conditions=[{"type": "Ready"}, {"type": "PodScheduled", **condition}])
+
+
+@pytest.mark.parametrize(
+    ("document", "unschedulable"),
+    [
+        (scheduled(status="True"), ""),
+        (scheduled(status="False", reason="SchedulingGated"), ""),
+        (
+            scheduled(status="False", reason="Unschedulable", message="0/3 nodes: no GPU"),
+            "Unschedulable: 0/3 nodes: no GPU",
+        ),
+        (pod(), ""),
+    ],
+)
+def test_lack_of_nodes_is_told_apart_from_failure(
+    document: model.Document, unschedulable: str
+) -> None:
+    state = state_of(live(), pods=[document])
+    assert state.unschedulable == unschedulable
+    assert state.failure == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "failure", "unschedulable"),
+    [
+        ("True", "violates PodSecurity", "FailedCreate: violates PodSecurity", ""),
+        ("True", "exceeded quota: gpu", "", "FailedCreate: exceeded quota: gpu"),
+        ("False", "violates PodSecurity", "", ""),
+    ],
+)
+def test_pods_that_cannot_be_created_are_told(
+    status: str, message: str, failure: str, unschedulable: str
+) -> None:
+    condition = {
+        "type": "ReplicaFailure",
+        "status": status,
+        "reason": "FailedCreate",
+        "message": message,
+    }
+    state = state_of(live(status={"conditions": [condition]}))
+    assert (state.failure, state.unschedulable) == (failure, unschedulable)
+
+
+@given(ANY_JSON, ANY_JSON, ANY_JSON)
+def test_reading_never_raises(
+    status: model.Json, slice_parts: model.Json, pod_parts: model.Json
+) -> None:
+    garbage = {"metadata": {"labels": {objects.LABEL_REVISION: "aaaaaaaaaa"}}}
+    state = state_of(
+        {**garbage, "status": status},
+        endpoint_slices=[{**garbage, "endpoints": slice_parts}],
+        pods=[{**garbage, "status": pod_parts}],
+    )
+    assert state.wanted == 1
