@@ -200,7 +200,14 @@ def test_an_interrupted_installation_leaves_no_stamp(
         stamp.parent.mkdir()
         stamp.write_text("from another lock")
         words = ("--venv", "v", "--lock", install.BUILD_LOCK, "--roots", "uv")
-        command = [sys.executable, install.__file__, *map(str, words)]
+        # Whoever runs the tests in the background may have it ignore SIGINT, and children inherit that.
+        command = [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            install.__file__,
+            *map(str, words),
+        ]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as run:
             assert asked.wait(120)
             os.killpg(run.pid, signal.SIGINT)
