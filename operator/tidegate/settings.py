@@ -19,6 +19,9 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message starts with the field's path."""
 
 
+_DEADLINE_FACTOR = 3.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSourceSettings:
     """A Prometheus that tenants may name. Credentials are files mounted by the administrator.
@@ -35,6 +38,11 @@ class MetricSourceSettings:
     ca_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     enforces_namespace: bool = False
+
+    @property
+    def deadline_seconds(self) -> float:
+        """When to stop waiting for any kind of source; the adapter's own time-out comes earlier."""
+        return _DEADLINE_FACTOR * self.timeout_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

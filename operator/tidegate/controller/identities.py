@@ -24,7 +24,6 @@ RARELY_SECONDS = 300.0  # between probes of a source that is known
 SHORTEST_SECONDS = 1.0
 BACK_OFF = 1.5  # while nothing is found
 PARALLEL = 2  # the rest of a source's connections is for rollouts
-DEADLINE_FACTOR = 3.0  # of a source's time-out; its adapter gives up earlier
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,7 +106,7 @@ class Identities:
         self, name: str, known: _Known, *, kept: model.IdentityMode | None
     ) -> Probed | Problem:
         try:
-            async with asyncio.timeout(DEADLINE_FACTOR * self._sources[name].timeout_seconds):
+            async with asyncio.timeout(self._sources[name].deadline_seconds):
                 async with self._slots[name]:
                     return await self._probed(name, known.owner, kept=kept)
         except TimeoutError:

@@ -309,9 +309,8 @@ class Observer:
         self, key: Key, seen: model.Observation, found: Mapping[str, Template]
     ) -> tuple[model.SourceIdentity, ...]:
         """How the sources of the metrics tell the revision that serves from others."""
-        stable = seen.status.stable
-        pods = seen.revisions.get(stable.revision) if stable is not None else None
-        if stable is None or pods is None or not pods.ready or seen.meta.deleting:
+        stable = _serving(seen)
+        if stable is None:
             self._identities.forget(key)
             return ()
         newest = self._identities.newest(
@@ -346,9 +345,8 @@ class Observer:
         children: _Children,
     ) -> tuple[model.Preflight, ...] | None:
         """What the looks beside the passes found of the revision that serves, if it has pods."""
-        stable, spec = seen.status.stable, seen.spec
-        pods = seen.revisions.get(stable.revision) if stable is not None else None
-        if spec is None or stable is None or pods is None or not pods.ready or seen.meta.deleting:
+        stable, spec = _serving(seen), seen.spec
+        if spec is None or stable is None:
             self._preflight.forget(key)
             return None
         service = objects.revision_object_name(seen.meta.name, revision=stable.revision)
@@ -381,6 +379,13 @@ def _stand_in(
     last = status_.rollout.id if status_.rollout is not None else ""
     by_name = {one.name: one for one in rollouts}
     return by_name.get(last) or (rollouts[-1] if rollouts else None)
+
+
+def _serving(seen: model.Observation) -> model.RevisionStatus | None:
+    """Stable, while it has ready pods whose series can be looked for."""
+    stable = seen.status.stable
+    pods = seen.revisions.get(stable.revision) if stable is not None else None
+    return stable if pods is not None and pods.ready and not seen.meta.deleting else None
 
 
 def _active(status_: model.Status) -> model.Rollout | None:

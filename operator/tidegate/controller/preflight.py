@@ -34,7 +34,6 @@ JITTER = 0.1
 TICK_SECONDS = 5.0
 MAX_LOOKS = 16  # per tick
 PARALLEL = 2  # the rest of a source's connections is for rollouts
-DEADLINE_FACTOR = 3.0  # of a source's time-out; its adapter gives up earlier
 _NARROW_SCRAPES = 3  # of an answer that was too large
 
 
@@ -267,7 +266,7 @@ class Looks:
     ) -> ports.Result[ports.RawAnswer]:
         at = datetime.fromtimestamp(self._clock.now().timestamp(), tz=UTC)
         try:
-            async with asyncio.timeout(DEADLINE_FACTOR * settings.timeout_seconds):
+            async with asyncio.timeout(settings.deadline_seconds):
                 return await self._source.query(settings.name, promql=text, at=at)
         except TimeoutError:
             return ports.Retryable(message=f"metric source {settings.name} did not answer in time")

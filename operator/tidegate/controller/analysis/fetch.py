@@ -23,7 +23,6 @@ from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason,
 from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer, Result
 from tidegate.settings import MetricSourceSettings
 
-DEADLINE_FACTOR = 3.0  # the adapter gives up earlier; this holds for any MetricSource
 STANDARD_SCRAPES = 4
 MAX_SCRAPES = 240  # per query: an hour at 15 s (evidence.md, 2.1)
 MAX_MEMBERS_PER_QUERY = 200
@@ -167,7 +166,7 @@ class Fetcher:
         async def answer() -> None:
             found: Mapping[Ask, Found] = {}
             try:
-                async with asyncio.timeout(DEADLINE_FACTOR * self._sources[source].timeout_seconds):
+                async with asyncio.timeout(self._sources[source].deadline_seconds):
                     found = await work()
             except TimeoutError:
                 found = dict.fromkeys(asks, _late(source))
