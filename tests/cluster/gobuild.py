@@ -328,7 +328,6 @@ def _build(program: GoProgram) -> None:
         package=program.package,
         flags=_version_stamp() if program is KUBERNETES else "",
         arguments=(_mode(program), "-tags", program.tags),
-        inline=program not in ADDONS,
     )
 
 
@@ -346,14 +345,13 @@ def _go_build(
     package: str,
     flags: str = "",
     arguments: Sequence[str] = (),
-    inline: bool = True,
 ) -> None:
     """Build one executable; an interrupted or a second build leaves nothing under its name."""
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         _go(
             work,
-            *("build", "-v", "-trimpath", *_compiler_flags(inline=inline), *arguments),
+            *("build", "-v", "-trimpath", *_compiler_flags(), *arguments),
             *("-ldflags", f"-s -w {flags}", "-o", str(partial), package),
             log=_log(target.name),
             env=_compiler_environment(),
@@ -364,10 +362,12 @@ def _go_build(
         partial.unlink(missing_ok=True)
 
 
-def _compiler_flags(*, inline: bool = True) -> list[str]:
-    """The standard library is always compiled alike, so that all programs share it."""
-    rest = _NO_DEBUG_INFORMATION if inline else f"{_NO_DEBUG_INFORMATION} {_NO_INLINING}"
-    return [f"-gcflags=all={rest}", f"-gcflags=std={_NO_DEBUG_INFORMATION}"]
+def _compiler_flags() -> list[str]:
+    """No inlining compiles faster; the standard library keeps it, and is compiled once for all."""
+    return [
+        f"-gcflags=all={_NO_DEBUG_INFORMATION} {_NO_INLINING}",
+        f"-gcflags=std={_NO_DEBUG_INFORMATION}",
+    ]
 
 
 def _compiler_environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ def ensure_cluster(
     """The full cluster, started when it does not run yet; the same one for every caller.
 
     images will be asked for later by `Cluster.build_image`: where the cluster itself is still to be
-    built, they are built beside that.
+    built, they are built and loaded beside that.
     Errors: ClusterUnavailable when no provider fits; shell.CommandError or kubectl.NotReady when
         a start fails.
     """

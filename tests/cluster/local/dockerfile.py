@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster import lock, parts, paths, shell
@@ -37,11 +37,26 @@ def build_image(
         if not _is_built(source, build_args):
             with Progress().step(f"build the image {tag}"):
                 _build(source, build_args)
-        known = _read_stamp(tag)
-        if tag not in runtime.image_names() or known.get("imported") != known["image"]:
-            with Progress().step(f"load the image {tag}"):
-                _import(tag)
-            _write_stamp(tag, {**known, "imported": known["image"]})
+        _load(tag, Progress())
+
+
+def load_built(images: Sequence[ImageSource], progress: Progress) -> None:
+    """Import the images that were built and are not in containerd yet.
+
+    Errors: shell.CommandError.
+    """
+    with _one_at_a_time():
+        for image in images:
+            if _is_built(image, {}):
+                _load(image.tag, progress)
+
+
+def _load(tag: str, progress: Progress) -> None:
+    known = _read_stamp(tag)
+    if tag not in runtime.image_names() or known.get("imported") != known["image"]:
+        with progress.step(f"load the image {tag}"):
+            _import(tag)
+        _write_stamp(tag, {**known, "imported": known["image"]})
 
 
 def part(source: ImageSource) -> parts.Part:

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import (
@@ -48,7 +49,7 @@ _STOP_FIRST = ("kubelet", "kube-proxy", "kube-controller-manager", "kube-schedul
 
 
 def ensure(progress: Progress, *, images: Sequence[ImageSource] = ()) -> Cluster:
-    """The running local cluster; `images` are built beside what it is made of.
+    """The running local cluster; `images` are built and loaded beside what it is made of.
 
     Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start;
         ClusterUnavailable when this machine runs the cluster of another state folder.
@@ -56,22 +57,22 @@ def ensure(progress: Progress, *, images: Sequence[ImageSource] = ()) -> Cluster
     parts.ensure(cluster_parts(images), progress)
     gobuild.ensure_kubernetes(progress)
     with _machine_lock():
-        return _ensure(progress)
+        return _ensure(progress, images)
 
 
-def _ensure(progress: Progress) -> Cluster:
+def _ensure(progress: Progress, images: Sequence[ImageSource]) -> Cluster:
     _refuse_foreign()
     plan = recovery.plan(_remains())
     if plan is recovery.Plan.RESET:
         _remove(progress)
     try:
-        _bring_up(progress)
+        _bring_up(progress, images)
     except (kubectl.NotReady, shell.CommandError) as error:
         if plan is not recovery.Plan.CONTINUE:
             raise
         progress.note(f"  The old cluster cannot be continued ({str(error).splitlines()[0]}).")
         _remove(progress)
-        _bring_up(progress)
+        _bring_up(progress, images)
     return cluster()
 
 
@@ -137,9 +138,20 @@ def cluster_parts(images: Sequence[ImageSource]) -> list[parts.Part]:
     ]
 
 
-def _bring_up(progress: Progress) -> None:
+def _bring_up(progress: Progress, images: Sequence[ImageSource]) -> None:
     with progress.step("start the control plane and the node"):
         revived = _start_node()
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
+        # Containerd unpacks on one core while the add-ons, which need no such image, come up.
+        loading = beside.submit(dockerfile.load_built, images, Progress(quiet=True))
+        _install_addons(progress, revived=revived)
+        if not loading.done():
+            with progress.step("load the images"):
+                loading.result()
+    loading.result()
+
+
+def _install_addons(progress: Progress, *, revived: bool) -> None:
     client = addons.Client(
         kubectl_bin=paths.bin_dir() / "kubectl",
         helm_bin=paths.bin_dir() / "helm",
