@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.sim.fields import Object
 
+from tidegate import model
 from tidegate.model import objects
 from tidegate.revisions import render
 from tidegate.rollout.duties import FINALIZER
@@ -49,6 +50,13 @@ def rollout(body: Object | None) -> Object:
     """The active rollout, or empty."""
     found: Object = status(body).get("rollout") or {}
     return found if found.get("active") else {}
+
+
+def is_readable(found: Object) -> bool:
+    """Whether a rollout is told in words that this release knows."""
+    states = [found["stage"], *(step["state"] for step in found["plan"])]
+    words = {*map(str, model.Phase), *map(str, model.StepState)}
+    return words.issuperset(states)
 
 
 def condition(body: Object | None, kind: str) -> Object:

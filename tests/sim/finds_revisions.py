@@ -314,6 +314,29 @@ async def emptied_in_a_step(run: Run, plane: str) -> None:
     assert facts.stable(run.body) == candidate
 
 
+async def unreadable_in_a_step(run: Run, plane: str, part: str) -> None:
+    """A word of a newer release where it decides: the rollout begins anew."""
+    await at_first_step(run, plane)
+    await walk_to(run, 1)
+    stable, candidate = facts.stable(run.body), facts.rollout(run.body)["revision"]
+    run.people.patch_status({"op": "replace", "path": f"/status/rollout/{part}", "value": "Baked"})
+    assert await run.until(lambda: facts.rollout(run.body).get("attempt") == 2, limit=10.0)
+    assert facts.stable(run.body) == stable
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    assert facts.stable(run.body) == candidate
+    assert facts.condition(run.body, "StatusPartlyRead") == {}
+
+
+async def unreadable_beside_a_step(run: Run, plane: str) -> None:
+    """The same where it only tells: the rollout goes on as if nothing had been."""
+    await at_first_step(run, plane)
+    run.people.patch_status({"op": "replace", "path": "/status/phase", "value": "Baking"})
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+    assert run.phase() == "Healthy"
+    assert facts.status(run.body)["lastRollout"]["attempt"] == 1
+    assert facts.condition(run.body, "StatusPartlyRead") == {}
+
+
 async def emptied_without_stable(run: Run, plane: str) -> None:
     """Status and the Deployment of stable are lost at once: only the candidate has pods."""
     await at_first_step(run, plane)
@@ -388,6 +411,7 @@ def _plays() -> dict[str, Scenario]:
         emptied_at_rest,
         emptied_in_a_step,
         emptied_without_stable,
+        unreadable_beside_a_step,
         restored,
     )
     found: dict[str, Script] = {}
@@ -398,6 +422,10 @@ def _plays() -> dict[str, Scenario]:
             )
         for script in scripts:
             found[f"{script.__name__} {plane}"] = partial(script, plane=plane)
+        for part in ("stage", "plan/0/state"):
+            found[f"unreadable_in_a_step {part} {plane}"] = partial(
+                unreadable_in_a_step, plane=plane, part=part
+            )
         for kind in (ports.DEPLOYMENT, ports.SERVICE):
             found[f"stable_lost {kind.kind} {plane}"] = partial(stable_lost, plane=plane, kind=kind)
         for part, value in UNREADABLE:

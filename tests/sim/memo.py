@@ -96,7 +96,7 @@ def install() -> None:
     status.write_status = _by_value(status.write_status)
     state.revision_state = _by_documents(state.revision_state)
     reading.resolve_templates = _unless_referred(reading.resolve_templates)  # type: ignore[attr-defined]
-    status.read_status = _by_identity("status", status.read_status, _itself)
+    status.read_with_losses = _by_identity("status", status.read_with_losses, _itself)
     kube_http.path = lru_cache(maxsize=4096)(kube_http.path)
     record.read_kept = _by_identity("record", record.read_kept, _itself)
     frozen.read_revision = _by_identity("frozen revision", frozen.read_revision, _itself)

@@ -154,6 +154,8 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
     if not ends or route is None or memory.run.people_touched_traffic:
         return
+    if not facts.is_readable(before):
+        return  # lost like an emptied status, with what it said of its traffic
     harmed = after.get("rollbackBy") == "Analysis" and memory.has_pods(facts.stable(change.new))
     if after.get("id") == before["id"] and not harmed:
         return

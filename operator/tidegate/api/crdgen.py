@@ -1,6 +1,6 @@
-"""CRD manifests from our pydantic types (api.md, 2.2 and 2.4).
+"""CRD manifests from our types (api.md, 2.2 and 2.4).
 
-pydantic writes JSON Schema; an API server wants the structural subset of OpenAPI 3.0: everything
+pydantic and `shapes` write JSON Schema; an API server wants the structural subset of OpenAPI 3.0: everything
 in place, no titles, no `null` alternatives, its own spelling of exclusive limits.
 """
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
-from tidegate import ports
-from tidegate.api import documents, record_types, schema, status_types, template_types, types
+from tidegate import model, ports
+from tidegate.api import documents, schema, template_types, types
+from tidegate.api.shapes.schema import schema_of
+from tidegate.api.shapes.shape import Form
 
 Schema = dict[str, Any]
 
@@ -31,8 +31,8 @@ class Definition:
     resource: ports.Kind
     short_name: str
     purpose: str
-    spec: type[pydantic.BaseModel]
-    status: type[pydantic.BaseModel] | None = None
+    spec: Schema  # JSON Schema, as pydantic writes it
+    status: Schema | None = None
     name_schema: Mapping[str, Any] | None = None
     validations: tuple[Mapping[str, Any], ...] = ()
     columns: tuple[Mapping[str, Any], ...] = ()
@@ -49,6 +49,11 @@ def _column(name: str, path: str, *, kind: str = "string", wide: bool = False) -
     return column | ({"priority": 1} if wide else {})
 
 
+_IMMUTABLE = {
+    schema.VALIDATIONS: [
+        {"rule": "self == oldSelf", "message": "a record is never changed: leave it as it is"}
+    ]
+}
 _AGE = _column("Age", ".metadata.creationTimestamp", kind="date")
 
 DEFINITIONS = (
@@ -56,8 +61,8 @@ DEFINITIONS = (
         resource=ports.MODEL_DEPLOYMENT,
         short_name="mdep",
         purpose="One served model and the rules of its rollouts.",
-        spec=types.Spec,
-        status=status_types.Status,
+        spec=types.Spec.model_json_schema(),
+        status=schema_of(model.Status),
         name_schema={
             "type": "string",
             "maxLength": types.NAME_MAX_LENGTH,
@@ -82,7 +87,7 @@ DEFINITIONS = (
         resource=ports.ROLLOUT_RECORD,
         short_name="rrec",
         purpose="How one rollout went; written once by the operator, owned by its ModelDeployment.",
-        spec=record_types.Spec,
+        spec=schema_of(model.RolloutRecord, Form.RECORDED) | _IMMUTABLE,
         columns=(
             _column("Model", ".spec.modelDeployment.name"),
             _column("Revision", ".spec.revision"),
@@ -101,7 +106,7 @@ DEFINITIONS = (
             resource=resource,
             short_name=short_name,
             purpose="How a number is read from a metric source.",
-            spec=template_types.Spec,
+            spec=template_types.Spec.model_json_schema(),
             columns=(
                 _column("Type", ".spec.type"),
                 _column("Source", ".spec.provider.source"),
@@ -188,9 +193,8 @@ def object_schema(definition: Definition) -> Schema:
     return result
 
 
-def structural(part: type[pydantic.BaseModel]) -> Schema:
-    """The schema of a type as an API server takes it."""
-    document = part.model_json_schema(by_alias=True)
+def structural(document: Schema) -> Schema:
+    """A JSON Schema as an API server takes it."""
     return _structural(document, definitions=document.get("$defs", {}))
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
 from tidegate.api import crdgen, durations, schema
 
 _HEAD = "| Field | Type | Default | Limits | Meaning |\n|---|---|---|---|---|\n"
@@ -52,12 +50,12 @@ def _page(definition: crdgen.Definition) -> str:
     return "\n".join(parts)
 
 
-def _table(part: type[pydantic.BaseModel], path: str) -> str:
+def _table(document: dict[str, Any], path: str) -> str:
     return "".join(
         f"| `{where}` | {_type(node)}{', required' if required else ''} "
         f"| {_escaped(crdgen.default_text(node))} | {_escaped(_limits(node))} "
         f"| {_escaped(node.get('description', ''))} |\n"
-        for where, node, required in _fields(part, path)
+        for where, node, required in _fields(document, path)
     )
 
 
@@ -72,16 +70,14 @@ def _rules(definition: crdgen.Definition) -> str:
     return "".join(f"- `{where}`: {message}\n" for where, message in found)
 
 
-def _fields(
-    part: type[pydantic.BaseModel], path: str
-) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    document = part.model_json_schema(by_alias=True)
+def _fields(document: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    definitions = document.get("$defs", {})
     waiting = [(path, document, True)]
     while waiting:
         where, raw, required = waiting.pop()
-        node = crdgen.resolved(raw, definitions=document["$defs"])
+        node = crdgen.resolved(raw, definitions=definitions)
         yield where, node, required
-        waiting.extend(reversed(list(_members(where, node, definitions=document["$defs"]))))
+        waiting.extend(reversed(list(_members(where, node, definitions=definitions))))
 
 
 def _members(

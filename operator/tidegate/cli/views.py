@@ -303,17 +303,17 @@ def history(bodies: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _record(body: dict[str, Any]) -> list[str]:
-    name, spec = str(body["metadata"]["name"]), record.read_record(body)
-    if spec is None:
+    name, kept = str(body["metadata"]["name"]), record.read_kept(body)
+    if kept is None:
         return [name, *[""] * 6]
     return [
         name,
-        spec.model.version,
-        str(spec.result),
-        spec.by,
-        instant(spec.started_at),
-        instant(spec.finished_at),
-        clipped(spec.reason, limit=_MESSAGE_LIMIT),
+        kept.model_version,
+        str(kept.result),
+        kept.by,
+        instant(kept.started_at),
+        instant(kept.finished_at),
+        clipped(kept.reason, limit=_MESSAGE_LIMIT),
     ]
 
 

@@ -145,7 +145,8 @@ class Observer:
         self, body: ports.Object, *, blocked: model.Violation | None
     ) -> tuple[model.Observation, Mapping[str, Template]]:
         """What the object itself says, and the templates of its metrics."""
-        meta, status_ = convert.read_meta(body), status.read_status(body.get("status"))
+        meta = convert.read_meta(body)
+        status_, losses = status.read_with_losses(body.get("status"))
         rollouts = self._frozen_rollouts(meta)
         asked = self._reader.read(body, frozen=_stand_in(rollouts, status_))
         seen = model.Observation(
@@ -153,6 +154,7 @@ class Observer:
             epoch=self._epoch(),
             meta=meta,
             status=status_,
+            status_losses=losses,
             spec=asked.spec,
             desired=revision.revision_of(body) if asked.spec is not None else None,
             violations=tuple(one for one in asked.violations if one.blocks),

@@ -30,6 +30,7 @@ from tidegate.model.observation import (
     RevisionState,
     TrafficState,
 )
+from tidegate.model.record import RecordedModel, RecordOwner, RolloutRecord, ServedBefore
 from tidegate.model.spec import (
     KEY_FORM,
     NO_THRESHOLD,
@@ -125,6 +126,8 @@ __all__ = [
     "Preflight",
     "PreflightReason",
     "Provider",
+    "RecordOwner",
+    "RecordedModel",
     "RejectedRevision",
     "Request",
     "RequestKind",
@@ -135,8 +138,10 @@ __all__ = [
     "Role",
     "Rollback",
     "Rollout",
+    "RolloutRecord",
     "RolloutResult",
     "Scaling",
+    "ServedBefore",
     "Server",
     "ShareCheck",
     "SourceIdentity",

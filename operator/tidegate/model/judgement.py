@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from tidegate.model.fields import TEXT, About
 from tidegate.model.spec import NO_THRESHOLD, Threshold
 
 
@@ -45,16 +47,22 @@ class IdentityMode(enum.StrEnum):
 class SourceIdentity:
     """How a metric source tells the revisions of a ModelDeployment apart."""
 
-    source: str
-    mode: IdentityMode
+    source: Annotated[str, About("Name of the metric source.")]
+    mode: Annotated[
+        IdentityMode,
+        About(
+            "Label: revision and model_deployment. PodLabel: tidegate_dev_revision and "
+            "tidegate_dev_model_deployment. Pod: the name of the pod. Gateway: reported by a proxy."
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """A confidence interval; None is an open end."""
+    """A 95 % confidence interval that holds at every look; None is an open end."""
 
-    lower: float | None = None
-    upper: float | None = None
+    lower: Annotated[float | None, About("Lower end of the interval.", recorded=True)] = None
+    upper: Annotated[float | None, About("Upper end of the interval.", recorded=True)] = None
 
 
 OPEN_BOUNDS = Bounds()
@@ -64,8 +72,8 @@ OPEN_BOUNDS = Bounds()
 class ArmCounts:
     """Requests of a revision, and those of them that speak against it."""
 
-    total: float = 0.0
-    bad: float = 0.0
+    total: Annotated[float, About("All requests.", recorded=True, told=True)] = 0.0
+    bad: Annotated[float, About("Those that speak against it.", recorded=True, told=True)] = 0.0
 
 
 NO_COUNTS = ArmCounts()
@@ -81,30 +89,57 @@ class MetricResult:
     `edge` is the bucket bound (seconds) of a latency that the counts speak of.
     """
 
-    name: str
-    outcome: Outcome
-    reason: str = ""
-    message: str = ""
-    value: float | None = None
-    value_bounds: Bounds = OPEN_BOUNDS
-    baseline_value: float | None = None
-    threshold: Threshold = NO_THRESHOLD
-    edge: float | None = None
-    ratio: float | None = None
-    ratio_bounds: Bounds = OPEN_BOUNDS
-    evidence: float | None = None
-    evidence_limit: float | None = None
-    proof: float | None = None
-    proof_limit: float | None = None
-    dispersion: float | None = None
-    dispersion_source: str = ""
-    candidate: ArmCounts = NO_COUNTS
-    baseline: ArmCounts = NO_COUNTS
-    intervals: int = 0
-    failures: int = 0
-    dry_run: bool = False
-    critical: bool = False
-    evaluated_at: datetime | None = None
+    name: Annotated[str, About("Name of the metric.", recorded=True, recorded_as="metric")]
+    outcome: Annotated[Outcome, About("Pass, Fail, Inconclusive, NoData or Error.", recorded=True)]
+    reason: Annotated[str, About("Why, as one word.", recorded=True)] = ""
+    message: Annotated[str, About("Why, in words.", limit=TEXT)] = ""
+    candidate: Annotated[ArmCounts, About("Counts of the candidate.", recorded=True)] = NO_COUNTS
+    baseline: Annotated[ArmCounts, About("Counts of stable.", recorded=True)] = NO_COUNTS
+    value: Annotated[float | None, About("Value of the candidate.", recorded=True)] = None
+    value_bounds: Annotated[
+        Bounds, About("Confidence interval of the candidate's value.", atomic=True)
+    ] = OPEN_BOUNDS
+    baseline_value: Annotated[float | None, About("Value of stable.", recorded=True)] = None
+    threshold: Annotated[
+        Threshold, About("Absolute limits of the value.", atomic=True, recorded=True)
+    ] = NO_THRESHOLD
+    edge: Annotated[
+        float | None,
+        About("Bucket bound that the counts speak of, in seconds.", recorded=True),
+    ] = None
+    ratio: Annotated[
+        float | None,
+        About("Rate of bad requests of the candidate over that of stable.", recorded=True),
+    ] = None
+    ratio_bounds: Annotated[
+        Bounds,
+        About("Confidence interval of the ratio.", atomic=True, recorded=True, recorded_as="."),
+    ] = OPEN_BOUNDS
+    evidence: Annotated[
+        float | None, About("Evidence of harm: logarithm of an e-value.", recorded=True)
+    ] = None
+    evidence_limit: Annotated[
+        float | None,
+        About("Evidence of harm that rolls back.", recorded=True, recorded_as="limit"),
+    ] = None
+    proof: Annotated[
+        float | None,
+        About("Evidence that nothing is worse: logarithm of an e-value.", recorded=True),
+    ] = None
+    proof_limit: Annotated[float | None, About("Proof that a step needs.", recorded=True)] = None
+    dispersion: Annotated[
+        float | None,
+        About("How much bad requests come in clumps; 1 is not at all.", recorded=True),
+    ] = None
+    dispersion_source: Annotated[
+        str,
+        About("Measured, Given, or Unmeasured: then the value is assumed.", recorded=True),
+    ] = ""
+    intervals: Annotated[int, About("Closed counting intervals behind it.", recorded=True)] = 0
+    failures: Annotated[int, About("Failing evaluations among the last ones.")] = 0
+    dry_run: Annotated[bool, About("Reported, but never acts.", recorded=True)] = False
+    critical: Annotated[bool, About("Rolls back without waiting.")] = False
+    evaluated_at: Annotated[datetime | None, About("When it was judged.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,7 @@ class KeptRecord:
     by: str = ""
     reason: str = ""
     model_version: str = ""
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ class Observation:
     it could not be asked although its pods are ready.
     `identity` says how metric sources were last seen to tell stable from other revisions.
     `preflight` says of each metric whether stable shows its series; None before the first look.
+    `status_losses` names what of the status could not be read, as `path: what is wrong`.
 
     `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
     stay as the last rollout froze them. `blocked` is what the API server finally refused when the
@@ -146,6 +148,7 @@ class Observation:
     epoch: int
     meta: ObjectMeta
     status: Status
+    status_losses: tuple[str, ...] = ()
     spec: Spec | None = None
     desired: Revision | None = None
     violations: tuple[Violation, ...] = ()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Annotated
 
 from tidegate.model.document import Document
+from tidegate.model.fields import About
 
 UNKNOWN_FIELD = "UnknownField"
 # Keys of the first release have no form of their own: they change with the operator's own types.
@@ -147,8 +149,8 @@ class Scaling:
 class Threshold:
     """Absolute limits of a value; `None` means no limit on that side."""
 
-    min: float | None = None
-    max: float | None = None
+    min: Annotated[float | None, About("Values below fail.", recorded=True)] = None
+    max: Annotated[float | None, About("Values above fail.", recorded=True)] = None
 
     def broken_by(self, value: float) -> bool:
         """True when the value lies outside the limits."""

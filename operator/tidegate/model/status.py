@@ -5,8 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, ClassVar
 
+from tidegate.model.fields import PER_METRIC, TEXT, URI, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
+
+PLAN_MAX_ITEMS = 32
 
 
 class Phase(enum.StrEnum):
@@ -48,20 +52,20 @@ class RolloutResult(enum.StrEnum):
 class Revision:
     """A model with its pod template. `hash` is the first 10 hex digits of `digest`."""
 
-    hash: str
-    digest: str
-    model_version: str
+    hash: Annotated[str, About("Short hash of model and pod template.", name="revision")]
+    digest: Annotated[str, About("Full hash, SHA-256 in hexadecimal digits.", absent="")]
+    model_version: Annotated[str, About("Version of its model, for people.", absent="")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionStatus:
     """A revision in a role, with its pods."""
 
-    revision: str
-    model_version: str
-    replicas: int = 0
-    ready_replicas: int = 0
-    since: datetime | None = None
+    revision: Annotated[str, About("Short hash of model and pod template.")]
+    model_version: Annotated[str, About("Version of its model, for people.", absent="")]
+    replicas: Annotated[int, About("Pods asked for.")] = 0
+    ready_replicas: Annotated[int, About("Pods that are ready.")] = 0
+    since: Annotated[datetime | None, About("In this role since.")] = None
 
 
 class StepState(enum.StrEnum):
@@ -76,23 +80,45 @@ class StepState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """A step as frozen when the rollout began. `effective_weight_percent` is after rounding.
+    """A step as fixed when the rollout began.
 
     The instants and the evidence, the judgements with which the step ended, are filled in as it is
     walked.
     """
 
-    name: str
-    weight_percent: float
-    effective_weight_percent: float
-    hold_seconds: float
-    deadline_seconds: float
-    min_requests: int
-    state: StepState = StepState.PENDING
-    started_at: datetime | None = None
-    confirmed_at: datetime | None = None
-    ended_at: datetime | None = None
-    evidence: tuple[MetricResult, ...] = ()
+    name: Annotated[str, About("Name of the step.", recorded=True)]
+    weight_percent: Annotated[
+        float, About("Wanted share of the candidate in percent.", name="weight")
+    ]
+    effective_weight_percent: Annotated[
+        float,
+        About(
+            "Share of the candidate in percent, after rounding to what is possible.",
+            name="effectiveWeight",
+            recorded=True,
+            recorded_as="weight",
+        ),
+    ]
+    hold_seconds: Annotated[float, About("Least time at this weight.", name="hold", duration=True)]
+    deadline_seconds: Annotated[
+        float, About("Longest wait for proof.", name="deadline", duration=True)
+    ]
+    min_requests: Annotated[int, About("Candidate requests needed.", absent=0, vital=True)]
+    state: Annotated[
+        StepState,
+        About("Pending, Active, Passed, Failed or Skipped.", vital=True, recorded=True, told=True),
+    ] = StepState.PENDING
+    started_at: Annotated[datetime | None, About("When its weight was decided.", recorded=True)] = (
+        None
+    )
+    confirmed_at: Annotated[
+        datetime | None, About("When its weight was seen in the data plane.", recorded=True)
+    ] = None
+    ended_at: Annotated[datetime | None, About("When it ended.", recorded=True)] = None
+    evidence: Annotated[
+        tuple[MetricResult, ...],
+        About("Judgements with which it ended, the worst first.", limit=PER_METRIC, recorded=True),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +128,26 @@ class ActiveStep:
     `estimate` says in words what the step can find out in its time.
     """
 
-    index: int
-    name: str
-    started_at: datetime
-    confirmed_at: datetime | None = None
-    hold_until: datetime | None = None
-    deadline_at: datetime | None = None
-    estimate: str = ""
+    index: Annotated[int, About("Position in the plan, from 0.")]
+    name: Annotated[str, About("Name of the step.")]
+    started_at: Annotated[datetime, About("When its weight was decided.")]
+    confirmed_at: Annotated[
+        datetime | None, About("When its weight was seen in the data plane.", vital=True)
+    ] = None
+    hold_until: Annotated[datetime | None, About("End of its hold.", vital=True)] = None
+    deadline_at: Annotated[datetime | None, About("End of the wait for proof.", vital=True)] = None
+    estimate: Annotated[str, About("What it can find out in its time.", limit=TEXT)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """Share of users' requests per role in percent; the two always sum to 100."""
 
-    candidate_percent: float
+    SHOWN: ClassVar[dict[str, About]] = {
+        "stable_percent": About("Intended share of stable.", name="stable")
+    }
+
+    candidate_percent: Annotated[float, About("Intended share of the candidate.", name="candidate")]
 
     @property
     def stable_percent(self) -> float:
@@ -144,12 +176,15 @@ class PreflightReason(enum.StrEnum):
 class Preflight:
     """Whether one metric could be judged: `ready` is None where nobody can tell yet."""
 
-    metric: str
-    source: str
-    reason: PreflightReason
-    ready: bool | None
-    message: str = ""
-    dry_run: bool = False
+    metric: Annotated[str, About("Name of the metric.")]
+    source: Annotated[str, About("Metric source that was asked.", absent="")]
+    reason: Annotated[PreflightReason, About("What was found, as one word.")]
+    ready: Annotated[
+        bool | None,
+        About("Whether a candidate could be judged; absent: not known yet.", absent=None),
+    ]
+    message: Annotated[str, About("What was asked and which part is missing.", limit=TEXT)] = ""
+    dry_run: Annotated[bool, About("The metric is reported, but never acts.")] = False
 
 
 class Waiting(enum.StrEnum):
@@ -172,9 +207,9 @@ class Waiting(enum.StrEnum):
 class WaitingFor:
     """What the rollout waits for, since when, and in words."""
 
-    reason: Waiting
-    since: datetime
-    message: str = ""
+    reason: Annotated[Waiting, About("Why it stands still, as one word.")]
+    since: Annotated[datetime, About("Since when.")]
+    message: Annotated[str, About("Why it stands still, in words.", limit=TEXT)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,30 +224,53 @@ class Rollout:
     served when it began, empty for the first revision.
     """
 
-    id: str
-    revision: Revision
-    attempt: int
-    active: bool
-    started_at: datetime
-    progress_at: datetime
-    plan: tuple[PlanStep, ...]
-    step: ActiveStep | None = None
-    split: Split = NO_TRAFFIC
-    observed_candidate_percent: float | None = None
-    first_traffic_at: datetime | None = None
-    judged_since: datetime | None = None
-    evidence_since: datetime | None = None
-    evidence_digest: str = ""
-    waiting_for: WaitingFor | None = None
-    stage: Phase = Phase.PENDING
-    skip_analysis: bool = False
-    analysis_key: str = ""
-    rollback_reason: str = ""
-    rollback_by: str = ""
-    model_name: str = ""
-    model_uri: str = ""
-    from_revision: str = ""
-    from_model_version: str = ""
+    id: Annotated[str, About("Name, revision and attempt.")]
+    revision: Annotated[Revision, About(inline=True)]
+    attempt: Annotated[int, About("From 1; rises with retry.", absent=1, vital=True)]
+    active: Annotated[bool, About("True until its result stands.", absent=False, vital=True)]
+    stage: Annotated[Phase, About("Phase the rollout works in, also while paused.", vital=True)] = (
+        Phase.PENDING
+    )
+    started_at: Annotated[datetime, About("When it began.")]
+    progress_at: Annotated[datetime, About("Last progress of pods or route.")]
+    plan: Annotated[
+        tuple[PlanStep, ...],
+        About("Steps as fixed at the start.", limit=PLAN_MAX_ITEMS, absent=(), vital=True),
+    ]
+    step: Annotated[ActiveStep | None, About("The step being walked.", vital=True)] = None
+    split: Annotated[
+        Split,
+        About("Shares of the requests in percent.", name="traffic", inline=True, vital=True),
+    ] = NO_TRAFFIC
+    observed_candidate_percent: Annotated[
+        float | None,
+        About("Measured share of the candidate.", name="traffic.observedCandidate"),
+    ] = None
+    first_traffic_at: Annotated[
+        datetime | None, About("When the candidate got its first traffic.", vital=True)
+    ] = None
+    judged_since: Annotated[
+        datetime | None,
+        About("Evidence counts from here: the last confirmation of a weight."),
+    ] = None
+    evidence_since: Annotated[
+        datetime | None,
+        About("Evidence of steps confirmed from here on counts together."),
+    ] = None
+    evidence_digest: Annotated[
+        str, About("SHA-256 of the counting intervals behind the last decision.")
+    ] = ""
+    waiting_for: Annotated[
+        WaitingFor | None, About("Absent while only time and evidence are needed.")
+    ] = None
+    skip_analysis: Annotated[bool, About("Promotion in full was asked for.")] = False
+    analysis_key: Annotated[str, About("Hash of the analysis that the evidence belongs to.")] = ""
+    rollback_reason: Annotated[str, About("Why it is rolled back.", limit=TEXT)] = ""
+    rollback_by: Annotated[str, About("Who or what rolled it back.")] = ""
+    model_name: Annotated[str, About("Name of its model.")] = ""
+    model_uri: Annotated[str, About("Place of its model.", limit=URI)] = ""
+    from_revision: Annotated[str, About("Revision that served when it began.", vital=True)] = ""
+    from_model_version: Annotated[str, About("Version of that revision's model.")] = ""
 
     @property
     def withdrawn(self) -> bool:
@@ -226,12 +284,12 @@ class Rollout:
 class RejectedRevision:
     """A revision that must not be tried again until a person asks for it."""
 
-    revision: str
-    model_version: str
-    reason: str
-    at: datetime
-    by: str
-    attempt: int = 1
+    revision: Annotated[str, About("Short hash of the revision.")]
+    model_version: Annotated[str, About("Version of its model, for people.", absent="")]
+    reason: Annotated[str, About("Why it was rejected.", limit=TEXT, absent="")]
+    at: Annotated[datetime, About("When it was rejected.")]
+    by: Annotated[str, About("Who or what rejected it.", absent="")]
+    attempt: Annotated[int, About("The rejected attempt.")] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +299,15 @@ class Retiring:
     None while its successor lacks pods for the load: the delay begins anew when it has them.
     """
 
-    revision: str
-    scale_down_at: datetime | None
+    revision: Annotated[str, About("Short hash of the revision.")]
+    scale_down_at: Annotated[
+        datetime | None,
+        About(
+            "When its pods go; absent while its successor lacks pods for the load.",
+            absent=None,
+            vital=True,
+        ),
+    ]
 
 
 class Difference(enum.StrEnum):
@@ -265,83 +330,137 @@ class TrafficDifference:
     `since` is when they were found, `written_at` the last write or, once restored, its confirmation.
     """
 
-    state: Difference
-    fields: str
-    since: datetime
-    written_at: datetime
+    state: Annotated[
+        Difference,
+        About(
+            "Applying: an edit of spec is being written. Restoring: somebody else's is being taken "
+            "back. Restored: that was done. Left: it came again soon and is not fought."
+        ),
+    ]
+    fields: Annotated[str, About("Objects and fields.", limit=TEXT)]
+    since: Annotated[datetime, About("When it was found.")]
+    written_at: Annotated[datetime, About("When it was written last, or confirmed.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSync:
     """The newest generation whose `service` and `traffic` the cluster had, and what differs now."""
 
-    generation: int = 0
-    difference: TrafficDifference | None = None
+    generation: Annotated[
+        int,
+        About("Newest generation that they were as asked for.", name="observedGeneration"),
+    ] = 0
+    difference: Annotated[
+        TrafficDifference | None, About("What differs from spec, or did last.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandledRequest:
     """Answer to the newest request annotation."""
 
-    request: str
-    revision: str
-    requested_at: str
-    handled_at: datetime
-    outcome: str
-    reason: str = ""
+    request: Annotated[str, About("What was asked for.", limit=TEXT)]
+    revision: Annotated[str, About("Revision it was bound to.", absent="")]
+    requested_at: Annotated[str, About("When it was asked, as it was written.", absent="")]
+    handled_at: Annotated[datetime, About("When it was answered.")]
+    outcome: Annotated[str, About("Accepted, NoOp or Refused.")]
+    reason: Annotated[str, About("Why.", limit=TEXT)] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastRollout:
     """How the rollout before ended. `record` names its RolloutRecord, empty where none is kept."""
 
-    id: str
-    result: RolloutResult
-    finished_at: datetime
-    reason: str = ""
-    by: str = ""
-    revision: str = ""
-    attempt: int = 1
-    record: str = ""
+    id: Annotated[str, About("Name, revision and attempt.")]
+    result: Annotated[RolloutResult, About("How it ended.")]
+    finished_at: Annotated[datetime, About("When it ended.")]
+    reason: Annotated[str, About("Why.", limit=TEXT)] = ""
+    by: Annotated[str, About("Who or what ended it.")] = ""
+    revision: Annotated[str, About("Short hash of the revision.")] = ""
+    attempt: Annotated[int, About("From 1; rises with every try of the revision.")] = 1
+    record: Annotated[str, About("Name of its RolloutRecord; empty: none is kept.")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """A metav1 condition."""
 
-    type: str
-    status: str
-    reason: str
-    message: str
-    last_transition_at: datetime
-    observed_generation: int
+    type: Annotated[str, About("Name of the aspect.")]
+    status: Annotated[str, About('"True", "False" or "Unknown".')]
+    reason: Annotated[str, About("Why, as one word.")]
+    message: Annotated[str, About("Why, in words.", limit=TEXT, absent="")]
+    last_transition_at: Annotated[
+        datetime, About("When status changed.", name="lastTransitionTime")
+    ]
+    observed_generation: Annotated[int, About("Generation it speaks of.", absent=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything that survives a restart, besides the objects in the cluster themselves.
+    """What the operator decided and saw.
 
-    `served` names the revisions that were promoted, the newest first.
+    Everything that survives a restart, besides the objects in the cluster themselves. `served` names the revisions that were promoted, the newest first.
     """
 
-    observed_generation: int = 0
-    phase: Phase = Phase.PENDING
-    message: str = ""
-    health_status: str = "Progressing"
-    health_message: str = ""
-    desired: Revision | None = None
-    stable: RevisionStatus | None = None
-    candidate: RevisionStatus | None = None
-    previous: RevisionStatus | None = None
-    rollout: Rollout | None = None
-    analysis: tuple[MetricResult, ...] = ()
-    identity: tuple[SourceIdentity, ...] = ()
-    last_handled_request: HandledRequest | None = None
-    last_rollout: LastRollout | None = None
-    rejected: tuple[RejectedRevision, ...] = ()
-    retiring: tuple[Retiring, ...] = ()
-    served: tuple[str, ...] = ()
-    traffic: TrafficSync = TrafficSync()
-    epoch: int = 0
-    evidence: tuple[Preflight, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    observed_generation: Annotated[int, About("Generation this speaks of.")] = 0
+    phase: Annotated[Phase, About("Where the object stands.")] = Phase.PENDING
+    message: Annotated[str, About("One line for people.", limit=TEXT)] = ""
+    health_status: Annotated[
+        str,
+        About(
+            "Healthy, Progressing, Degraded or Suspended.",
+            name="health.status",
+            group="Health as Argo CD shows it.",
+        ),
+    ] = "Progressing"
+    health_message: Annotated[str, About("Why, in words.", name="health.message", limit=TEXT)] = ""
+    desired: Annotated[Revision | None, About("What spec asks for.")] = None
+    stable: Annotated[RevisionStatus | None, About("The revision that serves.")] = None
+    candidate: Annotated[RevisionStatus | None, About("The revision being tried.")] = None
+    previous: Annotated[RevisionStatus | None, About("Served before; kept.")] = None
+    rollout: Annotated[Rollout | None, About("The running or last rollout.")] = None
+    analysis: Annotated[
+        tuple[MetricResult, ...],
+        About("Last judgement per metric, written with decisions.", limit=PER_METRIC),
+    ] = ()
+    identity: Annotated[
+        tuple[SourceIdentity, ...],
+        About(
+            "Labels that tell revisions apart, per metric source; fixed during a rollout.",
+            limit=PER_METRIC,
+            key="source",
+        ),
+    ] = ()
+    last_handled_request: Annotated[
+        HandledRequest | None, About("Answer to the newest request annotation.")
+    ] = None
+    last_rollout: Annotated[LastRollout | None, About("How the rollout before ended.")] = None
+    rejected: Annotated[
+        tuple[RejectedRevision, ...],
+        About("Not tried again until a person asks for it.", name="rejectedRevisions", limit=50),
+    ] = ()
+    retiring: Annotated[
+        tuple[Retiring, ...],
+        About("Revisions without traffic whose pods go soon.", limit=64, newest_last=True),
+    ] = ()
+    served: Annotated[
+        tuple[str, ...], About("Revisions that were promoted, newest first.", limit=21)
+    ] = ()
+    traffic: Annotated[TrafficSync, About("Whether Service and route are as spec asks.")] = (
+        TrafficSync()
+    )
+    epoch: Annotated[
+        int,
+        About(
+            "Lease epoch of the last writer.",
+            name="controller.epoch",
+            group="The writer of this status.",
+        ),
+    ] = 0
+    evidence: Annotated[
+        tuple[Preflight, ...],
+        About("Whether stable shows the series of each metric.", limit=PER_METRIC),
+    ] = ()
+    conditions: Annotated[
+        tuple[Condition, ...], About("Aspects of the state.", limit=16, key="type")
+    ] = ()

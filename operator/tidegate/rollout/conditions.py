@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tidegate import model
-from tidegate.rollout import capacity, numbers, preflight, waiting
+from tidegate.rollout import capacity, notices, numbers, preflight, waiting
 from tidegate.rollout.turn import Turn, weight_text
 
 LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
-LOST = "StableLost"
-MODIFIED = "RevisionModified"
-UNKNOWN = "UnknownFields"
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
     model.Phase.HEALTHY: "Healthy",
@@ -68,51 +65,6 @@ def rollback_unconfirmed(turn: Turn) -> bool:
     return turn.stalled_seconds >= turn.seen.spec.progress_deadline_seconds
 
 
-def lost_text(turn: Turn) -> str:
-    """What happened to stable, and what is done about it."""
-    gone = f"the Deployment of stable revision {turn.stable} is gone"
-    desired = turn.seen.desired
-    known = turn.stable in turn.seen.frozen or (desired and desired.hash == turn.stable)
-    if known:
-        return f"{gone}; it is made again"
-    return f"{gone}, and nothing says how it was made: deploy its version again, or another one"
-
-
-def told_lost(turn: Turn) -> bool:
-    """The condition said already that stable has no Deployment."""
-    return any(one.reason == LOST for one in turn.seen.status.conditions)
-
-
-def unknown_text(seen: model.Observation) -> str:
-    """Which fields of the spec were not read."""
-    return (
-        f"this release of the operator does not know {', '.join(seen.unknown_fields)}: they have no "
-        "effect; upgrade the operator, or check their spelling"
-    )
-
-
-def modified(turn: Turn) -> tuple[str, ...]:
-    """Stable and candidate, where somebody changed their pods in place."""
-    rollout = turn.active_rollout
-    named = {turn.stable, rollout.revision.hash if rollout is not None else ""}
-    states = (turn.state_of(revision) for revision in sorted(named))
-    return tuple(state.revision.hash for state in states if state is not None and state.modified)
-
-
-def modified_before(turn: Turn) -> tuple[str, ...]:
-    """Those of which the condition speaks already."""
-    told = [one.message for one in turn.seen.status.conditions if one.type == MODIFIED]
-    return tuple(r for r in turn.seen.revisions if any(r in message for message in told))
-
-
-def modified_text(*revisions: str) -> str:
-    """What was found, and how to go on."""
-    return (
-        f"the pod template of revision {', '.join(revisions)} was changed in its Deployment: what runs "
-        "there was never judged. Change the spec of the ModelDeployment instead, and undo this"
-    )
-
-
 # --- numbers -------------------------------------------------------------------------------------
 
 
@@ -146,7 +98,7 @@ def _serving(turn: Turn) -> str:
     if stable is None:
         return "nothing serves yet"
     if turn.stable_lost:
-        return f"{stable.model_version} is to serve; {lost_text(turn)}"
+        return f"{stable.model_version} is to serve; {notices.lost_text(turn)}"
     return f"serving {stable.model_version}"
 
 
@@ -346,7 +298,9 @@ def _available(turn: Turn) -> _Finding:
     if not turn.stable:
         return _Finding(type="Available", holds=None, reason="NoStable")
     if turn.stable_lost:
-        return _Finding(type="Available", holds=False, reason=LOST, message=lost_text(turn))
+        return _Finding(
+            type="Available", holds=False, reason=notices.LOST, message=notices.lost_text(turn)
+        )
     if _stable_is_down(turn):
         return _Finding(
             type="Available",
@@ -445,9 +399,5 @@ def _paused(turn: Turn) -> _Finding:
 
 def _noticed(turn: Turn) -> Iterator[_Finding]:
     """What is out of the ordinary; in ordinary times there are no such conditions."""
-    if found := modified(turn):
-        yield _Finding(
-            type=MODIFIED, holds=True, reason="TemplateChanged", message=modified_text(*found)
-        )
-    if turn.seen.unknown_fields:
-        yield _Finding(type=UNKNOWN, holds=True, reason="Ignored", message=unknown_text(turn.seen))
+    for one in notices.found(turn):
+        yield _Finding(type=one.type, holds=True, reason=one.reason, message=one.message)

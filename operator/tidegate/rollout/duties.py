@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, conditions, dataplane, ending, record
+from tidegate.rollout import capacity, dataplane, ending, notices, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import common_port
 
@@ -19,7 +19,7 @@ DRAIN_LOOK_SECONDS = 1.0
 
 def tidy(turn: Turn) -> Turn:
     """All standing duties, in an order that never takes capacity before traffic has left."""
-    turn = _hold_finalizer(_freeze_rollout(_tell_unknown_fields(turn)))
+    turn = _hold_finalizer(_freeze_rollout(_tell_unknown_fields(_tell_losses(turn))))
     turn = _keep_pods(_tell_lost_stable(turn))
     turn = _rest_traffic(turn)
     turn = _note_templates(_label_roles(turn))
@@ -42,10 +42,16 @@ def _freeze_rollout(turn: Turn) -> Turn:
 
 def _tell_unknown_fields(turn: Turn) -> Turn:
     """Say once which fields of the spec have no effect."""
-    told = any(one.type == conditions.UNKNOWN for one in turn.seen.status.conditions)
-    if told or not turn.seen.unknown_fields:
+    if not turn.seen.unknown_fields or notices.told(turn.seen, notices.UNKNOWN):
         return turn
-    return turn.warn(conditions.UNKNOWN, conditions.unknown_text(turn.seen))
+    return turn.warn(notices.UNKNOWN, notices.unknown_text(turn.seen))
+
+
+def _tell_losses(turn: Turn) -> Turn:
+    """Say once what of status could not be read; this pass writes it anew without that."""
+    if not turn.seen.status_losses or notices.told(turn.seen, notices.PARTLY_READ):
+        return turn
+    return turn.warn(notices.PARTLY_READ, notices.losses_text(turn.seen))
 
 
 def _forget_frozen(turn: Turn) -> Turn:
@@ -62,9 +68,9 @@ def _forget_frozen(turn: Turn) -> Turn:
 
 def _tell_lost_stable(turn: Turn) -> Turn:
     """Say once that what serves has lost its Deployment; it is made again in this very pass."""
-    if not turn.stable_lost or conditions.told_lost(turn):
+    if not turn.stable_lost or notices.told_lost(turn):
         return turn
-    return turn.warn("StableLost", conditions.lost_text(turn))
+    return turn.warn("StableLost", notices.lost_text(turn))
 
 
 def _hold_finalizer(turn: Turn) -> Turn:
@@ -189,7 +195,7 @@ def _label_roles(turn: Turn) -> Turn:
 
 def _note_templates(turn: Turn) -> Turn:
     """What a revision was made with is noted once; a change of it is told, and not fought."""
-    modified = set(conditions.modified(turn)) - set(conditions.modified_before(turn))
+    modified = set(notices.modified(turn)) - set(notices.modified_before(turn))
     for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
         if not state.made_with:
             note = actions.NoteTemplate(
@@ -197,7 +203,7 @@ def _note_templates(turn: Turn) -> Turn:
             )
             turn = turn.act(note)
     for revision in sorted(modified):
-        turn = turn.warn(conditions.MODIFIED, conditions.modified_text(revision))
+        turn = turn.warn(notices.MODIFIED, notices.modified_text(revision))
     return turn
 
 

@@ -12,7 +12,8 @@ from json_values import ANY_JSON
 from status_examples import FULL_STATUS, NOON
 
 from tidegate import model
-from tidegate.api import convert, crdgen, status_types
+from tidegate.api import convert, crdgen, status
+from tidegate.api.shapes.schema import schema_of
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=50)
 TIMES = st.datetimes(timezones=st.just(UTC))
@@ -25,6 +26,8 @@ st.register_type_strategy(float, NUMBERS)
 st.register_type_strategy(
     model.PlanStep, st.builds(model.PlanStep, hold_seconds=SECONDS, deadline_seconds=SECONDS)
 )
+ISO = "2026-11-20T12:00:00Z"
+HEALTH = ("status.health.message: must be a text",)
 STATUSES = st.builds(
     model.Status,
     conditions=st.lists(
@@ -54,7 +57,7 @@ def _leaves(node: Any) -> Any:
 
 def test_example_sets_every_field_of_the_schema() -> None:
     written = convert.write_status(FULL_STATUS)
-    assert _missing(crdgen.structural(status_types.Status), written, "status") == []
+    assert _missing(crdgen.structural(schema_of(model.Status)), written, "status") == []
 
 
 def _missing(schema: dict[str, Any], value: Any, path: str) -> list[str]:
@@ -117,6 +120,13 @@ def test_number_that_json_cannot_say_is_left_out(value: float) -> None:
     assert not {"value", "edge"} & set(written)
 
 
+def test_a_word_of_an_enum_is_written_as_a_plain_text() -> None:
+    told = replace(FULL_STATUS.conditions[0], reason=model.PreflightReason.NO_SOURCE)
+    written = convert.write_status(replace(FULL_STATUS, conditions=(told,)))
+    assert type(written["conditions"][0]["reason"]) is str
+    assert type(written["phase"]) is str
+
+
 def test_long_texts_and_lists_are_cut_to_the_limits_of_the_schema() -> None:
     many = tuple(
         replace(FULL_STATUS.rejected[0], revision=str(index), reason="x" * 5000)
@@ -148,6 +158,86 @@ def test_broken_member_takes_only_itself_away(
     document: dict[str, Any], expected: model.Status
 ) -> None:
     assert convert.read_status(document) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "losses"),
+    [
+        ({}, ()),
+        ({"futureField": 1}, ("status.futureField: unknown",)),
+        ({"controller": {"epoch": 12, "name": "x"}}, ("status.controller.name: unknown",)),
+        ({"health": "fine"}, ("status.health.status: must be a text", *HEALTH)),
+        ({"observedGeneration": True}, ("status.observedGeneration: must be a whole number",)),
+        ({"served": ["a", 7]}, ("status.served[1]: must be a text",)),
+        ({"desired": {"digest": "x"}}, ("status.desired.revision: must be given",)),
+        (
+            {"stable": {"revision": "a", "replicas": 1.5, "color": "blue"}},
+            ("status.stable.color: unknown", "status.stable.replicas: must be a whole number"),
+        ),
+    ],
+)
+def test_what_was_not_read_is_named(change: dict[str, Any], losses: tuple[str, ...]) -> None:
+    _, found = status.read_with_losses(convert.write_status(FULL_STATUS) | change)
+    assert found == losses
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "loss"),
+    [
+        ("plan", "junk", "status.rollout.plan: must be a list"),
+        ("plan", [{"name": "p"}], "status.rollout.plan[0].weight: must be given"),
+        ("traffic", {"stable": 100}, "status.rollout.traffic.candidate: must be given"),
+        ("traffic", 7, "status.rollout.traffic: must be an object"),
+        ("active", "yes", "status.rollout.active: must be true or false"),
+        ("step", {"index": 0}, "status.rollout.step.name: must be given"),
+        ("startedAt", "soon", "status.rollout.startedAt: must be a time such as " + ISO),
+    ],
+)
+def test_a_rollout_without_what_decides_is_none(path: str, value: object, loss: str) -> None:
+    written = convert.write_status(FULL_STATUS)
+    written["rollout"] |= {path: value}
+    found, losses = status.read_with_losses(written)
+    assert found == replace(FULL_STATUS, rollout=None)
+    assert losses == (loss,)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field", "default", "loss"),
+    [
+        ("rollbackBy", 7, "rollback_by", "", "rollbackBy: must be a text"),
+        ("evidenceDigest", {}, "evidence_digest", "", "evidenceDigest: must be a text"),
+        ("judgedSince", "x", "judged_since", None, "judgedSince: must be a time such as " + ISO),
+    ],
+)
+def test_a_rollout_without_what_only_tells_stays_one(
+    path: str, value: object, field: str, default: object, loss: str
+) -> None:
+    written = convert.write_status(FULL_STATUS)
+    written["rollout"] |= {path: value}
+    found, losses = status.read_with_losses(written)
+    assert FULL_STATUS.rollout is not None
+    assert found.rollout == replace(FULL_STATUS.rollout, **{field: default})  # type: ignore[arg-type]
+    assert losses == (f"status.rollout.{loss}",)
+
+
+def test_a_status_of_an_older_release_is_read_without_loss() -> None:
+    written = convert.write_status(FULL_STATUS)
+    for name in ("digest", "attempt", "modelVersion", "plan", "step", "traffic"):
+        del written["rollout"][name]
+    found, losses = status.read_with_losses(written)
+    assert losses == ()
+    assert found.rollout is not None
+    assert (found.rollout.attempt, found.rollout.plan) == (1, ())
+
+
+def test_a_broken_judgement_of_a_step_takes_only_itself_away() -> None:
+    written = convert.write_status(FULL_STATUS)
+    (judged,) = written["rollout"]["plan"][0]["evidence"]
+    written["rollout"]["plan"][0]["evidence"] = [judged | {"outcome": "Splendid"}, judged]
+    found, losses = status.read_with_losses(written)
+    assert found == FULL_STATUS
+    words = "Pass, Fail, Inconclusive, NoData, Error"
+    assert losses == (f"status.rollout.plan[0].evidence[0].outcome: must be one of {words}",)
 
 
 @pytest.mark.parametrize(

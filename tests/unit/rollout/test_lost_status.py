@@ -8,6 +8,7 @@ import pytest
 from rollout_world import BREACH, V1, V2, World, serving
 
 from tidegate import model
+from tidegate.rollout import decide
 
 P = model.Phase
 PROVIDERS = list(model.Provider)
@@ -38,6 +39,23 @@ def test_at_rest_it_is_healthy_again_and_traffic_stays(provider: model.Provider)
     assert world.status.stable.revision == V1.hash
     assert world.reasons() == ["StatusRebuilt"]
     assert world.weights_seen == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_could_not_be_read_of_it_is_said_once(provider: model.Provider) -> None:
+    world = serving(provider=provider)
+    world.settle()
+    world.events.clear()
+    losses = tuple(f"status.rejectedRevisions[{index}].at: must be given" for index in range(7))
+    seen = replace(world.observe(), status_losses=losses)
+    decision = decide.decide(seen)
+    assert [one.reason for one in decision.events] == ["StatusPartlyRead"]
+    (told,) = [one for one in decision.status.conditions if one.type == "StatusPartlyRead"]
+    assert told.message.endswith(f"{'; '.join(losses[:5])}; and 2 more")
+    again = decide.decide(replace(seen, status=decision.status))
+    assert again.events == ()
+    read_whole = decide.decide(replace(seen, status=decision.status, status_losses=()))
+    assert "StatusPartlyRead" not in {one.type for one in read_whole.status.conditions}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -1,0 +1,97 @@
+"""What is out of the ordinary with an object, whatever its rollout does, in words.
+
+Each is told by a condition that is absent in ordinary times, and once by an Event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tidegate import model
+from tidegate.rollout.turn import Turn
+
+LOST = "StableLost"
+MODIFIED = "RevisionModified"
+UNKNOWN = "UnknownFields"
+PARTLY_READ = "StatusPartlyRead"
+_NAMED_LOSSES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A condition that holds."""
+
+    type: str
+    reason: str
+    message: str
+
+
+def found(turn: Turn) -> Iterator[Notice]:
+    """All that there is to be noticed; a lost stable is told by condition Available."""
+    seen = turn.seen
+    if revisions := modified(turn):
+        text = modified_text(*revisions)
+        yield Notice(type=MODIFIED, reason="TemplateChanged", message=text)
+    if seen.unknown_fields:
+        yield Notice(type=UNKNOWN, reason="Ignored", message=unknown_text(seen))
+    if seen.status_losses:
+        yield Notice(type=PARTLY_READ, reason="Ignored", message=losses_text(seen))
+
+
+def told(seen: model.Observation, type_: str) -> bool:
+    """Status has the condition already."""
+    return any(one.type == type_ for one in seen.status.conditions)
+
+
+def lost_text(turn: Turn) -> str:
+    """What happened to stable, and what is done about it."""
+    gone = f"the Deployment of stable revision {turn.stable} is gone"
+    desired = turn.seen.desired
+    known = turn.stable in turn.seen.frozen or (desired and desired.hash == turn.stable)
+    if known:
+        return f"{gone}; it is made again"
+    return f"{gone}, and nothing says how it was made: deploy its version again, or another one"
+
+
+def told_lost(turn: Turn) -> bool:
+    """The condition said already that stable has no Deployment."""
+    return any(one.reason == LOST for one in turn.seen.status.conditions)
+
+
+def unknown_text(seen: model.Observation) -> str:
+    """Which fields of the spec were not read."""
+    return (
+        f"this release of the operator does not know {', '.join(seen.unknown_fields)}: they have no "
+        "effect; upgrade the operator, or check their spelling"
+    )
+
+
+def modified(turn: Turn) -> tuple[str, ...]:
+    """Stable and candidate, where somebody changed their pods in place."""
+    rollout = turn.active_rollout
+    named = {turn.stable, rollout.revision.hash if rollout is not None else ""}
+    states = (turn.state_of(revision) for revision in sorted(named))
+    return tuple(state.revision.hash for state in states if state is not None and state.modified)
+
+
+def modified_before(turn: Turn) -> tuple[str, ...]:
+    """Those of which the condition speaks already."""
+    told = [one.message for one in turn.seen.status.conditions if one.type == MODIFIED]
+    return tuple(r for r in turn.seen.revisions if any(r in message for message in told))
+
+
+def modified_text(*revisions: str) -> str:
+    """What was found, and how to go on."""
+    return (
+        f"the pod template of revision {', '.join(revisions)} was changed in its Deployment: what runs "
+        "there was never judged. Change the spec of the ModelDeployment instead, and undo this"
+    )
+
+
+def losses_text(seen: model.Observation) -> str:
+    """What of status could not be read."""
+    named = "; ".join(seen.status_losses[:_NAMED_LOSSES])
+    more = len(seen.status_losses) - _NAMED_LOSSES
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"status was written by another release or by hand, and this of it was left out: {named}{rest}"
