@@ -42,8 +42,8 @@ BUGS = (
     Bug(
         name="the quarantine is forgotten",
         file="rollout/starting.py",
-        old="if any(r.revision == desired.hash for r in turn.status.rejected):",
-        new="if any(r.revision == desired.digest for r in turn.status.rejected):",
+        old="if turn.status.rejects(desired.hash):",
+        new="if turn.status.rejects(desired.digest):",
     ),
     Bug(
         name="the rollback mark on the target is not believed",

@@ -121,6 +121,7 @@ class World:
     broken: frozenset[str] = frozenset()
     writes: list[str] = field(default_factory=list)
     events: list[actions.Event] = field(default_factory=list)
+    rejections: list[str] = field(default_factory=list)
     weights_seen: list[dict[str, float]] = field(default_factory=list)
     status_writes: int = 0
     records: dict[str, actions.CreateRecord] = field(default_factory=dict)
@@ -186,6 +187,7 @@ class World:
         for action in actions.bookkeeping(decision.actions) if self.keeps_records else ():
             self._keep(action)
         self.events.extend(decision.events)
+        self.rejections.extend(decision.rejections)
         self._pods_become_ready()
         return decision
 

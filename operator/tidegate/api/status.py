@@ -41,6 +41,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
         last_handled_request=_request(status.last_handled_request),
         last_rollout=_last_rollout(status.last_rollout),
         rejected_revisions=[_rejected(it) for it in status.rejected[: doc.REJECTED_MAX_ITEMS]],
+        rejected_earlier=list(status.rejected_earlier[: doc.REJECTED_EARLIER_MAX_ITEMS]),
         retiring=[
             doc.Retiring(revision=it.revision, scale_down_at=it.scale_down_at)
             for it in status.retiring[-doc.RETIRING_MAX_ITEMS :]
@@ -296,6 +297,7 @@ def _status(it: doc.Status) -> model.Status:
         last_handled_request=_model_request(it.last_handled_request),
         last_rollout=_model_last_rollout(it.last_rollout),
         rejected=tuple(_model_rejected(entry) for entry in it.rejected_revisions),
+        rejected_earlier=tuple(it.rejected_earlier),
         retiring=tuple(
             model.Retiring(revision=entry.revision, scale_down_at=entry.scale_down_at)
             for entry in it.retiring

@@ -20,6 +20,7 @@ from tidegate.api.schema import Part
 PLAN_MAX_ITEMS = 32
 METRICS_MAX_ITEMS = 32
 REJECTED_MAX_ITEMS = 50
+REJECTED_EARLIER_MAX_ITEMS = 1000
 RETIRING_MAX_ITEMS = 64
 SERVED_MAX_ITEMS = 21
 CONDITIONS_MAX_ITEMS = 16
@@ -443,6 +444,11 @@ class Status(StatusPart):
     )
     rejected_revisions: list[RejectedRevision] = _listed(
         REJECTED_MAX_ITEMS, "Not tried again until a person asks for it.", **schema.ATOMIC_LIST
+    )
+    rejected_earlier: list[Line] = _listed(
+        REJECTED_EARLIER_MAX_ITEMS,
+        "Revisions rejected before those; they are not tried again either.",
+        **schema.ATOMIC_LIST,
     )
     retiring: list[Retiring] = _listed(
         RETIRING_MAX_ITEMS, "Revisions without traffic whose pods go soon.", **schema.ATOMIC_LIST

@@ -170,8 +170,8 @@ class Reconciler:
             self._recorder.transition(_transition(meta, decision))
         if new.last_rollout != old.last_rollout and new.last_rollout is not None:
             self._recorder.rollout_ended(result=str(new.last_rollout.result))
-        if len(new.rejected) > len(old.rejected):
-            self._recorder.rollback(reason=new.rejected[0].by)
+        for by in decision.rejections:
+            self._recorder.rollback(reason=by)
 
     # --- outcomes --------------------------------------------------------------------------------
 

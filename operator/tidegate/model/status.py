@@ -321,7 +321,8 @@ class Condition:
 class Status:
     """Everything that survives a restart, besides the objects in the cluster themselves.
 
-    `served` names the revisions that were promoted, the newest first.
+    `served` names the revisions that were promoted, the newest first; `rejected_earlier` those whose
+    rejection is too old to be told in full.
     """
 
     observed_generation: int = 0
@@ -339,9 +340,16 @@ class Status:
     last_handled_request: HandledRequest | None = None
     last_rollout: LastRollout | None = None
     rejected: tuple[RejectedRevision, ...] = ()
+    rejected_earlier: tuple[str, ...] = ()
     retiring: tuple[Retiring, ...] = ()
     served: tuple[str, ...] = ()
     traffic: TrafficSync = TrafficSync()
     epoch: int = 0
     evidence: tuple[Preflight, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    def rejects(self, revision: str) -> bool:
+        """The revision must not be tried again until a person asks for it."""
+        return revision in self.rejected_earlier or any(
+            one.revision == revision for one in self.rejected
+        )

@@ -181,7 +181,7 @@ def _rejection(turn: Turn) -> str:
     if desired is None:
         return "no revision is asked for"
     found = [r for r in turn.status.rejected if r.revision == desired.hash]
-    reason = found[0].reason if found else "unknown reason"
+    reason = found[0].reason if found else "too long ago to say why"
     return f"spec asks for {desired.model_version}, rejected: {reason}"
 
 
@@ -430,7 +430,7 @@ def _promoted(turn: Turn) -> _Finding:
     desired = turn.status.desired
     if desired is not None and desired.hash == turn.stable:
         return _Finding(type="Promoted", holds=True, reason="Promoted")
-    rejected = desired is not None and any(r.revision == desired.hash for r in turn.status.rejected)
+    rejected = desired is not None and turn.status.rejects(desired.hash)
     reason = "RolledBack" if rejected else "InProgress"
     return _Finding(type="Promoted", holds=False, reason=reason)
 

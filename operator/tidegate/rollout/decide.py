@@ -51,6 +51,7 @@ def decide(seen: model.Observation) -> actions.Decision:
         actions=turn.actions,
         events=turn.events,
         requeue_after_seconds=min(requeue, IDLE_SECONDS),
+        rejections=turn.rejections,
     )
 
 
