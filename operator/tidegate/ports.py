@@ -197,6 +197,10 @@ class KubeApi(Protocol):
         """Best effort; the caller never depends on it."""
         ...
 
+    async def repeat_event(self, *, namespace: str, name: str, series: Object) -> Result[None]:
+        """Say how often an Event came; best effort, too."""
+        ...
+
     async def get_lease(self, *, namespace: str, name: str) -> Result[Object | None]:
         """Read the election record."""
         ...

@@ -16,6 +16,7 @@ from tidegate import ports
 from tidegate.controller import leader, store, sweep, workqueue
 from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.background import Background
+from tidegate.controller.events import Events
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
 from tidegate.controller.preflight import Preflight
@@ -127,9 +128,14 @@ def reconciler(
         api=parts.api,
         store=parts.store,
         observer=observer,
-        clock=parts.clock,
+        events=Events(
+            api=parts.api,
+            clock=parts.clock,
+            background=parts.background,
+            recorder=parts.recorder,
+            instance=parts.elector.identity,
+        ),
         recorder=parts.recorder,
-        identity=parts.elector.identity,
         leading=parts.elector.leading,
     )
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from tidegate import model, ports
 from tidegate.api import status as status_api
-from tidegate.controller import events
 from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
+from tidegate.controller.events import Events
 from tidegate.controller.observer import Gone, Look, Observer
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
@@ -34,18 +34,16 @@ class Reconciler:
         api: ports.KubeApi,
         store: Store,
         observer: Observer,
-        clock: ports.Clock,
+        events: Events,
         recorder: ports.Recorder,
-        identity: str,
         leading: Callable[[], bool],
     ) -> None:
         self._api = api
         self._store = store
         self._observer = observer
         self._actuator = Actuator(api=api, store=store, leading=leading)
-        self._clock = clock
+        self._events = events
         self._recorder = recorder
-        self._identity = identity
         self._leading = leading
         self._stale: set[Key] = set()
         self._known: set[Key] = set()
@@ -80,7 +78,7 @@ class Reconciler:
             return self._failed(key, written, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
-        await self._record(look, decision)
+        self._record(look, decision)
         if failure is not None:
             return self._failed(key, failure, exposed=exposed)
         return self._done(key, decision, books_kept=kept)
@@ -159,12 +157,11 @@ class Reconciler:
             return None
         return result
 
-    async def _record(self, look: Look, decision: actions.Decision) -> None:
+    def _record(self, look: Look, decision: actions.Decision) -> None:
         """Events, metrics and log, only for what the status write accepted."""
         meta = look.observation.meta
         for event in decision.events:
-            body = events.render(event, meta=meta, now=self._clock.now(), instance=self._identity)
-            await self._api.create_event(namespace=meta.namespace, body=body)
+            self._events.tell(event, meta=meta)
         old, new = look.observation.status, decision.status
         if old.phase is not new.phase or decision.events:
             self._recorder.transition(_transition(meta, decision))

@@ -41,9 +41,7 @@ def remember(status: model.Status, *rejected: model.RejectedRevision) -> model.S
     """The same with these in front; of what is too old for the list the name stays."""
     full = (*rejected, *status.rejected)
     names = (*(one.revision for one in full[KEPT_REJECTIONS:]), *status.rejected_earlier)
-    return replace(
-        status, rejected=full[:KEPT_REJECTIONS], rejected_earlier=names[:KEPT_EARLIER]
-    )
+    return replace(status, rejected=full[:KEPT_REJECTIONS], rejected_earlier=names[:KEPT_EARLIER])
 
 
 def forget(status: model.Status, revision: str) -> model.Status:
