@@ -123,8 +123,8 @@ BUGS = (
         more=(
             (
                 "controller/engine.py",
-                "        identity=parts.elector.identity,\n        leading=parts.elector.leading,",
-                "        identity=parts.elector.identity,\n        leading=lambda: True,",
+                "        recorder=parts.recorder,\n        leading=parts.elector.leading,",
+                "        recorder=parts.recorder,\n        leading=lambda: True,",
             ),
         ),
     ),
@@ -203,7 +203,7 @@ BUGS = (
     Bug(
         name="a candidate gets traffic before its pods are ready",
         file="rollout/links.py",
-        old="    if state.ready >= needed and state.current and state.has_service:",
+        old="    if state is not None and state.ready >= needed and state.current and state.has_service:",
         new="    if needed >= 0:",
     ),
     Bug(

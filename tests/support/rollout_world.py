@@ -253,11 +253,14 @@ class World:
                     created_at=self.now,
                     has_service=True,
                     template_hash=action.revision.digest,
+                    asked=action.replicas,
                 )
             case actions.Scale():
                 state = self.revisions[action.revision]
                 assert state.wanted == action.seen_replicas
-                self.revisions[action.revision] = replace(state, wanted=action.replicas)
+                self.revisions[action.revision] = replace(
+                    state, wanted=action.replicas, asked=action.replicas
+                )
             case actions.SetRole():
                 state = self.revisions[action.revision]
                 self.revisions[action.revision] = replace(state, role=action.role)

@@ -122,15 +122,14 @@ class Events:
         try:
             while self._waiting:
                 news, told = self._waiting.popitem(last=False)
-                await self._write(told)
-                if told.written and told.count > told.written:
+                if await self._write(told) and told.count > told.written:
                     self._waiting.setdefault(news, told)
                 await self._clock.sleep(PAUSE_SECONDS)
         finally:
             self._telling = False
 
-    async def _write(self, told: _Told) -> None:
-        """Try a few times; what is refused for good, or for too long, is left out."""
+    async def _write(self, told: _Told) -> bool:
+        """Try a few times; False for what is refused for good, or for too long, and left out."""
         failure = await self._send(told)
         for _ in range(RETRIES):
             if not isinstance(failure, ports.Retryable):
@@ -141,6 +140,7 @@ class Events:
             self._recorder.problem(
                 "event_refused", reason=told.body["reason"], message=failure.message
             )
+        return failure is None
 
     async def _send(self, told: _Told) -> ports.Failure | None:
         namespace, count = told.body["metadata"]["namespace"], told.count
@@ -148,11 +148,13 @@ class Events:
             series = {"count": count, "lastObservedTime": _stamp(self._clock.now())}
             name = told.body["metadata"]["name"]
             result = await self._api.repeat_event(namespace=namespace, name=name, series=series)
+            if isinstance(result, ports.Conflict):
+                told.began = -SERIES_SECONDS  # it was deleted, so the next one is an Event again
         else:
             count = 1
             result = await self._api.create_event(namespace=namespace, body=told.body)
-            if isinstance(result, ports.Conflict):  # an earlier try arrived after all
-                result = ports.Ok(None)
+        if isinstance(result, ports.Conflict):  # an earlier try arrived after all, or it is deleted
+            result = ports.Ok(None)
         if not isinstance(result, ports.Ok):
             return result
         told.written = count

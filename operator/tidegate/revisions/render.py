@@ -78,11 +78,17 @@ def render_deployment(
 
     Its selector and template stay as created; only replicas and the role label move later.
     """
-    revision = frozen.revision.hash
+    revision, metadata = frozen.revision.hash, _metadata(meta, frozen, role=role)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(meta, frozen, role=role),
+        "metadata": {
+            **metadata,
+            "annotations": {
+                **metadata["annotations"],
+                objects.ANNOTATION_REPLICAS: str(replicas),
+            },
+        },
         "spec": {
             "replicas": replicas,
             # The template never changes, so there is one ReplicaSet and no history to keep.

@@ -16,6 +16,7 @@ LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
+SCALED = "ScaledByOthers"
 UNKNOWN = "UnknownFields"
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
@@ -99,9 +100,9 @@ def modified(turn: Turn) -> tuple[str, ...]:
     return tuple(state.revision.hash for state in states if state is not None and state.modified)
 
 
-def modified_before(turn: Turn) -> tuple[str, ...]:
-    """Those of which the condition speaks already."""
-    told = [one.message for one in turn.seen.status.conditions if one.type == MODIFIED]
+def told_of(turn: Turn, kind: str) -> tuple[str, ...]:
+    """The revisions of which a condition speaks already."""
+    told = [one.message for one in turn.seen.status.conditions if one.type == kind]
     return tuple(r for r in turn.seen.revisions if any(r in message for message in told))
 
 
@@ -449,5 +450,8 @@ def _noticed(turn: Turn) -> Iterator[_Finding]:
         yield _Finding(
             type=MODIFIED, holds=True, reason="TemplateChanged", message=modified_text(*found)
         )
+    if found := capacity.sized_by_others(turn):
+        text = capacity.others_text(*found)
+        yield _Finding(type=SCALED, holds=True, reason="ReplicasChanged", message=text)
     if turn.seen.unknown_fields:
         yield _Finding(type=UNKNOWN, holds=True, reason="Ignored", message=unknown_text(turn.seen))

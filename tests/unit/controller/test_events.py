@@ -198,3 +198,32 @@ def test_what_arrived_without_an_answer_is_not_told_twice() -> None:
         assert list(scene.api.series.values()) == [[2]]
 
     play(scenario)
+
+
+def test_a_repetition_that_is_refused_is_left_out_and_not_tried_for_ever() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.tell("news")
+        await scene.clock.advance(1)
+        refusal = ports.Fatal(reason="Forbidden", message="no right to patch")
+        scene.api.failures = [refusal] * 100
+        scene.tell("news")
+        await scene.clock.advance(100)
+        assert len(scene.api.failures) == 99
+
+    play(scenario)
+
+
+def test_an_event_that_somebody_deleted_is_made_anew_the_next_time() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.clock.advance(1000)
+        scene.tell("news")
+        await scene.clock.advance(1)
+        scene.api.failures = [ports.Conflict(message="gone")]
+        scene.tell("news")
+        await scene.clock.advance(1)
+        scene.tell("news")
+        await scene.clock.advance(1)
+        assert scene.notes == ["news", "news"]
+        assert scene.recorder.problems == []
+
+    play(scenario)
