@@ -258,7 +258,14 @@ class Unreachable:
     refused: bool = False
 
 
-ReadyAnswer = Ready | NotReady | Unreachable
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """The pod must not be asked; `message` says why. Nothing is known of the model."""
+
+    message: str
+
+
+ReadyAnswer = Ready | NotReady | Unreachable | NotAsked
 
 
 class ReadyProbe(Protocol):

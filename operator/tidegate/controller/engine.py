@@ -119,7 +119,9 @@ def reconciler(
             sources=parts.settings.sources,
             background=parts.background,
         ),
-        readiness=Readiness(probe=parts.probe, clock=parts.clock, background=parts.background),
+        readiness=Readiness(
+            api=parts.api, probe=parts.probe, clock=parts.clock, background=parts.background
+        ),
         clock=parts.clock,
         settings=parts.settings,
         epoch=parts.elector.epoch,

@@ -297,6 +297,7 @@ class Observer:
         path = made.server.ready_path
         unready = self._readiness.unready(
             key,
+            revision=rollout.revision.hash,
             pods=_ready_pods(children.slices, service=service),
             port=made.server.port,
             path=path,
