@@ -122,6 +122,7 @@ ACCESS_REVIEW = Kind(
     kind="SubjectAccessReview",
     namespaced=False,
 )
+NAMESPACE = Kind(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
 EVENT = Kind(group="events.k8s.io", version="v1", plural="events", kind="Event")
 LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 

@@ -154,6 +154,7 @@ FULL_STATUS = model.Status(
         ),
     ),
     epoch=12,
+    operator="tidegate-system/tidegate-controller",
     evidence=(
         model.Preflight(
             metric="error-ratio",

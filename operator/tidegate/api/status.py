@@ -48,7 +48,7 @@ def write_status(status: model.Status) -> dict[str, Any]:
         ],
         served=list(status.served[: doc.SERVED_MAX_ITEMS]),
         traffic=sync.write_sync(status.traffic),
-        controller=doc.Controller(epoch=status.epoch),
+        controller=doc.Controller(epoch=status.epoch, operator=status.operator),
         evidence=[_preflight(it) for it in status.evidence[: doc.METRICS_MAX_ITEMS]],
         conditions=[_condition(it) for it in status.conditions[: doc.CONDITIONS_MAX_ITEMS]],
     )
@@ -305,6 +305,7 @@ def _status(it: doc.Status) -> model.Status:
         served=tuple(it.served),
         traffic=sync.read_sync(it.traffic),
         epoch=it.controller.epoch,
+        operator=it.controller.operator,
         evidence=tuple(_model_preflight(one) for one in it.evidence),
         conditions=tuple(_model_condition(condition) for condition in it.conditions),
     )

@@ -398,6 +398,9 @@ class Controller(StatusPart):
     """The writer of this status."""
 
     epoch: int = Field(default=0, description="Lease epoch of the last writer.")
+    operator: Line = Field(
+        default="", description="Namespace and name of the Lease of the operator that serves it."
+    )
 
 
 class Condition(StatusPart):

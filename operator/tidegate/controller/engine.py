@@ -19,6 +19,7 @@ from tidegate.controller.background import Background
 from tidegate.controller.events import Events
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
+from tidegate.controller.ownership import Ownership
 from tidegate.controller.preflight import Preflight
 from tidegate.controller.readiness import Readiness
 from tidegate.controller.reconciler import Reconciler
@@ -77,6 +78,7 @@ def machine(
         recorder=recorder,
         settings=settings.leader_election,
         pod_name=pod_name,
+        namespaces=settings.namespaces,
     )
     return Machine(
         api=api,
@@ -130,6 +132,9 @@ def reconciler(
         api=parts.api,
         store=parts.store,
         observer=observer,
+        ownership=Ownership(
+            api=parts.api, store=parts.store, clock=parts.clock, settings=parts.settings
+        ),
         events=Events(
             api=parts.api,
             clock=parts.clock,

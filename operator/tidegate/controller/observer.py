@@ -80,6 +80,7 @@ class Observer:
         self._clock = clock
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
+        self._operator = settings.operator
         self._uids: dict[Key, str] = {}
 
     async def look(
@@ -160,6 +161,7 @@ class Observer:
             blocked=blocked,
             request=convert.read_request(body["metadata"].get("annotations")),
             frozen_rollouts=rollouts,
+            operator=self._operator,
         )
         return seen, asked.templates
 

@@ -13,6 +13,7 @@ from tidegate.api import status as status_api
 from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
 from tidegate.controller.events import Events
 from tidegate.controller.observer import Gone, Look, Observer
+from tidegate.controller.ownership import Ownership
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
 from tidegate.model import actions
@@ -23,6 +24,7 @@ BLOCKED_RETRY_SECONDS = 300.0
 BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
 BOOKS_RETRY_SECONDS = 10.0
+OTHER_OPERATOR_LOOK_SECONDS = 20.0
 
 
 class Reconciler:
@@ -34,6 +36,7 @@ class Reconciler:
         api: ports.KubeApi,
         store: Store,
         observer: Observer,
+        ownership: Ownership,
         events: Events,
         recorder: ports.Recorder,
         leading: Callable[[], bool],
@@ -41,6 +44,7 @@ class Reconciler:
         self._api = api
         self._store = store
         self._observer = observer
+        self._ownership = ownership
         self._actuator = Actuator(api=api, store=store, leading=leading)
         self._events = events
         self._recorder = recorder
@@ -52,6 +56,13 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. The outcome says when to look again; failures are retried with back-off."""
+        if not self._ownership.serves(key):
+            if self._leading():
+                await self._ownership.let_go(key)
+            self._forget(key)
+            return Done()
+        if owner := await self._ownership.served_by_another(key):
+            return await self._leave_to(owner, key)
         live = key in self._stale or self._takes_over(key)
         look = await self._observer.look(key, live=live, blocked=self._blocked.get(key))
         if isinstance(look, Gone):
@@ -59,9 +70,18 @@ class Reconciler:
             return Done()
         if not isinstance(look, Look):
             return self._failed(key, look, exposed=False)
+        if owner := await self._ownership.served_by_another(key):
+            return await self._leave_to(owner, key)  # a live read has just told us
         self._stale.discard(key)
         self._known.add(key)
         return await self._carry_out(key, look, decide.decide(look.observation))
+
+    async def _leave_to(self, owner: str, key: Key) -> Outcome:
+        """Another operator works on it; when that one is gone we do."""
+        self._forget(key)
+        if self._leading():
+            await self._ownership.tell(key, owner)
+        return Done(requeue_after_seconds=OTHER_OPERATOR_LOOK_SECONDS)
 
     def _takes_over(self, key: Key) -> bool:
         """A first look at what somebody else began: a follower's watch may have hung meanwhile."""

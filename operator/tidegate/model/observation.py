@@ -150,7 +150,7 @@ class Observation:
 
     `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
     stay as the last rollout froze them. `blocked` is what the API server finally refused when the
-    last decision was carried out. `frozen` has every revision that has a ControllerRevision or a
+    last decision was carried out. `operator` is the name of this installation. `frozen` has every revision that has a ControllerRevision or a
     Deployment.
     """
 
@@ -167,6 +167,7 @@ class Observation:
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
     frozen: Mapping[str, FrozenRevision] = field(default_factory=dict)
     frozen_rollouts: tuple[FrozenRollout, ...] = ()
+    operator: str = ""
     records: tuple[KeptRecord, ...] = ()
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)

@@ -322,7 +322,7 @@ class Status:
     """Everything that survives a restart, besides the objects in the cluster themselves.
 
     `served` names the revisions that were promoted, the newest first; `rejected_earlier` those whose
-    rejection is too old to be told in full.
+    rejection is too old to be told in full. `operator` names the installation that works on it.
     """
 
     observed_generation: int = 0
@@ -345,6 +345,7 @@ class Status:
     served: tuple[str, ...] = ()
     traffic: TrafficSync = TrafficSync()
     epoch: int = 0
+    operator: str = ""
     evidence: tuple[Preflight, ...] = ()
     conditions: tuple[Condition, ...] = ()
 

@@ -18,6 +18,9 @@ LOST = "StableLost"
 MODIFIED = "RevisionModified"
 SCALED = "ScaledByOthers"
 UNKNOWN = "UnknownFields"
+# Written by an operator that leaves the object to us; it goes when that one no longer says so.
+OTHER_OPERATOR = "OtherOperator"
+OTHER_OPERATOR_SECONDS = 3600.0
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
     model.Phase.HEALTHY: "Healthy",
@@ -278,7 +281,16 @@ def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
         *_noticed(turn),
     )
     old = {c.type: c for c in turn.seen.status.conditions}
-    return tuple(_timed(turn, finding, old.get(finding.type)) for finding in findings)
+    found = (_timed(turn, finding, old.get(finding.type)) for finding in findings)
+    return (*found, *_by_others(turn))
+
+
+def _by_others(turn: Turn) -> Iterator[model.Condition]:
+    """What another operator wrote beside ours."""
+    for one in turn.seen.status.conditions:
+        age = (turn.now - one.last_transition_at).total_seconds()
+        if one.type == OTHER_OPERATOR and abs(age) < OTHER_OPERATOR_SECONDS:
+            yield one
 
 
 def _timed(turn: Turn, finding: _Finding, old: model.Condition | None) -> model.Condition:

@@ -74,7 +74,9 @@ class Scene:
         self.clock = port_fakes.ManualClock()
         self.api = Api(self)
         self.probe = Probe(self.clock, seconds=seconds)
-        self.pods = [Pod(address=f"10.0.0.{index + 100}", uid=f"u{index}") for index in range(count)]
+        self.pods = [
+            Pod(address=f"10.0.0.{index + 100}", uid=f"u{index}") for index in range(count)
+        ]
         self.background = beside.Background(recorder=port_fakes.MemoryRecorder())
         self.readiness = Readiness(
             api=self.api,  # type: ignore[arg-type]
