@@ -122,6 +122,7 @@ ACCESS_REVIEW = Kind(
     kind="SubjectAccessReview",
     namespaced=False,
 )
+NAMESPACE = Kind(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
 EVENT = Kind(group="events.k8s.io", version="v1", plural="events", kind="Event")
 LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 
@@ -197,6 +198,10 @@ class KubeApi(Protocol):
         """Best effort; the caller never depends on it."""
         ...
 
+    async def repeat_event(self, *, namespace: str, name: str, series: Object) -> Result[None]:
+        """Say how often an Event came; best effort, too."""
+        ...
+
     async def get_lease(self, *, namespace: str, name: str) -> Result[Object | None]:
         """Read the election record."""
         ...
@@ -254,7 +259,14 @@ class Unreachable:
     refused: bool = False
 
 
-ReadyAnswer = Ready | NotReady | Unreachable
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """The pod must not be asked; `message` says why. Nothing is known of the model."""
+
+    message: str
+
+
+ReadyAnswer = Ready | NotReady | Unreachable | NotAsked
 
 
 class ReadyProbe(Protocol):

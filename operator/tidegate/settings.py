@@ -58,15 +58,24 @@ class LeaderElectionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the administrator decides. No namespaces means the whole cluster."""
+    """Everything the administrator decides. No namespaces means the whole cluster.
+
+    With `namespace_selector`, a label selector, only those of its namespaces that have these labels.
+    """
 
     namespaces: tuple[str, ...] = ()
+    namespace_selector: str = ""
     leader_election: LeaderElectionSettings = LeaderElectionSettings()
     workers: int = 32
     sweep_interval_seconds: float = 600.0
     http_port: int = 8080
     log_level: str = "info"
     metric_sources: tuple[MetricSourceSettings, ...] = ()
+
+    @property
+    def operator(self) -> str:
+        """The name of this installation, by which others know it: that of its Lease."""
+        return f"{self.leader_election.namespace}/{self.leader_election.name}"
 
     @property
     def sources(self) -> Mapping[str, MetricSourceSettings]:
@@ -84,6 +93,7 @@ def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None =
     reader = _Reader(_merged(document, flags or {}), path="")
     settings = Settings(
         namespaces=_namespaces(reader),
+        namespace_selector=reader.text("namespaceSelector", default=""),
         leader_election=_leader_election(reader.section("leaderElection")),
         workers=reader.integer("workers", default=32, low=1, high=256),
         sweep_interval_seconds=reader.number(
@@ -95,6 +105,11 @@ def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None =
     )
     reader.refuse_unknown()
     _refuse_duplicates(settings.metric_sources)
+    if settings.namespaces and settings.namespace_selector:
+        raise SettingsError(
+            "namespaceSelector: cannot be used beside namespaces; give the namespaces a label, or "
+            "list them"
+        )
     return settings
 
 

@@ -30,8 +30,14 @@ ALLOWED = {
     ("events.k8s.io", "events"): {"create", "patch"},
     ("coordination.k8s.io", "leases"): {"get", "update", "patch", "create"},
 }
+NAMESPACES = {("", "namespaces"): READ}
 OPERATOR_ROLES = {f"tidegate-{name}" for name in ("reader", "cluster-reader", "writer", "leader")}
-VALUES = [{}, {"namespaces": ["ml", "ml-prod"]}, {"networkPolicy": {"enabled": True}}]
+VALUES = [
+    {},
+    {"namespaces": ["ml", "ml-prod"]},
+    {"networkPolicy": {"enabled": True}},
+    {"namespaceSelector": "served=yes"},
+]
 
 
 def roles(objects: list[Object]) -> list[Object]:
@@ -54,7 +60,8 @@ def test_operator_gets_no_right_outside_the_table(render: Render, values: Object
         item for item in roles(render(**values)) if item["metadata"]["name"] in OPERATOR_ROLES
     ]
     assert {item["metadata"]["name"] for item in operator} == OPERATOR_ROLES
-    assert grants(*operator) == ALLOWED
+    more = NAMESPACES if "namespaceSelector" in values else {}
+    assert grants(*operator) == ALLOWED | more
 
 
 def test_people_get_our_kinds_only(render: Render) -> None:

@@ -26,6 +26,7 @@ MATRIX: list[Object] = [
     {},
     {"metricSources": [SOURCE]},
     {"namespaces": ["ml", "ml-prod"]},
+    {"namespaceSelector": "tidegate.example.com/served=yes,team in (a, b)"},
     {"crds": {"enabled": False}},
     {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}},
     {"podDisruptionBudget": {"enabled": True}, "networkPolicy": {"enabled": True}},
@@ -87,6 +88,7 @@ def test_every_object_carries_the_six_labels_and_a_unique_name(
 def test_the_operator_can_read_its_settings(render: Render, values: Object) -> None:
     read = settings.load(settings_of(render(**values)))
     assert read.namespaces == tuple(values.get("namespaces", ()))
+    assert read.namespace_selector == values.get("namespaceSelector", "")
     assert read.leader_election.namespace == "tidegate-system"
 
 
@@ -201,6 +203,8 @@ REFUSED: list[tuple[Object, str]] = [
     ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
     ({"namespaces": ["Not_A_Name"]}, "/namespaces/0"),
     ({"namespaces": "ml"}, "/namespaces"),
+    ({"namespaceSelector": ["served"]}, "/namespaceSelector"),
+    ({"namespaces": ["ml"], "namespaceSelector": "served=yes"}, "set one of them"),
     ({"metricSources": [{"name": "default"}]}, "missing property 'url'"),
     ({"metricSources": [{"name": "default", "url": "prometheus:9090"}]}, "/metricSources/0/url"),
     ({"metricSources": [{**SOURCE, "password": "x"}]}, "'password' not allowed"),

@@ -42,8 +42,8 @@ BUGS = (
     Bug(
         name="the quarantine is forgotten",
         file="rollout/starting.py",
-        old="if any(r.revision == desired.hash for r in turn.status.rejected):",
-        new="if any(r.revision == desired.digest for r in turn.status.rejected):",
+        old="if turn.status.rejects(desired.hash):",
+        new="if turn.status.rejects(desired.digest):",
     ),
     Bug(
         name="the rollback mark on the target is not believed",
@@ -123,8 +123,8 @@ BUGS = (
         more=(
             (
                 "controller/engine.py",
-                "        identity=parts.elector.identity,\n        leading=parts.elector.leading,",
-                "        identity=parts.elector.identity,\n        leading=lambda: True,",
+                "        recorder=parts.recorder,\n        leading=parts.elector.leading,",
+                "        recorder=parts.recorder,\n        leading=lambda: True,",
             ),
         ),
     ),
@@ -203,7 +203,7 @@ BUGS = (
     Bug(
         name="a candidate gets traffic before its pods are ready",
         file="rollout/links.py",
-        old="    if state.ready >= needed and state.current and state.has_service:",
+        old="    if state is not None and state.ready >= needed and state.current and state.has_service:",
         new="    if needed >= 0:",
     ),
     Bug(

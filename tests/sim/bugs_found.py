@@ -256,8 +256,8 @@ FOUND = (
     Bug(
         name="late pods go from a revision that is tried again (found by the simulator)",
         file="controller/actuator.py",
-        old="        if role := objects.label(around",
-        new="        if 0 and objects.label(around",
+        old="        if role := objects.label(deployment",
+        new="        if 0 and objects.label(deployment",
         plays=("retried_late",),
     ),
     Bug(

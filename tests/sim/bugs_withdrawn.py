@@ -6,6 +6,27 @@ from tests.sim.bug import Bug
 
 WITHDRAWN = (
     Bug(
+        name="two writers of the replicas take turns",
+        file="rollout/duties.py",
+        old="    if state.sized_by_others and state.wanted != replicas:\n",
+        new="    if state.sized_by_others and state.wanted == replicas:\n",
+        plays=("autoscaled_gatewayapi", "autoscaled_replicaratio"),
+    ),
+    Bug(
+        name="pods that somebody else took are waited for on the way back",
+        file="rollout/capacity.py",
+        old="    never_come = turn.spec.replicas - _full_size(turn)\n",
+        new="    never_come = 0\n",
+        plays=("aborted_while_autoscaled_gatewayapi",),
+    ),
+    Bug(
+        name="a size that is not its own is blamed on the candidate",
+        file="rollout/links.py",
+        old="    if (others := capacity.sized_by_others(turn)) and _has_all_it_gets(turn, state):\n",
+        new="    if (others := ()) and _has_all_it_gets(turn, state):\n",
+        plays=("shrunk_candidate_gatewayapi",),
+    ),
+    Bug(
         name="an eviction is blamed on the candidate",
         file="rollout/walk.py",
         old="    return ending.withdraw(turn, lost) if lost else turn\n",

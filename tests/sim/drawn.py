@@ -14,6 +14,7 @@ from tests.sim.storm import Storm
 from tests.sim.truth import Truth
 
 from tidegate import model, ports
+from tidegate.model import objects
 
 VERSIONS = {
     "good": Truth(),
@@ -302,8 +303,16 @@ class Script:
         self._run.people.delete(ports.SERVICE, NAME)
 
     async def do_scale_stable(self, _: str) -> None:
-        for name in self._deployments():
+        """Somebody else sizes the Deployments; in the end each has back what Tidegate asked for."""
+        names = self._deployments()
+        for name in names:
             patch = [{"op": "replace", "path": "/spec/replicas", "value": 5}]
+            self._run.people.patch(ports.DEPLOYMENT, name, patch)
+        await asyncio.sleep(self._dice.choice((0.5, 10.0, 60.0)))
+        for name in names:
+            body = self._run.cluster.get(ports.DEPLOYMENT, NAMESPACE, name)
+            asked = objects.annotation(body or {}, objects.ANNOTATION_REPLICAS)
+            patch = [{"op": "replace", "path": "/spec/replicas", "value": int(asked or 0)}]
             self._run.people.patch(ports.DEPLOYMENT, name, patch)
 
     async def do_delete_deployment(self, _: str) -> None:

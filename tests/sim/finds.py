@@ -23,6 +23,7 @@ from tests.sim.finds_lease import (
 )
 from tests.sim.finds_slow import SLOW_PLAYS
 from tests.sim.nemesis import WELL, CallPlan, Calm
+from tests.sim.other_writers import OTHER_WRITERS
 from tests.sim.people import MD, NAME, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import (
@@ -468,4 +469,5 @@ PLAYS = (
         )
     }
     | CLUSTER_SIDE
+    | OTHER_WRITERS
 )

@@ -62,7 +62,7 @@ class Judge:
 
     def on_send(self, process: Process, request: http.Request) -> None:
         """S8: whoever starts a write holds the Lease."""
-        if not request.writes or request.verb in {"put_lease", "create_event"}:
+        if not request.writes or request.verb in {"put_lease", "create_event", "repeat_event"}:
             return
         lease = self._run.settings.leader_election
         record = self._run.cluster.get(ports.LEASE, lease.namespace, lease.name) or {}

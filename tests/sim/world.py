@@ -41,6 +41,10 @@ class Pod:
     ready: bool = False
     gone: bool = False
 
+    @property
+    def address(self) -> str:
+        return self.counters.labels["instance"].split(":")[0]
+
 
 @dataclass(slots=True, kw_only=True)
 class Plane:
@@ -246,7 +250,7 @@ class World:
         metadata = service["metadata"]
         endpoints = [
             {
-                "addresses": [pod.counters.labels["instance"].split(":")[0]],
+                "addresses": [pod.address],
                 "conditions": {"ready": pod.ready},
                 "targetRef": {"kind": "Pod", "name": pod.name, "uid": f"uid-{pod.name}"},
             }
@@ -387,9 +391,7 @@ class World:
     def answers(self, address: str) -> bool:
         """Whether a ready pod has this address."""
         return any(
-            pod.ready and pod.counters.labels["instance"].startswith(f"{address}:")
-            for pods in self.pods.values()
-            for pod in pods
+            pod.ready and pod.address == address for pods in self.pods.values() for pod in pods
         )
 
     def trouble(self) -> list[Object]:
@@ -458,11 +460,14 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
         "kind": "Pod",
         "metadata": {
             "name": pod.name,
+            "uid": f"uid-{pod.name}",
             "namespace": pod.counters.labels["namespace"],
             "labels": pod.labels,
             "creationTimestamp": datetime.fromtimestamp(START + pod.created_at, UTC).isoformat(),
         },
         "status": {
+            "podIP": pod.address,
+            "hostIP": "10.255.0.1",
             "containerStatuses": [
                 {
                     "name": "server",
@@ -470,7 +475,7 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
                     "restartCount": 3 if crashes and not pod.ready else 0,
                     "state": waiting if crashes and not pod.ready else {"running": {}},
                 }
-            ]
+            ],
         },
     }
 

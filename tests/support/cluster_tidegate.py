@@ -21,7 +21,9 @@ OPERATOR_IMAGE = "localhost/tidegate-e2e/tidegate:dev"
 TESTKIT_IMAGE = "localhost/tidegate-e2e/testkit:dev"
 RELEASE = "tidegate"
 READY_SECONDS = 120.0
-WRITES = frozenset({"create", "apply", "apply_status", "json_patch", "delete", "create_event"})
+WRITES = frozenset(
+    {"create", "apply", "apply_status", "json_patch", "delete", "create_event", "repeat_event"}
+)
 # The first process of a container ignores every signal from inside, but not its CPU limit.
 _DIE = "import resource; resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))"
 

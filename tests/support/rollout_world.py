@@ -121,6 +121,7 @@ class World:
     broken: frozenset[str] = frozenset()
     writes: list[str] = field(default_factory=list)
     events: list[actions.Event] = field(default_factory=list)
+    rejections: list[str] = field(default_factory=list)
     weights_seen: list[dict[str, float]] = field(default_factory=list)
     status_writes: int = 0
     records: dict[str, actions.CreateRecord] = field(default_factory=dict)
@@ -186,6 +187,7 @@ class World:
         for action in actions.bookkeeping(decision.actions) if self.keeps_records else ():
             self._keep(action)
         self.events.extend(decision.events)
+        self.rejections.extend(decision.rejections)
         self._pods_become_ready()
         return decision
 
@@ -251,11 +253,14 @@ class World:
                     created_at=self.now,
                     has_service=True,
                     template_hash=action.revision.digest,
+                    asked=action.replicas,
                 )
             case actions.Scale():
                 state = self.revisions[action.revision]
                 assert state.wanted == action.seen_replicas
-                self.revisions[action.revision] = replace(state, wanted=action.replicas)
+                self.revisions[action.revision] = replace(
+                    state, wanted=action.replicas, asked=action.replicas
+                )
             case actions.SetRole():
                 state = self.revisions[action.revision]
                 self.revisions[action.revision] = replace(state, role=action.role)

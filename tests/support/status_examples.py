@@ -140,6 +140,7 @@ FULL_STATUS = model.Status(
             attempt=3,
         ),
     ),
+    rejected_earlier=("0123456789",),
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     served=(C,),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
@@ -153,6 +154,7 @@ FULL_STATUS = model.Status(
         ),
     ),
     epoch=12,
+    operator="tidegate-system/tidegate-controller",
     evidence=(
         model.Preflight(
             metric="error-ratio",

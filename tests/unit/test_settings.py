@@ -76,6 +76,11 @@ def test_flags_go_before_the_file_and_absent_flags_do_not() -> None:
         ({"httpPort": 70_000}, r"^httpPort: "),
         ({"logLevel": "loud"}, r"^logLevel: must be one of debug, info"),
         ({"logLevel": 3}, r"^logLevel: must be a text"),
+        (
+            {"namespaces": ["a"], "namespaceSelector": "b=c"},
+            r"^namespaceSelector: cannot be used beside",
+        ),
+        ({"namespaceSelector": ["a"]}, r"^namespaceSelector: must be a text"),
         ({"namespaces": "a"}, r"^namespaces: must be a list of texts"),
         ({"namespaces": ["A"]}, r"^namespaces\[0\]: 'A' is not the name"),
         ({"namespaces": ["ok", 1]}, r"^namespaces: must be a list of texts"),

@@ -211,6 +211,22 @@ class Kube:
         )
         return ports.Ok(None) if isinstance(created, ports.Ok) else created
 
+    async def repeat_event(
+        self, *, namespace: str, name: str, series: ports.Object
+    ) -> ports.Result[None]:
+        """Say how often an Event came; its other fields cannot be changed."""
+        patched = await self._write(
+            http.Request(
+                verb="repeat_event",
+                method="PATCH",
+                path=http.path(ports.EVENT, namespace=namespace, name=name),
+                query=(self._field_manager,),
+                body=[{"op": "add", "path": "/series", "value": series}],
+                content_type=http.JSON_PATCH,
+            )
+        )
+        return ports.Ok(None) if isinstance(patched, ports.Ok) else patched
+
     async def get_lease(self, *, namespace: str, name: str) -> ports.Result[ports.Object | None]:
         """Read the election record; urgent, since leadership hangs on it."""
         path = http.path(ports.LEASE, namespace=namespace, name=name)

@@ -46,6 +46,9 @@ async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str 
             stack.push_async_callback(api.close)
             session = await stack.enter_async_context(probe.session())
             watched, absent = await _kinds(api)
+            if settings.namespace_selector:
+                selector = settings.namespace_selector
+                watched.append(sweep.Watched(kind=ports.NAMESPACE, label_selector=selector))
             machine = _machine(settings, api=api, session=session, recorder=recorder)
             process = await stack.enter_async_context(make_process(machine))
             controller = _Controller(

@@ -26,6 +26,7 @@ NEVER = "1"
 LEADERSHIP_LOST = ports.Retryable(message="leadership was lost")
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
+REPLICAS_PATH = "/metadata/annotations/" + objects.ANNOTATION_REPLICAS.replace("/", "~1")
 KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
 
 
@@ -198,13 +199,14 @@ class Actuator:
         return result
 
     async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
-        name = _name(around, action.revision)
+        name, deployment = _name(around, action.revision), around.deployments[action.revision]
         operations: list[ports.Object] = [
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
+            _note_replicas(deployment, action.replicas),
         ]
         # A late write must not take the pods of a revision that is tried again: its role differs.
-        if role := objects.label(around.deployments[action.revision], objects.LABEL_ROLE):
+        if role := objects.label(deployment, objects.LABEL_ROLE):
             operations.insert(0, {"op": "test", "path": ROLE_PATH, "value": role})
         return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
 
@@ -456,6 +458,14 @@ def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
         {"op": "test", "path": ROLE_PATH, "value": old},
         {"op": "replace", "path": ROLE_PATH, "value": role},
     ]
+
+
+def _note_replicas(deployment: ports.Object, replicas: int) -> ports.Object:
+    """By this note our own number is told from one that somebody else wrote."""
+    note = {objects.ANNOTATION_REPLICAS: str(replicas)}
+    if not deployment["metadata"].get("annotations"):
+        return {"op": "add", "path": "/metadata/annotations", "value": note}
+    return {"op": "add", "path": REPLICAS_PATH, "value": str(replicas)}
 
 
 def _blame_template(failure: ports.Failure) -> ports.Failure:

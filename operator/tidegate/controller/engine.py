@@ -16,8 +16,10 @@ from tidegate import ports
 from tidegate.controller import leader, store, sweep, workqueue
 from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.background import Background
+from tidegate.controller.events import Events
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
+from tidegate.controller.ownership import Ownership
 from tidegate.controller.preflight import Preflight
 from tidegate.controller.readiness import Readiness
 from tidegate.controller.reconciler import Reconciler
@@ -76,6 +78,7 @@ def machine(
         recorder=recorder,
         settings=settings.leader_election,
         pod_name=pod_name,
+        namespaces=settings.namespaces,
     )
     return Machine(
         api=api,
@@ -118,7 +121,9 @@ def reconciler(
             sources=parts.settings.sources,
             background=parts.background,
         ),
-        readiness=Readiness(probe=parts.probe, clock=parts.clock, background=parts.background),
+        readiness=Readiness(
+            api=parts.api, probe=parts.probe, clock=parts.clock, background=parts.background
+        ),
         clock=parts.clock,
         settings=parts.settings,
         epoch=parts.elector.epoch,
@@ -127,9 +132,17 @@ def reconciler(
         api=parts.api,
         store=parts.store,
         observer=observer,
-        clock=parts.clock,
+        ownership=Ownership(
+            api=parts.api, store=parts.store, clock=parts.clock, settings=parts.settings
+        ),
+        events=Events(
+            api=parts.api,
+            clock=parts.clock,
+            background=parts.background,
+            recorder=parts.recorder,
+            instance=parts.elector.identity,
+        ),
         recorder=parts.recorder,
-        identity=parts.elector.identity,
         leading=parts.elector.leading,
     )
 

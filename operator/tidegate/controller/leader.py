@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from tidegate import ports
 from tidegate.settings import LeaderElectionSettings
 
 SHORTEST_LOOK_SECONDS = 0.05
+NAMESPACES = "tidegate.dev/namespaces"  # annotation of the Lease, for other operators
 
 
 class LeadershipLostError(RuntimeError):
@@ -22,9 +23,10 @@ class LeadershipLostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What the Lease says. No holder means that it was released."""
+    """What the Lease says. No holder means that it was released, no namespaces that all are served."""
 
     holder: str
+    namespaces: tuple[str, ...]
     transitions: int
     duration_seconds: float
     resource_version: str
@@ -33,9 +35,12 @@ class Record:
 class Election:
     """Decides what to write to the Lease; instants are seconds of one monotonic clock."""
 
-    def __init__(self, *, identity: str, settings: LeaderElectionSettings) -> None:
+    def __init__(
+        self, *, identity: str, settings: LeaderElectionSettings, namespaces: Sequence[str] = ()
+    ) -> None:
         self.identity = identity
         self._settings = settings
+        self._namespaces = tuple(namespaces)
         self._record: Record | None = None
         self._changed_at = 0.0
         self._renewed_at: float | None = None
@@ -76,7 +81,12 @@ class Election:
         }
         if not release:  # an empty holderIdentity is invalid, an absent one means released
             spec["holderIdentity"] = self.identity
-        metadata = {"name": self._settings.name, "namespace": self._settings.namespace}
+        metadata: ports.Object = {
+            "name": self._settings.name,
+            "namespace": self._settings.namespace,
+        }
+        if self._namespaces:
+            metadata["annotations"] = {NAMESPACES: ",".join(self._namespaces)}
         if record is not None:
             metadata["resourceVersion"] = record.resource_version
         return {
@@ -85,6 +95,11 @@ class Election:
             "metadata": metadata,
             "spec": spec,
         }
+
+    def serves(self, namespace: str) -> bool:
+        """Whether whoever holds the Lease serves this namespace."""
+        listed = self._record.namespaces if self._record is not None else ()
+        return not listed or namespace in listed
 
     def written(self, lease: ports.Object, *, sent_at: float) -> None:
         """The write was accepted; leadership counts from the moment it was sent."""
@@ -138,6 +153,7 @@ class Elector:
         recorder: ports.Recorder,
         settings: LeaderElectionSettings,
         pod_name: str,
+        namespaces: Sequence[str] = (),
     ) -> None:
         self._api = api
         self._clock = clock
@@ -146,7 +162,7 @@ class Elector:
         self._settings = settings
         # A new identity for each process: a restarted pod must not take itself for its ancestor.
         self.identity = f"{pod_name}_{rng.token(8)}"
-        self._election = Election(identity=self.identity, settings=settings)
+        self._election = Election(identity=self.identity, settings=settings, namespaces=namespaces)
         self._failure = ""
 
     def leading(self) -> bool:
@@ -253,9 +269,15 @@ def _parse(lease: ports.Object, *, settings: LeaderElectionSettings) -> Record:
     return Record(
         holder=str(spec.get("holderIdentity") or ""),
         transitions=int(spec.get("leaseTransitions") or 0),
+        namespaces=_namespaces(lease),
         duration_seconds=float(duration_seconds),
         resource_version=str(lease["metadata"].get("resourceVersion", "")),
     )
+
+
+def _namespaces(lease: ports.Object) -> tuple[str, ...]:
+    listed = (lease["metadata"].get("annotations") or {}).get(NAMESPACES)
+    return tuple(listed.split(",")) if listed else ()
 
 
 def _micro_time(instant: datetime) -> str:

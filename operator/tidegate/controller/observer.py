@@ -80,6 +80,7 @@ class Observer:
         self._clock = clock
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
+        self._operator = settings.operator
         self._uids: dict[Key, str] = {}
 
     async def look(
@@ -162,6 +163,7 @@ class Observer:
             blocked=blocked,
             request=convert.read_request(body["metadata"].get("annotations")),
             frozen_rollouts=rollouts,
+            operator=self._operator,
         )
         return seen, asked.templates
 
@@ -299,6 +301,7 @@ class Observer:
         path = made.server.ready_path
         unready = self._readiness.unready(
             key,
+            revision=rollout.revision.hash,
             pods=_ready_pods(children.slices, service=service),
             port=made.server.port,
             path=path,

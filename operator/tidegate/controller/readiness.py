@@ -12,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tidegate import ports
+from tidegate.controller import probe_guard
 from tidegate.controller.background import Background
 from tidegate.controller.workqueue import Key
+from tidegate.model import objects
 
 AT_ONCE = 8
 ROUND_SECONDS = 3.0
@@ -33,11 +35,14 @@ class Pod:
 class _Known:
     """What the pods of one revision have said, by uid.
 
-    `turns` is the round in which a pod was asked last; `asked_at` is a monotonic instant.
+    `turns` is the round in which a pod was asked last; `asked_at` is a monotonic instant. `refused`
+    says of each pod that was looked at why it must not be asked, empty for most.
     """
 
+    revision: str
     port: int
     path: str
+    refused: dict[Pod, str] = field(default_factory=dict)
     said_yes: set[str] = field(default_factory=set)
     answers: dict[str, ports.ReadyAnswer] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
@@ -50,20 +55,27 @@ class Readiness:
     """Asks ready URLs, a few at a time. Must be used from one event loop."""
 
     def __init__(
-        self, *, probe: ports.ReadyProbe, clock: ports.Clock, background: Background
+        self,
+        *,
+        api: ports.KubeApi,
+        probe: ports.ReadyProbe,
+        clock: ports.Clock,
+        background: Background,
     ) -> None:
+        self._api = api
         self._probe = probe
         self._clock = clock
         self._background = background
         self._known: dict[Key, _Known] = {}
 
     def unready(
-        self, key: Key, *, pods: Iterable[Pod], port: int, path: str
+        self, key: Key, *, revision: str, pods: Iterable[Pod], port: int, path: str
     ) -> tuple[tuple[Pod, ports.ReadyAnswer], ...]:
         """The pods that have not said yes, with what they said last; they are asked again."""
         known = self._known.get(key)
-        if known is None or (known.port, known.path) != (port, path):
-            known = self._known[key] = _Known(port=port, path=path)
+        asked = (revision, port, path)
+        if known is None or (known.revision, known.port, known.path) != asked:
+            known = self._known[key] = _Known(revision=revision, port=port, path=path)
         pods = sorted(pods)
         _keep_only(known, {pod.uid for pod in pods})
         left = [pod for pod in pods if pod.uid not in known.said_yes]
@@ -81,7 +93,8 @@ class Readiness:
         """One round. Who waits longest is asked first: who never answers holds up nobody."""
         before = dict(known.answers)
         known.rounds += 1
-        waiting = deque(sorted(pods, key=lambda pod: known.turns.get(pod.uid, 0)))
+        order = sorted(pods, key=lambda pod: known.turns.get(pod.uid, 0))
+        waiting: deque[Pod] = deque()
 
         async def ask() -> None:
             while waiting:
@@ -96,6 +109,7 @@ class Readiness:
 
         try:
             async with asyncio.timeout(ROUND_SECONDS):
+                waiting.extend(await self._permitted(key, known, order))
                 await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
         except TimeoutError:
             pass  # the others come in the next round
@@ -104,10 +118,31 @@ class Readiness:
         if known.answers != before:
             self._background.wake(key)
 
+    async def _permitted(self, key: Key, known: _Known, pods: Sequence[Pod]) -> list[Pod]:
+        """Those that may be asked. Each pod is looked at once; its address never changes."""
+        if any(pod not in known.refused for pod in pods):
+            wanted = objects.revision_selector(key.name, revision=known.revision)
+            result = await self._api.list_objects(
+                ports.POD,
+                namespace=key.namespace,
+                label_selector=",".join(f"{name}={value}" for name, value in wanted.items()),
+            )
+            if not isinstance(result, ports.Ok):
+                return []
+            for pod in pods:
+                known.refused[pod] = probe_guard.refusal(
+                    pod.address, uid=pod.uid, port=known.port, pods=result.value
+                )
+        for pod in pods:
+            if why := known.refused[pod]:
+                known.answers[pod.uid] = ports.NotAsked(why)
+        return [pod for pod in pods if not known.refused[pod]]
+
 
 def _keep_only(known: _Known, uids: set[str]) -> None:
     """Forget pods that are gone."""
     known.said_yes &= uids
-    for gone in known.turns.keys() - uids:
-        del known.turns[gone]
+    for gone in (known.turns.keys() | known.answers.keys()) - uids:
+        known.turns.pop(gone, None)
         known.answers.pop(gone, None)
+    known.refused = {pod: why for pod, why in known.refused.items() if pod.uid in uids}

@@ -43,6 +43,11 @@ def _probed(template: model.Json) -> bool:
 
 def _unreachable(answers: Mapping[str, ports.ReadyAnswer], *, path: str) -> str:
     for address, answer in answers.items():
+        if isinstance(answer, ports.NotAsked):
+            return (
+                f"{path} of pod {address} is not asked ({answer.message}): the pod's own readiness "
+                'counts instead; server.readyPath: "Off" says so without a warning'
+            )
         if isinstance(answer, ports.Unreachable):
             return (
                 f"{path} of pod {address} cannot be reached from the operator "

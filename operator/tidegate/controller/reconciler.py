@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from tidegate import model, ports
 from tidegate.api import status as status_api
-from tidegate.controller import events
 from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
+from tidegate.controller.events import Events
 from tidegate.controller.observer import Gone, Look, Observer
+from tidegate.controller.ownership import Ownership
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
 from tidegate.model import actions
@@ -23,6 +24,7 @@ BLOCKED_RETRY_SECONDS = 300.0
 BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
 BOOKS_RETRY_SECONDS = 10.0
+OTHER_OPERATOR_LOOK_SECONDS = 20.0
 
 
 class Reconciler:
@@ -34,18 +36,18 @@ class Reconciler:
         api: ports.KubeApi,
         store: Store,
         observer: Observer,
-        clock: ports.Clock,
+        ownership: Ownership,
+        events: Events,
         recorder: ports.Recorder,
-        identity: str,
         leading: Callable[[], bool],
     ) -> None:
         self._api = api
         self._store = store
         self._observer = observer
+        self._ownership = ownership
         self._actuator = Actuator(api=api, store=store, leading=leading)
-        self._clock = clock
+        self._events = events
         self._recorder = recorder
-        self._identity = identity
         self._leading = leading
         self._stale: set[Key] = set()
         self._known: set[Key] = set()
@@ -54,6 +56,13 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass. The outcome says when to look again; failures are retried with back-off."""
+        if not self._ownership.serves(key):
+            if self._leading():
+                await self._ownership.let_go(key)
+            self._forget(key)
+            return Done()
+        if owner := await self._ownership.served_by_another(key):
+            return await self._leave_to(owner, key)
         live = key in self._stale or self._takes_over(key)
         look = await self._observer.look(key, live=live, blocked=self._blocked.get(key))
         if isinstance(look, Gone):
@@ -61,9 +70,18 @@ class Reconciler:
             return Done()
         if not isinstance(look, Look):
             return self._failed(key, look, exposed=False)
+        if owner := await self._ownership.served_by_another(key):
+            return await self._leave_to(owner, key)  # a live read has just told us
         self._stale.discard(key)
         self._known.add(key)
         return await self._carry_out(key, look, decide.decide(look.observation))
+
+    async def _leave_to(self, owner: str, key: Key) -> Outcome:
+        """Another operator works on it; when that one is gone we do."""
+        self._forget(key)
+        if self._leading():
+            await self._ownership.tell(key, owner)
+        return Done(requeue_after_seconds=OTHER_OPERATOR_LOOK_SECONDS)
 
     def _takes_over(self, key: Key) -> bool:
         """A first look at what somebody else began: a follower's watch may have hung meanwhile."""
@@ -80,7 +98,7 @@ class Reconciler:
             return self._failed(key, written, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
-        await self._record(look, decision)
+        self._record(look, decision)
         if failure is not None:
             return self._failed(key, failure, exposed=exposed)
         return self._done(key, decision, books_kept=kept)
@@ -159,19 +177,18 @@ class Reconciler:
             return None
         return result
 
-    async def _record(self, look: Look, decision: actions.Decision) -> None:
+    def _record(self, look: Look, decision: actions.Decision) -> None:
         """Events, metrics and log, only for what the status write accepted."""
         meta = look.observation.meta
         for event in decision.events:
-            body = events.render(event, meta=meta, now=self._clock.now(), instance=self._identity)
-            await self._api.create_event(namespace=meta.namespace, body=body)
+            self._events.tell(event, meta=meta)
         old, new = look.observation.status, decision.status
         if old.phase is not new.phase or decision.events:
             self._recorder.transition(_transition(meta, decision))
         if new.last_rollout != old.last_rollout and new.last_rollout is not None:
             self._recorder.rollout_ended(result=str(new.last_rollout.result))
-        if len(new.rejected) > len(old.rejected):
-            self._recorder.rollback(reason=new.rejected[0].by)
+        for by in decision.rejections:
+            self._recorder.rollback(reason=by)
 
     # --- outcomes --------------------------------------------------------------------------------
 

@@ -129,6 +129,8 @@ class Store:
         ref = ref_of(kind, body)
         if kind == ports.MODEL_DEPLOYMENT:
             return {Key(ref.namespace, ref.name)}
+        if kind == ports.NAMESPACE:
+            return {key for key in self.model_deployments() if key.namespace == ref.name}
         if kind in _TEMPLATE_KINDS.values():
             users = self._find(By.TEMPLATE, kind, ref.namespace, ref.name)
             return {Key(user.namespace, user.name) for user in users}

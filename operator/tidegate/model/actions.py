@@ -154,12 +154,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What `decide` wants: the new status, actions, Events and the next look in seconds."""
+    """What `decide` wants: the new status, actions, Events and the next look in seconds.
+
+    `rejections` say by whom a revision was rejected in this very pass, once for each.
+    """
 
     status: model.Status
     actions: tuple[Action, ...]
     events: tuple[Event, ...]
     requeue_after_seconds: float
+    rejections: tuple[str, ...] = ()
 
 
 def lowering(actions: Sequence[Action]) -> tuple[Action, ...]:

@@ -29,6 +29,8 @@ ANNOTATION_MODEL_VERSION: Final = "tidegate.dev/model-version"
 # The pod template as the API server stored it. It is known only once the Deployment exists, and it
 # differs from what was sent by defaults and by whatever admission added.
 ANNOTATION_TEMPLATE_HASH: Final = "tidegate.dev/template-hash"
+# The replicas that Tidegate asked for last: another number was written by somebody else.
+ANNOTATION_REPLICAS: Final = "tidegate.dev/replicas"
 ANNOTATION_ROLLED_BACK: Final = "tidegate.dev/rolled-back-revision"
 # Names the rollout whose traffic was taken away last. So the write changes the target even where the
 # target gave the candidate nothing, and a raise still on its way comes too late; and a rollback that

@@ -59,7 +59,8 @@ class RevisionState:
     that they wait on a node for image or volumes, `lost` that the cluster has taken pods away.
     `unready_since` is when the youngest unready pod was made. `watched` is False when somebody
     removed the label by which the Deployment is watched. `template_hash` is that of the pod template
-    now, `made_with` that of the one it was created with, empty until it is written down.
+    now, `made_with` that of the one it was created with, empty until it is written down. `asked` are
+    the replicas that Tidegate wrote last, None where that is not known.
     """
 
     revision: Revision
@@ -80,6 +81,17 @@ class RevisionState:
     resource_version: str = ""
     template_hash: str = ""
     made_with: str = ""
+    asked: int | None = None
+
+    @property
+    def sized_by_others(self) -> bool:
+        """Somebody else set the number of pods since Tidegate did."""
+        return self.asked is not None and self.asked != self.wanted
+
+    @property
+    def woken(self) -> bool:
+        """Somebody else gave pods to a revision that was to have none any more."""
+        return self.asked == 0 and self.wanted > 0
 
     @property
     def modified(self) -> bool:
@@ -140,7 +152,7 @@ class Observation:
 
     `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
     stay as the last rollout froze them. `blocked` is what the API server finally refused when the
-    last decision was carried out. `frozen` has every revision that has a ControllerRevision or a
+    last decision was carried out. `operator` is the name of this installation. `frozen` has every revision that has a ControllerRevision or a
     Deployment.
     """
 
@@ -158,6 +170,7 @@ class Observation:
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
     frozen: Mapping[str, FrozenRevision] = field(default_factory=dict)
     frozen_rollouts: tuple[FrozenRollout, ...] = ()
+    operator: str = ""
     records: tuple[KeptRecord, ...] = ()
     traffic: TrafficState = field(default_factory=lambda: TrafficState(exists=False))
     analysis: AnalysisState = field(default_factory=AnalysisState)

@@ -399,7 +399,7 @@ class Condition:
 class Status:
     """What the operator decided and saw.
 
-    Everything that survives a restart, besides the objects in the cluster themselves. `served` names the revisions that were promoted, the newest first.
+    Everything that survives a restart, besides the objects in the cluster themselves. `served` names the revisions that were promoted, the newest first; `rejected_earlier` those whose rejection is too old to be told in full. `operator` names the installation that works on it.
     """
 
     observed_generation: Annotated[int, About("Generation this speaks of.")] = 0
@@ -439,6 +439,13 @@ class Status:
         tuple[RejectedRevision, ...],
         About("Not tried again until a person asks for it.", name="rejectedRevisions", limit=50),
     ] = ()
+    rejected_earlier: Annotated[
+        tuple[str, ...],
+        About(
+            "Revisions rejected before those; they are not tried again either.",
+            limit=1000,
+        ),
+    ] = ()
     retiring: Annotated[
         tuple[Retiring, ...],
         About("Revisions without traffic whose pods go soon.", limit=64, newest_last=True),
@@ -457,6 +464,13 @@ class Status:
             group="The writer of this status.",
         ),
     ] = 0
+    operator: Annotated[
+        str,
+        About(
+            "Namespace and name of the Lease of the operator that serves it.",
+            name="controller.operator",
+        ),
+    ] = ""
     evidence: Annotated[
         tuple[Preflight, ...],
         About("Whether stable shows the series of each metric.", limit=PER_METRIC),
@@ -464,3 +478,9 @@ class Status:
     conditions: Annotated[
         tuple[Condition, ...], About("Aspects of the state.", limit=16, key="type")
     ] = ()
+
+    def rejects(self, revision: str) -> bool:
+        """The revision must not be tried again until a person asks for it."""
+        return revision in self.rejected_earlier or any(
+            one.revision == revision for one in self.rejected
+        )

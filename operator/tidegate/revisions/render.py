@@ -79,10 +79,11 @@ def render_deployment(
     Its selector and template stay as created; only replicas and the role label move later.
     """
     revision = frozen.revision.hash
+    note = {objects.ANNOTATION_REPLICAS: str(replicas)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(meta, frozen, role=role),
+        "metadata": _metadata(meta, frozen, role=role, notes=note),
         "spec": {
             "replicas": replicas,
             # The template never changes, so there is one ReplicaSet and no history to keep.
@@ -112,13 +113,17 @@ def render_service(
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(meta, frozen, role=role),
+        "metadata": _metadata(meta, frozen, role=role, notes={}),
         "spec": {"type": "ClusterIP", "selector": selector, "ports": [port]},
     }
 
 
 def _metadata(
-    meta: model.ObjectMeta, frozen: model.FrozenRevision, *, role: model.Role
+    meta: model.ObjectMeta,
+    frozen: model.FrozenRevision,
+    *,
+    role: model.Role,
+    notes: Mapping[str, str],
 ) -> model.Document:
     revision = frozen.revision
     return {
@@ -130,7 +135,7 @@ def _metadata(
             objects.LABEL_REVISION: revision.hash,
             objects.LABEL_ROLE: role.value,
         },
-        "annotations": objects.revision_annotations(revision),
+        "annotations": {**objects.revision_annotations(revision), **notes},
         "ownerReferences": [objects.owner_reference(meta)],
     }
 

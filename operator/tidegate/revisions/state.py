@@ -59,6 +59,7 @@ def revision_state(
         resource_version=objects.resource_version(deployment),
         template_hash=_template_hash(deployment),
         made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
+        asked=_asked(deployment),
     )
 
 
@@ -67,6 +68,11 @@ def _template_hash(deployment: model.Document) -> str:
     template = objects.at(deployment, "spec", "template")
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _asked(deployment: model.Document) -> int | None:
+    written = objects.annotation(deployment, objects.ANNOTATION_REPLICAS)
+    return int(written) if written.isdecimal() else None
 
 
 def _role(deployment: model.Document) -> model.Role | None:

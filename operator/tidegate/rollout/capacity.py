@@ -32,9 +32,31 @@ def stable_can_take(turn: Turn) -> bool:
     return not any(ready(turn, one) for one, share in weights.items() if share > 0)
 
 
+def sized_by_others(turn: Turn) -> tuple[str, ...]:
+    """Revisions whose number of pods somebody else set; it is theirs until it is ours again."""
+    found = turn.seen.revisions.values()
+    return tuple(sorted(one.revision.hash for one in found if one.sized_by_others))
+
+
+def others_text(*revisions: str) -> str:
+    """Who sizes them, and how to have that back."""
+    return (
+        f"the replicas of revision {', '.join(revisions)} were set by somebody else (an autoscaler, "
+        "kubectl scale) and are left alone. Take that away and set them back, or set "
+        "workload.replicas to the same number"
+    )
+
+
+def _full_size(turn: Turn) -> int:
+    """How many pods carry the whole load: those that spec asks for, or that somebody else chose."""
+    state = turn.state_of(turn.stable)
+    sized = state is not None and state.sized_by_others
+    return min(state.wanted, turn.spec.replicas) if state and sized else turn.spec.replicas
+
+
 def stable_is_short(turn: Turn) -> bool:
     """Stable lacks pods for the load: more of them are unready than may be."""
-    replicas = turn.spec.replicas
+    replicas = _full_size(turn)
     return ready(turn, turn.stable) < replicas - replicas // PATIENT_PART
 
 
@@ -68,10 +90,11 @@ def kept_share(turn: Turn) -> float:
     if turn.stalled_seconds >= turn.spec.progress_deadline_seconds:
         return 0.0
     allowed = limits(turn.spec.replicas, scaling=turn.spec.scaling).unavailable_pods
+    never_come = turn.spec.replicas - _full_size(turn)
     return provider_for(turn.spec.traffic.provider).kept_share(
         live_percent(turn, rollout),
         replicas=turn.spec.replicas,
-        missing_pods=max(allowed, missing_pods(turn, turn.spec.replicas)),
+        missing_pods=max(allowed, missing_pods(turn, turn.spec.replicas)) + never_come,
         stable=ready(turn, turn.stable),
         candidate=ready(turn, rollout.revision.hash),
     )

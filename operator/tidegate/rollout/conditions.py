@@ -14,6 +14,9 @@ from tidegate.rollout.turn import Turn, weight_text
 
 LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
+# Written by an operator that leaves the object to us; it goes when that one no longer says so.
+OTHER_OPERATOR = "OtherOperator"
+OTHER_OPERATOR_SECONDS = 3600.0
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
     model.Phase.HEALTHY: "Healthy",
@@ -133,7 +136,7 @@ def _rejection(turn: Turn) -> str:
     if desired is None:
         return "no revision is asked for"
     found = [r for r in turn.status.rejected if r.revision == desired.hash]
-    reason = found[0].reason if found else "unknown reason"
+    reason = found[0].reason if found else "too long ago to say why"
     return f"spec asks for {desired.model_version}, rejected: {reason}"
 
 
@@ -229,7 +232,16 @@ def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
         *_noticed(turn),
     )
     old = {c.type: c for c in turn.seen.status.conditions}
-    return tuple(_timed(turn, finding, old.get(finding.type)) for finding in findings)
+    found = (_timed(turn, finding, old.get(finding.type)) for finding in findings)
+    return (*found, *_by_others(turn))
+
+
+def _by_others(turn: Turn) -> Iterator[model.Condition]:
+    """What another operator wrote beside ours."""
+    for one in turn.seen.status.conditions:
+        age = (turn.now - one.last_transition_at).total_seconds()
+        if one.type == OTHER_OPERATOR and abs(age) < OTHER_OPERATOR_SECONDS:
+            yield one
 
 
 def _timed(turn: Turn, finding: _Finding, old: model.Condition | None) -> model.Condition:
@@ -384,7 +396,7 @@ def _promoted(turn: Turn) -> _Finding:
     desired = turn.status.desired
     if desired is not None and desired.hash == turn.stable:
         return _Finding(type="Promoted", holds=True, reason="Promoted")
-    rejected = desired is not None and any(r.revision == desired.hash for r in turn.status.rejected)
+    rejected = desired is not None and turn.status.rejects(desired.hash)
     reason = "RolledBack" if rejected else "InProgress"
     return _Finding(type="Promoted", holds=False, reason=reason)
 

@@ -31,7 +31,8 @@ def decide(seen: model.Observation) -> actions.Decision:
 
     Source: architecture.md, 1; api.md, 6.2.
     """
-    turn = rebuild.rebuild(Turn(seen=seen, status=seen.status))
+    status = replace(seen.status, operator=seen.operator or seen.status.operator)
+    turn = rebuild.rebuild(Turn(seen=seen, status=status))
     if seen.meta.deleting:
         turn = ending.terminate(turn, finalizer=duties.FINALIZER)
     elif seen.spec is None:
@@ -51,6 +52,7 @@ def decide(seen: model.Observation) -> actions.Decision:
         actions=turn.actions,
         events=turn.events,
         requeue_after_seconds=min(requeue, IDLE_SECONDS),
+        rejections=turn.rejections,
     )
 
 

@@ -22,7 +22,7 @@ def tidy(turn: Turn) -> Turn:
     turn = _hold_finalizer(_freeze_rollout(_tell_unknown_fields(_tell_losses(turn))))
     turn = _keep_pods(_tell_lost_stable(turn))
     turn = _rest_traffic(turn)
-    turn = _note_templates(_label_roles(turn))
+    turn = _tell_other_sizes(_note_templates(_label_roles(turn)))
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
     # Last, since a write that is refused ends the pass.
@@ -136,8 +136,10 @@ def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
     if state is None or not complete:
         role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
         return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
-    if state.wanted == replicas:
+    if state.wanted == replicas and not state.sized_by_others:
         return turn
+    if state.sized_by_others and state.wanted != replicas:
+        return turn  # not fought: the condition says so
     return turn.act(
         actions.Scale(revision=revision.hash, replicas=replicas, seen_replicas=state.wanted)
     )
@@ -195,7 +197,7 @@ def _label_roles(turn: Turn) -> Turn:
 
 def _note_templates(turn: Turn) -> Turn:
     """What a revision was made with is noted once; a change of it is told, and not fought."""
-    modified = set(notices.modified(turn)) - set(notices.modified_before(turn))
+    modified = set(notices.modified(turn)) - set(notices.told_of(turn, notices.MODIFIED))
     for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
         if not state.made_with:
             note = actions.NoteTemplate(
@@ -205,6 +207,13 @@ def _note_templates(turn: Turn) -> Turn:
     for revision in sorted(modified):
         turn = turn.warn(notices.MODIFIED, notices.modified_text(revision))
     return turn
+
+
+def _tell_other_sizes(turn: Turn) -> Turn:
+    """Say once which revisions somebody else sizes."""
+    told = notices.told_of(turn, notices.SCALED)
+    new = [one for one in capacity.sized_by_others(turn) if one not in told]
+    return turn.warn(notices.SCALED, capacity.others_text(*new)) if new else turn
 
 
 def _live_revisions(turn: Turn) -> set[str]:
@@ -217,7 +226,8 @@ def _retire_strays(turn: Turn) -> Turn:
     """Pods of a revision that nothing refers to go the same way as those of a rejected one."""
     known = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
     for revision in sorted(set(turn.seen.revisions) - known):
-        if turn.seen.revisions[revision].wanted > 0 and not _serves(turn, revision):
+        state = turn.seen.revisions[revision]
+        if state.wanted > 0 and not state.woken and not _serves(turn, revision):
             turn = ending.retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
     return turn
 
@@ -238,6 +248,8 @@ def _scale_down_retired(turn: Turn) -> Turn:
     for entry in turn.status.retiring:
         state = turn.state_of(entry.revision)
         if entry.revision in live or state is None or (state.wanted == 0 and state.current):
+            continue
+        if state.woken:
             continue
         if _serves(turn, entry.revision):
             turn = turn.look_again(DRAIN_LOOK_SECONDS)

@@ -14,6 +14,7 @@ from tidegate.rollout import capacity, plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
+KEPT_EARLIER = 1000  # more bad versions of one model than anybody makes
 KEPT_SERVED = 21  # the largest window and what serves now
 HARM = "Analysis"
 SPEC = "Spec"
@@ -32,8 +33,24 @@ def reject(turn: Turn, *, reason: str, by: str) -> Turn:
         by=by,
         attempt=rollout.attempt,
     )
-    others = tuple(r for r in turn.status.rejected if r.revision != rejected.revision)
-    return turn.with_status(replace(turn.status, rejected=(rejected, *others)[:KEPT_REJECTIONS]))
+    turn = replace(turn, rejections=(*turn.rejections, by))
+    return turn.with_status(remember(forget(turn.status, rejected.revision), rejected))
+
+
+def remember(status: model.Status, *rejected: model.RejectedRevision) -> model.Status:
+    """The same with these in front; of what is too old for the list the name stays."""
+    full = (*rejected, *status.rejected)
+    names = (*(one.revision for one in full[KEPT_REJECTIONS:]), *status.rejected_earlier)
+    return replace(status, rejected=full[:KEPT_REJECTIONS], rejected_earlier=names[:KEPT_EARLIER])
+
+
+def forget(status: model.Status, revision: str) -> model.Status:
+    """The same without any rejection of this revision."""
+    return replace(
+        status,
+        rejected=tuple(one for one in status.rejected if one.revision != revision),
+        rejected_earlier=tuple(one for one in status.rejected_earlier if one != revision),
+    )
 
 
 def marked_as_rolled_back(turn: Turn) -> bool:

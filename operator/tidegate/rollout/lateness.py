@@ -7,7 +7,7 @@ on by itself when that comes. Source: house.md, H6.
 from __future__ import annotations
 
 from tidegate import model
-from tidegate.rollout import ending, links, waiting
+from tidegate.rollout import capacity, ending, links, waiting
 from tidegate.rollout.turn import Turn
 
 PAUSE_LOOK_SECONDS = 15.0
@@ -19,16 +19,19 @@ def give_up(turn: Turn, *, tried: Turn, weight: float) -> Turn:
         reason = f"no progress for {turn.stalled_seconds:.0f}s: {fault}"
         return ending.roll_back(turn, reason=reason, by="Deadline")
     if tried.rollout.waiting_for is None:
-        tried = waiting.wait_for(tried, model.Waiting.ROUTE_NOT_READY, _unsaid(turn))
+        tried = waiting.wait_for(tried, *_unsaid(turn))
     waits = tried.rollout.waiting_for
     if waits is not None and turn.seen.status.phase is not model.Phase.PAUSED:
         tried = tried.say("Paused", f"{waits.reason} for longer than progressDeadline")
     return tried.look_again(PAUSE_LOOK_SECONDS)
 
 
-def _unsaid(turn: Turn) -> str:
+def _unsaid(turn: Turn) -> tuple[model.Waiting, str]:
     """What keeps the data plane from its weight, where no link says so."""
-    if turn.seen.blocked is not None:
-        return f"{turn.seen.blocked.reason}: {turn.seen.blocked.message}"
+    reason, blocked = model.Waiting.ROUTE_NOT_READY, turn.seen.blocked
+    if blocked is not None:
+        return reason, f"{blocked.reason}: {blocked.message}"
+    if others := capacity.sized_by_others(turn):
+        return model.Waiting.CAPACITY, capacity.others_text(*others)
     given = turn.seen.traffic.weights.get(turn.rollout.revision.hash, 0.0)
-    return f"the data plane gives the candidate {given:g} %, and writes do not reach it"
+    return reason, f"the data plane gives the candidate {given:g} %, and writes do not reach it"

@@ -61,12 +61,14 @@ def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
     needed = _pods_needed(turn, weight_percent)
     revision = turn.rollout.revision.hash
     state = turn.state_of(revision)
+    if state is not None and state.ready >= needed and state.current and state.has_service:
+        return None
+    if (others := capacity.sized_by_others(turn)) and _has_all_it_gets(turn, state):
+        return Finding(reason=model.Waiting.CAPACITY, message=capacity.others_text(*others))
     if state is None:
         return Finding(
             reason=model.Waiting.PODS_NOT_READY, message=f"revision {revision} is being created"
         )
-    if state.ready >= needed and state.current and state.has_service:
-        return None
     if owed := "" if state.failure else _owed_capacity(turn, state):
         return Finding(reason=model.Waiting.CAPACITY, message=owed)
     reason = state.failure or state.lost
@@ -75,6 +77,11 @@ def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
         reason=model.Waiting.PODS_NOT_READY,
         message=f"{state.ready} of {needed} pods of {revision} ready{trouble}",
     )
+
+
+def _has_all_it_gets(turn: Turn, state: model.RevisionState | None) -> bool:
+    """Every pod that it has is ready, and there are too few of them."""
+    return turn.by_pods if state is None else state.ready >= state.wanted
 
 
 def _owed_capacity(turn: Turn, state: model.RevisionState) -> str:

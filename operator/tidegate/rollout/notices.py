@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate import model
+from tidegate.rollout import capacity
 from tidegate.rollout.turn import Turn
 
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
+SCALED = "ScaledByOthers"
 UNKNOWN = "UnknownFields"
 PARTLY_READ = "StatusPartlyRead"
 _NAMED_LOSSES = 5
@@ -33,6 +35,9 @@ def found(turn: Turn) -> Iterator[Notice]:
     if revisions := modified(turn):
         text = modified_text(*revisions)
         yield Notice(type=MODIFIED, reason="TemplateChanged", message=text)
+    if revisions := capacity.sized_by_others(turn):
+        text = capacity.others_text(*revisions)
+        yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
     if seen.unknown_fields:
         yield Notice(type=UNKNOWN, reason="Ignored", message=unknown_text(seen))
     if seen.status_losses:
@@ -75,9 +80,9 @@ def modified(turn: Turn) -> tuple[str, ...]:
     return tuple(state.revision.hash for state in states if state is not None and state.modified)
 
 
-def modified_before(turn: Turn) -> tuple[str, ...]:
-    """Those of which the condition speaks already."""
-    told = [one.message for one in turn.seen.status.conditions if one.type == MODIFIED]
+def told_of(turn: Turn, type_: str) -> tuple[str, ...]:
+    """The revisions of which a condition speaks already."""
+    told = [one.message for one in turn.seen.status.conditions if one.type == type_]
     return tuple(r for r in turn.seen.revisions if any(r in message for message in told))
 
 

@@ -32,9 +32,10 @@ def rebuild(turn: Turn) -> Turn:
     )
     status = replace(turn.status, stable=stable)
     if emptied:
-        rejected = (*status.rejected, *_rejected(turn, stable=revision))
+        known = (*status.rejected, *_rejected(turn, stable=revision))
+        status = ending.remember(replace(status, rejected=()), *known)
         # What began blind has the number of an attempt that the records may know already.
-        status = replace(status, rejected=rejected, rollout=None, candidate=None, last_rollout=None)
+        status = replace(status, rollout=None, candidate=None, last_rollout=None)
     text = f"status was lost: {stable.model_version} (revision {revision}) serves"
     return turn.with_status(status).warn("StatusRebuilt", text)
 
@@ -122,8 +123,7 @@ def _rejected(turn: Turn, *, stable: str) -> list[model.RejectedRevision]:
             by="Analysis",
         )
     found.pop(stable, None)
-    kept = sorted(found.values(), key=lambda it: it.at, reverse=True)
-    return kept[: ending.KEPT_REJECTIONS]
+    return sorted(found.values(), key=lambda it: it.at, reverse=True)
 
 
 def _rejects(one: model.KeptRecord) -> bool:

@@ -100,7 +100,7 @@ def _waits_for(turn: Turn, reasons: frozenset[model.Waiting] | set[model.Waiting
 
 def _rejected(turn: Turn, revision: str) -> bool:
     idle = turn.active_rollout is None
-    return idle and any(r.revision == revision for r in turn.status.rejected)
+    return idle and turn.status.rejects(revision)
 
 
 def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
@@ -129,9 +129,7 @@ def _step_confirmed(turn: Turn) -> bool:
 
 def _forget_rejection(turn: Turn) -> Turn:
     assert turn.seen.desired is not None
-    wanted = turn.seen.desired.hash
-    kept = tuple(r for r in turn.status.rejected if r.revision != wanted)
-    return turn.with_status(replace(turn.status, rejected=kept))
+    return turn.with_status(ending.forget(turn.status, turn.seen.desired.hash))
 
 
 def _refuse(turn: Turn, request: model.Request, reason: str) -> Turn:

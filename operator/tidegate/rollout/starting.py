@@ -66,7 +66,7 @@ def _supersede(turn: Turn, desired: model.Revision) -> Turn:
 def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
     if desired.hash == turn.stable:
         return turn
-    if any(r.revision == desired.hash for r in turn.status.rejected):
+    if turn.status.rejects(desired.hash):
         return turn
     return start(turn, desired)
 

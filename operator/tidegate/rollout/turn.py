@@ -22,6 +22,7 @@ class Turn:
     status: model.Status
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
+    rejections: tuple[str, ...] = ()
     requeue_after_seconds: float = IDLE_SECONDS
 
     @property

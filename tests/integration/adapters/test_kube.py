@@ -275,7 +275,9 @@ def test_lease_is_created_replaced_and_guarded(connect: Connect, namespace: str)
     play(connect, scenario)
 
 
-def test_event_is_accepted(connect: Connect, namespace: str, apiserver: ControlPlane) -> None:
+def test_event_is_accepted_and_counted(
+    connect: Connect, namespace: str, apiserver: ControlPlane
+) -> None:
     event = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -292,9 +294,18 @@ def test_event_is_accepted(connect: Connect, namespace: str, apiserver: ControlP
 
     async def scenario(api: kube.Kube) -> None:
         assert await api.create_event(namespace=namespace, body=event) == ports.Ok(None)
+        series = {"count": 3, "lastObservedTime": "2026-01-01T00:05:00.000000Z"}
+        told = await api.repeat_event(namespace=namespace, name="e.1", series=series)
+        assert told == ports.Ok(None)
+        gone = await api.repeat_event(namespace=namespace, name="e.2", series=series)
+        assert isinstance(gone, ports.Conflict)
 
     play(connect, scenario)
     assert "Promoted" in apiserver.kubectl("get", "events", "-n", namespace)
+    counted = apiserver.kubectl(
+        "get", "events.v1.events.k8s.io", "e.1", "-n", namespace, "-o", "jsonpath={.series.count}"
+    )
+    assert counted == "3"
 
 
 def test_missing_right_is_fatal_and_names_verb_and_resource(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from port_fakes import FixedRng, ManualClock, MemoryRecorder, settle
+from port_fakes import EPOCH, FixedRng, ManualClock, MemoryRecorder, settle
 
 from tidegate import ports
-from tidegate.controller.leader import Elector, LeadershipLostError
+from tidegate.controller.leader import Election, Elector, LeadershipLostError
 from tidegate.settings import LeaderElectionSettings
 
 SETTINGS = LeaderElectionSettings()
@@ -352,3 +352,17 @@ def test_two_replicas_never_lead_at_once_and_epochs_only_grow(
         await world.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "served", "not_served"), [((), "ml", None), (("a", "ml"), "ml", "m")]
+)
+def test_the_lease_says_which_namespaces_its_holder_serves(
+    namespaces: tuple[str, ...], served: str, not_served: str | None
+) -> None:
+    holder = Election(identity="pod", settings=SETTINGS, namespaces=namespaces)
+    other = Election(identity="", settings=SETTINGS)
+    assert other.serves("anything")
+    other.observe(holder.body(wall=EPOCH), now=0.0)
+    assert other.serves(served)
+    assert not_served is None or not other.serves(not_served)

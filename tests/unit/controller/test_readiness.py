@@ -39,18 +39,54 @@ class Probe:
         return self.says(address)
 
 
+class Api:
+    """Lists the pods of the scene as the API server has them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.lists = 0
+        self.fails = False
+        self.on_node: set[str] = set()
+
+    async def list_objects(
+        self, kind: ports.Kind, *, namespace: str, label_selector: str
+    ) -> ports.Result[list[ports.Object]]:
+        assert (kind, namespace) == (ports.POD, "ml")
+        assert "tidegate.dev/revision=abc" in label_selector
+        self.lists += 1
+        if self.fails:
+            return ports.Retryable(message="too many requests")
+        return ports.Ok([self._pod(pod) for pod in self._scene.pods])
+
+    def _pod(self, pod: Pod) -> ports.Object:
+        on_node = pod.uid in self.on_node
+        return {
+            "metadata": {"uid": pod.uid},
+            "spec": {"hostNetwork": on_node},
+            "status": {"podIP": pod.address, "hostIP": pod.address if on_node else "10.1.0.1"},
+        }
+
+
 class Scene:
     """Some pods of one revision."""
 
     def __init__(self, count: int, *, seconds: float = 0.5) -> None:
         self.clock = port_fakes.ManualClock()
+        self.api = Api(self)
         self.probe = Probe(self.clock, seconds=seconds)
-        self.pods = [Pod(address=f"10.0.0.{index:03}", uid=f"u{index}") for index in range(count)]
+        self.pods = [
+            Pod(address=f"10.0.0.{index + 100}", uid=f"u{index}") for index in range(count)
+        ]
         self.background = beside.Background(recorder=port_fakes.MemoryRecorder())
-        self.readiness = Readiness(probe=self.probe, clock=self.clock, background=self.background)
+        self.readiness = Readiness(
+            api=self.api,  # type: ignore[arg-type]
+            probe=self.probe,
+            clock=self.clock,
+            background=self.background,
+        )
 
     def read(self) -> Answers:
-        return self.readiness.unready(KEY, pods=self.pods, port=8080, path="/ready")
+        return self.readiness.unready(KEY, revision="abc", pods=self.pods, port=8080, path="/ready")
 
     async def read_for(self, seconds: int) -> Answers:
         """What a pass reads that comes once a second."""
@@ -122,7 +158,9 @@ def test_a_new_answer_asks_for_a_pass() -> None:
 def test_another_port_is_another_question() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.read_for(3)
-        found = scene.readiness.unready(KEY, pods=scene.pods, port=9090, path="/ready")
+        found = scene.readiness.unready(
+            KEY, revision="abc", pods=scene.pods, port=9090, path="/ready"
+        )
         assert found == tuple((pod, NOT_YET) for pod in scene.pods)
         scene.readiness.forget(KEY)
 
@@ -150,3 +188,51 @@ def test_a_round_has_an_end_and_who_never_answers_holds_up_nobody() -> None:
 
     assert ROUND_SECONDS <= 3.0
     play(scenario, Scene(AT_ONCE + 4))
+
+
+def test_pods_are_looked_at_once_before_they_are_asked() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.probe.says = lambda _: ports.NotReady("503")
+        await scene.read_for(10)
+        assert scene.api.lists == 1
+        scene.pods.append(Pod(address="10.0.0.250", uid="new"))
+        await scene.read_for(3)
+        assert scene.api.lists == 2
+
+    play(scenario, Scene(3))
+
+
+def test_a_pod_in_the_network_of_its_node_is_not_asked() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.api.on_node = {scene.pods[0].uid}
+        ((pod, answer),) = await scene.read_for(5)
+        assert pod == scene.pods[0]
+        assert isinstance(answer, ports.NotAsked)
+        assert pod.address not in scene.probe.asked
+
+    play(scenario, Scene(3))
+
+
+def test_an_address_that_somebody_wrote_beside_that_of_a_pod_is_not_asked() -> None:
+    async def scenario(scene: Scene) -> None:
+        true = scene.pods[0]
+        forged = Pod(address="10.9.9.9", uid=true.uid)
+        for _ in range(3):
+            scene.readiness.unready(
+                KEY, revision="abc", pods=[true, forged], port=8080, path="/ready"
+            )
+            await scene.clock.advance(1.0)
+        assert set(scene.probe.asked) == {true.address}
+
+    play(scenario, Scene(1))
+
+
+def test_while_pods_cannot_be_read_nobody_is_asked() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.api.fails = True
+        assert await scene.read_for(3) == tuple((pod, NOT_YET) for pod in scene.pods)
+        assert scene.probe.asked == []
+        scene.api.fails = False
+        assert await scene.read_for(3) == ()
+
+    play(scenario, Scene(2))

@@ -6,10 +6,11 @@ import pytest
 
 from tidegate import model
 from tidegate.controller import ready_url
-from tidegate.ports import NotReady, Ready, ReadyAnswer, Unreachable
+from tidegate.ports import NotAsked, NotReady, Ready, ReadyAnswer, Unreachable
 
 REFUSED = Unreachable("connection refused", refused=True)
 HANGS = Unreachable("did not answer within 2 s")
+FORBIDDEN = NotAsked("a node")
 BUSY = NotReady("answered 503")
 
 
@@ -30,6 +31,8 @@ def _template(*, probed: bool) -> model.Json:
         (True, [Ready(), HANGS], "", "/ready of pod 10.0.0.1 cannot be reached"),
         (False, [HANGS], "", "(did not answer within 2 s; a mesh with mTLS, or a NetworkPolicy?)"),
         (True, [REFUSED], "", "connection refused"),
+        (True, [FORBIDDEN], "", "/ready of pod 10.0.0.0 is not asked (a node)"),
+        (False, [FORBIDDEN, BUSY], "/ready of pod 10.0.0.1: answered 503", ""),
         (False, [Ready(), REFUSED], "no container has a readinessProbe", ""),
     ],
 )
@@ -48,9 +51,9 @@ def test_only_a_pod_that_answers_speaks_against_its_model(
     assert warns in warning
 
 
-@pytest.mark.parametrize("answer", [HANGS, REFUSED])
+@pytest.mark.parametrize("answer", [HANGS, REFUSED, FORBIDDEN])
 def test_whatever_cannot_be_reached_names_the_way_out(answer: ReadyAnswer) -> None:
-    template = _template(probed=answer is HANGS)
+    template = _template(probed=answer is not REFUSED)
     told = ready_url.findings({"10.0.0.1": answer}, path="/ready", template=template)
 
     assert '"Off"' in "".join(told)

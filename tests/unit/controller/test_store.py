@@ -295,3 +295,17 @@ def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int
         ]
         found = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid=uid)
         assert [body["metadata"]["name"] for body in found] == expected
+
+
+def test_a_namespace_that_changes_has_its_own_model_deployments_looked_at() -> None:
+    store, enqueued = Store(), list[Key]()
+    intake = Intake(store, enqueue=enqueued.append, recorder=MemoryRecorder())
+    store.put(MD, obj(MD, "iris", namespace="ml"))
+    store.put(MD, obj(MD, "iris", uid="other", namespace="ml-prod"))
+    namespace = obj(ports.NAMESPACE, "ml")
+    intake.changed(ports.NAMESPACE, namespace)
+    assert enqueued == [Key("ml", "iris")]
+    assert store.get(ports.NAMESPACE, namespace="", name="ml") is not None
+    intake.deleted(ports.NAMESPACE, obj(ports.NAMESPACE, "ml", version=2))
+    assert enqueued == [Key("ml", "iris")] * 2
+    assert store.get(ports.NAMESPACE, namespace="", name="ml") is None

@@ -60,8 +60,16 @@ def test_a_rendered_revision_is_read_back() -> None:
         current=True,
         resource_version="77",
         template_hash=state.template_hash,
+        asked=3,
     )
     assert len(state.template_hash) == 16
+
+
+@pytest.mark.parametrize("written", ["", "many", "-1", "3.5"])
+def test_a_note_of_the_replicas_that_is_no_number_says_nothing(written: str) -> None:
+    state = state_of(live(annotations={objects.ANNOTATION_REPLICAS: written}))
+    assert state.asked is None
+    assert not state.sized_by_others
 
 
 def test_a_status_of_an_older_generation_is_not_current() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, World, revision, serving
 
 from tidegate import model
 
@@ -169,3 +169,47 @@ def test_unconfirmed_rollback_is_failed_and_goes_on() -> None:
     assert world.condition("Stalled").reason == "RollbackUnconfirmed"
     world.traffic = replace(world.traffic, accepted=True)
     world.run_until(P.ROLLED_BACK)
+
+
+def _reject_many(number: int) -> World:
+    world = serving()
+    world.analysis = BREACH
+    for bad in range(number):
+        world.deploy(revision(f"7.{bad:02d}"))
+        world.run_until(P.ROLLED_BACK)
+    return world
+
+
+@pytest.mark.parametrize("number", [1, 21, 25])
+def test_every_rejection_is_counted_and_none_is_forgotten(number: int) -> None:
+    world = _reject_many(number)
+    assert world.rejections == ["Analysis"] * number, "the list of the rejected ends, counting not"
+    assert len(world.status.rejected) == min(number, 20)
+    world.analysis = ADVANCE
+    for bad in range(number):
+        world.deploy(revision(f"7.{bad:02d}"))
+        world.settle()
+        assert world.status.phase is P.ROLLED_BACK, f"rejection {bad} of {number} is forgotten"
+        assert "rejected" in world.status.message
+
+
+def test_a_rejection_of_long_ago_is_taken_back_by_a_retry() -> None:
+    world = _reject_many(21)
+    first = revision("7.00")
+    world.analysis = ADVANCE
+    world.deploy(first)
+    world.settle()
+    world.ask("retry", first)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == first.hash
+    assert not world.status.rejects(first.hash)
+
+
+def test_the_same_version_rejected_again_counts_again() -> None:
+    world = _reject_many(1)
+    world.ask("retry", revision("7.00"))
+    world.run_while(lambda: world.status.phase is P.ROLLED_BACK)
+    world.run_until(P.ROLLED_BACK)
+    assert world.rejections == ["Analysis", "Analysis"]
+    assert len(world.status.rejected) == 1

@@ -213,7 +213,7 @@ def test_each_new_batch_of_pods_has_the_whole_progress_deadline() -> None:
     world.broken = frozenset({V2.hash})
     world.tick()
     state = world.revisions[V2.hash]
-    world.revisions[V2.hash] = replace(state, wanted=state.wanted - 1)
+    world.revisions[V2.hash] = replace(state, wanted=state.wanted - 1, asked=state.wanted - 1)
     decision = world.tick(40.0)
     assert any(isinstance(action, actions.Scale) for action in decision.actions)
     world.tick(40.0)

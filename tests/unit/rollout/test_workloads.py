@@ -63,6 +63,7 @@ def test_the_deployment_is_complete() -> None:
             "annotations": {
                 "tidegate.dev/spec-hash": "a" * 64,
                 "tidegate.dev/hash-version": "1",
+                "tidegate.dev/replicas": "3",
                 "tidegate.dev/model-version": "1.4.0",
             },
             "ownerReferences": [objects.owner_reference(META)],

@@ -141,11 +141,13 @@ class _Session:
     lines: list[str] = field(default_factory=list)
 
     def take(self, document: Document, *, number: int) -> None:
-        found = row_lines.read([_field(document, "row", number=number)])
+        logged = _field(document, "row", number=number)
+        found = row_lines.read([logged])
         if not isinstance(found, tuple):
             raise _broken(number, found.message)
         self.ledger = ledger.record(self.ledger, row=found[0], config=self.config)
-        self.lines.append(codec.canonical(row_lines.document(found[0])))
+        # The digest is of the line as it was written, perhaps by the release before.
+        self.lines.append(codec.canonical(logged))
 
     def judge(self, document: Document, *, rollout: str, number: int) -> Look:
         context = _read(Context, document, "context", number=number)

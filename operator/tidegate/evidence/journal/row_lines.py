@@ -79,9 +79,26 @@ def _counts_document(counts: Counts) -> Document:
         "xC": list(counts.x_c),
         "xS": list(counts.x_s),
         "phi": [{"value": p.value, "df": p.df, "source": p.source.value} for p in counts.phi],
-        "podsS": [{"n": pod.n, "x": list(pod.x)} for pod in counts.pods_s],
+        "podsS": _pods_document(counts.pods_s),
         "complete": counts.complete,
     }
+
+
+def _pods_document(pods: Sequence[PodCounts]) -> Document:
+    """Counts by the position of the pod, so that a row of 200 pods is a line that shippers carry.
+
+    Most pods have no bad events, so a stream has only the positions that have some, as [pod, count].
+    """
+    streams = zip(*(pod.x for pod in pods), strict=True)
+    return {
+        "n": [_short(pod.n) for pod in pods],
+        "x": [[[at, _short(one)] for at, one in enumerate(stream) if one] for stream in streams],
+    }
+
+
+def _short(value: float) -> float:
+    """The same number; a whole one without its decimal."""
+    return int(value) if float(value).is_integer() else value
 
 
 def _row(value: Mapping[str, Json]) -> Row:
@@ -105,7 +122,7 @@ def _counts(value: Mapping[str, Json]) -> Counts:
         x_c=_numbers(value["xC"]),
         x_s=_numbers(value["xS"]),
         phi=tuple(_phi(codec.mapping(one)) for one in codec.listed(value["phi"])),
-        pods_s=tuple(_pod(codec.mapping(one)) for one in codec.listed(value["podsS"])),
+        pods_s=_pods(value["podsS"]),
         complete=value["complete"] is True,
     )
 
@@ -116,6 +133,28 @@ def _phi(value: Mapping[str, Json]) -> Phi:
         df=int(codec.number(value["df"])),
         source=PhiSource(str(value["source"])),
     )
+
+
+def _pods(value: Json) -> tuple[PodCounts, ...]:
+    if not isinstance(value, Mapping):  # as the release before wrote them: one object for each pod
+        return tuple(_pod(codec.mapping(one)) for one in codec.listed(value))
+    totals = _numbers(value["n"])
+    streams = [_stream(one, pods=len(totals)) for one in codec.listed(value["x"])]
+    return tuple(
+        PodCounts(n=total, x=tuple(stream[at] for stream in streams))
+        for at, total in enumerate(totals)
+    )
+
+
+def _stream(value: Json, *, pods: int) -> list[float]:
+    """Bad events of every pod, by position."""
+    found = [0.0] * pods
+    for one in codec.listed(value):
+        at, count = _numbers(one)
+        if at not in range(pods):
+            raise ValueError(f"{at!r} is no position of {pods} pods")
+        found[int(at)] = count
+    return found
 
 
 def _pod(value: Mapping[str, Json]) -> PodCounts:

@@ -35,6 +35,47 @@ def test_rows_read_back_from_the_log_are_the_same_and_have_the_same_hash(rows: l
     assert row_lines.digest(read) == row_lines.digest(rows)
 
 
+def _with_pods(number: int, *, metrics: int = 2) -> Row:
+    """A row as a busy fleet makes it: some pods have bad events, some counts are extrapolated."""
+    pods = tuple(
+        PodCounts(
+            n=1000.0 + at + (0.25 if at % 10 == 0 else 0),
+            x=(float(at % 7 == 0), 3.0 * (at % 5 == 0)),
+        )
+        for at in range(number)
+    )
+    one = replace(counts(10, (1, 2), 90, (1, 2), phi=UNMEASURED), pods_s=pods)
+    (row,) = table(one)
+    (counted,) = row.counts.values()
+    return replace(row, counts={f"metric-{number}": counted for number in range(metrics)})
+
+
+def test_counts_per_pod_keep_their_places_and_a_row_of_200_pods_fits_a_line() -> None:
+    row = _with_pods(200)
+    text = json.dumps(row_lines.document(row), sort_keys=True)
+    assert len(text) < 16 * 1024, "shippers cut lines there"
+    assert row_lines.read([json.loads(text)]) == (row,)
+
+
+def test_rows_of_the_release_before_are_read() -> None:
+    row = _with_pods(40)
+    old = json.loads(json.dumps(row_lines.document(row)))
+    for name, one in old["counts"].items():
+        pods = row.counts[name].pods_s
+        one["podsS"] = [{"n": pod.n, "x": list(pod.x)} for pod in pods]
+    assert row_lines.read([old]) == (row,)
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [{"n": [1], "x": [[[1, 1]]]}, {"n": [1], "x": [[[-1, 1]]]}, {"n": [1], "x": [[[0.5, 1]]]}],
+)
+def test_a_count_of_no_pod_is_no_row(pods: object) -> None:
+    broken = json.loads(json.dumps(row_lines.document(_with_pods(1, metrics=1))))
+    broken["counts"]["metric-0"]["podsS"] = pods
+    assert isinstance(row_lines.read([broken]), Problem)
+
+
 def test_a_replayed_verdict_is_the_one_that_was_given() -> None:
     rows = table(*[counts(1000.5, 30, 9000, 90)] * 8)
     read = row_lines.read([json.loads(json.dumps(row_lines.document(row))) for row in rows])

@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from evidence_rows import COMPARED, config, context, counts, table
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.evidence.counts.dispersion import Phi
-from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.rows import PodCounts, Row
 from tidegate.evidence.journal import codec, replay, row_lines
 from tidegate.evidence.sequential.judgement import (
     Check,
@@ -133,6 +134,33 @@ def test_a_rollout_that_is_opened_again_begins_again() -> None:
 def test_judgements_without_their_beginning_are_counted() -> None:
     report = replay.replay(logged(healthy())[3:])
     assert (report.looks, report.skipped) == ((), 5)
+
+
+def as_the_release_before_wrote(lines: list[str], rows: Sequence[Row]) -> list[str]:
+    """The same log with one object for each pod, and its digests over such lines."""
+    documents, written = [json.loads(line) for line in lines], list[str]()
+    for document in documents:
+        if document["event"] == replay.ROW:
+            counted = rows[len(written)].counts
+            for name, one in document["row"]["counts"].items():
+                one["podsS"] = [{"n": pod.n, "x": list(pod.x)} for pod in counted[name].pods_s]
+            written.append(codec.canonical(document["row"]))
+        elif document["event"] == replay.JUDGED:
+            document["digest"] = row_lines.digest_of(written)
+    return [json.dumps(document) for document in documents]
+
+
+def test_a_log_of_the_release_before_gives_the_same_judgements_again() -> None:
+    pods = (PodCounts(n=4000.0, x=(40.0,)), PodCounts(n=5000.0, x=(50.0,)))
+    rows = [
+        replace(row, counts={name: replace(it, pods_s=pods) for name, it in row.counts.items()})
+        for row in healthy()
+    ]
+    old = as_the_release_before_wrote(logged(rows), rows)
+    report = replay.replay(old)
+    assert (len(report.looks), report.difference) == (6, "")
+    changed = replay.replay(edited(old, 3, '"n": 5000.0', '"n": 5001.0'))
+    assert "lines are missing or were changed" in changed.difference
 
 
 def edited(lines: list[str], number: int, old: str, new: str) -> list[str]:
