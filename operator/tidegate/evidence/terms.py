@@ -147,6 +147,7 @@ class Reason(enum.StrEnum):
     REGRESSION = "Regression"
     SLO_BREACH = "SloBreach"
     LIMIT = "Limit"
+    OUTAGE = "Outage"
     TRAFFIC_SPLIT = "TrafficSplit"
     NO_BASELINE = "NoBaseline"
     NON_INFERIOR = "NonInferior"

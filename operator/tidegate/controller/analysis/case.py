@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tidegate import model
 from tidegate.controller.analysis.display import Display
 from tidegate.controller.analysis.pieces import Pieces
+from tidegate.controller.analysis.setting import Setting
 from tidegate.controller.analysis.subject import Subject
-from tidegate.evidence.counts import intervals, readings
+from tidegate.evidence.counts import early, intervals, readings
+from tidegate.evidence.counts.early import Present
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
-from tidegate.evidence.counts.history import History, shape_alone, shape_of, spreads_of
+from tidegate.evidence.counts.history import (
+    History,
+    shape_alone,
+    shape_of,
+    spreads_of,
+    usual_of,
+)
 from tidegate.evidence.counts.intervals import MetricSeries, Table
 from tidegate.evidence.counts.readings import Shape
-from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.rows import Flag, Row
 from tidegate.evidence.journal import replay
 from tidegate.evidence.journal.row_lines import RunningDigest
-from tidegate.evidence.queries import presets
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import (
     Check,
@@ -32,74 +39,11 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.terms import Identity, Latency, Problem, Ratio, Reason, Template, Window
+from tidegate.evidence.terms import Latency, Problem, Reason, Window
 from tidegate.evidence.verdict import engine, outlook, rules
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What stays the same as long as a rollout is judged in one way.
-
-    `metrics` are those of the spec, and one that only counts requests where none of them does.
-    """
-
-    rollout: str
-    namespace: str
-    name: str
-    analysis: model.Analysis
-    traffic: model.Traffic
-    templates: Mapping[str, Template]
-    metrics: tuple[model.Metric, ...]
-    plan: tuple[model.PlanStep, ...]
-    one_pod: bool
-    identity: Identity
-    scrapes: Mapping[str, float]
-
-    @property
-    def scrape_seconds(self) -> float:
-        """The longest scrape interval of the sources that are asked: one grid holds for all."""
-        return max(self.scrapes.values())
-
-    def judged_from(self, subject: Subject) -> float:
-        """One scrape after the data begin to count; before that there is nothing to see."""
-        return subject.data_from + self.scrape_seconds
-
-    def scrape_of(self, metric: model.Metric) -> float:
-        """How often the source of a metric scrapes."""
-        return self.scrapes[self.templates[metric.name].source]
-
-    @property
-    def counted(self) -> tuple[model.Metric, ...]:
-        """The metrics that are events out of n."""
-        return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
-
-
-def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
-    """The setting of a subject; `scrapes` in seconds, by source."""
-    analysis, found = subject.analysis, dict(subject.templates)
-    metrics = analysis.metrics
-    counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
-    if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:
-        found[rules.REQUESTS] = Template(
-            name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source
-        )
-        metrics = (*metrics, model.Metric(name=rules.REQUESTS, dry_run=True))
-    return Setting(
-        rollout=f"{subject.key.namespace}/{subject.id}",
-        namespace=subject.key.namespace,
-        name=subject.key.name,
-        analysis=analysis,
-        traffic=subject.traffic,
-        templates=found,
-        metrics=metrics,
-        plan=tuple(replace(stage, confirmed_at=None) for stage in subject.stages),
-        one_pod=subject.one_pod,
-        identity=subject.identity,
-        scrapes=scrapes,
-    )
 
 
 class Case:
@@ -136,6 +80,7 @@ class Case:
         self._unshaped: dict[str, Problem] = {}
         self._taken: dict[str, int] = {}
         self._early: dict[str, tuple[Row, ...]] = {}
+        self._windows: dict[str, tuple[Row, ...]] = {}
         self._rows: list[Row] = []
         self._config = self._new_config()
         self._ledger = ledger.begin(self._config)
@@ -251,15 +196,18 @@ class Case:
             identity=self.setting.identity,
             now=now,
         )
-        if metric.critical:
-            self._early[name] = intervals.early_rows(
-                self._tables[name],
-                series={name: series},
+        if not metric.dry_run:
+            present = Present(
+                metric=name,
+                series=series,
+                table=self._tables[name],
                 grid=self.grid,
                 events=events,
                 identity=self.setting.identity,
-                now=now,
+                at=now,
             )
+            self._early[name] = early.rows(present)
+            self._windows[name] = early.windows(present)
         return None
 
     def _shape(
@@ -385,24 +333,26 @@ class Case:
         )
 
     def _record(self, row: Row) -> None:
-        self._rows.append(row)
+        if Flag.WINDOW not in row.flags:
+            self._rows.append(row)
         self._digest.add(row)
         self._ledger = ledger.record(self._ledger, row=row, config=self._config)
         self._journal.append(replay.row(rollout=self.setting.rollout, row=row))
 
     def _end_early(self, context: Context) -> None:
-        """A critical metric may roll back before its interval closes; that is then the last one."""
-        rows = readings.merged(self._early)
-        if not rows or self._ended:
-            return
-        state = self._ledger
-        for row in rows:
-            state = ledger.record(state, row=row, config=self._config)
-        found = engine.decide(state, context=context, config=self._config)
-        if found.verdict is model.Verdict.ROLL_BACK:
-            self._ended = True
-            for row in rows:
-                self._record(row)
+        """Harm in what has arrived since the last row; what showed it is then the end."""
+        for found in (readings.merged(self._windows), readings.merged(self._early)):
+            if not found or self._ended:
+                continue
+            state = self._ledger
+            for row in found:
+                state = ledger.record(state, row=row, config=self._config)
+            judged = engine.decide(state, context=context, config=self._config)
+            if judged.verdict is model.Verdict.ROLL_BACK:
+                self._ended = True
+                self.looked_at = context.now if self.looked_at is None else self.looked_at
+                for row in found:
+                    self._record(row)
 
     def context(self, subject: Subject, *, now: float) -> Context:
         """What the engine must know besides the rows."""
@@ -433,7 +383,7 @@ class Case:
             only_proof_is_missing=judgement.reason in WITHOUT_PROOF,
             observed_candidate_percent=self._observed_percent(context.step),
             estimates=self._estimates,
-            digest=self._digest.value if self._rows else "",
+            digest=self._digest.value if self._rows or self._ended else "",
         )
 
     def _log(self, judgement: Judgement, *, context: Context) -> None:
@@ -475,14 +425,19 @@ class Case:
 
     def _new_config(self, shapes: Mapping[str, Shape] | None = None) -> EvidenceConfig:
         setting = self.setting
+        chosen = self._shapes if shapes is None else shapes
+        usual = {
+            name: found
+            for name, shape in chosen.items()
+            if (found := usual_of(self._pasts.get(name), shape=shape)) is not None
+        }
         return rules.config_of(
             setting.analysis,
             templates=setting.templates,
-            shapes=self._shapes if shapes is None else shapes,
+            shapes=chosen,
             traffic=setting.traffic,
             one_pod=setting.one_pod,
-            plan=setting.plan,
-            interval_seconds=self.grid.length_seconds,
+            usual=usual,
         )
 
 

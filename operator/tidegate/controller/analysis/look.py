@@ -50,15 +50,24 @@ class Look:
     _pasts: list[_Wanted] = field(default_factory=list)
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
+    _counts: bool = False
 
     @classmethod
-    def begin(cls, subject: Subject, case: Case, *, at: float, judged_from: float) -> Look:
-        """The history of the control, where it is unknown; and all metrics once they count."""
+    def begin(cls, subject: Subject, case: Case, *, at: float) -> Look:
+        """The history of the control, where it is unknown; and all metrics once they count.
+
+        Before the first row can close only what is counted is asked for: an outage is not excused.
+        """
         look = cls(subject=subject, case=case, at=at)
         look._pasts = [look._past(metric) for metric in case.without_past]
-        if at >= judged_from:
-            case.looked_at = at
-            look._counting = [look._next(metric) for metric in case.setting.metrics]
+        setting = case.setting
+        if subject.events and at >= setting.looks_from(subject):
+            judges = at >= setting.judged_from(subject)
+            if judges:
+                case.looked_at = at
+            wanted = setting.metrics if judges else setting.counted
+            look._counting = [look._next(metric) for metric in wanted]
+            look._counts = True
         return look
 
     @property
@@ -97,7 +106,7 @@ class Look:
         if not self.subject.events:
             return model.AnalysisState(estimates=self.case.estimates)
         context = self.case.context(self.subject, now=now)
-        if self.case.looked_at == self.at:
+        if self._counts:
             self.case.settle_rows(context)
         return self.case.judge(context)
 

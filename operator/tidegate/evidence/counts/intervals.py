@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts import counters, dispersion, histograms
 from tidegate.evidence.counts.dispersion import Phi, Spread
-from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, Slot, WeightChange, next_start, slots
+from tidegate.evidence.counts.grid import Grid, Slot, WeightChange, slots
 from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series, Window
 
@@ -72,7 +72,7 @@ def close_intervals(
     table whose `spreads` hold the stable history, if there is one.
     Units: now in unix seconds; given_phi replaces the measured dispersion.
     """
-    count = _Counting(
+    count = Counting(
         series=series,
         grid=grid,
         identity=identity,
@@ -93,40 +93,7 @@ def close_intervals(
     return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
 
 
-def early_rows(
-    table: Table,
-    *,
-    series: Mapping[str, MetricSeries],
-    grid: Grid,
-    events: Sequence[WeightChange],
-    identity: Identity,
-    now: float,
-) -> tuple[Row, ...]:
-    """What has happened since the last closed row, up to now and without waiting for late samples.
-
-    For what must not wait. Rows that have led to a verdict are kept as the last ones, so that the
-    verdict can be worked out again; all others are counted anew when they close.
-    """
-    if grid.first_traffic_at is None or not events:
-        return ()
-    soon = now + grid.scrape_interval_seconds + LATE_SECONDS
-    ahead = close_intervals(
-        table, series=series, grid=grid, events=events, identity=identity, now=soon
-    )
-    rows = ahead.rows[len(table.rows) :]
-    after = ahead.closed_until if ahead.rows else events[0].at
-    began = next_start(grid, events=events, after=after)
-    if began >= now:
-        return rows
-    count = _Counting(series=series, grid=grid, identity=identity)
-    slot = Slot(t0=began, t1=now, step=events[-1].step, weight=events[-1].weight)
-    running = count.row(slot, spreads=ahead.spreads)
-    if not running.counts:
-        return rows
-    return (*rows, replace(running, flags=(*running.flags, Flag.RUNNING)))
-
-
-class _Counting:
+class Counting:
     """Counts slots of time in series that were fetched together."""
 
     def __init__(

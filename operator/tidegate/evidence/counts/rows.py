@@ -18,6 +18,7 @@ class Flag(enum.StrEnum):
     CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
     CHURN = "Churn"  # counters of more than a third of an arm's pods began again
     RUNNING = "Running"  # the interval was not over; looked at again and again until it is
+    WINDOW = "Window"  # the last scrapes once more, looked at for an outage alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,18 @@ class PodCounts:
 
     n: float
     x: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What stable showed of a metric before the rollout, at the stream that decides.
+
+    Units: `rate` of bad events, 0 to 1; `burst` is the most of them that one pod had in one
+    interval beyond that rate.
+    """
+
+    rate: float
+    burst: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
-from tidegate.evidence.sequential import eprocess, latency, relative, split
+from tidegate.evidence.sequential import eprocess, latency, relative, split, unusual
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import Hedge
+from tidegate.evidence.sequential.unusual import Self
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)
@@ -60,9 +61,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """All tests of one metric. `regressed` and `breached` latch at the first crossing.
+    """All tests of one metric. `regressed`, `breached` and `outage` latch at the first crossing.
 
-    `rows` counts those with usable data, so that no restart is spent on the others.
+    `rows` counts those with usable data, so that no restart is spent on the others. `stable` says
+    whether stable is itself, `burst` is the most bad events beyond its usual rate that one of its
+    pods had in a row. `outage` holds the counts that showed one.
     """
 
     hedges: tuple[Hedge, ...]
@@ -72,6 +75,9 @@ class Account:
     rows: int = 0
     regressed: bool = False
     breached: bool = False
+    stable: Self = field(default_factory=Self)
+    burst: float = 0.0
+    outage: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +98,21 @@ def begin(config: EvidenceConfig) -> Ledger:
 
 
 def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
-    """The state after one more row; rows come in the order of time."""
+    """The state after one more row; rows come in the order of time.
+
+    A row of the last scrapes, which are in other rows, too, is looked at for an outage alone.
+    """
+    if Flag.WINDOW in row.flags:
+        return replace(ledger, accounts=_looked_at(ledger.accounts, row=row, config=config))
     if row.step != ledger.step:
         ledger = _next_step(ledger, step=row.step)
+    itself = _stable_is_itself(row, config=config)
     accounts = {
         rule.name: _recorded(
             ledger.accounts[rule.name],
             counts=row.counts.get(rule.name),
             over=Flag.RUNNING not in row.flags,
+            itself=itself,
             rule=rule,
             config=config,
         )
@@ -172,6 +185,11 @@ def shared(account: Account, *, rule: MetricRule) -> bool:
     return together and decisive_e(account, rule=rule) < LOG_SUSPECT
 
 
+def strange(account: Account) -> bool:
+    """True while stable is in an incident, so that nothing is proven against it."""
+    return account.stable.strange
+
+
 # --- one more row --------------------------------------------------------------------------------
 
 
@@ -217,19 +235,52 @@ def _next_step(ledger: Ledger, *, step: int) -> Ledger:
     )
 
 
+def _stable_is_itself(row: Row, *, config: EvidenceConfig) -> bool:
+    """No guard shows that stable is in trouble, of whatever kind."""
+    guards = (rule for rule in config.metrics if rule.guard and rule.name in row.counts)
+    return not any(
+        unusual.is_unusual(row.counts[rule.name].stream(rule.decisive), rule=rule)
+        for rule in guards
+        if not rule.scalar
+    )
+
+
+def _looked_at(
+    accounts: Mapping[str, Account], *, row: Row, config: EvidenceConfig
+) -> Mapping[str, Account]:
+    """The accounts after the last scrapes were looked at for an outage of the candidate."""
+    found = dict(accounts)
+    for rule in config.metrics:
+        account = accounts[rule.name]
+        if rule.name not in row.counts or account.outage is not None or strange(account):
+            continue
+        stream = row.counts[rule.name].stream(rule.decisive)
+        burst = max(account.burst, rule.usual.burst if rule.usual is not None else 0.0)
+        log_e = unusual.outage_log_e(stream, rule=rule, burst=burst)
+        if log_e >= config.log_rollback and stream.x_c >= config.min_candidate_events:
+            found[rule.name] = replace(account, outage=Totals().plus(stream))
+    return found
+
+
+def _burst(counts: Counts, *, rule: MetricRule) -> float:
+    """The most bad events of one stable pod in a row, beyond those that are usual."""
+    rate = rule.usual.rate if rule.usual is not None else 0.0
+    return max((pod.x[rule.decisive] - rate * pod.n for pod in counts.pods_s), default=0.0)
+
+
 def _recorded(
     account: Account,
     *,
     counts: Counts | None,
     over: bool,
+    itself: bool,
     rule: MetricRule,
     config: EvidenceConfig,
 ) -> Account:
     """The account after a row; where the metric has no usable data nothing is staked or learned."""
     if counts is None or rule.scalar:
         return account
-    restart = config.restart
-    stake = restart[account.rows] if account.rows < len(restart) else 0.0
+    stake = eprocess.restart_weight(account.rows + 1)
     streams = [counts.stream(index) for index in range(rule.streams)]
     theta0 = rule.compare.theta0 if rule.compare is not None else 1.0
     grid = _rollback_grid(theta0)
@@ -244,13 +295,20 @@ def _recorded(
                 grid=grid,
                 stake=stake,
                 over=over,
+                doubtful=not itself,
             )
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
         limits=account.limits
-        and _limits(account.limits, stream=decisive, rule=rule, stake=stake, over=over),
-        proofs=account.proofs and _proofs(account.proofs, stream=decisive, rule=rule),
+        and _limits(
+            account.limits, stream=decisive, rule=rule, stake=stake, over=over, itself=itself
+        ),
+        proofs=_proofs(account.proofs, stream=decisive, rule=rule)
+        if account.proofs is not None and itself
+        else account.proofs,
+        stable=unusual.watched(account.stable, stream=decisive, rule=rule),
+        burst=max(account.burst, _burst(counts, rule=rule)),
     )
     return replace(
         after,
@@ -260,7 +318,7 @@ def _recorded(
 
 
 def _limits(
-    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool
+    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool, itself: bool
 ) -> Limits:
     assert rule.limit is not None, rule
     breach = _limit_grid(rule.limit, side=Side.BREACH)
@@ -271,12 +329,15 @@ def _limits(
         return relative.advance(
             hedge,
             grid_factors=_rate_factors(breach, limit=rule.limit, n=n, x=x),
-            share=(x / n, rule.limit) if n > 0 and over else None,
+            share=(x / n, rule.limit) if n > 0 else None,
             phi=stream.phi,
             stake=stake,
+            over=over,
         )
 
-    factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
+    factors = None
+    if itself:
+        factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
     return Limits(
         candidate=arm(limits.candidate, n=stream.n_c, x=stream.x_c),
         stable=arm(limits.stable, n=stream.n_s, x=stream.x_s),
