@@ -126,7 +126,11 @@ class Counting:
                 continue
             flags.update(raw.flags)
             known = spreads.get(name, (Spread(),) * len(raw.counts.x_c))
-            counted[name] = replace(raw.counts, phi=tuple(self._phi(one) for one in known))
+            counted[name] = replace(
+                raw.counts,
+                phi=tuple(self._phi(one) for one in known),
+                after_s=self._after(everything, slot=slot),
+            )
         return Row(
             t0=slot.t0,
             t1=slot.t1,
@@ -135,6 +139,22 @@ class Counting:
             counts=counted,
             flags=tuple(sorted(flags)),
         )
+
+    def _after(self, everything: MetricSeries, *, slot: Slot) -> PodCounts | None:
+        """Stable in the scrape after a slot, which shows what its last one came too early for."""
+        if not self._identity.candidate or not self._identity.stable:
+            return None
+        scrape = everything.scrape_seconds or self._grid.scrape_interval_seconds
+        following = replace(slot, t0=slot.t1, t1=slot.t1 + scrape)
+        series = near(everything, slot=following, grid=self._grid)
+        pods = _arm(
+            series,
+            births=counters.Births(series.all),
+            window=_window(following, series=series, grid=self._grid),
+            revision=self._identity.stable,
+        ).pods
+        streams = len(everything.edges) or 1
+        return PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
 
     def _phi(self, spread: Spread) -> Phi:
         if self._given_phi is not None:
@@ -213,6 +233,7 @@ def _raw(
         x_s=_summed(stable.pods, streams=streams),
         phi=(),
         pods_s=stable.pods,
+        pods_c=candidate.pods,
         complete=bool(candidate.pods and stable.pods),
     )
     return _Raw(counts=counts, flags=(*candidate.flags, *stable.flags))

@@ -45,7 +45,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodCounts:
-    """One stable pod in one interval; x has one entry per stream."""
+    """One pod in one interval, or several together; x has one entry per stream."""
 
     n: float
     x: tuple[float, ...]
@@ -68,6 +68,7 @@ class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
     `complete` says that both arms had counters to read; without, 0 requests mean nothing.
+    `after_s` is what stable showed right after the interval, None where nobody looked.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
@@ -77,6 +78,8 @@ class Counts:
     x_s: tuple[float, ...]
     phi: tuple[Phi, ...]
     pods_s: tuple[PodCounts, ...] = ()
+    pods_c: tuple[PodCounts, ...] = ()
+    after_s: PodCounts | None = None
     complete: bool = True
 
     def stream(self, index: int) -> Stream:

@@ -79,9 +79,15 @@ def _counts_document(counts: Counts) -> Document:
         "xC": list(counts.x_c),
         "xS": list(counts.x_s),
         "phi": [{"value": p.value, "df": p.df, "source": p.source.value} for p in counts.phi],
-        "podsS": [{"n": pod.n, "x": list(pod.x)} for pod in counts.pods_s],
+        "podsS": [_pod_document(pod) for pod in counts.pods_s],
+        "podsC": [_pod_document(pod) for pod in counts.pods_c],
+        "afterS": None if counts.after_s is None else _pod_document(counts.after_s),
         "complete": counts.complete,
     }
+
+
+def _pod_document(pod: PodCounts) -> Document:
+    return {"n": pod.n, "x": list(pod.x)}
 
 
 def _row(value: Mapping[str, Json]) -> Row:
@@ -106,6 +112,8 @@ def _counts(value: Mapping[str, Json]) -> Counts:
         x_s=_numbers(value["xS"]),
         phi=tuple(_phi(codec.mapping(one)) for one in codec.listed(value["phi"])),
         pods_s=tuple(_pod(codec.mapping(one)) for one in codec.listed(value["podsS"])),
+        pods_c=tuple(_pod(codec.mapping(one)) for one in codec.listed(value["podsC"])),
+        after_s=None if value["afterS"] is None else _pod(codec.mapping(value["afterS"])),
         complete=value["complete"] is True,
     )
 

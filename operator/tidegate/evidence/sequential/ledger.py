@@ -16,7 +16,7 @@ from tidegate.evidence.sequential import eprocess, latency, relative, split, unu
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import Hedge
-from tidegate.evidence.sequential.unusual import Self
+from tidegate.evidence.sequential.unusual import Doubt, Self
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)
@@ -82,7 +82,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the rows have shown. Units: requests and intervals of the current step."""
+    """Everything that the rows have shown; `unusual` says that stable was not itself in the last.
+
+    Units: requests and intervals of the current step.
+    """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
     step: int = -1
@@ -90,6 +93,7 @@ class Ledger:
     step_intervals: int = 0
     split: split.Split = field(default_factory=split.begin)
     closed_until: float | None = None
+    unusual: bool = False
 
 
 def begin(config: EvidenceConfig) -> Ledger:
@@ -106,13 +110,13 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         return replace(ledger, accounts=_looked_at(ledger.accounts, row=row, config=config))
     if row.step != ledger.step:
         ledger = _next_step(ledger, step=row.step)
-    itself = _stable_is_itself(row, config=config)
+    doubt = unusual.doubt(row, before=ledger.unusual, config=config)
     accounts = {
         rule.name: _recorded(
             ledger.accounts[rule.name],
             counts=row.counts.get(rule.name),
             over=Flag.RUNNING not in row.flags,
-            itself=itself,
+            doubt=doubt,
             rule=rule,
             config=config,
         )
@@ -130,6 +134,7 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         step_intervals=ledger.step_intervals + (n_c > 0),
         split=after,
         closed_until=row.t1,
+        unusual=not doubt.proves,
     )
 
 
@@ -235,16 +240,6 @@ def _next_step(ledger: Ledger, *, step: int) -> Ledger:
     )
 
 
-def _stable_is_itself(row: Row, *, config: EvidenceConfig) -> bool:
-    """No guard shows that stable is in trouble, of whatever kind."""
-    guards = (rule for rule in config.metrics if rule.guard and rule.name in row.counts)
-    return not any(
-        unusual.is_unusual(row.counts[rule.name].stream(rule.decisive), rule=rule)
-        for rule in guards
-        if not rule.scalar
-    )
-
-
 def _looked_at(
     accounts: Mapping[str, Account], *, row: Row, config: EvidenceConfig
 ) -> Mapping[str, Account]:
@@ -273,7 +268,7 @@ def _recorded(
     *,
     counts: Counts | None,
     over: bool,
-    itself: bool,
+    doubt: Doubt,
     rule: MetricRule,
     config: EvidenceConfig,
 ) -> Account:
@@ -295,17 +290,17 @@ def _recorded(
                 grid=grid,
                 stake=stake,
                 over=over,
-                doubtful=not itself,
+                doubt=doubt.divisor,
             )
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
         limits=account.limits
         and _limits(
-            account.limits, stream=decisive, rule=rule, stake=stake, over=over, itself=itself
+            account.limits, stream=decisive, rule=rule, stake=stake, over=over, doubt=doubt
         ),
         proofs=_proofs(account.proofs, stream=decisive, rule=rule)
-        if account.proofs is not None and itself
+        if account.proofs is not None and doubt.proves
         else account.proofs,
         stable=unusual.watched(account.stable, stream=decisive, rule=rule),
         burst=max(account.burst, _burst(counts, rule=rule)),
@@ -318,7 +313,7 @@ def _recorded(
 
 
 def _limits(
-    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool, itself: bool
+    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool, doubt: Doubt
 ) -> Limits:
     assert rule.limit is not None, rule
     breach = _limit_grid(rule.limit, side=Side.BREACH)
@@ -336,7 +331,7 @@ def _limits(
         )
 
     factors = None
-    if itself:
+    if doubt.proves:
         factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
     return Limits(
         candidate=arm(limits.candidate, n=stream.n_c, x=stream.x_c),

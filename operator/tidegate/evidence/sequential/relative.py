@@ -41,18 +41,21 @@ def advance(
     phi: Phi,
     stake: float,
     over: bool = True,
-    doubtful: bool = False,
+    doubt: float = 1.0,
 ) -> Hedge:
     """The test after an interval, or with one that is not `over`; None where it says nothing.
 
     The grid may be looked at after every event; a bet is on a whole interval, and looking at it
-    meanwhile would break its bound. What speaks for harm in a `doubtful` interval is divided by the
-    careful dispersion; a smaller factor keeps the game fair.
+    meanwhile would break its bound. What speaks for harm is divided by `doubt`, which may be
+    infinite: a smaller factor keeps the game fair, whatever the doubt comes from.
     Units: share is the (y, q) of the bet; stake is the restart weight of both halves.
     """
     divisor = phi.value if phi.trusted else max(CAREFUL, phi.value)
-    if doubtful and grid_factors is not None and divisor < CAREFUL:
-        grid_factors = [min(one, one * divisor / CAREFUL) for one in grid_factors]
+    if doubt > 1:
+        if grid_factors is not None:
+            grid_factors = [min(one, one / doubt) for one in grid_factors]
+        if share is not None and share[0] > share[1]:
+            share = None
     bet = hedge.bet
     if over:
         bet_factors = None if share is None else eprocess.bet_log_factors(share[0], q=share[1])
@@ -76,7 +79,7 @@ def step(
     grid: eprocess.RatioGrid,
     stake: float,
     over: bool = True,
-    doubtful: bool = False,
+    doubt: float = 1.0,
 ) -> Hedge:
     """The relative test of two arms after an interval; see `advance`."""
     counts = {"n_c": stream.n_c, "x_c": stream.x_c, "n_s": stream.n_s, "x_s": stream.x_s}
@@ -87,7 +90,7 @@ def step(
         phi=stream.phi,
         stake=stake,
         over=over,
-        doubtful=doubtful,
+        doubt=doubt,
     )
 
 

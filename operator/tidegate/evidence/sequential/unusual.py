@@ -8,11 +8,13 @@ Source: ADR 0024.
 
 from __future__ import annotations
 
+import enum
 import math
 from dataclasses import dataclass
 
-from tidegate.evidence.counts.rows import Stream
-from tidegate.evidence.sequential.judgement import MetricRule
+from tidegate.evidence.counts.rows import Row, Stream
+from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.relative import CAREFUL
 
 FACTOR = 3.0  # times what is usual is not usual any more
 LEAST_UNUSUAL = 0.02  # a rate of bad events that is no incident, however rare they are
@@ -22,7 +24,30 @@ OUTAGE_SHARE = 0.5  # an outage is when most requests fail
 LEAST_BURST = 10.0
 LOG_STRANGE = math.log(20.0)
 _LOG_MOST = LOG_STRANGE + 3.0  # so that an incident is over soon after it ended
+LEAST_EVENTS = 3.0
 _ROWS = 3  # so many unusual rows in a row are an incident, too
+
+
+class Doubt(enum.Enum):
+    """How far a row is to be trusted that stable is in trouble, or is just before or after it.
+
+    Arms are scraped at different moments: at either end of an incident one of them shows more of it.
+    """
+
+    NONE = "None"
+    NEAR = "Near"
+    BEGINS_OR_ENDS = "BeginsOrEnds"
+    INCIDENT = "Incident"
+
+    @property
+    def proves(self) -> bool:
+        """Stable was itself in the row."""
+        return self in {Doubt.NONE, Doubt.NEAR}
+
+    @property
+    def divisor(self) -> float:
+        """What evidence of harm is divided by, besides the dispersion."""
+        return {Doubt.NONE: 1.0, Doubt.INCIDENT: CAREFUL}.get(self, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +83,29 @@ def _rate(rule: MetricRule, *, least: float, unknown: float) -> float | None:
     return (1 + rule.usual.rate) / 2
 
 
-def is_unusual(stream: Stream, *, rule: MetricRule) -> bool:
-    """Stable shows more bad events in a row than it ever usually does."""
+def is_unusual(n: float, *, x: float, rule: MetricRule) -> bool:
+    """So many bad events of stable are more than it ever usually shows."""
     limit = unusual_rate(rule)
-    return limit is not None and stream.x_s > limit * stream.n_s
+    return limit is not None and x >= LEAST_EVENTS and x > limit * n
+
+
+def doubt(row: Row, *, before: bool, config: EvidenceConfig) -> Doubt:
+    """Whether a row may speak for harm, by what the guards show of stable in it and around it."""
+    within = after = False
+    for rule in config.metrics:
+        counts = row.counts.get(rule.name)
+        if counts is None or rule.scalar or not rule.guard:
+            continue
+        stream, later = counts.stream(rule.decisive), counts.after_s
+        within = within or is_unusual(stream.n_s, x=stream.x_s, rule=rule)
+        after = after or (
+            later is not None and is_unusual(later.n, x=later.x[rule.decisive], rule=rule)
+        )
+    if before and within and after:
+        return Doubt.INCIDENT
+    if within:
+        return Doubt.BEGINS_OR_ENDS
+    return Doubt.NEAR if before or after else Doubt.NONE
 
 
 def watched(known: Self, *, stream: Stream, rule: MetricRule) -> Self:
@@ -76,7 +120,7 @@ def watched(known: Self, *, stream: Stream, rule: MetricRule) -> Self:
     log_strange = max(0.0, known.log_strange) + gain / stream.phi.value
     return Self(
         log_strange=min(_LOG_MOST, max(0.0, log_strange)),
-        rows=known.rows + 1 if is_unusual(stream, rule=rule) else 0,
+        rows=known.rows + 1 if is_unusual(stream.n_s, x=stream.x_s, rule=rule) else 0,
     )
 
 
@@ -89,7 +133,7 @@ def outage_log_e(stream: Stream, *, rule: MetricRule, burst: float) -> float:
     p0 = outage_rate(rule)
     if p0 is None or stream.n_c <= 0 or stream.x_c < OUTAGE_SHARE * stream.n_c:
         return 0.0
-    if is_unusual(stream, rule=rule):
+    if is_unusual(stream.n_s, x=stream.x_s, rule=rule):
         return 0.0
     share = stream.x_c / stream.n_c
     clump = max(LEAST_BURST, burst, stream.phi.value)

@@ -6,14 +6,15 @@ Rates are per second, shares from 0 to 1, instants in seconds after the first we
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import evidence_build as build
 import numpy as np
-from tests.support import evidence_build as build
-from tests.support.analyst_bench import SOURCES, START, Bench, Pod, metric
-from tests.support.analyst_bench import _step as step_of
-from tests.support.metric_source import FakeSeries, pod_name
+from analyst_bench import SOURCES, START, Bench, Pod, metric
+from analyst_bench import _step as step_of
+from metric_source import FakeSeries, pod_name
 
 from tidegate import model
 from tidegate.model import Verdict
@@ -29,7 +30,7 @@ class DrawnPod(Pod):
     """Counters drawn once per scrape; `failing` tells the share of failures from one to the next."""
 
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
-    failing: Failing = lambda since, until: 0.0
+    failing: Failing | None = None
     scrape: float = 15.0
     until: float = 7200.0
     median_seconds: float = 0.08
@@ -41,11 +42,11 @@ class DrawnPod(Pod):
         self._at = at * self.scrape + phase
         seconds = np.diff(self._at, prepend=first)
         n = self.rng.poisson(self.per_second * seconds)
-        share = [self.failing(a - s, a) for a, s in zip(self._at, seconds, strict=True)]
+        failing = self.failing or NOTHING
+        share = [failing(a - s, a) for a, s in zip(self._at, seconds, strict=True)]
         bad = self.rng.binomial(n, share)
         self._n, self._bad = np.cumsum(n), np.cumsum(bad)
-        logs = np.log(np.array([float(one) for one in EDGES]) / self.median_seconds) / 0.5
-        below = 0.5 * (1 + np.vectorize(_erf)(logs / np.sqrt(2)))
+        below = [_below(float(one), median_seconds=self.median_seconds) for one in EDGES]
         cells = np.diff(np.concatenate([[0.0], below, [1.0]]))
         drawn = self.rng.multinomial(n, cells / cells.sum())
         self._below = np.cumsum(np.cumsum(drawn, axis=1), axis=0)
@@ -54,7 +55,9 @@ class DrawnPod(Pod):
         first, last = np.searchsorted(self._at, (start - START, end - START), side="right")
         chosen = range(int(first), int(last))
         found = [
-            self._drawn("rest_server_requests_total", self._n - self._bad, chosen, status_code="200"),
+            self._drawn(
+                "rest_server_requests_total", self._n - self._bad, chosen, status_code="200"
+            ),
             self._drawn("rest_server_requests_total", self._bad, chosen, status_code="500"),
         ]
         name = "rest_server_request_duration_seconds_bucket"
@@ -82,10 +85,9 @@ class DrawnPod(Pod):
         return int(np.count_nonzero((self._at > instant) & (self._at <= until)))
 
 
-def _erf(value: float) -> float:
-    import math
-
-    return math.erf(value)
+def _below(seconds: float, *, median_seconds: float) -> float:
+    """Share of log-normal latencies with a sigma of a half that are at most so long."""
+    return 0.5 * (1 + math.erf(math.log(seconds / median_seconds) / 0.5 / math.sqrt(2)))
 
 
 def from_onset(base: float, *, onset: float, then: float) -> Failing:
@@ -100,6 +102,9 @@ def from_onset(base: float, *, onset: float, then: float) -> Failing:
     return failing
 
 
+NOTHING = from_onset(0.0, onset=0.0, then=0.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """A rollout at one weight: how much traffic, how many pods, and what fails on either side."""
@@ -108,8 +113,8 @@ class World:
     per_second: float = 100.0
     pods: int = 4
     scrape: float = 15.0
-    stable: Failing = from_onset(0.0, onset=0.0, then=0.0)
-    candidate: Failing = from_onset(0.0, onset=0.0, then=0.0)
+    stable: Failing = NOTHING
+    candidate: Failing = NOTHING
     median_seconds: float = 0.08
 
 
@@ -160,7 +165,7 @@ def ended(
     async def play() -> tuple[float, model.AnalysisState, Bench]:
         bench = bench_of(world, rng=rng, until=until + 60)
         state = await bench.state()
-        every = world.scrape / 15
+        every = min(world.scrape, 15.0) / 6
         while bench.clock.monotonic() < until:
             await bench.clock.advance(every)
             await bench.look()
