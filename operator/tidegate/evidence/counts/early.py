@@ -67,11 +67,12 @@ def windows(present: Present) -> tuple[Row, ...]:
     if not present.events:
         return ()
     scrape, at = _scrape_seconds(present), present.at
-    found = (
+    found = [
         _row(present, table=present.table, t0=at - many * scrape, t1=at, flag=Flag.WINDOW)
         for many in WINDOWS
-    )
-    return tuple(one for one in found if one.counts)
+    ]
+    longest = replace(found[0], flags=(*found[0].flags, Flag.SUSTAINED))
+    return tuple(one for one in (longest, *found[1:]) if one.counts)
 
 
 def _row(present: Present, *, table: Table, t0: float, t1: float, flag: Flag) -> Row:

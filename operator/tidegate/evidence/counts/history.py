@@ -73,15 +73,13 @@ class History:
     """What is used of a past. Its size depends on intervals and edges, not on pods.
 
     `edges` (seconds) are those that all pods had, empty for a ratio; the rows and spreads of
-    `full` have one stream for each, as `bursts`: the most bad events of one pod in one interval
-    beyond its share of all.
+    `full` have one stream for each.
     """
 
     metric: str
     edges: tuple[float, ...]
     full: Table
     histogram: Histogram | None
-    bursts: tuple[float, ...] = ()
 
     def table(self, shape: Shape) -> Table:
         """Its intervals in the streams of a shape; nothing is known of an edge that pods lacked."""
@@ -126,19 +124,6 @@ def reduced(past: Past, *, unit_seconds: float = 1.0) -> History:
         edges=edges,
         full=replace(full, rows=tuple(rows)),
         histogram=past.histogram(unit_seconds=unit_seconds),
-        bursts=_bursts(full, metric=past.metric, streams=len(edges) or 1),
-    )
-
-
-def _bursts(table: Table, *, metric: str, streams: int) -> tuple[float, ...]:
-    counted = [row.counts[metric] for row in table.rows if metric in row.counts]
-    requests = math.fsum(one.n_s for one in counted)
-    pods = [pod for one in counted for pod in one.pods_s]
-    if requests <= 0:
-        return (0.0,) * streams
-    rates = [math.fsum(one.x_s[k] for one in counted) / requests for k in range(streams)]
-    return tuple(
-        max((pod.x[k] - rate * pod.n for pod in pods), default=0.0) for k, rate in enumerate(rates)
     )
 
 
@@ -152,8 +137,7 @@ def usual_of(past: History | None, *, shape: Shape) -> Usual | None:
     if requests <= 0 or (shape.edges and shape.edges[shape.decisive] not in past.edges):
         return None
     bad = math.fsum(one.x_s[shape.decisive] for one in counted)
-    stream = past.edges.index(shape.edges[shape.decisive]) if shape.edges else 0
-    return Usual(rate=bad / requests, burst=past.bursts[stream] if past.bursts else 0.0)
+    return Usual(rate=bad / requests)
 
 
 def shape_of(

@@ -165,8 +165,9 @@ class Counting:
 def widened(spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts]) -> tuple[Spread, ...]:
     """The spreads of a metric's streams after one more interval of stable's pods."""
     requests = [pod.n for pod in pods]
+    names = [pod.pod or f"{number}" for number, pod in enumerate(pods)]
     return tuple(
-        dispersion.widen(one, n=requests, x=[pod.x[k] for pod in pods])
+        dispersion.widen(one, n=requests, x=[pod.x[k] for pod in pods], pods=names)
         for k, one in enumerate(spreads)
     )
 
@@ -259,12 +260,17 @@ def _arm(series: MetricSeries, *, births: counters.Births, window: Window, revis
     all_events = counters.by_target(total, births=births, window=window)
     bad_events = counters.by_target(of(series.bad), births=births, window=window)
     pods = tuple(
-        PodCounts(n=n, x=(_against(series, n=n, bad=bad_events.get(key, 0.0)),))
+        PodCounts(pod=_name(key), n=n, x=(_against(series, n=n, bad=bad_events.get(key, 0.0)),))
         for key, n in sorted(all_events.items())
     )
     clamped = any(bad_events.get(key, 0.0) > n for key, n in all_events.items())
     flags = _churn(total, pods=len(pods))
     return _Arm(pods=pods, flags=(*flags, Flag.CLAMPED) if clamped else flags)
+
+
+def _name(target: counters.Target) -> str:
+    _, pod, address = target
+    return pod or address
 
 
 def _against(series: MetricSeries, *, n: float, bad: float) -> float:
@@ -286,7 +292,7 @@ def _latency_pods(
         )
         if histogram is not None and set(series.edges) <= set(histogram.edges):
             slower = tuple(histogram.above(edge) for edge in series.edges)
-            found.append(PodCounts(n=histogram.total, x=slower))
+            found.append(PodCounts(pod=_name(key), n=histogram.total, x=slower))
     return tuple(found)
 
 

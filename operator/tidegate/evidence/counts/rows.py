@@ -19,6 +19,7 @@ class Flag(enum.StrEnum):
     CHURN = "Churn"  # counters of more than a third of an arm's pods began again
     RUNNING = "Running"  # the interval was not over; looked at again and again until it is
     WINDOW = "Window"  # the last scrapes once more, looked at for an outage alone
+    SUSTAINED = "Sustained"  # a window so long that no single burst fills it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +50,17 @@ class PodCounts:
 
     n: float
     x: tuple[float, ...]
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """What stable showed of a metric before the rollout, at the stream that decides.
+    """What stable showed of a metric before the rollout: the rate (0 to 1) of bad events.
 
-    Units: `rate` of bad events, 0 to 1; `burst` is the most of them that one pod had in one
-    interval beyond that rate.
+    It is that of the stream that decides.
     """
 
     rate: float
-    burst: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

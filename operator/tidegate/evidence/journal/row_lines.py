@@ -87,7 +87,7 @@ def _counts_document(counts: Counts) -> Document:
 
 
 def _pod_document(pod: PodCounts) -> Document:
-    return {"n": pod.n, "x": list(pod.x)}
+    return {"pod": pod.pod, "n": pod.n, "x": list(pod.x)}
 
 
 def _row(value: Mapping[str, Json]) -> Row:
@@ -127,7 +127,9 @@ def _phi(value: Mapping[str, Json]) -> Phi:
 
 
 def _pod(value: Mapping[str, Json]) -> PodCounts:
-    return PodCounts(n=codec.number(value["n"]), x=_numbers(value["x"]))
+    return PodCounts(
+        pod=codec.text(value["pod"]), n=codec.number(value["n"]), x=_numbers(value["x"])
+    )
 
 
 def _numbers(value: Json) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ from tidegate.evidence.sequential.unusual import Doubt, Self
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)
+_REST_DEVIATIONS = 1.645  # an upper 95 % limit of what chance gives the other pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,23 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PodTotals:
+    """One pod of the candidate over all rows: bad events, and those that would be tolerated.
+
+    Shapes: both (streams,).
+    """
+
+    x: tuple[float, ...]
+    tolerated: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """All tests of one metric. `regressed`, `breached` and `outage` latch at the first crossing.
 
-    `rows` counts those with usable data, so that no restart is spent on the others. `stable` says
-    whether stable is itself, `burst` is the most bad events beyond its usual rate that one of its
-    pods had in a row. `outage` holds the counts that showed one.
+    `rows` counts those with usable data, so that no restart is spent on the others. `pods` are
+    those of the candidate. `stable` says
+    whether stable is itself; `outage` holds the counts that showed one.
     """
 
     hedges: tuple[Hedge, ...]
@@ -73,10 +85,10 @@ class Account:
     limits: Limits | None
     proofs: Proofs | None
     rows: int = 0
+    pods: Mapping[str, PodTotals] = field(default_factory=dict)
     regressed: bool = False
     breached: bool = False
     stable: Self = field(default_factory=Self)
-    burst: float = 0.0
     outage: Totals | None = None
 
 
@@ -250,17 +262,11 @@ def _looked_at(
         if rule.name not in row.counts or account.outage is not None or strange(account):
             continue
         stream = row.counts[rule.name].stream(rule.decisive)
-        burst = max(account.burst, rule.usual.burst if rule.usual is not None else 0.0)
-        log_e = unusual.outage_log_e(stream, rule=rule, burst=burst)
+        sustained = Flag.SUSTAINED in row.flags
+        log_e = unusual.outage_log_e(row.counts[rule.name], rule=rule, sustained=sustained)
         if log_e >= config.log_rollback and stream.x_c >= config.min_candidate_events:
             found[rule.name] = replace(account, outage=Totals().plus(stream))
     return found
-
-
-def _burst(counts: Counts, *, rule: MetricRule) -> float:
-    """The most bad events of one stable pod in a row, beyond those that are usual."""
-    rate = rule.usual.rate if rule.usual is not None else 0.0
-    return max((pod.x[rule.decisive] - rate * pod.n for pod in counts.pods_s), default=0.0)
 
 
 def _recorded(
@@ -295,6 +301,7 @@ def _recorded(
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
+        pods=_pods(account.pods, counts=counts, theta0=theta0),
         limits=account.limits
         and _limits(
             account.limits, stream=decisive, rule=rule, stake=stake, over=over, doubt=doubt
@@ -303,13 +310,41 @@ def _recorded(
         if account.proofs is not None and doubt.proves
         else account.proofs,
         stable=unusual.watched(account.stable, stream=decisive, rule=rule),
-        burst=max(account.burst, _burst(counts, rule=rule)),
     )
     return replace(
         after,
-        regressed=after.regressed or _regresses(after, rule=rule, config=config),
+        regressed=after.regressed or _regresses(after, counts=counts, rule=rule, config=config),
         breached=after.breached or _breaches(after, rule=rule, config=config),
     )
+
+
+def _pods(
+    known: Mapping[str, PodTotals], *, counts: Counts, theta0: float
+) -> Mapping[str, PodTotals]:
+    """The candidate's pods after one more row, those that are gone included."""
+    if counts.n_s <= 0:
+        return known
+    found = dict(known)
+    for pod in counts.pods_c:
+        nothing = (0.0,) * len(pod.x)
+        before = found.get(pod.pod, PodTotals(x=nothing, tolerated=nothing))
+        fair = (theta0 * pod.n * bad / counts.n_s for bad in counts.x_s)
+        found[pod.pod] = PodTotals(
+            x=tuple(a + b for a, b in zip(before.x, pod.x, strict=True)),
+            tolerated=tuple(a + b for a, b in zip(before.tolerated, fair, strict=True)),
+        )
+    return found
+
+
+def _stands_without_worst(account: Account, *, stream: int, phi: float) -> bool:
+    """The harm is seen on the pods besides the worst one, too, where the candidate has several."""
+    pods = [(pod.x[stream], pod.tolerated[stream]) for pod in account.pods.values()]
+    if len(pods) < 2:
+        return True
+    worst = max(range(len(pods)), key=lambda index: pods[index][0] - pods[index][1])
+    rest = [pod for index, pod in enumerate(pods) if index != worst]
+    bad, fair = math.fsum(x for x, _ in rest), math.fsum(fair for _, fair in rest)
+    return bad > fair + _REST_DEVIATIONS * math.sqrt(phi * fair)
 
 
 def _limits(
@@ -356,13 +391,19 @@ def _proofs(proofs: Proofs, *, stream: Stream, rule: MetricRule) -> Proofs:
     )
 
 
-def _regresses(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
+def _regresses(
+    account: Account, *, counts: Counts, rule: MetricRule, config: EvidenceConfig
+) -> bool:
     if rule.compare is None:
         return False
     events = config.min_candidate_events
     found = relative_e(account, rule=rule, min_candidate_events=events)
     material = rule.edges or account.totals[0].x_c >= events  # edges are weighed one by one
-    return bool(material) and found.log_e >= config.log_rollback
+    if not material or found.log_e < config.log_rollback:
+        return False
+    stream = rule.edges.index(found.edge) if rule.edges else 0
+    phi = counts.phi[stream].value
+    return rule.common or _stands_without_worst(account, stream=stream, phi=phi)
 
 
 def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:

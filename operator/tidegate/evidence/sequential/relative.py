@@ -2,7 +2,8 @@
 
 While the dispersion is unmeasured the grid plays at one that hardly any service exceeds. Each
 factor is divided by what was known before its interval, so that the whole stays one fair game.
-Source: evidence.md, 3.2 and 5; ADR 0024.
+Once it is measured no bet is placed any more: what lasts longer than an interval breaks its bound.
+Source: evidence.md, 3.2 and 5; ADR 0024 and 0025.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def advance(
         if share is not None and share[0] > share[1]:
             share = None
     bet = hedge.bet
-    if over:
+    if over and not phi.trusted:
         bet_factors = None if share is None else eprocess.bet_log_factors(share[0], q=share[1])
         bet = eprocess.advance(bet, log_factors=bet_factors, phi=1.0, stake=stake)
     return Hedge(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.counts.rows import Row, Stream
+from tidegate.evidence.counts.rows import Counts, PodCounts, Row, Stream
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import CAREFUL
 
@@ -22,6 +23,7 @@ LEAST_OUTAGE = 0.01
 UNKNOWN_UNUSUAL, UNKNOWN_OUTAGE = 0.1, 0.05  # without a history, of failed requests
 OUTAGE_SHARE = 0.5  # an outage is when most requests fail
 LEAST_BURST = 10.0
+TOTAL_SHARE, LEAST_REQUESTS = 0.9, 20.0
 LOG_STRANGE = math.log(20.0)
 _LOG_MOST = LOG_STRANGE + 3.0  # so that an incident is over soon after it ended
 LEAST_EVENTS = 3.0
@@ -124,20 +126,33 @@ def watched(known: Self, *, stream: Stream, rule: MetricRule) -> Self:
     )
 
 
-def outage_log_e(stream: Stream, *, rule: MetricRule, burst: float) -> float:
+def outage_log_e(counts: Counts, *, rule: MetricRule, sustained: bool) -> float:
     """Evidence that most requests of the candidate fail and stable's do not; 0 where they do not.
 
-    The Chernoff bound of the binomial tail at the usual rate, with `burst` requests as one.
-    Units: events; burst >= 1.
+    The Chernoff bound of the binomial tail at the usual rate, with a burst of requests as one. An
+    almost total failure that is `sustained` is no burst. It must not rest on one pod of several.
     """
-    p0 = outage_rate(rule)
+    p0, stream = outage_rate(rule), counts.stream(rule.decisive)
     if p0 is None or stream.n_c <= 0 or stream.x_c < OUTAGE_SHARE * stream.n_c:
+        return 0.0
+    if not _without_worst(counts.pods_c, rule=rule):
         return 0.0
     if is_unusual(stream.n_s, x=stream.x_s, rule=rule):
         return 0.0
     share = stream.x_c / stream.n_c
-    clump = max(LEAST_BURST, burst, stream.phi.value)
+    total = sustained and share >= TOTAL_SHARE and stream.n_c >= LEAST_REQUESTS
+    clump = LEAST_BURST if total else max(LEAST_BURST, stream.phi.value)
     return max(0.0, _log_ratio(stream.n_c, x=stream.x_c, p0=p0, p1=share)) / clump
+
+
+def _without_worst(pods: Sequence[PodCounts], *, rule: MetricRule) -> bool:
+    """Many requests fail on the pods besides the worst one, too, if there are any."""
+    if len(pods) < 2:
+        return True
+    worst = max(pods, key=lambda it: it.x[rule.decisive])
+    n = math.fsum(it.n for it in pods) - worst.n
+    x = math.fsum(it.x[rule.decisive] for it in pods) - worst.x[rule.decisive]
+    return n <= 0 or x >= OUTAGE_SHARE / 2 * n
 
 
 def _log_ratio(n: float, *, x: float, p0: float, p1: float) -> float:
