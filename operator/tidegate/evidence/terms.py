@@ -136,6 +136,7 @@ class Reason(enum.StrEnum):
     WARMUP = "Warmup"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     ERROR = "Error"
+    SCRAPED_TWICE = "ScrapedTwice"
     STALE = "Stale"
     NO_DATA = "NoData"
     INCOMPATIBLE_BUCKETS = "IncompatibleBuckets"

@@ -31,7 +31,13 @@ ALONE = Identity(namespace="ml", name="iris", candidate=CANDIDATE)
 )
 def test_presence(scrapes: dict[str, int], identity: Identity, reason: str | None) -> None:
     found = [series(revision, grows(by=1, scrapes=n)) for revision, n in scrapes.items()]
-    problem = readings.presence(found, identity=identity, window=WINDOW, asked="prom for x{}")
+    problem = readings.presence(
+        found,
+        identity=identity,
+        quiet_seconds={one.labels["revision"]: END - one.samples[-1][0] for one in found},
+        stale_after_seconds=WINDOW.stale_after_seconds,
+        asked="prom for x{}",
+    )
 
     assert (problem.reason if problem else None) == reason
 

@@ -6,27 +6,18 @@ has to say to the journal is kept until somebody takes it away.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from tidegate import model
+from tidegate.controller.analysis.counting import Counting
 from tidegate.controller.analysis.display import Display
 from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
 from tidegate.controller.analysis.subject import Subject
-from tidegate.evidence.counts import early, intervals, readings
-from tidegate.evidence.counts.early import Present
-from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
-from tidegate.evidence.counts.history import (
-    History,
-    shape_alone,
-    shape_of,
-    spreads_of,
-    usual_of,
-)
-from tidegate.evidence.counts.intervals import MetricSeries, Table
+from tidegate.evidence.counts import readings
+from tidegate.evidence.counts.grid import Grid, WeightChange
+from tidegate.evidence.counts.history import History, shape_alone, usual_of
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.counts.rows import Flag, Row
 from tidegate.evidence.journal import replay
@@ -39,7 +30,7 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.terms import Latency, Problem, Reason, Window
+from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict import engine, outlook, rules
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
@@ -75,12 +66,8 @@ class Case:
             shortest_scrape_seconds=min(self.setting.scrapes.values()),
         )
         self.looked_at = None
-        self._tables: dict[str, Table] = {}
-        self._shapes: dict[str, Shape] = {}
-        self._unshaped: dict[str, Problem] = {}
+        self.counting = Counting(self.setting, grid=self.grid, pasts=self._pasts)
         self._taken: dict[str, int] = {}
-        self._early: dict[str, tuple[Row, ...]] = {}
-        self._windows: dict[str, tuple[Row, ...]] = {}
         self._rows: list[Row] = []
         self._config = self._new_config()
         self._ledger = ledger.begin(self._config)
@@ -144,32 +131,12 @@ class Case:
         assert past is not None, rule
         return outlook.past_of(past.table(shape), rule=rule)
 
-    def unit_of(self, metric: str) -> float:
-        """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
-        measure = self.setting.templates[metric].measure
-        return measure.unit_seconds if isinstance(measure, Latency) else 1.0
-
     @property
     def estimates(self) -> tuple[model.Estimate, ...]:
         """What each planned step can find out; empty before the past was learned."""
         return self._estimates
 
     # --- counting --------------------------------------------------------------------------------
-
-    def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
-        """Unix seconds at which the next interval of a metric begins."""
-        table = self._tables.get(metric)
-        after = max(events[0].at, table.closed_until if table is not None else 0.0)
-        return next_start(self.grid, events=events, after=after)
-
-    def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
-        """Unix seconds at which the next interval of any metric is over, late samples included.
-
-        A metric whose source is down lags behind, and holds up no other.
-        """
-        waits = self.grid.length_seconds + self.setting.scrape_seconds + LATE_SECONDS
-        ends = (self.counted_until(it.name, events=events) + waits for it in self.setting.counted)
-        return min((it for it in ends if it > after), default=math.inf)
 
     def count(
         self,
@@ -182,100 +149,7 @@ class Case:
         """Close the intervals that are over at `now`; why nothing can be counted, if so."""
         if self._ended:
             return None
-        name = metric.name
-        series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
-        shape = self._shape(metric, series=series, events=events, now=now)
-        if shape is None:
-            return self._unshaped.get(name)
-        series = replace(series, edges=shape.edges, unit_seconds=self.unit_of(name))
-        self._tables[name] = intervals.close_intervals(
-            self._tables[name],
-            series={name: series},
-            grid=self.grid,
-            events=events,
-            identity=self.setting.identity,
-            now=now,
-        )
-        if not metric.dry_run:
-            present = Present(
-                metric=name,
-                series=series,
-                table=self._tables[name],
-                grid=self.grid,
-                events=events,
-                identity=self.setting.identity,
-                at=now,
-            )
-            self._early[name] = early.rows(present)
-            self._windows[name] = early.windows(present)
-        return None
-
-    def _shape(
-        self,
-        metric: model.Metric,
-        *,
-        series: MetricSeries,
-        events: Sequence[WeightChange],
-        now: float,
-    ) -> Shape | None:
-        """How the metric is cut; a latency by the edges of the first interval that shows them.
-
-        Intervals before that one are not counted. So it does not depend on when anybody looked.
-        """
-        name = metric.name
-        if name in self._shapes:
-            return self._shapes[name]
-        if not isinstance(self.setting.templates[name].measure, Latency):
-            return self._begin_table(metric, series=series, since=0.0)
-        after = self._tables.get(name, Table()).closed_until
-        for slot in slots(self.grid, events=events, after=after, now=now):
-            near = intervals.near(series, slot=slot, grid=self.grid)
-            found = self._begin_table(metric, series=near, since=slot.t0)
-            if found is not None:
-                return found
-            self._tables[name] = Table(closed_until=slot.t1)
-        return None
-
-    def _begin_table(
-        self, metric: model.Metric, *, series: MetricSeries, since: float
-    ) -> Shape | None:
-        name, past = metric.name, self._pasts.get(metric.name)
-        found = shape_of(
-            metric,
-            template=self.setting.templates[name],
-            series=series,
-            identity=self.setting.identity,
-            past=past,
-        )
-        if isinstance(found, Problem):
-            self._unshaped[name] = found
-            return None
-        known = spreads_of(past, shape=found)
-        self._tables[name] = Table(spreads={name: known}, closed_until=since)
-        self._shapes[name] = found
-        return found
-
-    def state_of_data(
-        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
-    ) -> Problem | None:
-        """Why a metric says nothing about the present, although it was answered."""
-        identity = self.setting.identity
-        if metric.compare is None:
-            identity = replace(identity, stable="")
-        scrape = self.setting.scrape_of(metric)
-        window = Window(start=at, end=at, scrape_interval_seconds=scrape)
-        absent = readings.presence(pieces.all, identity=identity, window=window, asked=pieces.asked)
-        if absent is not None:
-            return absent
-        table = self._tables.get(metric.name)
-        return readings.silence(
-            table.rows if table is not None else (),
-            metric=metric.name,
-            step=step,
-            since=at - metric.window_seconds,
-            seconds=metric.window_seconds,
-            asked=pieces.asked,
-        )
+        return self.counting.count(metric, pieces=pieces, events=events, now=now)
 
     def check(self, metric: model.Metric, *, value: float, at: float) -> None:
         """One more check of a plain value; one per scrape interval, as others show nothing new."""
@@ -304,14 +178,15 @@ class Case:
         """Put new rows into the ledger; begin it anew where an old row was completed later."""
         config = self._new_config()
         fresh = {
-            name: table.rows[self._taken.get(name, 0) :] for name, table in self._tables.items()
+            name: table.rows[self._taken.get(name, 0) :]
+            for name, table in self.counting.tables.items()
         }
-        self._taken = {name: len(table.rows) for name, table in self._tables.items()}
+        self._taken = {name: len(table.rows) for name, table in self.counting.tables.items()}
         until = self._rows[-1].t1 if self._rows else 0.0
         late = any(row.t0 < until for rows in fresh.values() for row in rows)
         if late or config != self._config or not self._logged:
             self._open(config)
-            fresh = {name: table.rows for name, table in self._tables.items()}
+            fresh = {name: table.rows for name, table in self.counting.tables.items()}
         for row in readings.merged(fresh):
             self._record(row)
         self._end_early(context)
@@ -341,7 +216,10 @@ class Case:
 
     def _end_early(self, context: Context) -> None:
         """Harm in what has arrived since the last row; what showed it is then the end."""
-        for found in (readings.merged(self._windows), readings.merged(self._early)):
+        for found in (
+            readings.merged(self.counting.windows),
+            readings.merged(self.counting.early),
+        ):
             if not found or self._ended:
                 continue
             state = self._ledger
@@ -371,11 +249,14 @@ class Case:
         """The verdict after the last look, with the numbers behind it."""
         judgement = engine.decide(self._ledger, context=context, config=self._config)
         self._log(judgement, context=context)
+        message = judgement.message
+        if judgement.verdict is model.Verdict.HOLD and (remarks := self.counting.remarks()):
+            message = f"{message}; {remarks}"
         return model.AnalysisState(
             judged=self.looked_at is not None,
             verdict=judgement.verdict,
             reason=judgement.reason.value,
-            message=judgement.message,
+            message=message,
             results=self._results(judgement),
             requests=judgement.step_requests,
             consecutive_errors=self._errors,
@@ -425,7 +306,7 @@ class Case:
 
     def _new_config(self, shapes: Mapping[str, Shape] | None = None) -> EvidenceConfig:
         setting = self.setting
-        chosen = self._shapes if shapes is None else shapes
+        chosen = self.counting.shapes if shapes is None else shapes
         usual = {
             name: found
             for name, shape in chosen.items()

@@ -268,7 +268,7 @@ class Analyst:
             look.newest,
             last=look.at,
             interval_seconds=interval_seconds,
-            closes_at=look.case.closes_at(look.subject.events, after=look.at),
+            closes_at=look.case.counting.closes_at(look.subject.events, after=look.at),
         )
         return min(at, judged_from) if look.at < judged_from else at
 

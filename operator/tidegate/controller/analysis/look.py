@@ -123,7 +123,9 @@ class Look:
         """The next piece of a metric, which is short of now where much time has passed."""
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
-        since = min(self.at, self.case.counted_until(metric.name, events=self.subject.events))
+        since = min(
+            self.at, self.case.counting.counted_until(metric.name, events=self.subject.events)
+        )
         span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
 
@@ -173,7 +175,7 @@ class Look:
             start=since,
             end=wanted.until,
         )
-        return reduced(past, unit_seconds=self.case.unit_of(wanted.metric.name))
+        return reduced(past, unit_seconds=self.case.setting.unit_of(wanted.metric.name))
 
     def _pieces(
         self, counting: list[_Wanted], answers: Mapping[Ask, Found]
@@ -229,7 +231,7 @@ class Look:
         events = self.subject.events
         problem = case.count(metric, pieces=found, events=events, now=now)
         if wanted.until == self.at:
-            return problem or case.state_of_data(
+            return problem or case.counting.state_of_data(
                 metric, pieces=found, step=events[-1].step, at=self.at
             )
         if self._chunks == MAX_CHUNKS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tidegate import model
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.queries import presets
-from tidegate.evidence.terms import Identity, Ratio, Template
+from tidegate.evidence.terms import Identity, Latency, Ratio, Template
 from tidegate.evidence.verdict import rules
 
 
@@ -49,6 +49,11 @@ class Setting:
     def scrape_of(self, metric: model.Metric) -> float:
         """How often the source of a metric scrapes."""
         return self.scrapes[self.templates[metric.name].source]
+
+    def unit_of(self, metric: str) -> float:
+        """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
+        measure = self.templates[metric].measure
+        return measure.unit_seconds if isinstance(measure, Latency) else 1.0
 
     @property
     def counted(self) -> tuple[model.Metric, ...]:

@@ -7,12 +7,14 @@ Source: ADR 0024.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.evidence.counts import counters
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, Slot, WeightChange, next_start
 from tidegate.evidence.counts.intervals import Counting, MetricSeries, Table, close_intervals
+from tidegate.evidence.counts.reader import Reader
 from tidegate.evidence.counts.rows import Flag, Row
 from tidegate.evidence.terms import STALE_SCRAPES, Identity
 
@@ -25,6 +27,7 @@ class Present:
 
     metric: str
     series: MetricSeries
+    reader: Reader
     table: Table
     grid: Grid
     events: Sequence[WeightChange]
@@ -48,13 +51,16 @@ def rows(present: Present) -> tuple[Row, ...]:
         events=events,
         identity=present.identity,
         now=until + grid.scrape_interval_seconds + LATE_SECONDS,
+        readers={present.metric: present.reader},
+        patient=False,
     )
     found = ahead.rows[len(present.table.rows) :]
     after = ahead.closed_until if ahead.rows else events[0].at
     began = next_start(grid, events=events, after=after)
     if began >= until:
         return found
-    running = _row(present, table=ahead, t0=began, t1=until, flag=Flag.RUNNING)
+    running = _counting(present, ahead).close(_slot(present, began, until))
+    running = replace(running, flags=(*running.flags, Flag.RUNNING))
     return (*found, running) if running.counts else found
 
 
@@ -67,22 +73,27 @@ def windows(present: Present) -> tuple[Row, ...]:
     if not present.events:
         return ()
     scrape, at = _scrape_seconds(present), present.at
-    found = [
-        _row(present, table=present.table, t0=at - many * scrape, t1=at, flag=Flag.WINDOW)
-        for many in WINDOWS
-    ]
+    counting = _counting(present, present.table)
+    found = [counting.aside(_slot(present, at - many * scrape, at)) for many in WINDOWS]
     longest = replace(found[0], flags=(*found[0].flags, Flag.SUSTAINED))
-    return tuple(one for one in (longest, *found[1:]) if one.counts)
-
-
-def _row(present: Present, *, table: Table, t0: float, t1: float, flag: Flag) -> Row:
-    last = present.events[-1]
-    count = Counting(
-        series={present.metric: present.series}, grid=present.grid, identity=present.identity
+    return tuple(
+        replace(it, flags=(*it.flags, Flag.WINDOW)) for it in (longest, *found[1:]) if it.counts
     )
-    slot = Slot(t0=t0, t1=t1, step=last.step, weight=last.weight)
-    found = count.row(slot, spreads=table.spreads)
-    return replace(found, flags=(*found.flags, flag))
+
+
+def _counting(present: Present, table: Table) -> Counting:
+    return Counting(
+        table,
+        series={present.metric: present.series},
+        grid=present.grid,
+        identity=present.identity,
+        readers={present.metric: present.reader},
+    )
+
+
+def _slot(present: Present, start: float, end: float) -> Slot:
+    last = present.events[-1]
+    return Slot(t0=start, t1=end, step=last.step, weight=last.weight)
 
 
 def _seen_of_both(present: Present) -> float | None:
@@ -92,7 +103,7 @@ def _seen_of_both(present: Present) -> float | None:
         present.identity.candidate: {},
         present.identity.stable: {},
     }
-    for one in present.series.all:
+    for one in itertools.chain.from_iterable(present.series.roles.values()):
         known = newest.get(one.labels.get("revision", ""))
         if known is not None and one.samples and one.samples[-1][0] > oldest:
             target = counters.target(one)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tidegate import model
-from tidegate.evidence.counts import counters, histograms, intervals, readings
+from tidegate.evidence.counts import histograms, intervals, readings, tally
 from tidegate.evidence.counts.dispersion import Spread
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange
 from tidegate.evidence.counts.histograms import Histogram
@@ -64,8 +64,9 @@ class Past:
         stable = [
             one for one in self.series.buckets if one.labels.get("revision") == self.identity.stable
         ]
-        births = counters.Births(stable)
-        return histograms.collect(stable, births=births, window=window, unit_seconds=unit_seconds)
+        return histograms.collect(
+            tally.once(stable, window=window).events, unit_seconds=unit_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ class Flag(enum.StrEnum):
 
     CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
     CHURN = "Churn"  # counters of more than a third of an arm's pods began again
+    GAP = "Gap"  # counters were away for long; what they counted meanwhile is in this row
+    SCRAPED_TWICE = "ScrapedTwice"  # two scrapes of a pod showed the same; counted once
     RUNNING = "Running"  # the interval was not over; looked at again and again until it is
     WINDOW = "Window"  # the last scrapes once more, looked at for an outage alone
     SUSTAINED = "Sustained"  # a window so long that no single burst fills it

@@ -36,6 +36,7 @@ from tidegate.model import Outcome, Verdict
 _HOLD_ORDER = (
     Reason.METRICS_UNAVAILABLE,
     Reason.ERROR,
+    Reason.SCRAPED_TWICE,
     Reason.STALE,
     Reason.NO_DATA,
     Reason.INCOMPATIBLE_BUCKETS,
@@ -55,6 +56,7 @@ _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.STALE: Outcome.NO_DATA,
     Reason.METRICS_UNAVAILABLE: Outcome.ERROR,
     Reason.ERROR: Outcome.ERROR,
+    Reason.SCRAPED_TWICE: Outcome.ERROR,
     **dict.fromkeys(_HARM, Outcome.FAIL),
 }
 
