@@ -90,7 +90,7 @@ class Counting:
                 grid=self.grid,
                 events=events,
                 identity=self.setting.identity,
-                at=now,
+                at=min(now, reader.arrived_until()),
             )
             self.early[name] = early.rows(present)
             self.windows[name] = early.windows(present)

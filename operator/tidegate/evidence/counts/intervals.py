@@ -153,8 +153,10 @@ class Counting:
         )
 
     def awaits(self, slot: Slot, *, now: float) -> bool:
-        """Samples of the slot may still come."""
-        return any(one.awaits(end=slot.t1, now=now) for one in self._readers.values())
+        """Samples of the slot may still come, or of the scrape after it."""
+        return any(
+            one.awaits(end=slot.t1 + one.scrape_seconds, now=now) for one in self._readers.values()
+        )
 
     def close(self, slot: Slot) -> Row:
         """What both arms did in a slot, with the dispersion as it was known before."""

@@ -105,6 +105,22 @@ class Reader:
         ]
         return tuple(sorted(found, key=lambda it: (-it.seconds, it.counter)))
 
+    def arrived_until(self) -> float:
+        """Unix seconds up to which no counter of a pod lags behind the others; else infinite.
+
+        A part of a pod's counters, such as its errors alone, would tell of another ratio.
+        """
+        newest = self._newest
+        late = (
+            at
+            for counter, at in newest.counters.items()
+            if self.spacing_seconds
+            < newest.pods[_pod(counter)].at - at
+            < PATIENCE_SCRAPES * self.scrape_seconds
+            and self._has_stopped(counter, at=at)
+        )
+        return min(late, default=math.inf)
+
     def _has_stopped(self, counter: Counter, *, at: float) -> bool:
         """Others of its last scrape went on, and their process did not begin again since.
 
