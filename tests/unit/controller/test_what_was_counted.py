@@ -96,6 +96,45 @@ def test_a_series_that_stays_away_while_its_pod_goes_on_keeps_the_step() -> None
     run(scenario, bench_of(candidate=0.01, stable=0.01, spoil=spoil))
 
 
+SLOW = metric("latency-p95", threshold=model.NO_THRESHOLD)
+
+
+@pytest.mark.parametrize("late", [0.0, 40.0])
+def test_a_slow_version_is_found_by_late_samples_too(late: float) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.tsdb.late_seconds = late
+        found = decided(await bench.states(seconds=300))
+
+        assert found.verdict is Verdict.ROLL_BACK, found.message
+
+    run(scenario, Bench(SLOW, candidate=flow(0.0, slow_share=0.3)))
+
+
+def test_a_latency_is_cut_when_both_arms_are_there() -> None:
+    """The candidate has more buckets than stable, of which nothing is seen for three minutes."""
+
+    def spoil(rows: list[Row], _now: float) -> None:
+        rows[:] = [
+            row
+            for row in rows
+            if row["metric"]["revision"] == build.CANDIDATE or row["values"][-1][0] > START + 180
+        ]
+        for row in rows:
+            if row["metric"]["revision"] != build.CANDIDATE:
+                row["values"] = [it for it in row["values"] if it[0] > START + 180]
+
+    async def scenario(bench: Bench) -> None:
+        bench.tsdb.spoil = lambda rows, _: spoil(rows, 0.0)
+        before = await bench.states(seconds=170)
+        found = decided(await bench.states(seconds=300))
+
+        assert [one.reason for one in before[-1].results] == ["NoBaseline"]
+        assert found.verdict is Verdict.ROLL_BACK, found.message
+
+    candidate = replace(flow(0.0, slow_share=0.3), edges=("0.1", "0.25", "0.5", "1", "2.5", "5"))
+    run(scenario, Bench(SLOW, candidate=candidate))
+
+
 # --- renamed and doubled -------------------------------------------------------------------------
 
 

@@ -70,7 +70,12 @@ class Counting:
         shape = self._shape(metric, series=series, events=events, now=now)
         if shape is None:
             return self._unshaped.get(name)
-        series = replace(series, edges=shape.edges, unit_seconds=self.setting.unit_of(name))
+        series = replace(
+            series,
+            edges=shape.edges,
+            unit_seconds=self.setting.unit_of(name),
+            common=shape.common,
+        )
         reader = series.reader(self.tables[name].marks.get(name, NOTHING), grid=self.grid)
         self.tables[name] = intervals.close_intervals(
             self.tables[name],
@@ -114,16 +119,20 @@ class Counting:
         if not isinstance(self.setting.templates[name].measure, Latency):
             return self._begin_table(metric, series=series, since=0.0)
         after = self.tables.get(name, Table()).closed_until
+        reader = series.reader(NOTHING, grid=self.grid)
         for slot in slots(self.grid, events=events, after=after, now=now):
+            if reader.awaits(end=slot.t1, now=now):
+                break
             near = intervals.near(series, slot=slot, grid=self.grid)
-            found = self._begin_table(metric, series=near, since=slot.t0)
+            waited = slot.t0 - events[0].at > PATIENCE_SCRAPES * self.setting.scrape_of(metric)
+            found = self._begin_table(metric, series=near, since=slot.t0, waited=waited)
             if found is not None:
                 return found
             self.tables[name] = Table(closed_until=slot.t1)
         return None
 
     def _begin_table(
-        self, metric: model.Metric, *, series: MetricSeries, since: float
+        self, metric: model.Metric, *, series: MetricSeries, since: float, waited: bool = False
     ) -> Shape | None:
         name, past = metric.name, self._pasts.get(metric.name)
         found = shape_of(
@@ -132,6 +141,7 @@ class Counting:
             series=series,
             identity=self.setting.identity,
             past=past,
+            waited=waited,
         )
         if isinstance(found, Problem):
             self._unshaped[name] = found

@@ -29,7 +29,8 @@ class MetricSeries:
     """Raw series of one metric, of both revisions.
 
     A ratio has `total` and `bad`, and with `complement` the events that are not `bad` are the ones
-    that speak against a revision; a latency has `buckets` and the edges (seconds) that were fixed
+    that speak against a revision; with `common` bad events are the rule, so that it is the others
+    of which the dispersion is measured. A latency has `buckets` and the edges (seconds) that were fixed
     when the rollout began. `scrape_seconds` is how often their source scrapes; None is as often as
     the grid says.
     """
@@ -38,6 +39,7 @@ class MetricSeries:
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
     complement: bool = False
+    common: bool = False
     unit_seconds: float = 1.0
     edges: tuple[float, ...] = ()
     scrape_seconds: float | None = None
@@ -163,7 +165,8 @@ class Counting:
         row = self._row(slot, {name: self._count(name, slot=slot) for name in self._series})
         for name, counts in row.counts.items():
             known = self._spreads.get(name, (Spread(),) * len(counts.x_c))
-            self._spreads[name] = widened(known, pods=counts.pods_s)
+            common = self._series[name].common
+            self._spreads[name] = widened(known, pods=counts.pods_s, common=common)
         self._rows.append(row)
         self._closed_until = slot.t1
         return row
@@ -291,12 +294,23 @@ def _faults(roles: Mapping[str, Counted]) -> Faults:
     return found
 
 
-def widened(spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts]) -> tuple[Spread, ...]:
-    """The spreads of a metric's streams after one more interval of stable's pods."""
+def widened(
+    spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts], common: bool = False
+) -> tuple[Spread, ...]:
+    """The spreads of a metric's streams after one more interval of stable's pods.
+
+    With `common` of the events that are not bad: those that are tested must be those measured, and
+    what nearly every request is cannot clump.
+    """
     requests = [pod.n for pod in pods]
     names = [pod.pod or f"{number}" for number, pod in enumerate(pods)]
     return tuple(
-        dispersion.widen(one, n=requests, x=[pod.x[k] for pod in pods], pods=names)
+        dispersion.widen(
+            one,
+            n=requests,
+            x=[pod.n - pod.x[k] if common else pod.x[k] for pod in pods],
+            pods=names,
+        )
         for k, one in enumerate(spreads)
     )
 

@@ -149,19 +149,28 @@ def latency_shape(
     buckets: Sequence[Series],
     identity: Identity,
     history: histograms.Histogram | None,
+    edges_of_stable: Sequence[float] = (),
+    alone: bool = False,
 ) -> Shape | Problem:
     """The edges that both arms have, and the one that decides; at most `MAX_EDGES` of them.
 
-    Errors: NoData without buckets of the candidate; IncompatibleBuckets below three common edges;
-    Saturated when the limit lies above all.
+    `edges_of_stable` (seconds) are those of its history, which count while its pods show none;
+    `alone` says that the candidate may be cut without stable.
+    Errors: NoData without buckets of the candidate, NoBaseline without any of stable;
+    IncompatibleBuckets below three common edges; Saturated when the limit lies above all.
     """
-    candidate = identity.candidate
-    if candidate and all(one.labels.get("revision") != candidate for one in buckets):
-        message = nothing_of(
-            "candidate", of_other=bool(buckets), asked=f"for {measure.histogram.metric}_bucket"
-        )
+    asked = f"for {measure.histogram.metric}_bucket"
+    shown = {one.labels.get("revision") for one in buckets}
+    if identity.candidate and identity.candidate not in shown:
+        message = nothing_of("candidate", of_other=bool(buckets), asked=asked)
         return Problem(reason=Reason.NO_DATA, message=message)
     edges = common_edges(buckets, identity=identity, unit_seconds=measure.unit_seconds)
+    if identity.stable and identity.stable not in shown:
+        if edges_of_stable:
+            edges = tuple(edge for edge in edges if edge in edges_of_stable)
+        elif not alone:
+            message = nothing_of("stable", of_other=True, asked=asked)
+            return Problem(reason=Reason.NO_BASELINE, message=message)
     return cut(edges, threshold=threshold, history=history)
 
 
