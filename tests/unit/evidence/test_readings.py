@@ -130,7 +130,7 @@ def test_without_a_limit_history_says_where_proof_is_asked(
     at_most: tuple[float, ...], total: float, decisive: int
 ) -> None:
     history = histograms.Histogram(edges=(0.1, 0.25, 0.5, 1.0), at_most=at_most, total=total)
-    found = shape_of(buckets(CANDIDATE, *FOUR), history=history)
+    found = shape_of(buckets(CANDIDATE, *FOUR), history=history, identity=ALONE)
 
     assert isinstance(found, Shape)
     assert found.decisive == decisive
