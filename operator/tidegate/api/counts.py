@@ -38,7 +38,6 @@ def read_counts(document: object) -> Given | tuple[model.Violation, ...]:
     config = EvidenceConfig(
         metrics=tuple(_rule(metric) for metric in found.metrics),
         requests_from=first.name,
-        horizon=max(rules.LEAST_HORIZON, len(first.rows)),
         alpha_rollback=found.risk.false_rollback,
         alpha_promote=found.risk.false_promotion,
         min_candidate_requests=found.min_requests,

@@ -86,7 +86,7 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     """True when all of the candidate's first evidence comes from one pod, as from one node."""
     if not rollout.plan:
         return False
-    pods = provider_for(spec.traffic.provider).candidate_needed(
+    pods = provider_for(spec.traffic.provider).candidate_pods(
         rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return pods <= 1

@@ -60,6 +60,12 @@ class GatewayAPI:
         carrying = _pods_for(splits.exact(weight_percent), replicas=replicas)
         return min(max(carrying, scaling.min_replicas), replicas)
 
+    def candidate_pods(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """Those that it must have: the weight does not come before them."""
+        return self.candidate_needed(weight_percent, replicas=replicas, scaling=scaling)
+
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass towards the pods of the target, within `maxSurge` and in parts where needed.
 

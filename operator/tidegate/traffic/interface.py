@@ -134,6 +134,12 @@ class TrafficProvider(Protocol):
         """Ready pods that the candidate must have before this weight may be set."""
         ...
 
+    def candidate_pods(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """Pods that the candidate comes to have at this weight: where its evidence comes from."""
+        ...
+
     def capacity(self, request: CapacityRequest) -> Wanted:
         """Pods to ask for now; asked again and again, it leads to the target and stops there."""
         ...

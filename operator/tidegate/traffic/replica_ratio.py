@@ -46,7 +46,13 @@ class ReplicaRatio:
         More cannot be asked for: stable must not shrink before the candidate serves, so within
         the surge there may be no room for a second one.
         """
-        return min(_split(weight_percent, replicas=replicas, scaling=scaling).candidate, 1)
+        return min(self.candidate_pods(weight_percent, replicas=replicas, scaling=scaling), 1)
+
+    def candidate_pods(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """The candidate's side of the ratio."""
+        return _split(weight_percent, replicas=replicas, scaling=scaling).candidate
 
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass of R5 to R9."""

@@ -9,7 +9,7 @@ import pytest
 import recorded
 from evidence_build import CANDIDATE, STABLE
 
-from tidegate.evidence.counts import counters, histograms, samples
+from tidegate.evidence.counts import histograms, samples, tally
 from tidegate.evidence.queries import presets, promql
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Wanted
@@ -42,8 +42,7 @@ def _asked(prometheus: Any, server: str, metric: str, identity: Identity) -> Ask
 
 
 def _count(series: tuple[Series, ...], among: tuple[Series, ...], window: Window) -> float:
-    births = counters.Births(among)
-    return sum(counters.by_target(series, births=births, window=window).values())
+    return sum(tally.once(series, window=window, among=among).events.values())
 
 
 def _replayed(prometheus: Any, path: str, *, matchers: str, servers: Iterable[str]) -> Window:
@@ -94,10 +93,7 @@ def test_slow_requests_are_those_that_were_served(
 
     series = _asked(prometheus, server, "latency-p95", identity)[promql.BUCKETS]
     histogram = histograms.collect(
-        series,
-        births=counters.Births(series),
-        window=window,
-        unit_seconds=measure.unit_seconds,
+        tally.once(series, window=window).events, unit_seconds=measure.unit_seconds
     )
 
     assert histogram is not None

@@ -221,16 +221,18 @@ def _spoiled(how: Callable[[Row], None]) -> Callable[[list[Row], str], None]:
     return spoil
 
 
-def _twice(rows: list[Row], _promql: str) -> None:
-    rows += [
-        {**row, "metric": {**row["metric"], "prometheus_replica": "2"}}
-        for row in rows
-        if row["metric"]["pod"] == BAD_POD
-    ]
+def _summed(rows: list[Row], _promql: str) -> None:
+    for row in rows:
+        if row["metric"]["pod"] == BAD_POD:
+            row["metric"] = {
+                name: value
+                for name, value in row["metric"].items()
+                if name not in ("pod", "instance")
+            }
 
 
 BAD_ROWS: dict[str, tuple[Callable[[list[Row], str], None], str]] = {
-    "scraped twice": (_twice, "scraped more than once"),
+    "a sum over pods": (_summed, "neither pod nor instance"),
     "a native histogram": (_spoiled(lambda row: row.pop("values")), "no plain samples"),
     "no pair": (_spoiled(lambda row: row.update(values=[[1]])), "malformed sample"),
     "no number": (_spoiled(lambda row: row.update(values=[[1, "x"]])), "malformed"),

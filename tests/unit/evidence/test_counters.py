@@ -7,7 +7,7 @@ from evidence_build import CANDIDATE, END, SCRAPE, STABLE, START, WINDOW, grows,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence.counts import counters
+from tidegate.evidence.counts import counters, tally
 from tidegate.evidence.terms import Series, Window
 
 
@@ -24,7 +24,7 @@ from tidegate.evidence.terms import Series, Window
         ("one sample alone is no data", [(1015, 4)], False, None),
         ("nothing in the window is no data, not zero", [(985, 4), (1000, 4)], True, None),
         ("nothing at all is no data", [], True, None),
-        ("a stale anchor is left out", [(954, 4), (1015, 40), (1030, 46)], True, 6),
+        ("an anchor counts however old", [(854, 4), (1015, 40), (1030, 46)], True, 42),
         ("an anchor just in time is used", [(955, 4), (1015, 40)], False, 36),
         ("no traffic is zero", [(1000, 7), (1015, 7)], False, 0),
         ("values below zero are no counter", [(1000, 7), (1015, -3), (1030, 8)], False, 1),
@@ -38,9 +38,12 @@ def test_delta(
 
 
 def _by_target(all_series: list[Series]) -> dict[str, float]:
-    births = counters.Births(all_series)
-    found = counters.by_target(all_series, births=births, window=WINDOW)
-    return {pod[-1]: value for (_, pod, _), value in found.items()}
+    found = tally.once(all_series, window=WINDOW)
+    return {counter.pod[-1]: 0.0 for counter in found.events} | {
+        pod[-1]: events
+        for revision in (CANDIDATE, STABLE)
+        for pod, events in found.by_pod(revision).items()
+    }
 
 
 def test_a_new_pod_counts_from_its_second_sample_since_the_first_may_tell_of_earlier_times() -> (
@@ -66,19 +69,12 @@ def test_a_new_label_set_of_a_known_pod_counts_from_zero() -> None:
     assert _by_target([good, first_error]) == {"a": 44}
 
 
-def test_a_pod_that_comes_back_after_a_gap_does_not_count_in_full() -> None:
+def test_a_pod_that_comes_back_after_a_gap_counts_what_it_did_meanwhile() -> None:
     watching = series(STABLE, grows(by=10))
     gap = series(CANDIDATE, [900], first=START - 10 * SCRAPE, pod="b")
     back = Series(labels=gap.labels, samples=(*gap.samples, (1030.0, 990), (1045.0, 995)))
 
-    assert _by_target([watching, back]) == {"a": 40, "b": 5}
-
-
-def test_an_unknown_or_empty_series_never_counts_from_zero() -> None:
-    births = counters.Births([series(STABLE, grows(by=1))])
-
-    assert not births.from_zero(series(CANDIDATE, [1, 2], pod="z"))
-    assert not births.from_zero(series(STABLE, []))
+    assert _by_target([watching, back]) == {"a": 40, "b": 95}
 
 
 def test_newest_is_the_last_sample_of_any_series() -> None:

@@ -7,7 +7,7 @@ from evidence_build import CANDIDATE, WINDOW, grows, series
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidegate.evidence.counts import counters, histograms
+from tidegate.evidence.counts import histograms, tally
 from tidegate.evidence.counts.histograms import Histogram
 from tidegate.evidence.terms import Series
 
@@ -17,8 +17,8 @@ def _collect(buckets: list[tuple[str, float]], *, pod: str = "a") -> list[Series
 
 
 def _histogram(all_series: list[Series], *, unit_seconds: float = 1.0) -> Histogram | None:
-    births = counters.Births(all_series)
-    return histograms.collect(all_series, births=births, window=WINDOW, unit_seconds=unit_seconds)
+    events = tally.once(all_series, window=WINDOW).events
+    return histograms.collect(events, unit_seconds=unit_seconds)
 
 
 def test_edges_are_numbers_in_seconds_and_pods_are_summed() -> None:

@@ -31,7 +31,13 @@ ALONE = Identity(namespace="ml", name="iris", candidate=CANDIDATE)
 )
 def test_presence(scrapes: dict[str, int], identity: Identity, reason: str | None) -> None:
     found = [series(revision, grows(by=1, scrapes=n)) for revision, n in scrapes.items()]
-    problem = readings.presence(found, identity=identity, window=WINDOW, asked="prom for x{}")
+    problem = readings.presence(
+        found,
+        identity=identity,
+        quiet_seconds={one.labels["revision"]: END - one.samples[-1][0] for one in found},
+        stale_after_seconds=WINDOW.stale_after_seconds,
+        asked="prom for x{}",
+    )
 
     assert (problem.reason if problem else None) == reason
 
@@ -124,7 +130,7 @@ def test_without_a_limit_history_says_where_proof_is_asked(
     at_most: tuple[float, ...], total: float, decisive: int
 ) -> None:
     history = histograms.Histogram(edges=(0.1, 0.25, 0.5, 1.0), at_most=at_most, total=total)
-    found = shape_of(buckets(CANDIDATE, *FOUR), history=history)
+    found = shape_of(buckets(CANDIDATE, *FOUR), history=history, identity=ALONE)
 
     assert isinstance(found, Shape)
     assert found.decisive == decisive

@@ -28,24 +28,13 @@ def config_of(
     templates: dict[str, Template],
     shapes: dict[str, Shape] | None = None,
     one_pod: bool = False,
-    hold_seconds: float = 600.0,
 ) -> rules.EvidenceConfig:
-    step = model.PlanStep(
-        name="p",
-        weight_percent=10,
-        effective_weight_percent=10,
-        hold_seconds=hold_seconds,
-        deadline_seconds=3600,
-        min_requests=100,
-    )
     return rules.config_of(
         build.analysis(*metrics),
         templates=templates,
         shapes=shapes or {},
         traffic=model.Traffic(provider=model.Provider.GATEWAY_API),
         one_pod=one_pod,
-        plan=(step, step),
-        interval_seconds=30.0,
     )
 
 
@@ -110,13 +99,6 @@ def test_a_metric_without_a_template_is_left_out() -> None:
     found = config_of(build.metric("a"), build.metric("b"), templates={"b": ERRORS})
 
     assert [rule.name for rule in found.metrics] == ["b"]
-
-
-@pytest.mark.parametrize(("hold_seconds", "horizon"), [(60.0, 60), (1800.0, 120)])
-def test_restarts_are_paid_for_over_the_planned_time(hold_seconds: float, horizon: int) -> None:
-    found = config_of(build.metric("a"), templates={"a": ERRORS}, hold_seconds=hold_seconds)
-
-    assert found.horizon == horizon
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,8 @@ def test_without_a_stable_revision_no_row_is_stable() -> None:
         ("a time that is no number", [{"metric": POD, "values": [["1", "2"]]}]),
         ("a time that is a truth value", [{"metric": POD, "values": [[True, "2"]]}]),
         (
-            "a pod scraped by two jobs",
-            [{"metric": POD, "values": []}, {"metric": {**POD, "job": "two"}, "values": []}],
+            "a sum over pods",
+            [{"metric": {"revision": POD["revision"]}, "values": []}],
         ),
     ],
 )

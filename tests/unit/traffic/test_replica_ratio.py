@@ -61,6 +61,15 @@ def test_one_ready_pod_opens_a_weight(weight_percent: float, replicas: int, need
     assert PLANE.candidate_needed(weight_percent, replicas=replicas, scaling=QUARTER) == needed
 
 
+@pytest.mark.parametrize(
+    ("weight_percent", "replicas", "pods"), [(10, 40, 4), (10, 4, 1), (50, 10, 5), (0, 4, 0)]
+)
+def test_evidence_comes_from_all_pods_of_the_ratio(
+    weight_percent: float, replicas: int, pods: int
+) -> None:
+    assert PLANE.candidate_pods(weight_percent, replicas=replicas, scaling=QUARTER) == pods
+
+
 def test_capacity_takes_a_pass_within_the_limits() -> None:
     request = CapacityRequest(
         replicas=4,

@@ -6,24 +6,22 @@ has to say to the journal is kept until somebody takes it away.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tidegate import model
+from tidegate.controller.analysis.counting import Counting
 from tidegate.controller.analysis.display import Display
 from tidegate.controller.analysis.pieces import Pieces
+from tidegate.controller.analysis.setting import Setting
 from tidegate.controller.analysis.subject import Subject
-from tidegate.evidence.counts import intervals, readings
-from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
-from tidegate.evidence.counts.history import History, shape_alone, shape_of, spreads_of
-from tidegate.evidence.counts.intervals import MetricSeries, Table
+from tidegate.evidence.counts import readings
+from tidegate.evidence.counts.grid import Grid, WeightChange
+from tidegate.evidence.counts.history import History, shape_alone, usual_of
 from tidegate.evidence.counts.readings import Shape
-from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.rows import Flag, Row
 from tidegate.evidence.journal import replay
 from tidegate.evidence.journal.row_lines import RunningDigest
-from tidegate.evidence.queries import presets
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import (
     Check,
@@ -32,74 +30,11 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.terms import Identity, Latency, Problem, Ratio, Reason, Template, Window
+from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict import engine, outlook, rules
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What stays the same as long as a rollout is judged in one way.
-
-    `metrics` are those of the spec, and one that only counts requests where none of them does.
-    """
-
-    rollout: str
-    namespace: str
-    name: str
-    analysis: model.Analysis
-    traffic: model.Traffic
-    templates: Mapping[str, Template]
-    metrics: tuple[model.Metric, ...]
-    plan: tuple[model.PlanStep, ...]
-    one_pod: bool
-    identity: Identity
-    scrapes: Mapping[str, float]
-
-    @property
-    def scrape_seconds(self) -> float:
-        """The longest scrape interval of the sources that are asked: one grid holds for all."""
-        return max(self.scrapes.values())
-
-    def judged_from(self, subject: Subject) -> float:
-        """One scrape after the data begin to count; before that there is nothing to see."""
-        return subject.data_from + self.scrape_seconds
-
-    def scrape_of(self, metric: model.Metric) -> float:
-        """How often the source of a metric scrapes."""
-        return self.scrapes[self.templates[metric.name].source]
-
-    @property
-    def counted(self) -> tuple[model.Metric, ...]:
-        """The metrics that are events out of n."""
-        return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
-
-
-def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
-    """The setting of a subject; `scrapes` in seconds, by source."""
-    analysis, found = subject.analysis, dict(subject.templates)
-    metrics = analysis.metrics
-    counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
-    if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:
-        found[rules.REQUESTS] = Template(
-            name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source
-        )
-        metrics = (*metrics, model.Metric(name=rules.REQUESTS, dry_run=True))
-    return Setting(
-        rollout=f"{subject.key.namespace}/{subject.id}",
-        namespace=subject.key.namespace,
-        name=subject.key.name,
-        analysis=analysis,
-        traffic=subject.traffic,
-        templates=found,
-        metrics=metrics,
-        plan=tuple(replace(stage, confirmed_at=None) for stage in subject.stages),
-        one_pod=subject.one_pod,
-        identity=subject.identity,
-        scrapes=scrapes,
-    )
 
 
 class Case:
@@ -131,11 +66,8 @@ class Case:
             shortest_scrape_seconds=min(self.setting.scrapes.values()),
         )
         self.looked_at = None
-        self._tables: dict[str, Table] = {}
-        self._shapes: dict[str, Shape] = {}
-        self._unshaped: dict[str, Problem] = {}
+        self.counting = Counting(self.setting, grid=self.grid, pasts=self._pasts)
         self._taken: dict[str, int] = {}
-        self._early: dict[str, tuple[Row, ...]] = {}
         self._rows: list[Row] = []
         self._config = self._new_config()
         self._ledger = ledger.begin(self._config)
@@ -199,32 +131,12 @@ class Case:
         assert past is not None, rule
         return outlook.past_of(past.table(shape), rule=rule)
 
-    def unit_of(self, metric: str) -> float:
-        """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
-        measure = self.setting.templates[metric].measure
-        return measure.unit_seconds if isinstance(measure, Latency) else 1.0
-
     @property
     def estimates(self) -> tuple[model.Estimate, ...]:
         """What each planned step can find out; empty before the past was learned."""
         return self._estimates
 
     # --- counting --------------------------------------------------------------------------------
-
-    def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
-        """Unix seconds at which the next interval of a metric begins."""
-        table = self._tables.get(metric)
-        after = max(events[0].at, table.closed_until if table is not None else 0.0)
-        return next_start(self.grid, events=events, after=after)
-
-    def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
-        """Unix seconds at which the next interval of any metric is over, late samples included.
-
-        A metric whose source is down lags behind, and holds up no other.
-        """
-        waits = self.grid.length_seconds + self.setting.scrape_seconds + LATE_SECONDS
-        ends = (self.counted_until(it.name, events=events) + waits for it in self.setting.counted)
-        return min((it for it in ends if it > after), default=math.inf)
 
     def count(
         self,
@@ -237,97 +149,7 @@ class Case:
         """Close the intervals that are over at `now`; why nothing can be counted, if so."""
         if self._ended:
             return None
-        name = metric.name
-        series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
-        shape = self._shape(metric, series=series, events=events, now=now)
-        if shape is None:
-            return self._unshaped.get(name)
-        series = replace(series, edges=shape.edges, unit_seconds=self.unit_of(name))
-        self._tables[name] = intervals.close_intervals(
-            self._tables[name],
-            series={name: series},
-            grid=self.grid,
-            events=events,
-            identity=self.setting.identity,
-            now=now,
-        )
-        if metric.critical:
-            self._early[name] = intervals.early_rows(
-                self._tables[name],
-                series={name: series},
-                grid=self.grid,
-                events=events,
-                identity=self.setting.identity,
-                now=now,
-            )
-        return None
-
-    def _shape(
-        self,
-        metric: model.Metric,
-        *,
-        series: MetricSeries,
-        events: Sequence[WeightChange],
-        now: float,
-    ) -> Shape | None:
-        """How the metric is cut; a latency by the edges of the first interval that shows them.
-
-        Intervals before that one are not counted. So it does not depend on when anybody looked.
-        """
-        name = metric.name
-        if name in self._shapes:
-            return self._shapes[name]
-        if not isinstance(self.setting.templates[name].measure, Latency):
-            return self._begin_table(metric, series=series, since=0.0)
-        after = self._tables.get(name, Table()).closed_until
-        for slot in slots(self.grid, events=events, after=after, now=now):
-            near = intervals.near(series, slot=slot, grid=self.grid)
-            found = self._begin_table(metric, series=near, since=slot.t0)
-            if found is not None:
-                return found
-            self._tables[name] = Table(closed_until=slot.t1)
-        return None
-
-    def _begin_table(
-        self, metric: model.Metric, *, series: MetricSeries, since: float
-    ) -> Shape | None:
-        name, past = metric.name, self._pasts.get(metric.name)
-        found = shape_of(
-            metric,
-            template=self.setting.templates[name],
-            series=series,
-            identity=self.setting.identity,
-            past=past,
-        )
-        if isinstance(found, Problem):
-            self._unshaped[name] = found
-            return None
-        known = spreads_of(past, shape=found)
-        self._tables[name] = Table(spreads={name: known}, closed_until=since)
-        self._shapes[name] = found
-        return found
-
-    def state_of_data(
-        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
-    ) -> Problem | None:
-        """Why a metric says nothing about the present, although it was answered."""
-        identity = self.setting.identity
-        if metric.compare is None:
-            identity = replace(identity, stable="")
-        scrape = self.setting.scrape_of(metric)
-        window = Window(start=at, end=at, scrape_interval_seconds=scrape)
-        absent = readings.presence(pieces.all, identity=identity, window=window, asked=pieces.asked)
-        if absent is not None:
-            return absent
-        table = self._tables.get(metric.name)
-        return readings.silence(
-            table.rows if table is not None else (),
-            metric=metric.name,
-            step=step,
-            since=at - metric.window_seconds,
-            seconds=metric.window_seconds,
-            asked=pieces.asked,
-        )
+        return self.counting.count(metric, pieces=pieces, events=events, now=now)
 
     def check(self, metric: model.Metric, *, value: float, at: float) -> None:
         """One more check of a plain value; one per scrape interval, as others show nothing new."""
@@ -356,14 +178,15 @@ class Case:
         """Put new rows into the ledger; begin it anew where an old row was completed later."""
         config = self._new_config()
         fresh = {
-            name: table.rows[self._taken.get(name, 0) :] for name, table in self._tables.items()
+            name: table.rows[self._taken.get(name, 0) :]
+            for name, table in self.counting.tables.items()
         }
-        self._taken = {name: len(table.rows) for name, table in self._tables.items()}
+        self._taken = {name: len(table.rows) for name, table in self.counting.tables.items()}
         until = self._rows[-1].t1 if self._rows else 0.0
         late = any(row.t0 < until for rows in fresh.values() for row in rows)
         if late or config != self._config or not self._logged:
             self._open(config)
-            fresh = {name: table.rows for name, table in self._tables.items()}
+            fresh = {name: table.rows for name, table in self.counting.tables.items()}
         for row in readings.merged(fresh):
             self._record(row)
         self._end_early(context)
@@ -385,24 +208,29 @@ class Case:
         )
 
     def _record(self, row: Row) -> None:
-        self._rows.append(row)
+        if Flag.WINDOW not in row.flags:
+            self._rows.append(row)
         self._digest.add(row)
         self._ledger = ledger.record(self._ledger, row=row, config=self._config)
         self._journal.append(replay.row(rollout=self.setting.rollout, row=row))
 
     def _end_early(self, context: Context) -> None:
-        """A critical metric may roll back before its interval closes; that is then the last one."""
-        rows = readings.merged(self._early)
-        if not rows or self._ended:
-            return
-        state = self._ledger
-        for row in rows:
-            state = ledger.record(state, row=row, config=self._config)
-        found = engine.decide(state, context=context, config=self._config)
-        if found.verdict is model.Verdict.ROLL_BACK:
-            self._ended = True
-            for row in rows:
-                self._record(row)
+        """Harm in what has arrived since the last row; what showed it is then the end."""
+        for found in (
+            readings.merged(self.counting.windows),
+            readings.merged(self.counting.early),
+        ):
+            if not found or self._ended:
+                continue
+            state = self._ledger
+            for row in found:
+                state = ledger.record(state, row=row, config=self._config)
+            judged = engine.decide(state, context=context, config=self._config)
+            if judged.verdict is model.Verdict.ROLL_BACK:
+                self._ended = True
+                self.looked_at = context.now if self.looked_at is None else self.looked_at
+                for row in found:
+                    self._record(row)
 
     def context(self, subject: Subject, *, now: float) -> Context:
         """What the engine must know besides the rows."""
@@ -421,11 +249,14 @@ class Case:
         """The verdict after the last look, with the numbers behind it."""
         judgement = engine.decide(self._ledger, context=context, config=self._config)
         self._log(judgement, context=context)
+        message = judgement.message
+        if judgement.verdict is model.Verdict.HOLD and (remarks := self.counting.remarks()):
+            message = f"{message}; {remarks}"
         return model.AnalysisState(
             judged=self.looked_at is not None,
             verdict=judgement.verdict,
             reason=judgement.reason.value,
-            message=judgement.message,
+            message=message,
             results=self._results(judgement),
             requests=judgement.step_requests,
             consecutive_errors=self._errors,
@@ -433,7 +264,7 @@ class Case:
             only_proof_is_missing=judgement.reason in WITHOUT_PROOF,
             observed_candidate_percent=self._observed_percent(context.step),
             estimates=self._estimates,
-            digest=self._digest.value if self._rows else "",
+            digest=self._digest.value if self._rows or self._ended else "",
         )
 
     def _log(self, judgement: Judgement, *, context: Context) -> None:
@@ -475,14 +306,19 @@ class Case:
 
     def _new_config(self, shapes: Mapping[str, Shape] | None = None) -> EvidenceConfig:
         setting = self.setting
+        chosen = self.counting.shapes if shapes is None else shapes
+        usual = {
+            name: found
+            for name, shape in chosen.items()
+            if (found := usual_of(self._pasts.get(name), shape=shape)) is not None
+        }
         return rules.config_of(
             setting.analysis,
             templates=setting.templates,
-            shapes=self._shapes if shapes is None else shapes,
+            shapes=chosen,
             traffic=setting.traffic,
             one_pod=setting.one_pod,
-            plan=setting.plan,
-            interval_seconds=self.grid.length_seconds,
+            usual=usual,
         )
 
 

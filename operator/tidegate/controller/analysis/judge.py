@@ -19,9 +19,10 @@ from functools import partial
 
 from tidegate import model
 from tidegate.controller.analysis import schedule
-from tidegate.controller.analysis.case import Case, setting_of
+from tidegate.controller.analysis.case import Case
 from tidegate.controller.analysis.fetch import Answers, Fetcher
 from tidegate.controller.analysis.look import Look
+from tidegate.controller.analysis.setting import setting_of
 from tidegate.controller.analysis.subject import Subject
 from tidegate.controller.background import Background
 from tidegate.evidence.terms import Reason
@@ -220,8 +221,7 @@ class Analyst:
         if case.looked_at is not None and at < case.looked_at:
             # The clock was ahead: intervals were closed that had not been lived through.
             case.begin_evidence(subject)
-        judged_from = case.setting.judged_from(subject) if subject.events else math.inf
-        return Look.begin(subject, case, at=at, judged_from=judged_from)
+        return Look.begin(subject, case, at=at)
 
     async def _look(self, entry: _Entry, look: Look, answers: Answers) -> None:
         """Take the answers, ask further where much is to be caught up, and judge."""
@@ -260,15 +260,17 @@ class Analyst:
         interval_seconds = look.subject.analysis.interval_seconds
         if not look.subject.events:
             return look.at + interval_seconds if look.case.without_past else math.inf
-        judged_from = look.case.setting.judged_from(look.subject)
-        if look.at < judged_from:
-            return judged_from
-        return schedule.next_look(
+        setting = look.case.setting
+        if look.at < setting.looks_from(look.subject):
+            return setting.looks_from(look.subject)
+        judged_from = setting.judged_from(look.subject)
+        at = schedule.next_look(
             look.newest,
             last=look.at,
             interval_seconds=interval_seconds,
-            closes_at=look.case.closes_at(look.subject.events, after=look.at),
+            closes_at=look.case.counting.closes_at(look.subject.events, after=look.at),
         )
+        return min(at, judged_from) if look.at < judged_from else at
 
     def _settle(self, entry: _Entry, look: Look, state: model.AnalysisState) -> None:
         """Keep the judgement, and have a pass look at it; harm goes first."""

@@ -50,15 +50,24 @@ class Look:
     _pasts: list[_Wanted] = field(default_factory=list)
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
+    _counts: bool = False
 
     @classmethod
-    def begin(cls, subject: Subject, case: Case, *, at: float, judged_from: float) -> Look:
-        """The history of the control, where it is unknown; and all metrics once they count."""
+    def begin(cls, subject: Subject, case: Case, *, at: float) -> Look:
+        """The history of the control, where it is unknown; and all metrics once they count.
+
+        Before the first row can close only what is counted is asked for: an outage is not excused.
+        """
         look = cls(subject=subject, case=case, at=at)
         look._pasts = [look._past(metric) for metric in case.without_past]
-        if at >= judged_from:
-            case.looked_at = at
-            look._counting = [look._next(metric) for metric in case.setting.metrics]
+        setting = case.setting
+        if subject.events and at >= setting.looks_from(subject):
+            judges = at >= setting.judged_from(subject)
+            if judges:
+                case.looked_at = at
+            wanted = setting.metrics if judges else setting.counted
+            look._counting = [look._next(metric) for metric in wanted]
+            look._counts = True
         return look
 
     @property
@@ -97,7 +106,7 @@ class Look:
         if not self.subject.events:
             return model.AnalysisState(estimates=self.case.estimates)
         context = self.case.context(self.subject, now=now)
-        if self.case.looked_at == self.at:
+        if self._counts:
             self.case.settle_rows(context)
         return self.case.judge(context)
 
@@ -114,7 +123,9 @@ class Look:
         """The next piece of a metric, which is short of now where much time has passed."""
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
-        since = min(self.at, self.case.counted_until(metric.name, events=self.subject.events))
+        since = min(
+            self.at, self.case.counting.counted_until(metric.name, events=self.subject.events)
+        )
         span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
 
@@ -164,7 +175,7 @@ class Look:
             start=since,
             end=wanted.until,
         )
-        return reduced(past, unit_seconds=self.case.unit_of(wanted.metric.name))
+        return reduced(past, unit_seconds=self.case.setting.unit_of(wanted.metric.name))
 
     def _pieces(
         self, counting: list[_Wanted], answers: Mapping[Ask, Found]
@@ -220,7 +231,7 @@ class Look:
         events = self.subject.events
         problem = case.count(metric, pieces=found, events=events, now=now)
         if wanted.until == self.at:
-            return problem or case.state_of_data(
+            return problem or case.counting.state_of_data(
                 metric, pieces=found, step=events[-1].step, at=self.at
             )
         if self._chunks == MAX_CHUNKS:

@@ -1,7 +1,7 @@
-"""Increase of counters over a window, from raw samples (evidence.md, 2.2).
+"""Increase of one counter over a window, from raw samples (evidence.md, 2.2).
 
 PromQL's own functions extrapolate and drop the first value of a new series, which for a canary is
-its whole start-up. So series are differenced here, one by one, and summed over pods afterwards.
+its whole start-up. So counters are differenced here, one by one, and summed over pods afterwards.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from tidegate.evidence.terms import Series, Window
 
 MOST_EVENTS = 2.0**53  # up to here every count is a float; nothing counts beyond
+# From here on a counter that fell cannot have come so far again between two scrapes.
+_LEAST_IMPLAUSIBLE = 100.0
+_RESTARTED_BELOW = 0.5
 Target = tuple[str, str, str]
 
 
@@ -20,66 +23,49 @@ def delta(
 ) -> float | None:
     """Events counted within the window, never negative; None means no data, which is not zero.
 
-    The last sample at or before the start is the anchor, if it is not stale. `from_zero` says
-    that a series without any earlier sample was born inside the window.
+    The last sample at or before the start is the anchor, however old: what was counted while
+    nobody looked belongs to the window in which the counter is seen again. `from_zero` says that
+    a series without any earlier sample was born inside the window.
     Units: (unix seconds, value) pairs, ascending; values that no counter has are dropped.
     """
-    usable = [
-        (at, value) for at, value in samples if 0 <= value <= MOST_EVENTS and at <= window.end
-    ]
-    before = [(at, value) for at, value in usable if at <= window.start]
-    values = [value for at, value in usable if at > window.start]
+    known = [(at, value) for at, value in samples if is_count(value) and at <= window.end]
+    before = [value for at, value in known if at <= window.start]
+    values = [value for at, value in known if at > window.start]
     if not values:
         return None
-    if not before and from_zero:
+    if before:
+        values.insert(0, before[-1])
+    elif from_zero:
         values.insert(0, 0.0)
-    elif before and before[-1][0] >= window.start - window.stale_after_seconds:
-        values.insert(0, before[-1][1])
-    if len(values) < 2:
-        return None
-    # After a drop the counter started again at zero.
-    return sum(new - old if new >= old else new for old, new in itertools.pairwise(values))
+    return gained(values) if len(values) > 1 else None
+
+
+def is_count(value: float) -> bool:
+    """A value that a counter can have."""
+    return 0 <= value <= MOST_EVENTS
+
+
+def gained(values: Sequence[float]) -> float:
+    """Events between the first and the last of the values of one counter."""
+    return sum(gain(old, new) for old, new in itertools.pairwise(values))
+
+
+def gain(old: float, new: float) -> float:
+    """Events between two samples. After a fall the counter began again at zero.
+
+    A fall to more than half is no restart: no process repeats half of its life between two
+    scrapes. Nobody knows then what was counted, so it is nothing.
+    """
+    if new >= old:
+        return new - old
+    restarted = new <= max(_LEAST_IMPLAUSIBLE, _RESTARTED_BELOW * old)
+    return new if restarted else 0.0
 
 
 def target(series: Series) -> Target:
     """What was scraped: revision, pod and address."""
     labels = series.labels
     return labels.get("revision", ""), labels.get("pod", ""), labels.get("instance", "")
-
-
-class Births:
-    """Tells label sets that were born inside the window from pods that were only not seen before.
-
-    A series that appears on a target already known is a new label set, such as the first error: it
-    counts from zero. What a target had counted when it was seen for the first time may be older
-    than the window, even where the source looked for it long before: discovery takes a while. So a
-    new target counts from its second sample on, in both arms alike.
-    """
-
-    __slots__ = ("_first",)
-
-    def __init__(self, series: Iterable[Series]) -> None:
-        self._first: dict[Target, float] = {}
-        for one in series:
-            if one.samples:
-                key, at = target(one), one.samples[0][0]
-                self._first[key] = min(at, self._first.get(key, at))
-
-    def from_zero(self, series: Series) -> bool:
-        """True if the first sample of the series counts in full."""
-        first = self._first.get(target(series))
-        return first is not None and bool(series.samples) and series.samples[0][0] > first
-
-
-def by_target(series: Iterable[Series], *, births: Births, window: Window) -> dict[Target, float]:
-    """Events per target; a target whose series all lack data is absent."""
-    totals: dict[Target, float] = {}
-    for one in series:
-        counted = delta(one.samples, window=window, from_zero=births.from_zero(one))
-        if counted is not None:
-            key = target(one)
-            totals[key] = totals.get(key, 0.0) + counted
-    return totals
 
 
 def newest(series: Iterable[Series]) -> float | None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.counts import counters
-from tidegate.evidence.terms import Series, Window
+from tidegate.evidence.counts.exposition import Counter
+from tidegate.evidence.terms import Series
 
 EDGE_TOLERANCE = 1e-9  # 700 ms times 0.001 is not exactly 0.7 s
 
-Group = tuple[tuple[str, str], ...]
+_EDGE = "le"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +44,17 @@ class Quantile:
     saturated: bool
 
 
-def collect(
-    series: Iterable[Series], *, births: counters.Births, window: Window, unit_seconds: float
-) -> Histogram | None:
+def collect(events: Mapping[Counter, float], *, unit_seconds: float) -> Histogram | None:
     """Sum of all pods and label sets over the edges they share; None when none has data.
 
     A label set without the bucket of everything (`+Inf`) has no total and is left out.
     """
-    groups: dict[Group, dict[float, float]] = {}
-    for one in series:
-        edge = edge_of(one)
-        counted = counters.delta(one.samples, window=window, from_zero=births.from_zero(one))
-        if edge is not None and counted is not None:
-            key = tuple(sorted(kv for kv in one.labels.items() if kv[0] != "le"))
-            groups.setdefault(key, {})[edge * unit_seconds] = counted
+    groups: dict[Counter, dict[float, float]] = {}
+    for counter, counted in events.items():
+        edge = edge_from(dict(counter.own).get(_EDGE, ""))
+        if edge is not None:
+            rest = tuple(item for item in counter.own if item[0] != _EDGE)
+            groups.setdefault(counter._replace(own=rest), {})[edge * unit_seconds] = counted
     usable = [repaired(buckets) for buckets in groups.values() if math.inf in buckets]
     return _sum(usable) if usable else None
 
@@ -102,8 +99,13 @@ def _sum(groups: Sequence[dict[float, float]]) -> Histogram:
 
 def edge_of(series: Series) -> float | None:
     """The bound of a bucket series in the histogram's unit: "1" and "1.0" are one edge."""
+    return edge_from(series.labels.get(_EDGE, ""))
+
+
+def edge_from(text: str) -> float | None:
+    """A bound as it is written in a label; None for what is no number."""
     try:
-        edge = float(series.labels.get("le", ""))
+        edge = float(text)
     except ValueError:
         return None
     return None if math.isnan(edge) else edge

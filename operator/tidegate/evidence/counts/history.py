@@ -7,18 +7,19 @@ Source: evidence.md, 2.1 and 3.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tidegate import model
-from tidegate.evidence.counts import counters, histograms, intervals, readings
+from tidegate.evidence.counts import histograms, intervals, readings, tally
 from tidegate.evidence.counts.dispersion import Spread
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange
 from tidegate.evidence.counts.histograms import Histogram
 from tidegate.evidence.counts.intervals import MetricSeries, Table
 from tidegate.evidence.counts.readings import Shape
-from tidegate.evidence.counts.rows import Counts
+from tidegate.evidence.counts.rows import Counts, Usual
 from tidegate.evidence.terms import Identity, Latency, Problem, Template, Window
 
 T = TypeVar("T")
@@ -43,7 +44,12 @@ class Past:
         return intervals.close_intervals(
             Table(),
             series={
-                self.metric: replace(self.series, edges=shape.edges, unit_seconds=unit_seconds)
+                self.metric: replace(
+                    self.series,
+                    edges=shape.edges,
+                    unit_seconds=unit_seconds,
+                    common=shape.common,
+                )
             },
             grid=replace(
                 self.grid, settle_seconds=0.0, cold_start_seconds=0.0, first_traffic_at=self.start
@@ -51,6 +57,7 @@ class Past:
             events=(WeightChange(at=self.start, step=_BEFORE, weight=0.0),),
             identity=replace(self.identity, candidate=""),
             now=self.end + scrape + LATE_SECONDS,
+            patient=False,
         )
 
     def histogram(self, *, unit_seconds: float) -> Histogram | None:
@@ -63,8 +70,9 @@ class Past:
         stable = [
             one for one in self.series.buckets if one.labels.get("revision") == self.identity.stable
         ]
-        births = counters.Births(stable)
-        return histograms.collect(stable, births=births, window=window, unit_seconds=unit_seconds)
+        return histograms.collect(
+            tally.once(stable, window=window).events, unit_seconds=unit_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +80,20 @@ class History:
     """What is used of a past. Its size depends on intervals and edges, not on pods.
 
     `edges` (seconds) are those that all pods had, empty for a ratio; the rows and spreads of
-    `full` have one stream for each.
+    `full` have one stream for each. `good` are the spreads of the events that are not bad, by which
+    a metric is judged of which bad events are the rule.
     """
 
     metric: str
     edges: tuple[float, ...]
     full: Table
     histogram: Histogram | None
+    good: tuple[Spread, ...] = ()
 
     def table(self, shape: Shape) -> Table:
         """Its intervals in the streams of a shape; nothing is known of an edge that pods lacked."""
+        if shape.common:
+            return replace(self.full, spreads={self.metric: self.good} if self.good else {})
         if shape.edges == self.edges:
             return self.full
         spreads = self.full.spreads.get(self.metric, ())
@@ -118,12 +130,28 @@ def reduced(past: Past, *, unit_seconds: float = 1.0) -> History:
         replace(row, counts={name: replace(it, pods_s=()) for name, it in row.counts.items()})
         for row in full.rows
     )
-    return History(
+    found = History(
         metric=past.metric,
         edges=edges,
-        full=replace(full, rows=tuple(rows)),
+        full=Table(rows=tuple(rows), spreads=full.spreads, closed_until=full.closed_until),
         histogram=past.histogram(unit_seconds=unit_seconds),
     )
+    if edges or not _is_common(found):
+        return found
+    return replace(found, good=past.table(Shape(common=True)).spreads.get(past.metric, ()))
+
+
+def usual_of(past: History | None, *, shape: Shape) -> Usual | None:
+    """What stable showed of the stream that decides; None without requests in its history."""
+    if past is None:
+        return None
+    table = past.table(shape)
+    counted = [row.counts[past.metric] for row in table.rows if past.metric in row.counts]
+    requests = math.fsum(one.n_s for one in counted)
+    if requests <= 0 or (shape.edges and shape.edges[shape.decisive] not in past.edges):
+        return None
+    bad = math.fsum(one.x_s[shape.decisive] for one in counted)
+    return Usual(rate=bad / requests)
 
 
 def shape_of(
@@ -133,10 +161,12 @@ def shape_of(
     series: MetricSeries,
     identity: Identity,
     past: History | None,
+    waited: bool = False,
 ) -> Shape | Problem:
     """How a counted metric is cut into streams, from the series of both arms and the history.
 
-    Errors: as `readings.latency_shape`.
+    `waited` says that stable was waited for; where it has shown nothing until then, a limit is
+    held against the candidate alone. Errors: as `readings.latency_shape`.
     """
     measure = template.measure
     if isinstance(measure, Latency):
@@ -146,6 +176,8 @@ def shape_of(
             buckets=series.buckets,
             identity=identity,
             history=past.histogram if past else None,
+            edges_of_stable=past.edges if past else (),
+            alone=metric.compare is None or (waited and metric.threshold.max is not None),
         )
     return Shape() if past is None else Shape(common=_is_common(past))
 

@@ -1,24 +1,27 @@
 """The interval table: what each revision did between fixed instants, frozen when it closes.
 
-Both arms are counted over the same (t0, t1] of the grid, and late samples never change a closed
-row. Source: evidence.md, 2.3.
+Both arms are counted over the same time, and late samples never change a closed row: an interval
+waits for them, and what comes later still is counted in the row in which it is seen.
+Source: evidence.md, 2.3; ADR 0021.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.evidence.counts import counters, dispersion, histograms
+from tidegate.evidence.counts import arms, dispersion
+from tidegate.evidence.counts.arms import Arm
 from tidegate.evidence.counts.dispersion import Phi, Spread
-from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, Slot, WeightChange, next_start, slots
+from tidegate.evidence.counts.grid import Grid, Slot, WeightChange, slots
+from tidegate.evidence.counts.reader import NOTHING, Lag, Marks, Reader
 from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row
-from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series, Window
+from tidegate.evidence.counts.tally import Counted, Faults
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series
 
-CHURN_SHARE = 1 / 3
+BAD, BUCKETS, TOTAL = "bad", "buckets", "total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,8 @@ class MetricSeries:
     """Raw series of one metric, of both revisions.
 
     A ratio has `total` and `bad`, and with `complement` the events that are not `bad` are the ones
-    that speak against a revision; a latency has `buckets` and the edges (seconds) that were fixed
+    that speak against a revision; with `common` bad events are the rule, so that it is the others
+    of which the dispersion is measured. A latency has `buckets` and the edges (seconds) that were fixed
     when the rollout began. `scrape_seconds` is how often their source scrapes; None is as often as
     the grid says.
     """
@@ -35,23 +39,37 @@ class MetricSeries:
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
     complement: bool = False
+    common: bool = False
     unit_seconds: float = 1.0
     edges: tuple[float, ...] = ()
     scrape_seconds: float | None = None
 
     @property
-    def all(self) -> tuple[Series, ...]:
-        """Every series of the metric."""
-        return (*self.total, *self.bad, *self.buckets)
+    def roles(self) -> Mapping[str, tuple[Series, ...]]:
+        """The series by what they count."""
+        return {BAD: self.bad, BUCKETS: self.buckets, TOTAL: self.total}
+
+    def reader(self, marks: Marks, *, grid: Grid) -> Reader:
+        """The series as they are counted from where the marks are."""
+        scrape = self.scrape_seconds or grid.scrape_interval_seconds
+        return Reader(self.roles, marks=marks, scrape_seconds=scrape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Closed rows, and what stable's pods have shown up to now, per metric and stream."""
+    """Closed rows, and what stable's pods have shown up to now, per metric and stream.
+
+    `marks` say up to which sample each counter was counted; `faults` are those of the last row,
+    `lags` and `spacings` (seconds between two samples) those of the series that were read last.
+    """
 
     rows: tuple[Row, ...] = ()
     spreads: Mapping[str, tuple[Spread, ...]] = field(default_factory=dict)
     closed_until: float = 0.0
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+    faults: Mapping[str, Faults] = field(default_factory=dict)
+    lags: Mapping[str, tuple[Lag, ...]] = field(default_factory=dict)
+    spacings: Mapping[str, float] = field(default_factory=dict)
 
 
 def close_intervals(
@@ -65,72 +83,39 @@ def close_intervals(
     given_phi: float | None = None,
     min_df: int = dispersion.MIN_DF,
     assumed: float = dispersion.ASSUMED,
+    readers: Mapping[str, Reader] | None = None,
+    patient: bool = True,
 ) -> Table:
     """The table with every interval that has closed since; closed rows stay as they are.
 
     The dispersion of a row comes from what was seen before it, and is stored in it. Start from a
-    table whose `spreads` hold the stable history, if there is one.
+    table whose `spreads` hold the stable history, if there is one. With `patient` an interval stays
+    open while samples of it may still come. `readers` are those of the series, if they were made.
     Units: now in unix seconds; given_phi replaces the measured dispersion.
     """
-    count = _Counting(
+    count = Counting(
+        table,
         series=series,
         grid=grid,
         identity=identity,
         given_phi=given_phi,
         min_df=min_df,
         assumed=assumed,
+        readers=readers,
     )
-    spreads = dict(table.spreads)
-    rows = list(table.rows)
-    until = table.closed_until
     for slot in slots(grid, events=events, after=table.closed_until, now=now):
-        row = count.row(slot, spreads=spreads)
-        for name, counts in row.counts.items():
-            known = spreads.get(name, (Spread(),) * len(counts.x_c))
-            spreads[name] = widened(known, pods=counts.pods_s)
-        rows.append(row)
-        until = slot.t1
-    return Table(rows=tuple(rows), spreads=spreads, closed_until=until)
+        if patient and count.awaits(slot, now=now):
+            break
+        count.close(slot)
+    return count.table
 
 
-def early_rows(
-    table: Table,
-    *,
-    series: Mapping[str, MetricSeries],
-    grid: Grid,
-    events: Sequence[WeightChange],
-    identity: Identity,
-    now: float,
-) -> tuple[Row, ...]:
-    """What has happened since the last closed row, up to now and without waiting for late samples.
-
-    For what must not wait. Rows that have led to a verdict are kept as the last ones, so that the
-    verdict can be worked out again; all others are counted anew when they close.
-    """
-    if grid.first_traffic_at is None or not events:
-        return ()
-    soon = now + grid.scrape_interval_seconds + LATE_SECONDS
-    ahead = close_intervals(
-        table, series=series, grid=grid, events=events, identity=identity, now=soon
-    )
-    rows = ahead.rows[len(table.rows) :]
-    after = ahead.closed_until if ahead.rows else events[0].at
-    began = next_start(grid, events=events, after=after)
-    if began >= now:
-        return rows
-    count = _Counting(series=series, grid=grid, identity=identity)
-    slot = Slot(t0=began, t1=now, step=events[-1].step, weight=events[-1].weight)
-    running = count.row(slot, spreads=ahead.spreads)
-    if not running.counts:
-        return rows
-    return (*rows, replace(running, flags=(*running.flags, Flag.RUNNING)))
-
-
-class _Counting:
-    """Counts slots of time in series that were fetched together."""
+class Counting:
+    """Counts slots of time in series that were fetched together; each goes on from the last."""
 
     def __init__(
         self,
+        table: Table,
         *,
         series: Mapping[str, MetricSeries],
         grid: Grid,
@@ -138,35 +123,154 @@ class _Counting:
         given_phi: float | None = None,
         min_df: int = dispersion.MIN_DF,
         assumed: float = dispersion.ASSUMED,
+        readers: Mapping[str, Reader] | None = None,
     ) -> None:
         self._series = {name: series[name] for name in sorted(series)}
-        self._grid = grid
+        self._readers = readers or {
+            name: one.reader(table.marks.get(name, NOTHING), grid=grid)
+            for name, one in self._series.items()
+        }
         self._identity = identity
         self._given_phi = given_phi
         self._min_df = min_df
         self._assumed = assumed
+        self._rows = list(table.rows)
+        self._spreads = dict(table.spreads)
+        self._marks = dict(table.marks)
+        self._faults = dict(table.faults)
+        self._lags = table.lags
+        self._closed_until = table.closed_until
 
-    def row(self, slot: Slot, *, spreads: Mapping[str, tuple[Spread, ...]]) -> Row:
+    @property
+    def table(self) -> Table:
+        """The table after the slots that were closed."""
+        return Table(
+            rows=tuple(self._rows),
+            spreads=self._spreads,
+            closed_until=self._closed_until,
+            marks=self._marks,
+            faults=self._faults,
+            lags={name: one.lags(self._lags.get(name, ())) for name, one in self._readers.items()},
+            spacings={name: one.spacing_seconds for name, one in self._readers.items()},
+        )
+
+    def awaits(self, slot: Slot, *, now: float) -> bool:
+        """Samples of the slot may still come, or of the scrape after it."""
+        return any(
+            one.awaits(end=slot.t1 + one.scrape_seconds, now=now) for one in self._readers.values()
+        )
+
+    def close(self, slot: Slot) -> Row:
         """What both arms did in a slot, with the dispersion as it was known before."""
-        counted: dict[str, Counts] = {}
-        flags: set[Flag] = set()
-        for name, everything in self._series.items():
-            series = near(everything, slot=slot, grid=self._grid)
-            window = _window(slot, series=series, grid=self._grid)
-            births = counters.Births(series.all)
-            raw = _raw(series, births=births, window=window, identity=self._identity)
-            if raw is None:
-                continue
-            flags.update(raw.flags)
-            known = spreads.get(name, (Spread(),) * len(raw.counts.x_c))
-            counted[name] = replace(raw.counts, phi=tuple(self._phi(one) for one in known))
+        row = self._row(slot, {name: self._count(name, slot=slot) for name in self._series})
+        for name, counts in row.counts.items():
+            known = self._spreads.get(name, (Spread(),) * len(counts.x_c))
+            common = self._series[name].common
+            self._spreads[name] = widened(known, pods=counts.pods_s, common=common)
+        self._rows.append(row)
+        self._closed_until = slot.t1
+        return row
+
+    def aside(self, slot: Slot) -> Row:
+        """The same for any stretch of time, whatever rows it was part of; it changes nothing."""
+        found: dict[str, _Raw | None] = {}
+        for name in self._series:
+            marks = {role: it.forgotten for role, it in self._marks.get(name, NOTHING).items()}
+            roles, _ = self._readers[name].count(marks, start=slot.t0, end=slot.t1, fresh=True)
+            found[name] = self._raw(name, roles)
+        return self._row(slot, found)
+
+    def _row(self, slot: Slot, found: Mapping[str, _Raw | None]) -> Row:
+        raw = {name: one for name, one in found.items() if one is not None}
+        counts: dict[str, Counts] = {}
+        for name, one in raw.items():
+            known = self._spreads.get(name, (Spread(),) * len(one.counts.x_c))
+            counts[name] = replace(one.counts, phi=tuple(self._phi(it) for it in known))
         return Row(
             t0=slot.t0,
             t1=slot.t1,
             step=slot.step,
             weight=slot.weight,
-            counts=counted,
-            flags=tuple(sorted(flags)),
+            counts=counts,
+            flags=tuple(sorted({flag for one in raw.values() for flag in one.flags})),
+        )
+
+    def _count(self, name: str, *, slot: Slot) -> _Raw | None:
+        """Counts of both arms without their dispersion; None when there are no data.
+
+        While the candidate is away, what stable counts is left for the row in which both are
+        counted again, so that the two arms are counted over the same time.
+        """
+        before = self._marks.get(name, NOTHING)
+        roles, after = self._readers[name].count(
+            before, start=slot.t0, end=slot.t1, fresh=slot.t0 > self._closed_until
+        )
+        self._faults[name] = _faults(roles)
+        found = self._raw(name, roles)
+        candidate = self._identity.candidate
+        if found is not None and not found.candidate and _is_known(before, candidate):
+            return None
+        self._marks[name] = after
+        if found is None or not candidate or not self._identity.stable:
+            return found
+        after_s = self._following(name, after, slot=slot)
+        return replace(found, counts=replace(found.counts, after_s=after_s))
+
+    def _following(self, name: str, marks: Marks, *, slot: Slot) -> PodCounts:
+        """Stable in the scrape after a slot, which shows what its last one came too early for."""
+        reader, series = self._readers[name], self._series[name]
+        roles, _ = reader.count(
+            marks,
+            start=slot.t1,
+            end=slot.t1 + reader.scrape_seconds,
+            fresh=False,
+            revision=self._identity.stable,
+        )
+        pods = self._arm(roles, series=series, revision=self._identity.stable).pods
+        streams = len(series.edges) or 1
+        return PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
+
+    def _raw(self, name: str, roles: Mapping[str, Counted]) -> _Raw | None:
+        """Counts of both arms; None when neither has data."""
+        series = self._series[name]
+        candidate, stable = (
+            self._arm(roles, series=series, revision=revision)
+            for revision in (self._identity.candidate, self._identity.stable)
+        )
+        if not candidate.pods and not stable.pods:
+            return None
+        streams = len(series.edges) or 1
+        counts = Counts(
+            n_c=math.fsum(pod.n for pod in candidate.pods),
+            n_s=math.fsum(pod.n for pod in stable.pods),
+            x_c=_summed(candidate.pods, streams=streams),
+            x_s=_summed(stable.pods, streams=streams),
+            phi=(),
+            pods_s=stable.pods,
+            pods_c=candidate.pods,
+            complete=bool(candidate.pods and stable.pods),
+        )
+        return _Raw(
+            counts=counts,
+            flags=(*candidate.flags, *stable.flags),
+            candidate=bool(candidate.pods or candidate.left_out),
+        )
+
+    def _arm(self, roles: Mapping[str, Counted], *, series: MetricSeries, revision: str) -> Arm:
+        if not revision:
+            return Arm()
+        if series.edges:
+            return arms.of_latency(
+                roles.get(BUCKETS),
+                revision=revision,
+                edges=series.edges,
+                unit_seconds=series.unit_seconds,
+            )
+        return arms.of_ratio(
+            roles.get(TOTAL),
+            bad=roles.get(BAD),
+            revision=revision,
+            complement=series.complement,
         )
 
     def _phi(self, spread: Spread) -> Phi:
@@ -175,39 +279,62 @@ class _Counting:
         return spread.phi(min_df=self._min_df, assumed=self._assumed)
 
 
-def widened(spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts]) -> tuple[Spread, ...]:
-    """The spreads of a metric's streams after one more interval of stable's pods."""
+def _is_known(marks: Marks, revision: str) -> bool:
+    return any(one.knows(revision) for one in marks.values())
+
+
+def _faults(roles: Mapping[str, Counted]) -> Faults:
+    found = Faults()
+    for one in roles.values():
+        found = Faults(
+            twice=found.twice | one.twice,
+            flapping=found.flapping | one.flapping,
+            refused=found.refused | one.refused,
+        )
+    return found
+
+
+def widened(
+    spreads: tuple[Spread, ...], *, pods: Sequence[PodCounts], common: bool = False
+) -> tuple[Spread, ...]:
+    """The spreads of a metric's streams after one more interval of stable's pods.
+
+    With `common` of the events that are not bad: those that are tested must be those measured, and
+    what nearly every request is cannot clump.
+    """
     requests = [pod.n for pod in pods]
+    names = [pod.pod or f"{number}" for number, pod in enumerate(pods)]
     return tuple(
-        dispersion.widen(one, n=requests, x=[pod.x[k] for pod in pods])
+        dispersion.widen(
+            one,
+            n=requests,
+            x=[pod.n - pod.x[k] if common else pod.x[k] for pod in pods],
+            pods=names,
+        )
         for k, one in enumerate(spreads)
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Raw:
+    """Counts without their dispersion; `candidate` says that it had samples."""
+
     counts: Counts
     flags: tuple[Flag, ...]
+    candidate: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Arm:
-    pods: tuple[PodCounts, ...]
-    flags: tuple[Flag, ...]
-
-
-def _window(slot: Slot, *, series: MetricSeries, grid: Grid) -> Window:
-    scrape = series.scrape_seconds or grid.scrape_interval_seconds
-    return Window(start=slot.t0, end=slot.t1, scrape_interval_seconds=scrape)
+def _summed(pods: Sequence[PodCounts], *, streams: int) -> tuple[float, ...]:
+    return tuple(math.fsum(pod.x[k] for pod in pods) for k in range(streams))
 
 
 def near(series: MetricSeries, *, slot: Slot, grid: Grid) -> MetricSeries:
-    """What may say something about a slot: its samples and those of a fixed time before it.
+    """The samples in a slot and those of a fixed time before it.
 
-    Counts must not depend on how much else an answer holds, which is more after a restart.
+    What is read from them must not depend on how much else an answer holds.
     """
-    window = _window(slot, series=series, grid=grid)
-    after = slot.t0 - LOOKBACK_SCRAPES * window.scrape_interval_seconds
+    scrape = series.scrape_seconds or grid.scrape_interval_seconds
+    after = slot.t0 - LOOKBACK_SCRAPES * scrape
 
     def cut(all_series: tuple[Series, ...]) -> tuple[Series, ...]:
         found = (_between(one, after=after, until=slot.t1) for one in all_series)
@@ -226,93 +353,3 @@ def _between(series: Series, *, after: float, until: float) -> Series:
 
 def _instant(sample: tuple[float, float]) -> float:
     return sample[0]
-
-
-def _raw(
-    series: MetricSeries, *, births: counters.Births, window: Window, identity: Identity
-) -> _Raw | None:
-    """Counts of both arms without their dispersion; None when neither has data."""
-    candidate, stable = (
-        _arm(series, births=births, window=window, revision=revision)
-        for revision in (identity.candidate, identity.stable)
-    )
-    if not candidate.pods and not stable.pods:
-        return None
-    streams = len(series.edges) or 1
-    counts = Counts(
-        n_c=math.fsum(pod.n for pod in candidate.pods),
-        n_s=math.fsum(pod.n for pod in stable.pods),
-        x_c=_summed(candidate.pods, streams=streams),
-        x_s=_summed(stable.pods, streams=streams),
-        phi=(),
-        pods_s=stable.pods,
-        complete=bool(candidate.pods and stable.pods),
-    )
-    return _Raw(counts=counts, flags=(*candidate.flags, *stable.flags))
-
-
-def _summed(pods: Sequence[PodCounts], *, streams: int) -> tuple[float, ...]:
-    return tuple(math.fsum(pod.x[k] for pod in pods) for k in range(streams))
-
-
-def _arm(series: MetricSeries, *, births: counters.Births, window: Window, revision: str) -> _Arm:
-    def of(all_series: Iterable[Series]) -> list[Series]:
-        return [
-            _cut(one, window=window)
-            for one in all_series
-            if revision and one.labels.get("revision") == revision
-        ]
-
-    if series.edges:
-        buckets = of(series.buckets)
-        pods = _latency_pods(buckets, births=births, window=window, series=series)
-        return _Arm(pods=pods, flags=_churn(buckets, pods=len(pods)))
-    total = of(series.total)
-    all_events = counters.by_target(total, births=births, window=window)
-    bad_events = counters.by_target(of(series.bad), births=births, window=window)
-    pods = tuple(
-        PodCounts(n=n, x=(_against(series, n=n, bad=bad_events.get(key, 0.0)),))
-        for key, n in sorted(all_events.items())
-    )
-    clamped = any(bad_events.get(key, 0.0) > n for key, n in all_events.items())
-    flags = _churn(total, pods=len(pods))
-    return _Arm(pods=pods, flags=(*flags, Flag.CLAMPED) if clamped else flags)
-
-
-def _against(series: MetricSeries, *, n: float, bad: float) -> float:
-    clamped = min(n, bad)  # scrape skew may show more bad events than events
-    return n - clamped if series.complement else clamped
-
-
-def _latency_pods(
-    buckets: Sequence[Series], *, births: counters.Births, window: Window, series: MetricSeries
-) -> tuple[PodCounts, ...]:
-    """Requests slower than each edge, per pod; a pod that lacks an edge is left out."""
-    by_target: dict[counters.Target, list[Series]] = {}
-    for one in buckets:
-        by_target.setdefault(counters.target(one), []).append(one)
-    found: list[PodCounts] = []
-    for key in sorted(by_target):
-        histogram = histograms.collect(
-            by_target[key], births=births, window=window, unit_seconds=series.unit_seconds
-        )
-        if histogram is not None and set(series.edges) <= set(histogram.edges):
-            slower = tuple(histogram.above(edge) for edge in series.edges)
-            found.append(PodCounts(n=histogram.total, x=slower))
-    return tuple(found)
-
-
-def _churn(series: Sequence[Series], *, pods: int) -> tuple[Flag, ...]:
-    again = {counters.target(one) for one in series if _falls(one)}
-    return (Flag.CHURN,) if len(again) > CHURN_SHARE * max(1, pods) else ()
-
-
-def _falls(series: Series) -> bool:
-    values = [value for _, value in series.samples]
-    return any(later < earlier for earlier, later in itertools.pairwise(values))
-
-
-def _cut(series: Series, *, window: Window) -> Series:
-    """The samples that matter to a window: its own and the last one before it."""
-    first = max(0, bisect_right(series.samples, window.start, key=_instant) - 1)
-    return replace(series, samples=series.samples[first:])

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.evidence.counts import counters, histograms
+from tidegate.evidence.counts.reader import Lag
 from tidegate.evidence.counts.rows import Row
-from tidegate.evidence.terms import Identity, Latency, Problem, Reason, Series, Window
+from tidegate.evidence.counts.tally import Faults, Pod
+from tidegate.evidence.terms import Identity, Latency, Problem, Reason, Series
 
 MIN_COMMON_EDGES = 3
 MAX_EDGES = 16
+DIFFERS = 1.5  # scrape intervals that are further apart are named
 TAIL = 0.9  # without a limit, proof is asked at the first edge above this quantile of stable
 
 
@@ -38,31 +41,78 @@ NO_SHAPE = Shape()
 
 
 def presence(
-    series: Sequence[Series], *, identity: Identity, window: Window, asked: str
+    series: Sequence[Series],
+    *,
+    identity: Identity,
+    quiet_seconds: Mapping[str, float],
+    stale_after_seconds: float,
+    asked: str,
 ) -> Problem | None:
     """Why the series of a metric say nothing about the present; None when they do.
 
-    `asked` says in words what the source was asked for.
+    `quiet_seconds` is by revision for how long no newer sample has come. `asked` says in words what
+    the source was asked for.
     """
-    candidate = _absence(series, identity.candidate, whose="candidate", window=window, asked=asked)
-    if candidate is not None or not identity.stable:
-        return candidate
-    return _absence(series, identity.stable, whose="stable", window=window, asked=asked)
+    wanted = {"candidate": identity.candidate, "stable": identity.stable}
+    for whose, revision in wanted.items():
+        if not revision:
+            continue
+        if all(one.labels.get("revision") != revision for one in series):
+            reason = Reason.NO_BASELINE if whose == "stable" else Reason.NO_DATA
+            message = nothing_of(whose, of_other=bool(series), asked=asked)
+            return Problem(reason=reason, message=message)
+        age = quiet_seconds.get(revision, 0.0)
+        if age > stale_after_seconds:
+            message = f"the newest sample of the {whose} revision is {age:.0f} s old; asked {asked}"
+            return Problem(reason=Reason.STALE, message=message)
+    return None
 
 
-def _absence(
-    series: Sequence[Series], revision: str, *, whose: str, window: Window, asked: str
-) -> Problem | None:
-    newest = counters.newest(one for one in series if one.labels.get("revision") == revision)
-    if newest is None:
-        reason = Reason.NO_BASELINE if whose == "stable" else Reason.NO_DATA
-        message = nothing_of(whose, of_other=bool(series), asked=asked)
-        return Problem(reason=reason, message=message)
-    age = window.end - newest
-    if age <= window.stale_after_seconds:
-        return None
-    message = f"the newest sample of the {whose} revision is {age:.0f} s old; asked {asked}"
-    return Problem(reason=Reason.STALE, message=message)
+def faulty(faults: Faults, *, lags: Sequence[Lag]) -> Problem | None:
+    """Why the counters of the last interval cannot be trusted; None when they can."""
+    if faults.flapping:
+        message = (
+            f"counters of pod {_listed(faults.flapping)} fall again and again: each scrape meets"
+            " another process; let the workers behind one port export one sum (multiprocess mode),"
+            " or scrape each of them"
+        )
+        return Problem(reason=Reason.ERROR, message=message)
+    if faults.refused:
+        message = (
+            f"pod {_listed(faults.refused)} is scraped twice at one address, and the counters do"
+            " not agree: keep one scrape of it"
+        )
+        return Problem(reason=Reason.SCRAPED_TWICE, message=message)
+    if lags:
+        worst = lags[0]
+        labels = ", ".join(f'{name}="{value}"' for name, value in worst.counter.own)
+        message = (
+            f"series {{{labels}}} of pod {worst.counter.pod} is {worst.seconds:.0f} s behind the"
+            " others of its pod: what it counts is waited for"
+        )
+        return Problem(reason=Reason.STALE, message=message)
+    return None
+
+
+def remark(
+    faults: Faults, *, spacing_seconds: float, scrape_seconds: float, late_seconds: float
+) -> str:
+    """What is unusual about samples that are counted all the same; empty without anything."""
+    found = []
+    if faults.twice:
+        found.append(f"ScrapedTwice: pod {_listed(faults.twice)} is counted once")
+    if not scrape_seconds / DIFFERS <= spacing_seconds <= scrape_seconds * DIFFERS:
+        found.append(
+            f"samples are {spacing_seconds:.0f} s apart, the settings say {scrape_seconds:g} s"
+        )
+    if late_seconds > max(spacing_seconds, scrape_seconds):
+        found.append(f"samples arrive about {round(late_seconds, -1):.0f} s late")
+    return "; ".join(found)
+
+
+def _listed(pods: frozenset[Pod]) -> str:
+    first, *more = sorted(pod for _, pod in pods)
+    return f"{first} and {len(more)} more" if more else first
 
 
 def nothing_of(whose: str, *, of_other: bool, asked: str) -> str:
@@ -99,19 +149,28 @@ def latency_shape(
     buckets: Sequence[Series],
     identity: Identity,
     history: histograms.Histogram | None,
+    edges_of_stable: Sequence[float] = (),
+    alone: bool = False,
 ) -> Shape | Problem:
     """The edges that both arms have, and the one that decides; at most `MAX_EDGES` of them.
 
-    Errors: NoData without buckets of the candidate; IncompatibleBuckets below three common edges;
-    Saturated when the limit lies above all.
+    `edges_of_stable` (seconds) are those of its history, which count while its pods show none;
+    `alone` says that the candidate may be cut without stable.
+    Errors: NoData without buckets of the candidate, NoBaseline without any of stable;
+    IncompatibleBuckets below three common edges; Saturated when the limit lies above all.
     """
-    candidate = identity.candidate
-    if candidate and all(one.labels.get("revision") != candidate for one in buckets):
-        message = nothing_of(
-            "candidate", of_other=bool(buckets), asked=f"for {measure.histogram.metric}_bucket"
-        )
+    asked = f"for {measure.histogram.metric}_bucket"
+    shown = {one.labels.get("revision") for one in buckets}
+    if identity.candidate and identity.candidate not in shown:
+        message = nothing_of("candidate", of_other=bool(buckets), asked=asked)
         return Problem(reason=Reason.NO_DATA, message=message)
     edges = common_edges(buckets, identity=identity, unit_seconds=measure.unit_seconds)
+    if identity.stable and identity.stable not in shown:
+        if edges_of_stable:
+            edges = tuple(edge for edge in edges if edge in edges_of_stable)
+        elif not alone:
+            message = nothing_of("stable", of_other=True, asked=asked)
+            return Problem(reason=Reason.NO_BASELINE, message=message)
     return cut(edges, threshold=threshold, history=history)
 
 

@@ -17,7 +17,11 @@ class Flag(enum.StrEnum):
 
     CLAMPED = "Clamped"  # more bad events than events in a pod, by scrape skew
     CHURN = "Churn"  # counters of more than a third of an arm's pods began again
+    GAP = "Gap"  # counters were away for long; what they counted meanwhile is in this row
+    SCRAPED_TWICE = "ScrapedTwice"  # two scrapes of a pod showed the same; counted once
     RUNNING = "Running"  # the interval was not over; looked at again and again until it is
+    WINDOW = "Window"  # the last scrapes once more, looked at for an outage alone
+    SUSTAINED = "Sustained"  # a window so long that no single burst fills it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +48,21 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodCounts:
-    """One stable pod in one interval; x has one entry per stream."""
+    """One pod in one interval, or several together; x has one entry per stream."""
 
     n: float
     x: tuple[float, ...]
+    pod: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What stable showed of a metric before the rollout: the rate (0 to 1) of bad events.
+
+    It is that of the stream that decides.
+    """
+
+    rate: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +70,7 @@ class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
     `complete` says that both arms had counters to read; without, 0 requests mean nothing.
+    `after_s` is what stable showed right after the interval, None where nobody looked.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
@@ -64,6 +80,8 @@ class Counts:
     x_s: tuple[float, ...]
     phi: tuple[Phi, ...]
     pods_s: tuple[PodCounts, ...] = ()
+    pods_c: tuple[PodCounts, ...] = ()
+    after_s: PodCounts | None = None
     complete: bool = True
 
     def stream(self, index: int) -> Stream:

@@ -9,13 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tidegate.evidence.counts import exposition
 from tidegate.evidence.queries import identity
 from tidegate.evidence.terms import Identity, Problem, Reason, Series
 from tidegate.model import IdentityMode, Json
 
 MATRIX, VECTOR = "matrix", "vector"
-# Labels that tell two scrapes of one target apart, but not two targets.
-_SCRAPER_LABELS = frozenset({"job", "prometheus", "prometheus_replica", "replica"})
 
 
 def shared_out(
@@ -75,17 +74,23 @@ def vector(
 def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
     """Series of one rollout; samples that are no finite number are left out.
 
-    Errors: a malformed row, or a target that was scraped twice.
+    Errors: a malformed row, or a series of which nobody knows whose it is.
     """
     found = parsed(rows)
     if isinstance(found, Problem):
         return found
-    target = scraped_twice(found)
-    return _error(f"{target} is scraped more than once") if target else found
+    summed = next((one for one in found if exposition.is_a_sum(one)), None)
+    if summed is None:
+        return found
+    return _error(
+        f"series of {summed.labels.get(exposition.NAME, 'the metric')} have neither pod nor instance:"
+        " a sum falls when one of its pods goes away, which looks like a restart; record and relabel"
+        " so that each series is that of one pod"
+    )
 
 
 def parsed(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
-    """Like `series_of`, but a target that was scraped twice is left to the caller."""
+    """Like `series_of`, but whose they are is left to the caller."""
     found: list[Series] = []
     for item in rows:
         series = _series(item)
@@ -209,14 +214,20 @@ def _number(value: Json) -> float | Problem:
 
 
 def scraped_twice(series: Sequence[Series]) -> str:
-    """A target of which two series differ in nothing but who scraped it; empty without one."""
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    """A pod that two scrapes met at one address and that told both the same; empty without one.
+
+    Of two addresses of a pod it takes counters that move to tell; see `tally`.
+    """
+    met: dict[tuple[exposition.Counter, tuple[str, ...]], list[Series]] = {}
     for one in series:
-        key = tuple(sorted(kv for kv in one.labels.items() if kv[0] not in _SCRAPER_LABELS))
-        if key in seen:
-            return one.labels.get("pod") or one.labels.get("instance", "a target")
-        seen.add(key)
-    return ""
+        lane = exposition.lane_of(one)
+        met.setdefault((lane.counter, lane.place), []).append(one)
+    twice = {
+        counter.pod
+        for (counter, _), found in met.items()
+        if len(found) > 1 and exposition.agree([one.samples for one in found])
+    }
+    return min(twice, default="")
 
 
 def _items(value: Json) -> Sequence[Json]:

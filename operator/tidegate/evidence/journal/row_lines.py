@@ -80,6 +80,8 @@ def _counts_document(counts: Counts) -> Document:
         "xS": list(counts.x_s),
         "phi": [{"value": p.value, "df": p.df, "source": p.source.value} for p in counts.phi],
         "podsS": _pods_document(counts.pods_s),
+        "podsC": _pods_document(counts.pods_c),
+        "afterS": None if counts.after_s is None else _pods_document((counts.after_s,)),
         "complete": counts.complete,
     }
 
@@ -88,12 +90,22 @@ def _pods_document(pods: Sequence[PodCounts]) -> Document:
     """Counts by the position of the pod, so that a row of 200 pods is a line that shippers carry.
 
     Most pods have no bad events, so a stream has only the positions that have some, as [pod, count].
+    Names of one Deployment's pods begin alike, so that part stands once.
     """
     streams = zip(*(pod.x for pod in pods), strict=True)
+    shared = _common_start([pod.pod for pod in pods])
     return {
+        "of": shared,
+        "pod": [pod.pod.removeprefix(shared) for pod in pods],
         "n": [_short(pod.n) for pod in pods],
         "x": [[[at, _short(one)] for at, one in enumerate(stream) if one] for stream in streams],
     }
+
+
+def _common_start(names: Sequence[str]) -> str:
+    first, last = min(names, default=""), max(names, default="")
+    length = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), None)
+    return first[:length] if length is not None else first[: len(last)]
 
 
 def _short(value: float) -> float:
@@ -123,6 +135,8 @@ def _counts(value: Mapping[str, Json]) -> Counts:
         x_s=_numbers(value["xS"]),
         phi=tuple(_phi(codec.mapping(one)) for one in codec.listed(value["phi"])),
         pods_s=_pods(value["podsS"]),
+        pods_c=_pods(value.get("podsC", [])),
+        after_s=next(iter(_pods(value.get("afterS") or [])), None),
         complete=value["complete"] is True,
     )
 
@@ -139,10 +153,11 @@ def _pods(value: Json) -> tuple[PodCounts, ...]:
     if not isinstance(value, Mapping):  # as the release before wrote them: one object for each pod
         return tuple(_pod(codec.mapping(one)) for one in codec.listed(value))
     totals = _numbers(value["n"])
+    names = [f"{value.get('of', '')}{one}" for one in codec.listed(value["pod"])]
     streams = [_stream(one, pods=len(totals)) for one in codec.listed(value["x"])]
     return tuple(
-        PodCounts(n=total, x=tuple(stream[at] for stream in streams))
-        for at, total in enumerate(totals)
+        PodCounts(pod=name, n=total, x=tuple(stream[at] for stream in streams))
+        for at, (name, total) in enumerate(zip(names, totals, strict=True))
     )
 
 
@@ -158,7 +173,9 @@ def _stream(value: Json, *, pods: int) -> list[float]:
 
 
 def _pod(value: Mapping[str, Json]) -> PodCounts:
-    return PodCounts(n=codec.number(value["n"]), x=_numbers(value["x"]))
+    return PodCounts(
+        pod=codec.text(value.get("pod", "")), n=codec.number(value["n"]), x=_numbers(value["x"])
+    )
 
 
 def _numbers(value: Json) -> tuple[float, ...]:

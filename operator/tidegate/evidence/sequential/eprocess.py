@@ -9,7 +9,6 @@ Sources: evidence.md, 3.1, 3.4 and 5.
 from __future__ import annotations
 
 import enum
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ NEVER = -math.inf
 ROLLBACK_POINTS = 17
 PROMOTION_POINTS = 20
 NO_RESTARTS = (1.0,)
+_RESTART_SUM = 2.109742802  # of 1 / (j ln^2 j) over all j from 2 on, rounded up
 
 
 class Side(enum.StrEnum):
@@ -48,13 +48,22 @@ def promotion_grid(theta0: float) -> tuple[float, ...]:
     return log_spaced(0.3, last=theta0 / 1.05, count=PROMOTION_POINTS)
 
 
-@functools.lru_cache(maxsize=64)
-def restart_weights(horizon: int) -> tuple[float, ...]:
-    """Half of the capital at the first interval, the rest evenly over the planned ones."""
-    assert horizon >= 1, horizon
-    if horizon == 1:
-        return NO_RESTARTS
-    return (0.5, *(0.5 / (horizon - 1) for _ in range(horizon - 1)))
+def restart_weight(number: int) -> float:
+    """The part of the capital that is staked at an interval, counted from 1; all of them sum to 1.
+
+    Half of it at the first, the rest for ever after in proportion to 1 / (j ln^2 j): power falls
+    with the logarithm of the wait, and never ends.
+    Source: ADR 0024; evidence.md, 17.2.
+    """
+    assert number >= 1, number
+    if number == 1:
+        return 0.5
+    return 0.5 / (_RESTART_SUM * number * math.log(number) ** 2)
+
+
+def restart_weights(intervals: int) -> tuple[float, ...]:
+    """The first restart weights."""
+    return tuple(restart_weight(number) for number in range(1, intervals + 1))
 
 
 # --- the recursion -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate.evidence.counts.dispersion import Phi
-from tidegate.evidence.sequential import eprocess
+from tidegate.evidence.counts.rows import Usual
 from tidegate.evidence.sequential.confidence import Interval
 from tidegate.evidence.terms import Problem, Reason
 from tidegate.model import Outcome, Verdict
@@ -40,7 +40,8 @@ class MetricRule:
     that is no `guard` is computed and shown, and changes nothing. `common` says that bad events
     are the rule (more than half in stable's history), so that good ones are counted. Below
     `min_samples` candidate requests nothing is proven. One failing check of a `critical` scalar is
-    enough.
+    enough. `usual` is what stable showed before the rollout, None where nothing is known. `errors`
+    says that bad events are failed requests, of which nobody fails most unless there is an outage.
     """
 
     name: str
@@ -53,6 +54,8 @@ class MetricRule:
     scalar: bool = False
     critical: bool = False
     min_samples: float = 0
+    usual: Usual | None = None
+    errors: bool = False
 
     def __post_init__(self) -> None:
         assert self.limit is None or 0 < self.limit < 1, self
@@ -82,7 +85,6 @@ class EvidenceConfig:
     metrics: tuple[MetricRule, ...]
     requests_from: str
     expected_requests: float = 1000.0
-    horizon: int = 60
     alpha_rollback: float = 0.01
     alpha_promote: float = 0.05
     alpha_side: float = 0.001
@@ -97,7 +99,6 @@ class EvidenceConfig:
     def __post_init__(self) -> None:
         names = [rule.name for rule in self.metrics]
         assert len(set(names)) == len(names), names
-        assert self.horizon >= 1, self.horizon
 
     @property
     def log_rollback(self) -> float:
@@ -114,11 +115,6 @@ class EvidenceConfig:
     def log_side(self) -> float:
         """Evidence at which a test that can only hold does so."""
         return -math.log(self.alpha_side)
-
-    @property
-    def restart(self) -> tuple[float, ...]:
-        """Restart weights of the rollback side."""
-        return eprocess.restart_weights(self.horizon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

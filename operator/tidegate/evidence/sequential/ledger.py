@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
-from tidegate.evidence.sequential import eprocess, latency, relative, split
+from tidegate.evidence.sequential import eprocess, latency, relative, split, unusual
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import Hedge
+from tidegate.evidence.sequential.unusual import Doubt, Self
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)
+_REST_DEVIATIONS = 1.645  # an upper 95 % limit of what chance gives the other pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,23 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """All tests of one metric. `regressed` and `breached` latch at the first crossing.
+class PodTotals:
+    """One pod of the candidate over all rows: bad events, and those that would be tolerated.
 
-    `rows` counts those with usable data, so that no restart is spent on the others.
+    Shapes: both (streams,).
+    """
+
+    x: tuple[float, ...]
+    tolerated: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """All tests of one metric. `regressed`, `breached` and `outage` latch at the first crossing.
+
+    `rows` counts those with usable data, so that no restart is spent on the others. `pods` are
+    those of the candidate. `stable` says
+    whether stable is itself; `outage` holds the counts that showed one.
     """
 
     hedges: tuple[Hedge, ...]
@@ -70,13 +85,19 @@ class Account:
     limits: Limits | None
     proofs: Proofs | None
     rows: int = 0
+    pods: Mapping[str, PodTotals] = field(default_factory=dict)
     regressed: bool = False
     breached: bool = False
+    stable: Self = field(default_factory=Self)
+    outage: Totals | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that the rows have shown. Units: requests and intervals of the current step."""
+    """Everything that the rows have shown; `unusual` says that stable was not itself in the last.
+
+    Units: requests and intervals of the current step.
+    """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
     step: int = -1
@@ -84,6 +105,7 @@ class Ledger:
     step_intervals: int = 0
     split: split.Split = field(default_factory=split.begin)
     closed_until: float | None = None
+    unusual: bool = False
 
 
 def begin(config: EvidenceConfig) -> Ledger:
@@ -92,14 +114,21 @@ def begin(config: EvidenceConfig) -> Ledger:
 
 
 def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
-    """The state after one more row; rows come in the order of time."""
+    """The state after one more row; rows come in the order of time.
+
+    A row of the last scrapes, which are in other rows, too, is looked at for an outage alone.
+    """
+    if Flag.WINDOW in row.flags:
+        return replace(ledger, accounts=_looked_at(ledger.accounts, row=row, config=config))
     if row.step != ledger.step:
         ledger = _next_step(ledger, step=row.step)
+    doubt = unusual.doubt(row, before=ledger.unusual, config=config)
     accounts = {
         rule.name: _recorded(
             ledger.accounts[rule.name],
             counts=row.counts.get(rule.name),
             over=Flag.RUNNING not in row.flags,
+            doubt=doubt,
             rule=rule,
             config=config,
         )
@@ -117,6 +146,7 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         step_intervals=ledger.step_intervals + (n_c > 0),
         split=after,
         closed_until=row.t1,
+        unusual=not doubt.proves,
     )
 
 
@@ -172,6 +202,11 @@ def shared(account: Account, *, rule: MetricRule) -> bool:
     return together and decisive_e(account, rule=rule) < LOG_SUSPECT
 
 
+def strange(account: Account) -> bool:
+    """True while stable is in an incident, so that nothing is proven against it."""
+    return account.stable.strange
+
+
 # --- one more row --------------------------------------------------------------------------------
 
 
@@ -217,19 +252,36 @@ def _next_step(ledger: Ledger, *, step: int) -> Ledger:
     )
 
 
+def _looked_at(
+    accounts: Mapping[str, Account], *, row: Row, config: EvidenceConfig
+) -> Mapping[str, Account]:
+    """The accounts after the last scrapes were looked at for an outage of the candidate."""
+    found = dict(accounts)
+    for rule in config.metrics:
+        account = accounts[rule.name]
+        if rule.name not in row.counts or account.outage is not None or strange(account):
+            continue
+        stream = row.counts[rule.name].stream(rule.decisive)
+        sustained = Flag.SUSTAINED in row.flags
+        log_e = unusual.outage_log_e(row.counts[rule.name], rule=rule, sustained=sustained)
+        if log_e >= config.log_rollback and stream.x_c >= config.min_candidate_events:
+            found[rule.name] = replace(account, outage=Totals().plus(stream))
+    return found
+
+
 def _recorded(
     account: Account,
     *,
     counts: Counts | None,
     over: bool,
+    doubt: Doubt,
     rule: MetricRule,
     config: EvidenceConfig,
 ) -> Account:
     """The account after a row; where the metric has no usable data nothing is staked or learned."""
     if counts is None or rule.scalar:
         return account
-    restart = config.restart
-    stake = restart[account.rows] if account.rows < len(restart) else 0.0
+    stake = eprocess.restart_weight(account.rows + 1)
     streams = [counts.stream(index) for index in range(rule.streams)]
     theta0 = rule.compare.theta0 if rule.compare is not None else 1.0
     grid = _rollback_grid(theta0)
@@ -244,23 +296,59 @@ def _recorded(
                 grid=grid,
                 stake=stake,
                 over=over,
+                doubt=doubt.divisor,
             )
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
+        pods=_pods(account.pods, counts=counts, theta0=theta0),
         limits=account.limits
-        and _limits(account.limits, stream=decisive, rule=rule, stake=stake, over=over),
-        proofs=account.proofs and _proofs(account.proofs, stream=decisive, rule=rule),
+        and _limits(
+            account.limits, stream=decisive, rule=rule, stake=stake, over=over, doubt=doubt
+        ),
+        proofs=_proofs(account.proofs, stream=decisive, rule=rule)
+        if account.proofs is not None and doubt.proves
+        else account.proofs,
+        stable=unusual.watched(account.stable, stream=decisive, rule=rule),
     )
     return replace(
         after,
-        regressed=after.regressed or _regresses(after, rule=rule, config=config),
+        regressed=after.regressed or _regresses(after, counts=counts, rule=rule, config=config),
         breached=after.breached or _breaches(after, rule=rule, config=config),
     )
 
 
+def _pods(
+    known: Mapping[str, PodTotals], *, counts: Counts, theta0: float
+) -> Mapping[str, PodTotals]:
+    """The candidate's pods after one more row, those that are gone included."""
+    if counts.n_s <= 0:
+        return known
+    found = dict(known)
+    for pod in counts.pods_c:
+        nothing = (0.0,) * len(pod.x)
+        before = found.get(pod.pod, PodTotals(x=nothing, tolerated=nothing))
+        fair = (theta0 * pod.n * bad / counts.n_s for bad in counts.x_s)
+        found[pod.pod] = PodTotals(
+            x=tuple(a + b for a, b in zip(before.x, pod.x, strict=True)),
+            tolerated=tuple(a + b for a, b in zip(before.tolerated, fair, strict=True)),
+        )
+    return found
+
+
+def _stands_without_worst(account: Account, *, stream: int, phi: float) -> bool:
+    """The harm is seen on the pods besides the worst one, too, where the candidate has several."""
+    pods = [(pod.x[stream], pod.tolerated[stream]) for pod in account.pods.values()]
+    if len(pods) < 2:
+        return True
+    worst = max(range(len(pods)), key=lambda index: pods[index][0] - pods[index][1])
+    rest = [pod for index, pod in enumerate(pods) if index != worst]
+    bad, fair = math.fsum(x for x, _ in rest), math.fsum(fair for _, fair in rest)
+    return bad > fair + _REST_DEVIATIONS * math.sqrt(phi * fair)
+
+
 def _limits(
-    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool
+    limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool, doubt: Doubt
 ) -> Limits:
     assert rule.limit is not None, rule
     breach = _limit_grid(rule.limit, side=Side.BREACH)
@@ -271,12 +359,15 @@ def _limits(
         return relative.advance(
             hedge,
             grid_factors=_rate_factors(breach, limit=rule.limit, n=n, x=x),
-            share=(x / n, rule.limit) if n > 0 and over else None,
+            share=(x / n, rule.limit) if n > 0 else None,
             phi=stream.phi,
             stake=stake,
+            over=over,
         )
 
-    factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
+    factors = None
+    if doubt.proves:
+        factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
     return Limits(
         candidate=arm(limits.candidate, n=stream.n_c, x=stream.x_c),
         stable=arm(limits.stable, n=stream.n_s, x=stream.x_s),
@@ -300,13 +391,19 @@ def _proofs(proofs: Proofs, *, stream: Stream, rule: MetricRule) -> Proofs:
     )
 
 
-def _regresses(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
+def _regresses(
+    account: Account, *, counts: Counts, rule: MetricRule, config: EvidenceConfig
+) -> bool:
     if rule.compare is None:
         return False
     events = config.min_candidate_events
     found = relative_e(account, rule=rule, min_candidate_events=events)
     material = rule.edges or account.totals[0].x_c >= events  # edges are weighed one by one
-    return bool(material) and found.log_e >= config.log_rollback
+    if not material or found.log_e < config.log_rollback:
+        return False
+    stream = rule.edges.index(found.edge) if rule.edges else 0
+    phi = counts.phi[stream].value
+    return rule.common or _stands_without_worst(account, stream=stream, phi=phi)
 
 
 def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:

@@ -4,7 +4,7 @@ Order of rules (evidence.md, 13):
 1. a guard is at its limit on enough events: roll back. What was proven stays proven, so neither a
    warm-up nor missing data of another metric silences it;
 2. inside settle or warm-up, or data of a guard unusable: hold;
-3. both arms break a limit and nothing tells them apart: hold;
+3. stable is not itself, or both arms break a limit and nothing tells them apart: hold;
 4. the candidate does not get its share: hold;
 5. the step has too few requests or intervals, or a crossing too few events: hold;
 6. every guard is proven: advance;
@@ -36,6 +36,7 @@ from tidegate.model import Outcome, Verdict
 _HOLD_ORDER = (
     Reason.METRICS_UNAVAILABLE,
     Reason.ERROR,
+    Reason.SCRAPED_TWICE,
     Reason.STALE,
     Reason.NO_DATA,
     Reason.INCOMPATIBLE_BUCKETS,
@@ -47,7 +48,7 @@ _HOLD_ORDER = (
     Reason.NO_METRICS,
     Reason.UNDECIDED,
 )
-_HARM = frozenset({Reason.REGRESSION, Reason.SLO_BREACH, Reason.LIMIT})
+_HARM = frozenset({Reason.REGRESSION, Reason.SLO_BREACH, Reason.LIMIT, Reason.OUTAGE})
 _WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.NON_INFERIOR: Outcome.PASS,
@@ -55,6 +56,7 @@ _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.STALE: Outcome.NO_DATA,
     Reason.METRICS_UNAVAILABLE: Outcome.ERROR,
     Reason.ERROR: Outcome.ERROR,
+    Reason.SCRAPED_TWICE: Outcome.ERROR,
     **dict.fromkeys(_HARM, Outcome.FAIL),
 }
 
@@ -169,6 +171,9 @@ def _finding(
         return _scalar(rule, context=context, config=config)
     account = state.accounts[rule.name]
     numbers = _numbers(rule, account=account, config=config)
+    if account.outage is not None:
+        seen = account.outage
+        numbers = replace(numbers, n_c=seen.n_c, x_c=seen.x_c, n_s=seen.n_s, x_s=seen.x_s)
     reason = _reason(rule, account=account, context=context, config=config)
     problem = context.problems.get(rule.name)
     if problem is not None and reason not in _HARM:
@@ -183,16 +188,17 @@ def _reason(
     rule: MetricRule, *, account: Account, context: Context, config: EvidenceConfig
 ) -> Reason:
     """What the tests of a metric say together."""
-    if account.regressed:
-        return Reason.REGRESSION
-    if account.breached:
-        return Reason.SLO_BREACH
+    harm = _harm(account)
+    if harm is not None:
+        return harm
     if account.limits is not None:
         over = ledger.limit_e(account.limits.candidate) >= config.log_rollback
         if over and ledger.shared(account, rule=rule):
             return Reason.SHARED_INCIDENT
         if over and account.totals[rule.decisive].x_c < config.min_candidate_events:
             return Reason.INSUFFICIENT
+    if rule.guard and ledger.strange(account):
+        return Reason.SHARED_INCIDENT
     if rule.compare is not None and _crossed_on_few_events(account, rule=rule, config=config):
         return Reason.INSUFFICIENT
     if _log_proof(account) >= config.log_promote:
@@ -201,6 +207,14 @@ def _reason(
     if rule.compare is not None and not context.has_stable:
         return Reason.NO_BASELINE
     return Reason.UNDECIDED
+
+
+def _harm(account: Account) -> Reason | None:
+    if account.outage is not None:
+        return Reason.OUTAGE
+    if account.regressed:
+        return Reason.REGRESSION
+    return Reason.SLO_BREACH if account.breached else None
 
 
 def _crossed_on_few_events(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
@@ -256,6 +270,9 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
     """Such as `error-ratio 0.031 against 0.010 (n=5210, evidence 6.1 of 5.3)`."""
     if found.n_c <= 0:
         return f"{found.metric}: no requests in a closed interval yet"
+    if reason is Reason.OUTAGE:
+        text = f"{found.metric}: {found.x_c:.0f} of {found.n_c:.0f} requests of the last scrapes failed"
+        return f"{text}, of stable {found.x_s:.0f} of {found.n_s:.0f}"
     what = found.metric if found.edge is None else f"{found.metric} above {found.edge:g} s"
     against = f" against {found.x_s / found.n_s:.3g}" if found.n_s > 0 else ""
     text = f"{what} {found.x_c / found.n_c:.3g}{against} (n={found.n_c:.0f}"
@@ -263,8 +280,10 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
     match reason:
         case Reason.SLO_BREACH:
             return f"{text}, above its limit of {rule.limit:.3g}"
+        case Reason.SHARED_INCIDENT if rule.limit is None:
+            return f"{text}: stable itself is not as usual, which proves nothing"
         case Reason.SHARED_INCIDENT:
-            return f"{text}, and stable breaks the limit too"
+            return f"{text}, and stable is not as usual or breaks the limit, too"
         case Reason.INSUFFICIENT if found.n_c < rule.min_samples:
             return f"{text}, {rule.min_samples:.0f} requests are needed"
         case Reason.INSUFFICIENT:

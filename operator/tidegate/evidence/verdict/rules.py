@@ -5,18 +5,17 @@ Source: evidence.md, 1 and 13; api.md, 5.4.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from tidegate import model
 from tidegate.evidence.counts.readings import NO_SHAPE, Shape, counts_complement
+from tidegate.evidence.counts.rows import Usual
 from tidegate.evidence.queries import presets
 from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
 from tidegate.evidence.terms import Latency, Query, Ratio, Template, Value
 
 TOLERANCE = 0.1
 TOLERANCE_OF_ONE_POD = 0.25  # one pod may sit on a slower node than the others
-LEAST_HORIZON = 60
 REQUESTS = "@requests"  # no metric of a spec can have this name
 
 
@@ -27,14 +26,14 @@ def config_of(
     shapes: Mapping[str, Shape],
     traffic: model.Traffic,
     one_pod: bool,
-    plan: Sequence[model.PlanStep],
-    interval_seconds: float,
+    usual: Mapping[str, Usual] | None = None,
 ) -> EvidenceConfig:
     """The engine's settings for a rollout, by the same rules before and after a restart.
 
     Metrics whose template cannot be read are left out. A latency without a shape yet takes its
     part of the error budget and proves nothing, so that nothing advances without it.
-    Units: seconds; `one_pod` says that the candidate has a single pod in its first step.
+    `one_pod` says that the candidate has a single pod in its first step; `usual` is what stable
+    showed of each metric before the rollout.
     """
     tolerance = TOLERANCE_OF_ONE_POD if one_pod else TOLERANCE
     rules = tuple(
@@ -43,15 +42,14 @@ def config_of(
             template=templates[metric.name],
             shape=shapes.get(metric.name, NO_SHAPE),
             tolerance=tolerance,
+            usual=(usual or {}).get(metric.name),
         )
         for metric in analysis.metrics
         if metric.name in templates
     )
-    hold_seconds = sum(step.hold_seconds for step in plan)
     return EvidenceConfig(
         metrics=rules,
         requests_from=requests_from(analysis, templates=templates),
-        horizon=max(LEAST_HORIZON, math.ceil(hold_seconds / interval_seconds)),
         alpha_rollback=analysis.false_rollback,
         alpha_promote=analysis.false_promotion,
         split_tolerance=traffic.share_tolerance,
@@ -115,7 +113,12 @@ def _ratio_violations(threshold: model.Threshold, *, path: str) -> Iterator[mode
 
 
 def _rule(
-    metric: model.Metric, *, template: Template, shape: Shape, tolerance: float
+    metric: model.Metric,
+    *,
+    template: Template,
+    shape: Shape,
+    tolerance: float,
+    usual: Usual | None,
 ) -> MetricRule:
     return MetricRule(
         name=metric.name,
@@ -128,6 +131,8 @@ def _rule(
         scalar=not is_counted(template),
         critical=metric.critical,
         min_samples=metric.min_samples,
+        usual=usual,
+        errors=metric.preset == presets.ERROR_RATIO,
     )
 
 

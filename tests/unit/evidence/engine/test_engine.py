@@ -2,10 +2,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from evidence_rows import COMPARED, UNMEASURED, config, context, counts, table
+from evidence_rows import COMPARED, INDEPENDENT, UNMEASURED, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Counts, Flag, Row
 from tidegate.evidence.sequential import eprocess, ledger, relative
 from tidegate.evidence.sequential.judgement import Check, Compare, MetricRule
@@ -106,14 +107,15 @@ def test_a_broken_limit_rolls_back_when_stable_keeps_it() -> None:
 def test_no_bet_is_placed_on_an_interval_that_is_not_over() -> None:
     """It is looked at again and again; only what is valid after every event may count there."""
     rule = MetricRule(name="error-ratio", limit=0.05)
-    rows = table(*[counts(100, 90, 0, 0, phi=UNMEASURED)] * 8)
+    rows = table(*[counts(100, 30, 0, 0, phi=UNMEASURED)] * 8)
     running = [replace(row, flags=(Flag.RUNNING,)) for row in rows]
     chosen, alone = config(rule), context(has_stable=False)
 
     assert engine.judge(rows, context=alone, config=chosen).verdict is Verdict.ROLL_BACK
-    held = engine.judge(running, context=alone, config=chosen)
-    assert held.verdict is Verdict.HOLD
-    assert held.findings[0].log_e == 0.0
+    hedge = ledger.record_all(running, config=chosen).accounts["error-ratio"].limits
+    assert hedge is not None
+    assert eprocess.log_value(hedge.candidate.bet) == 0.0
+    assert eprocess.log_value(hedge.candidate.grid) > 0.0
 
 
 def test_a_broken_limit_rolls_back_without_a_stable_revision() -> None:
@@ -386,37 +388,39 @@ def test_a_scalar_without_data_holds_unless_its_limit_fell() -> None:
 # --- dispersion ----------------------------------------------------------------------------------
 
 
-def test_unmeasured_dispersion_leaves_only_the_bet() -> None:
-    row = replace(TRIPLED[0], phi=(UNMEASURED,))
+@pytest.mark.parametrize(
+    ("phi", "divisor"),
+    [
+        (UNMEASURED, 100.0),
+        (replace(UNMEASURED, value=250.0), 250.0),
+        (replace(INDEPENDENT, value=7.0), 7.0),
+    ],
+)
+def test_an_unmeasured_dispersion_plays_the_grid_very_carefully(phi: Phi, divisor: float) -> None:
+    row = replace(TRIPLED[0], phi=(phi,))
     state = ledger.record_all(table(*[row] * 10), config=config())
     hedge = state.accounts["error-ratio"].hedges[0]
-    assert hedge.log_at_trust is None
-    assert relative.log_value(hedge) == pytest.approx(_bet(10))
-
-
-def test_a_dispersion_measured_late_splits_what_the_bet_has_won() -> None:
-    unmeasured = replace(TRIPLED[0], phi=(UNMEASURED,))
-    before = ledger.record_all(table(*[unmeasured] * 3), config=config())
-    after = ledger.record_all(table(*[unmeasured] * 3, TRIPLED[0]), config=config())
-    hedge = after.accounts["error-ratio"].hedges[0]
-    won = relative.log_value(before.accounts["error-ratio"].hedges[0])
-    assert hedge.log_at_trust == pytest.approx(won)
     grid = eprocess.ratio_grid(eprocess.rollback_grid(1.1), theta0=1.1)
     played = eprocess.path(
-        [None, None, None, grid.log_factors(n_c=1000, x_c=30, n_s=9000, x_s=90)],
+        [grid.log_factors(n_c=1000, x_c=30, n_s=9000, x_s=90)] * 10,
         points=grid.points,
-        phi=[1.0] * 4,
-        restart=config().restart,
+        phi=[divisor] * 10,
+        restart=eprocess.restart_weights(10),
     )
     assert math.exp(relative.log_value(hedge)) == pytest.approx(
-        math.exp(won + played[-1]) / 2 + math.exp(_bet(4)) / 2
+        math.exp(played[-1]) / 2 + math.exp(_bet(10)) / 2
     )
 
 
 def _bet(rows: int) -> float:
     share = eprocess.ratio_bet(n_c=1000, x_c=30, n_s=9000, x_s=90, theta0=1.1)
     assert share is not None
-    return eprocess.bet_log_e([share[0]] * rows, q=[share[1]] * rows)[-1]
+    return eprocess.path(
+        [eprocess.bet_log_factors(share[0], q=share[1])] * rows,
+        points=len(eprocess.BET_FRACTIONS),
+        phi=[1.0] * rows,
+        restart=eprocess.restart_weights(rows),
+    )[-1]
 
 
 # --- properties ----------------------------------------------------------------------------------

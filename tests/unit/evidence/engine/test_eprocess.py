@@ -157,18 +157,20 @@ def test_huge_counts_stay_finite() -> None:
 
 
 def test_restarts_win_back_what_a_long_healthy_phase_lost() -> None:
-    healthy, broken = [(50, 1, 950, 19)] * 40, [(50, 6, 950, 19)] * 6
+    healthy, broken = [(50, 1, 950, 19)] * 400, [(50, 6, 950, 19)] * 6
     rows = healthy + broken
-    with_restarts = plain_ratio(rows, restart=eprocess.restart_weights(60))
+    with_restarts = plain_ratio(rows, restart=eprocess.restart_weights(len(rows)))
     assert with_restarts[-1] > plain_ratio(rows)[-1] + 1
-    assert with_restarts[39] > math.log(0.1)  # unspent capital is kept as cash
+    assert with_restarts[399] > math.log(0.03)  # unspent capital is kept as cash
 
 
-@pytest.mark.parametrize("horizon", [1, 2, 60, 1000])
-def test_restart_weights_spend_everything_once(horizon: int) -> None:
-    weights = eprocess.restart_weights(horizon)
-    assert len(weights) == horizon
-    assert math.fsum(weights) == pytest.approx(1.0)
+@pytest.mark.parametrize("intervals", [1, 2, 60, 100_000])
+def test_restart_weights_never_spend_more_than_all_and_never_end(intervals: int) -> None:
+    weights = eprocess.restart_weights(intervals)
+    left = 1 - math.fsum(weights)
+    # What is left for all later ones is their sum, of which the integral is 1 / ln j.
+    assert left == pytest.approx(0.5 / (2.1097 * math.log(intervals + 0.5)), rel=0.15)
+    assert weights[-1] > 0
 
 
 def test_capital_that_is_neither_staked_nor_kept_is_minus_infinity() -> None:

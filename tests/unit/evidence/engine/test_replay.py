@@ -40,7 +40,6 @@ configs = st.builds(
     EvidenceConfig,
     metrics=st.lists(rules, max_size=3, unique_by=lambda rule: rule.name).map(tuple),
     requests_from=names,
-    horizon=st.integers(1, 500),
     split_holds=st.booleans(),
 )
 contexts = st.builds(
@@ -195,9 +194,9 @@ def test_rows_that_are_not_those_of_the_judgement_are_found(change: object) -> N
     ("number", "old", "new", "problem"),
     [
         (0, '"config"', '"configuration"', "it has no config"),
-        (0, '"horizon": 60', '"horizon": "long"', "config: horizon: 'long' is no int"),
-        (0, '"horizon": 60', '"horizon": 0', "config: no valid EvidenceConfig"),
-        (0, '"horizon"', '"horizont"', "config: EvidenceConfig has no field horizont"),
+        (0, '"min_intervals": 3', '"min_intervals": "few"', "min_intervals: 'few' is no int"),
+        (0, '"decisive": 0', '"decisive": 9', "config: no valid MetricRule"),
+        (0, '"min_intervals"', '"horizon"', "config: EvidenceConfig has no field horizon"),
         (1, '"t0": 0.0', '"t0": "now"', "is no row of an interval table"),
         (2, '"now": 1000000.0', '"now": NaN', "NaN is no number of JSON"),
         (2, '"problems": {}', '"problems": []', "context: problems: [] is no object"),

@@ -1,0 +1,205 @@
+"""Counting the metrics of a rollout: the table of each, and the edges that a latency is cut by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.controller.analysis.arrivals import Arrivals
+from tidegate.controller.analysis.pieces import Pieces
+from tidegate.controller.analysis.setting import Setting
+from tidegate.evidence.counts import early, intervals, readings
+from tidegate.evidence.counts.early import Present
+from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
+from tidegate.evidence.counts.history import History, shape_of, spreads_of
+from tidegate.evidence.counts.intervals import MetricSeries, Table
+from tidegate.evidence.counts.reader import NOTHING, PATIENCE_SCRAPES
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.tally import Faults
+from tidegate.evidence.terms import STALE_SCRAPES, Latency, Problem
+
+
+class Counting:
+    """The tables since the evidence began. `early` and `windows` have the rows of what must not wait.
+
+    `pasts` are stable's histories by metric, as they become known.
+    """
+
+    def __init__(
+        self, setting: Setting, *, grid: Grid, pasts: Mapping[str, History | None]
+    ) -> None:
+        self.setting = setting
+        self.grid = grid
+        self.tables: dict[str, Table] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.early: dict[str, tuple[Row, ...]] = {}
+        self.windows: dict[str, tuple[Row, ...]] = {}
+        self._pasts = pasts
+        self._unshaped: dict[str, Problem] = {}
+        self._arrivals = Arrivals()
+
+    def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
+        """Unix seconds at which the next interval of a metric begins."""
+        table = self.tables.get(metric)
+        after = max(events[0].at, table.closed_until if table is not None else 0.0)
+        return next_start(self.grid, events=events, after=after)
+
+    def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
+        """Unix seconds at which the next interval of any metric is over, late samples included.
+
+        A metric whose source is down lags behind, and holds up no other.
+        """
+        waits = self.grid.length_seconds + self.setting.scrape_seconds + LATE_SECONDS
+        ends = (self.counted_until(it.name, events=events) + waits for it in self.setting.counted)
+        return min((it for it in ends if it > after), default=math.inf)
+
+    def count(
+        self,
+        metric: model.Metric,
+        *,
+        pieces: Pieces,
+        events: Sequence[WeightChange],
+        now: float,
+    ) -> Problem | None:
+        """Close the intervals that are over at `now`; why nothing can be counted, if so."""
+        name = metric.name
+        series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
+        shape = self._shape(metric, series=series, events=events, now=now)
+        if shape is None:
+            return self._unshaped.get(name)
+        series = replace(
+            series,
+            edges=shape.edges,
+            unit_seconds=self.setting.unit_of(name),
+            common=shape.common,
+        )
+        reader = series.reader(self.tables[name].marks.get(name, NOTHING), grid=self.grid)
+        self.tables[name] = intervals.close_intervals(
+            self.tables[name],
+            series={name: series},
+            grid=self.grid,
+            events=events,
+            identity=self.setting.identity,
+            now=now,
+            readers={name: reader},
+        )
+        if not metric.dry_run:
+            present = Present(
+                metric=name,
+                series=series,
+                reader=reader,
+                table=self.tables[name],
+                grid=self.grid,
+                events=events,
+                identity=self.setting.identity,
+                at=min(now, reader.arrived_until()),
+            )
+            self.early[name] = early.rows(present)
+            self.windows[name] = early.windows(present)
+        return None
+
+    def _shape(
+        self,
+        metric: model.Metric,
+        *,
+        series: MetricSeries,
+        events: Sequence[WeightChange],
+        now: float,
+    ) -> Shape | None:
+        """How the metric is cut; a latency by the edges of the first interval that shows them.
+
+        Intervals before that one are not counted. So it does not depend on when anybody looked.
+        """
+        name = metric.name
+        if name in self.shapes:
+            return self.shapes[name]
+        if not isinstance(self.setting.templates[name].measure, Latency):
+            return self._begin_table(metric, series=series, since=0.0)
+        after = self.tables.get(name, Table()).closed_until
+        reader = series.reader(NOTHING, grid=self.grid)
+        for slot in slots(self.grid, events=events, after=after, now=now):
+            if reader.awaits(end=slot.t1, now=now):
+                break
+            near = intervals.near(series, slot=slot, grid=self.grid)
+            waited = slot.t0 - events[0].at > PATIENCE_SCRAPES * self.setting.scrape_of(metric)
+            found = self._begin_table(metric, series=near, since=slot.t0, waited=waited)
+            if found is not None:
+                return found
+            self.tables[name] = Table(closed_until=slot.t1)
+        return None
+
+    def _begin_table(
+        self, metric: model.Metric, *, series: MetricSeries, since: float, waited: bool = False
+    ) -> Shape | None:
+        name, past = metric.name, self._pasts.get(metric.name)
+        found = shape_of(
+            metric,
+            template=self.setting.templates[name],
+            series=series,
+            identity=self.setting.identity,
+            past=past,
+            waited=waited,
+        )
+        if isinstance(found, Problem):
+            self._unshaped[name] = found
+            return None
+        known = spreads_of(past, shape=found)
+        self.tables[name] = Table(spreads={name: known}, closed_until=since)
+        self.shapes[name] = found
+        return found
+
+    def state_of_data(
+        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
+    ) -> Problem | None:
+        """Why a metric says nothing about the present, although it was answered."""
+        identity = self.setting.identity
+        if metric.compare is None:
+            identity = replace(identity, stable="")
+        scrape = self.setting.scrape_of(metric)
+        table = self.tables.get(metric.name, Table())
+        absent = readings.presence(
+            pieces.all,
+            identity=identity,
+            quiet_seconds=self._arrivals.quiet_seconds(
+                metric.name,
+                series=pieces.all,
+                at=at,
+                patience_seconds=PATIENCE_SCRAPES * scrape,
+            ),
+            stale_after_seconds=STALE_SCRAPES * max(scrape, table.spacings.get(metric.name, 0.0)),
+            asked=pieces.asked,
+        )
+        if absent is not None:
+            return absent
+        faults = table.faults.get(metric.name, Faults())
+        faulty = readings.faulty(faults, lags=table.lags.get(metric.name, ()))
+        if faulty is not None:
+            return faulty
+        return readings.silence(
+            table.rows,
+            metric=metric.name,
+            step=step,
+            since=at - metric.window_seconds,
+            seconds=metric.window_seconds,
+            asked=pieces.asked,
+        )
+
+    def remarks(self) -> str:
+        """What is unusual about the samples of the metrics, in words; empty without anything."""
+        found: list[str] = []
+        for metric in self.setting.counted:
+            table = self.tables.get(metric.name)
+            if table is None:
+                continue
+            scrape = self.setting.scrape_of(metric)
+            text = readings.remark(
+                table.faults.get(metric.name, Faults()),
+                spacing_seconds=table.spacings.get(metric.name, scrape),
+                scrape_seconds=scrape,
+                late_seconds=self._arrivals.late_seconds(metric.name),
+            )
+            found += [text] if text else []
+        return "; ".join(dict.fromkeys(found))

@@ -1,0 +1,86 @@
+"""What stays the same as long as a rollout is judged in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tidegate import model
+from tidegate.controller.analysis.subject import Subject
+from tidegate.evidence.queries import presets
+from tidegate.evidence.terms import Identity, Latency, Ratio, Template
+from tidegate.evidence.verdict import rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What stays the same as long as a rollout is judged in one way.
+
+    `metrics` are those of the spec, and one that only counts requests where none of them does.
+    """
+
+    rollout: str
+    namespace: str
+    name: str
+    analysis: model.Analysis
+    traffic: model.Traffic
+    templates: Mapping[str, Template]
+    metrics: tuple[model.Metric, ...]
+    plan: tuple[model.PlanStep, ...]
+    one_pod: bool
+    identity: Identity
+    scrapes: Mapping[str, float]
+
+    @property
+    def scrape_seconds(self) -> float:
+        """The longest scrape interval of the sources that are asked: one grid holds for all."""
+        return max(self.scrapes.values())
+
+    def judged_from(self, subject: Subject) -> float:
+        """One scrape after the data begin to count; before that there is nothing to see."""
+        return subject.data_from + self.scrape_seconds
+
+    def looks_from(self, subject: Subject) -> float:
+        """An outage is looked for from the first scrape on: no warm-up excuses one."""
+        if any(one.preset == presets.ERROR_RATIO and not one.dry_run for one in self.metrics):
+            return min(self.judged_from(subject), subject.events[-1].at + self.scrape_seconds)
+        return self.judged_from(subject)
+
+    def scrape_of(self, metric: model.Metric) -> float:
+        """How often the source of a metric scrapes."""
+        return self.scrapes[self.templates[metric.name].source]
+
+    def unit_of(self, metric: str) -> float:
+        """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
+        measure = self.templates[metric].measure
+        return measure.unit_seconds if isinstance(measure, Latency) else 1.0
+
+    @property
+    def counted(self) -> tuple[model.Metric, ...]:
+        """The metrics that are events out of n."""
+        return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
+
+
+def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
+    """The setting of a subject; `scrapes` in seconds, by source."""
+    analysis, found = subject.analysis, dict(subject.templates)
+    metrics = analysis.metrics
+    counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
+    if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:
+        found[rules.REQUESTS] = Template(
+            name=rules.REQUESTS, measure=Ratio(bad=counter, total=counter), source=analysis.source
+        )
+        metrics = (*metrics, model.Metric(name=rules.REQUESTS, dry_run=True))
+    return Setting(
+        rollout=f"{subject.key.namespace}/{subject.id}",
+        namespace=subject.key.namespace,
+        name=subject.key.name,
+        analysis=analysis,
+        traffic=subject.traffic,
+        templates=found,
+        metrics=metrics,
+        plan=tuple(replace(stage, confirmed_at=None) for stage in subject.stages),
+        one_pod=subject.one_pod,
+        identity=subject.identity,
+        scrapes=scrapes,
+    )
