@@ -30,7 +30,7 @@ def config_of(
     one_pod: bool = False,
     hold_seconds: float = 600.0,
 ) -> rules.EvidenceConfig:
-    step = model.PlanStep(
+    step = model.Stage(
         name="p",
         weight_percent=10,
         effective_weight_percent=10,

@@ -27,7 +27,7 @@ def config_of(
     shapes: Mapping[str, Shape],
     traffic: model.Traffic,
     one_pod: bool,
-    plan: Sequence[model.PlanStep],
+    plan: Sequence[model.Stage],
     interval_seconds: float,
 ) -> EvidenceConfig:
     """The engine's settings for a rollout, by the same rules before and after a restart.
