@@ -148,7 +148,7 @@ def subject(size: Size) -> Subject:
         )
         for one in metrics
     }
-    stage = model.PlanStep(
+    stage = model.Stage(
         name="p10",
         weight_percent=10.0,
         effective_weight_percent=10.0,

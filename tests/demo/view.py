@@ -86,7 +86,11 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
         candidate=status.get("candidate", {}).get("modelVersion", ""),
         candidate_revision=status.get("candidate", {}).get("revision", ""),
         step=step.get("name", ""),
-        steps=tuple(planned["name"] for planned in rollout.get("plan", ())),
+        steps=tuple(
+            planned["name"]
+            for planned in rollout.get("plan", ())
+            if planned.get("kind", "Live") == "Live"
+        ),
         intended_percent=rollout.get("traffic", {}).get("candidate", 0.0),
         confirmed_at=read_time(step.get("confirmedAt")),
         hold_until=read_time(step.get("holdUntil")),

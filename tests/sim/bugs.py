@@ -48,8 +48,8 @@ BUGS = (
     Bug(
         name="the rollback mark on the target is not believed",
         file="rollout/ending.py",
-        old="    return marked and (rollout.split.candidate_percent > 0 or this_attempt)\n",
-        new="    return marked and rollout.split.candidate_percent > 100 and this_attempt\n",
+        old="    return marked and (rollout.exposure.is_visited or this_attempt)\n",
+        new="    return marked and rollout.exposure.live_percent > 100 and this_attempt\n",
         plays=("abort_forgotten", "rollback"),
         modes=(Mode.CRASH_AFTER,),
     ),
@@ -103,8 +103,8 @@ BUGS = (
     Bug(
         name="a step does not wait for its hold",
         file="rollout/hold.py",
-        old="if advances and turn.now >= step.hold_until:",
-        new="if advances:",
+        old="if proven and not edited and turn.now >= step.hold_until:",
+        new="if proven:",
         plays=("long_hold",),
     ),
     Bug(
@@ -165,7 +165,7 @@ BUGS = (
         name="a superseded candidate keeps its traffic at first",
         file="rollout/ending.py",
         old="    if turn.stable and not _has_left(turn):",
-        new="    if turn.stable and turn.rollout.split.candidate_percent > 100:",
+        new="    if turn.stable and turn.rollout.exposure.live_percent > 100:",
         plays=("superseded",),
     ),
     Bug(
@@ -177,8 +177,11 @@ BUGS = (
     Bug(
         name="a step is skipped",
         file="rollout/reach.py",
-        old="return _promote(turn) if index is None else plan.enter(turn, index)",
-        new="return _promote(turn) if index is None else plan.enter(turn, len(turn.rollout.plan) - 1)",
+        old="return ending.complete(turn) if index is None else plan.enter(turn, index)",
+        new=(
+            "return ending.complete(turn) if index is None"
+            " else plan.enter(turn, len(turn.rollout.plan) - 1)"
+        ),
         plays=("three_steps",),
     ),
     Bug(
@@ -196,8 +199,8 @@ BUGS = (
     Bug(
         name="a breach is ignored",
         file="rollout/walk.py",
-        old="if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:",
-        new="if judged.verdict is model.Verdict.ROLL_BACK and rollout.skip_analysis:",
+        old="if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):",
+        new="if judged.verdict is model.Verdict.ROLL_BACK and not _is_judged(rollout):",
         plays=("rollback",),
     ),
     Bug(
@@ -209,7 +212,7 @@ BUGS = (
     Bug(
         name="stable is scaled like the candidate",
         file="rollout/capacity.py",
-        old="    stable = max(found.stable, _least_of_stable(turn, rollout))",
+        old="    stable = _as_way_back(turn, max(found.stable, _least_of_stable(turn, rollout)))",
         new="    stable = 0",
     ),
     Bug(

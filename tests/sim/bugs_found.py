@@ -148,8 +148,8 @@ FOUND = (
     Bug(
         name="a step whose date was lost gets none under the right clock (found by the simulator)",
         file="rollout/repair.py",
-        old="if ends or _is_dated(turn.rollout):",
-        new="if ends or _is_dated(turn.rollout) or rollout.step.confirmed_at <= turn.now:",
+        old="if rollout.ending or _is_dated(turn.rollout):",
+        new="if rollout.ending or _is_dated(turn.rollout) or rollout.step.confirmed_at <= turn.now:",
         plays=("dated_by_nobody",),
     ),
     Bug(
@@ -229,7 +229,7 @@ FOUND = (
         name="a split is repaired in the pass that rolls back (found by the simulator)",
         file="rollout/hold.py",
         old="    turn = _judge_hold(turn)\n",
-        new="    turn = _judge_hold(turn if turn.target_agrees else _write_split(turn))\n",
+        new="    turn = _judge_hold(turn if turn.target_agrees else reach.write_exposure(turn))\n",
         plays=("deadline_without_route",),
     ),
     Bug(

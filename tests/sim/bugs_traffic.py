@@ -15,7 +15,7 @@ TRAFFIC = (
     Bug(
         name="an edit of traffic waits for the end of the step",
         file="rollout/dataplane.py",
-        old="        return reach.split_of(turn)\n",
+        old="        return reach.exposure_of(turn)\n",
         new="        return None\n",
         plays=("edited_in_a_step", "edited_in_a_step_by_pods"),
     ),

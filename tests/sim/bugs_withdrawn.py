@@ -85,7 +85,7 @@ WITHDRAWN = (
     Bug(
         name="the way back is one leap",
         file="rollout/ending.py",
-        old="    share = 0.0 if turn.rollout.rollback_by == HARM else capacity.kept_share(turn)\n",
+        old="    share = 0.0 if _at_once(turn.rollout) else capacity.kept_share(turn)\n",
         new="    share = 0.0\n",
         plays=("back_under_a_small_surge_gatewayapi_newer",),
     ),
@@ -127,8 +127,8 @@ WITHDRAWN = (
     Bug(
         name="steps without pods wait for proof",
         file="rollout/walk.py",
-        old="    if turn.rollout.stage is model.Phase.PENDING and turn.spec.replicas == 0:\n",
-        new="    if turn.rollout.stage is model.Phase.PENDING and turn.spec.replicas < 0:\n",
+        old="    if phases.phase_of(turn.rollout) is model.Phase.PENDING and turn.spec.replicas == 0:\n",
+        new="    if phases.phase_of(turn.rollout) is model.Phase.PENDING and turn.spec.replicas < 0:\n",
         plays=("parked_gatewayapi",),
     ),
     Bug(

@@ -160,7 +160,7 @@ async def one_is_always_replaced(run: Run, provider: str) -> None:
     while run.phase() not in OVER or facts.rollout(run.body):
         await asyncio.sleep(2.0)
         revision = facts.rollout(run.body).get("revision")
-        if revision and facts.rollout(run.body)["stage"] == "Promoting":
+        if revision and facts.stage_kind(run.body) == "Switch":
             run.world.evict(deployment(run, revision)["metadata"]["uid"], youngest=True)
         assert run.loop.time() < 900, facts.status(run.body).get("message")
     await ends_well(run)

@@ -54,9 +54,27 @@ def rollout(body: Object | None) -> Object:
 
 def is_readable(found: Object) -> bool:
     """Whether a rollout is told in words that this release knows."""
-    states = [found["stage"], *(step["state"] for step in found["plan"])]
-    words = {*map(str, model.Phase), *map(str, model.StepState)}
-    return words.issuperset(states)
+    states = {step["state"] for step in found["plan"]}
+    kinds = {step.get("kind", "Live") for step in found["plan"]}
+    return {*model.StepState} >= states and {*model.StageKind} >= kinds
+
+
+def ends(body: Object | None) -> bool:
+    """The active rollout goes no further."""
+    return bool(rollout(body).get("rollbackBy"))
+
+
+def stage_kind(body: Object | None) -> str:
+    """Of which kind the stage is that is worked on, or empty."""
+    running = rollout(body)
+    step, plan = running.get("step"), running.get("plan") or []
+    return str(plan[step["index"]].get("kind", "Live")) if step else ""
+
+
+def switched(body: Object | None) -> bool:
+    """The candidate of the active rollout was promoted, and is only watched."""
+    plan = rollout(body).get("plan") or []
+    return any(it.get("kind") == "Switch" and it["state"] == "Passed" for it in plan)
 
 
 def condition(body: Object | None, kind: str) -> Object:

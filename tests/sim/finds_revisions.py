@@ -330,7 +330,7 @@ async def unreadable_in_a_step(run: Run, plane: str, part: str) -> None:
 async def unreadable_beside_a_step(run: Run, plane: str) -> None:
     """The same where it only tells: the rollout goes on as if nothing had been."""
     await at_first_step(run, plane)
-    run.people.patch_status({"op": "replace", "path": "/status/phase", "value": "Baking"})
+    run.people.patch_status({"op": "replace", "path": "/status/phase", "value": "Frozen"})
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert run.phase() == "Healthy"
     assert facts.status(run.body)["lastRollout"]["attempt"] == 1
@@ -422,7 +422,7 @@ def _plays() -> dict[str, Scenario]:
             )
         for script in scripts:
             found[f"{script.__name__} {plane}"] = partial(script, plane=plane)
-        for part in ("stage", "plan/0/state"):
+        for part in ("plan/0/kind", "plan/0/state"):
             found[f"unreadable_in_a_step {part} {plane}"] = partial(
                 unreadable_in_a_step, plane=plane, part=part
             )

@@ -64,6 +64,7 @@ def manifest(
                     ]
                 },
                 "scaleDownDelay": "3s",
+                **more.pop("strategy", {}),
             },
             "analysis": analysis,
             "progressDeadline": "1m",

@@ -33,8 +33,11 @@ def steps_pass_on_evidence(memory: Memory, change: Change) -> None:
 
 
 def _passed(memory: Memory, old: Object, index: int) -> None:
-    step = old.get("step") or {}
+    step, kind = old.get("step") or {}, old["plan"][index].get("kind", "Live")
     require(step.get("index") == index, "S3", f"step {index} passed without being active")
+    if kind in {"First", "Switch"}:
+        _given_everything(memory, str(old["revision"]))
+        return
     require(step.get("confirmedAt"), "S3", f"step {index} passed before its weight was seen")
     confirmed_at = datetime.fromisoformat(step["confirmedAt"])
     held = (memory.run.wall() - confirmed_at).total_seconds()
@@ -46,10 +49,22 @@ def _passed(memory: Memory, old: Object, index: int) -> None:
     require(not memory.run.world.truth(version).wrong, "S6", f"bad {version} passed step {index}")
     if skew:
         return  # a clock that went back makes the operator date the step anew
+    if kind == "Bake":
+        return  # time ends it, unless something breaks a limit
     # Not since the status was written: that may have come late, on its way past a leader change.
     served = memory.run.world.served_by(str(old["revision"]), after=confirmed_at)
     needed = old["plan"][index]["minRequests"]
     require(served >= needed - 3, "S6", f"step {index} passed on {served:.0f} requests")
+
+
+def _given_everything(memory: Memory, revision: str) -> None:
+    """S3: who is promoted has all traffic, as far as people have left the target alone."""
+    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
+        return
+    share = facts.shares(route, name=NAME).get(revision, 0.0)
+    lowered = facts.marker(route) == revision  # by a new leader, while this write was on its way
+    require(lowered or share > 100 - CLOSE, "S3", f"{revision} was promoted at {share:g} %")
 
 
 def only_proven_revisions_become_stable(memory: Memory, change: Change) -> None:
@@ -148,15 +163,16 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
     before, after = facts.rollout(change.old), facts.rollout(change.new)
-    if not before or before["stage"] == "RollingBack" or provider(memory) != "GatewayAPI":
+    if not before or facts.ends(change.old) or provider(memory) != "GatewayAPI":
         return
-    ends = not after or after["id"] != before["id"] or after["stage"] == "RollingBack"
+    ends = not after or after["id"] != before["id"] or facts.ends(change.new)
     route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
     if not ends or route is None or memory.run.people_touched_traffic:
         return
     if not facts.is_readable(before):
         return  # lost like an emptied status, with what it said of its traffic
     harmed = after.get("rollbackBy") == "Analysis" and memory.has_pods(facts.stable(change.new))
+    harmed = harmed and not facts.switched(change.old)  # stable may have been shrunk by then
     if after.get("id") == before["id"] and not harmed:
         return
     stable = facts.stable(change.new)
@@ -173,7 +189,7 @@ def weights_are_seen_before_they_count(memory: Memory, change: Change) -> None:
     known = (before.get("step") or {}).get("confirmedAt")
     if not step.get("confirmedAt") or step["confirmedAt"] == known:
         return
-    if after["stage"] == "RollingBack":
+    if facts.ends(change.new):
         return  # a clock that went back dates the step anew, and the same pass rolls it back
     if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
         return

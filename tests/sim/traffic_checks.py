@@ -131,7 +131,7 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     require(revision not in memory.quarantined, "S4", f"{what} after its rejection")
     allowed = facts.intent(body)
     require(share <= allowed + CLOSE, "S2", f"{what}, intent is {allowed:g} %")
-    require(running["stage"] != "RollingBack", "S4", f"{what} while rolling back")
+    require(not facts.ends(body), "S4", f"{what} while rolling back")
     require(facts.holds_finalizer(body), "S10", f"{what} without the finalizer")
     _proven(memory, revision, share)
     parked = body["spec"]["workload"]["replicas"] == 0
@@ -143,8 +143,7 @@ def _proven(memory: Memory, revision: str, share: float) -> None:
     running = facts.rollout(memory.body)
     plan, done = running.get("plan") or [], facts.passed(memory.body)
     grants = [i for i, step in enumerate(plan) if step["effectiveWeight"] >= share - CLOSE]
-    promoting = share >= 100 and running["stage"] == "Promoting"
-    upto = len(plan) if promoting else min(grants, default=len(plan))
+    upto = min(grants, default=len(plan))
     unproven = [index for index in range(upto) if not done[index]]
     require(not unproven, "S3", f"{revision} gets {share:g} % before step {unproven}")
     legal = {round(step["effectiveWeight"], 3) for step in plan} | {100.0}

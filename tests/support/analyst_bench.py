@@ -197,7 +197,7 @@ class Request:
             control_until=rollout.started_at,
             since=rollout.evidence_since,
             first_traffic_at=rollout.first_traffic_at,
-            stages=tuple(map(as_judged, rollout.plan)),
+            stages=tuple(as_judged(it, by=model.Control.CONCURRENT) for it in rollout.plan),
             analysis=self.spec.analysis,
             traffic=self.spec.traffic,
             preset=self.spec.server.preset,
@@ -352,8 +352,8 @@ class Bench:
         return [json.dumps(one) for one in self.recorder.evidence_documents]
 
 
-def _step(weight_percent: float, *, confirmed_at: datetime) -> model.PlanStep:
-    return model.PlanStep(
+def _step(weight_percent: float, *, confirmed_at: datetime) -> model.Stage:
+    return model.Stage(
         name=f"p{weight_percent:g}",
         weight_percent=weight_percent,
         effective_weight_percent=weight_percent,

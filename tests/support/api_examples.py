@@ -114,6 +114,7 @@ FULL: Object = {
                 "maxUnavailablePercent": 0,
             },
             "scaleDownDelay": "10m",
+            "postPromotion": {"bake": "2h", "keepPreviousPercent": 50},
             "canary": {
                 "steps": [
                     {"name": "p1", "weight": 1, "hold": "30m", "deadline": "3h"},

@@ -12,6 +12,7 @@ DURATIONS = (
     (f"{STEPS}[2].hold", ("0s", "720h"), ("720h1ms",)),
     (f"{STEPS}[0].deadline", ("30m", "2160h"), ("2160h1ms",)),
     ("spec.strategy.scaleDownDelay", ("0s", "168h"), ("168h1ms",)),
+    ("spec.strategy.postPromotion.bake", ("0s", "720h"), ("720h1ms",)),
     ("spec.analysis.interval", ("1s", "1h"), ("999ms", "1h1ms")),
     ("spec.analysis.warmup", ("0s", "24h"), ("24h1ms",)),
     ("spec.analysis.settle", ("0s", "10m"), ("10m1ms",)),

@@ -16,7 +16,7 @@ STABLE = model.Revision(hash="6d9f7c01ab", digest="6d9f7c01ab" + "0" * 54, model
 CANDIDATE = model.Revision(hash="8b1c22e9d4", digest="8b1c22e9d4" + "0" * 54, model_version="1.5.0")
 
 PLAN = tuple(
-    model.PlanStep(
+    model.Stage(
         name=f"p{weight:g}",
         weight_percent=weight,
         effective_weight_percent=effective,
@@ -38,7 +38,6 @@ ROLLOUT = model.Rollout(
     started_at=NOW - timedelta(minutes=30),
     progress_at=NOW,
     plan=PLAN,
-    stage=model.Phase.PROGRESSING,
     step=model.ActiveStep(
         index=1,
         name="p50",
@@ -47,7 +46,7 @@ ROLLOUT = model.Rollout(
         hold_until=NOW + timedelta(minutes=6),
         deadline_at=NOW + timedelta(minutes=56),
     ),
-    split=model.Split(candidate_percent=50.0),
+    exposure=model.Exposure(live_percent=50.0),
     observed_candidate_percent=49.25,
 )
 HEALTHY = model.Status(

@@ -303,9 +303,9 @@ class World:
         )
 
     def _shift(self, action: actions.SetTraffic) -> None:
-        weights = {action.stable: action.split.stable_percent}
+        weights = {action.stable: action.exposure.stable_percent}
         if action.candidate:
-            weights[action.candidate] = action.split.candidate_percent
+            weights[action.candidate] = action.exposure.live_percent
         assert abs(sum(weights.values()) - 100) < 1e-9
         for hash_, share in weights.items():
             ready = self.revisions[hash_].ready if hash_ in self.revisions else 0

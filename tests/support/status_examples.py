@@ -58,14 +58,17 @@ FULL_STATUS = model.Status(
         revision=model.Revision(hash=B, digest=B + "0" * 54, model_version="1.5.0"),
         attempt=2,
         active=True,
-        stage=model.Phase.PROGRESSING,
         started_at=NOON,
         progress_at=NOON + timedelta(minutes=1, microseconds=250),
         plan=(
-            model.PlanStep(
+            model.Stage(
                 name="p12",
                 weight_percent=12.5,
                 effective_weight_percent=16.666666666666668,
+                mirror_percent=2.5,
+                headers=(model.Header(name="x-tester", value="1"),),
+                preview=True,
+                kept_percent=25.0,
                 hold_seconds=90.25,
                 deadline_seconds=7200.0,
                 min_requests=500,
@@ -75,9 +78,10 @@ FULL_STATUS = model.Status(
                 ended_at=NOON + timedelta(minutes=3),
                 evidence=(_RESULT,),
             ),
-            model.PlanStep(
+            model.Stage(
                 name="p50",
                 weight_percent=50.0,
+                control=model.Control.NONE,
                 effective_weight_percent=50.0,
                 hold_seconds=0.0,
                 deadline_seconds=3600.0,
@@ -93,7 +97,12 @@ FULL_STATUS = model.Status(
             deadline_at=NOON + timedelta(hours=2),
             estimate="detects a doubling of errors in about 40 min",
         ),
-        split=model.Split(candidate_percent=12.5),
+        exposure=model.Exposure(
+            live_percent=12.5,
+            mirror_percent=5.0,
+            headers=(model.Header(name="x-tester", value="1"),),
+            preview=True,
+        ),
         observed_candidate_percent=12.25,
         first_traffic_at=NOON,
         judged_since=NOON + timedelta(seconds=2),
@@ -102,7 +111,6 @@ FULL_STATUS = model.Status(
         waiting_for=model.WaitingFor(
             reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
         ),
-        skip_analysis=True,
         analysis_key="0f3a",
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",

@@ -74,7 +74,7 @@ def target(
         spec=spec,
         stable=STABLE,
         candidate=candidate,
-        split=model.Split(candidate_percent=weight_percent),
+        exposure=model.Exposure(live_percent=weight_percent),
         marker=marker,
         ports={STABLE: PORT, CANDIDATE: PORT} if ports is None else ports,
         ready_pods={STABLE: 4, CANDIDATE: 4} if ready_pods is None else ready_pods,

@@ -119,6 +119,10 @@ def _spec(
             _step(step, min_requests=analysis.min_requests) for step in spec.strategy.canary.steps
         ),
         scaling=_scaling(spec.strategy.scaling, provider=spec.traffic.provider),
+        bake=model.Bake(
+            seconds=seconds_of(spec.strategy.post_promotion.bake),
+            kept_percent=spec.strategy.post_promotion.keep_previous_percent,
+        ),
         scale_down_delay_seconds=seconds_of(spec.strategy.scale_down_delay),
         analysis=analysis,
         rollback=model.Rollback(

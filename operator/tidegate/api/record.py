@@ -96,6 +96,7 @@ def _spec(
     )
     if rollout is None:
         return replace(result, omitted=NO_DETAIL)
+    steps = tuple(it for it in rollout.plan if it.kind is not model.StageKind.FIRST)
     before = model.ServedBefore(
         revision=rollout.from_revision, model_version=rollout.from_model_version
     )
@@ -109,8 +110,8 @@ def _spec(
             uri=rollout.model_uri,
         ),
         started_at=rollout.started_at,
-        strategy="Canary" if rollout.plan else "Direct",
-        steps=rollout.plan,
+        strategy="Direct" if not steps else "Canary",
+        steps=steps,
         evidence_digest=rollout.evidence_digest,
     )
 

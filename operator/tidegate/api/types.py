@@ -340,6 +340,24 @@ class Scaling(Part):
     )
 
 
+class PostPromotion(Part):
+    """How long a promoted revision is watched, with the way back kept."""
+
+    bake: Annotated[str, DurationBetween("0s", "720h")] = Field(
+        default="0s",
+        description=(
+            "Watch after promotion, by absolute limits; a breach gives the traffic back. 0s: none."
+        ),
+    )
+    keep_previous_percent: schema.Percent = Field(
+        default=100.0,
+        description=(
+            "Pods of the revision before during the bake, in percent of workload.replicas; one at least, "
+            "and no more than scaling leaves it."
+        ),
+    )
+
+
 class Strategy(Part):
     """How a new revision comes into service."""
 
@@ -347,6 +365,9 @@ class Strategy(Part):
     canary: Canary = Field(default=Canary(), description="The steps of a canary.")
     scaling: Scaling = Field(
         default=Scaling(), description="How many pods a rollout may add or miss."
+    )
+    post_promotion: PostPromotion = Field(
+        default=PostPromotion(), description="The watch after promotion."
     )
     scale_down_delay: Annotated[str, DurationBetween("0s", "168h")] = Field(
         default="30s",

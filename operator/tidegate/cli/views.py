@@ -75,7 +75,7 @@ def _row(seen: Seen, *, now: datetime) -> list[str]:
         ready,
         _phase(seen),
         rollout.step.name if rollout and rollout.step else "",
-        number(rollout.split.candidate_percent) if rollout else "",
+        number(rollout.exposure.live_percent) if rollout else "",
         status.stable.model_version if status.stable else "",
         status.candidate.model_version if status.candidate else "",
         age(seen.created_at, now=now),
@@ -156,7 +156,7 @@ def _rollout(rollout: model.Rollout | None) -> str:
 def _traffic(rollout: model.Rollout | None) -> str:
     if rollout is None:
         return ""
-    intended = f"candidate {number(rollout.split.candidate_percent)} % intended"
+    intended = f"candidate {number(rollout.exposure.live_percent)} % intended"
     observed = number(rollout.observed_candidate_percent)
     return f"{intended}, {observed} % observed" if observed else f"{intended}, not observed yet"
 
@@ -210,7 +210,7 @@ def _plan(status: model.Status) -> list[str]:
             it.name,
             str(it.state),
             number(it.weight_percent),
-            number(it.effective_weight_percent),
+            number(it.exposure.live_percent),
             durations.text_of(it.hold_seconds),
             durations.text_of(it.deadline_seconds),
             str(it.min_requests),

@@ -422,7 +422,7 @@ def _documents(
     documents = plane.documents(target)
     if all(around.targets.get(one.reference) for one in documents if one.carries_weights):
         return documents
-    return plane.documents(replace(target, split=model.NO_TRAFFIC))
+    return plane.documents(replace(target, exposure=model.NO_TRAFFIC))
 
 
 def plain(document: Any) -> Any:

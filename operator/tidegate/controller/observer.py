@@ -26,10 +26,9 @@ from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
 from tidegate.model import objects
 from tidegate.revisions import render, state
+from tidegate.rollout import phases
 from tidegate.settings import Settings
 from tidegate.traffic.provider import Reference, provider_for
-
-BEFORE_TRAFFIC = frozenset({model.Phase.INITIALIZING, model.Phase.PENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +293,7 @@ class Observer:
         rollout = _active(seen.status)
         made = seen.frozen.get(rollout.revision.hash) if rollout is not None else None
         asked = made is not None and bool(made.server.ready_path)
-        if not asked or made is None or rollout is None or rollout.stage not in BEFORE_TRAFFIC:
+        if not asked or made is None or rollout is None or not _before_traffic(rollout):
             self._readiness.forget(key)
             return "", ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
@@ -332,12 +331,12 @@ class Observer:
     ) -> model.AnalysisState:
         """The verdict on the weights that were confirmed; before them, what the steps can find."""
         rollout, spec = _active(seen.status), seen.spec
-        if rollout is None or spec is None or rollout.skip_analysis:
+        if rollout is None or spec is None or _unjudged(rollout):
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
         subject = subjects.subject_of(key, seen, rollout=rollout, spec=spec, found=found)
-        judged = rollout.split.candidate_percent > 0 and subject.events
-        if rollout.stage in BEFORE_TRAFFIC or judged:
+        judged = rollout.exposure.is_visited and subject.events
+        if _before_traffic(rollout) or judged:
             return self._analyst.judged(subject)
         self._analyst.rest(seen.meta.uid)
         return model.AnalysisState()
@@ -396,6 +395,15 @@ def _serving(seen: model.Observation) -> model.RevisionStatus | None:
 def _active(status_: model.Status) -> model.Rollout | None:
     rollout = status_.rollout
     return rollout if rollout is not None and rollout.active else None
+
+
+def _before_traffic(rollout: model.Rollout) -> bool:
+    return phases.phase_of(rollout) in phases.BEFORE_TRAFFIC
+
+
+def _unjudged(rollout: model.Rollout) -> bool:
+    """The first revision, and what is promoted without analysis."""
+    return rollout.stage is not None and rollout.stage.control is model.Control.NONE
 
 
 def _with_role(status_: model.Status) -> list[str]:

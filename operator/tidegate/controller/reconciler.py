@@ -253,7 +253,7 @@ def _record_name(action: actions.Bookkeeping) -> str:
 def _exposed(status: model.Status) -> bool:
     """Users may be answered by a candidate."""
     rollout = status.rollout
-    return rollout is not None and rollout.active and rollout.split.candidate_percent > 0
+    return rollout is not None and rollout.active and rollout.exposure.answers_users
 
 
 def _transition(meta: model.ObjectMeta, decision: actions.Decision) -> ports.Transition:

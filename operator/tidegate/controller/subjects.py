@@ -52,7 +52,12 @@ def subject_of(
     stable, candidate = _servers(seen, candidate=rollout.revision.hash)
     analysis = _judged_spec(spec, found).analysis
     traffic = spec.traffic
-    if stable != candidate:
+    control = rollout.stage.control if rollout.stage is not None else model.Control.CONCURRENT
+    alone = control is model.Control.LIMITS_ONLY
+    if alone:
+        analysis = arms.by_limits(analysis)
+        traffic = replace(traffic, share_check=model.ShareCheck.OFF)
+    elif stable != candidate:
         analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
         if not analysis.data_plane:  # requests are counted by the names of one server
             traffic = replace(traffic, share_check=model.ShareCheck.OFF)
@@ -61,11 +66,11 @@ def subject_of(
         uid=seen.meta.uid,
         id=rollout.id,
         candidate=rollout.revision.hash,
-        control=seen.status.stable.revision if seen.status.stable else "",
+        control=seen.status.stable.revision if seen.status.stable and not alone else "",
         control_until=rollout.started_at,
         since=rollout.evidence_since,
         first_traffic_at=rollout.first_traffic_at,
-        stages=tuple(map(as_judged, rollout.plan)),
+        stages=tuple(as_judged(stage, by=control) for stage in rollout.plan),
         analysis=analysis,
         traffic=traffic,
         preset=candidate,
@@ -87,6 +92,6 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     if not rollout.plan:
         return False
     pods = provider_for(spec.traffic.provider).candidate_pods(
-        rollout.plan[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
+        rollout.plan[0].exposure.live_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return pods <= 1

@@ -72,7 +72,7 @@ class NoteTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTraffic:
-    """Make the data plane carry this split, guarded by the target's resourceVersion.
+    """Make the data plane give the candidate this exposure, guarded by the target's resourceVersion.
 
     `marker` names a revision that was rolled back; `lowering` writes go before status and use
     the reserved request slots. `fence` names the rollout that a lowering write ends. So many
@@ -81,7 +81,7 @@ class SetTraffic:
 
     stable: str
     candidate: str
-    split: model.Split
+    exposure: model.Exposure
     marker: str = ""
     lowering: bool = False
     fence: str = ""

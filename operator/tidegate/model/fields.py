@@ -35,6 +35,7 @@ class About:
     recorded: it also stands in a RolloutRecord, by the name `recorded_as` if that is given; `.` puts
         its members beside others. `told`: even where it is the default. A class with no such field
         stands there as it is.
+    quiet: left out wherever it is the default.
     """
 
     text: str = ""
@@ -52,3 +53,4 @@ class About:
     recorded: bool = False
     recorded_as: str = ""
     told: bool = False
+    quiet: bool = False

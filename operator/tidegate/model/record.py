@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from tidegate.model.fields import TEXT, URI, About
-from tidegate.model.status import PLAN_MAX_ITEMS, PlanStep, RolloutResult
+from tidegate.model.status import PLAN_MAX_ITEMS, RolloutResult, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class RolloutRecord:
     strategy: Annotated[str, About("Canary, or Direct for the first revision.")] = ""
     operator_version: Annotated[str, About("Version that wrote the record.")] = ""
     steps: Annotated[
-        tuple[PlanStep, ...],
+        tuple[Stage, ...],
         About("The plan and what became of it.", limit=PLAN_MAX_ITEMS),
     ] = ()
     evidence_digest: Annotated[

@@ -136,6 +136,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bake:
+    """How long a promoted revision is watched (0: not at all), and how many pods of the old one stay.
+
+    `kept_percent` is in percent of the replicas.
+    """
+
+    seconds: float = 0.0
+    kept_percent: float = 100.0
+
+
+NO_BAKE = Bake()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
     """How many pods a rollout may add or miss (api.md, 5.3)."""
 
@@ -253,6 +267,7 @@ class Spec:
     progress_deadline_seconds: float
     revision_history_limit: int
     rollout_history_limit: int = 5
+    bake: Bake = NO_BAKE
     paused: bool = False
 
 

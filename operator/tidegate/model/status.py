@@ -5,12 +5,20 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated
 
+from tidegate.model.exposure import (
+    HEADERS_MAX_ITEMS,
+    NO_TRAFFIC,
+    Control,
+    Exposure,
+    Header,
+    StageKind,
+)
 from tidegate.model.fields import PER_METRIC, TEXT, URI, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
 
-PLAN_MAX_ITEMS = 32
+PLAN_MAX_ITEMS = 34  # the steps, the switch and the bake
 
 
 class Phase(enum.StrEnum):
@@ -19,8 +27,10 @@ class Phase(enum.StrEnum):
     PENDING = "Pending"
     INITIALIZING = "Initializing"
     PROGRESSING = "Progressing"
+    SHADOWING = "Shadowing"
     PAUSED = "Paused"
     PROMOTING = "Promoting"
+    BAKING = "Baking"
     ROLLING_BACK = "RollingBack"
     HEALTHY = "Healthy"
     ROLLED_BACK = "RolledBack"
@@ -79,14 +89,21 @@ class StepState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanStep:
-    """A step as fixed when the rollout began.
+class Stage:
+    """A stage as fixed when the rollout began.
 
-    The instants and the evidence, the judgements with which the step ended, are filled in as it is
+    `control` says what it is judged by, `kept_percent` how many pods of stable stay as the way back.
+    The instants and the evidence, the judgements with which it ended, are filled in as it is
     walked.
     """
 
     name: Annotated[str, About("Name of the step.", recorded=True)]
+    kind: Annotated[
+        StageKind, About("First, Shadow, Preview, Live, Switch or Bake.", vital=True, recorded=True)
+    ] = StageKind.LIVE
+    control: Annotated[
+        Control, About("What it is judged against: Concurrent, LimitsOnly or None.", vital=True)
+    ] = Control.CONCURRENT
     weight_percent: Annotated[
         float, About("Wanted share of the candidate in percent.", name="weight")
     ]
@@ -99,11 +116,25 @@ class PlanStep:
             recorded_as="weight",
         ),
     ]
-    hold_seconds: Annotated[float, About("Least time at this weight.", name="hold", duration=True)]
+    mirror_percent: Annotated[
+        float, About("Share of requests copied to the candidate.", name="mirror", quiet=True)
+    ] = 0.0
+    headers: Annotated[
+        tuple[Header, ...],
+        About("Requests with one of these go to it.", limit=HEADERS_MAX_ITEMS, quiet=True),
+    ] = ()
+    preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
+    kept_percent: Annotated[
+        float,
+        About("Pods of stable that stay meanwhile, in percent.", name="keptPercent", quiet=True),
+    ] = 100.0
+    hold_seconds: Annotated[
+        float, About("Least time at this weight.", name="hold", duration=True)
+    ] = 0.0
     deadline_seconds: Annotated[
         float, About("Longest wait for proof.", name="deadline", duration=True)
-    ]
-    min_requests: Annotated[int, About("Candidate requests needed.", absent=0, vital=True)]
+    ] = 0.0
+    min_requests: Annotated[int, About("Candidate requests needed.", vital=True)] = 0
     state: Annotated[
         StepState,
         About("Pending, Active, Passed, Failed or Skipped.", vital=True, recorded=True, told=True),
@@ -119,6 +150,27 @@ class PlanStep:
         tuple[MetricResult, ...],
         About("Judgements with which it ended, the worst first.", limit=PER_METRIC, recorded=True),
     ] = ()
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the candidate is exposed to, as the data plane can give it."""
+        return Exposure(
+            live_percent=self.effective_weight_percent,
+            mirror_percent=self.mirror_percent,
+            headers=self.headers,
+            preview=self.preview,
+        )
+
+    @property
+    def needs_proof(self) -> bool:
+        """Time alone does not end it: it goes on when the evidence says so."""
+        proves = self.kind in {StageKind.SHADOW, StageKind.PREVIEW, StageKind.LIVE}
+        return proves and self.control is not Control.NONE
+
+    @property
+    def is_held(self) -> bool:
+        """It lasts, so that judgements are its own; the others end once they are confirmed."""
+        return self.needs_proof or self.kind is StageKind.BAKE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,25 +189,6 @@ class ActiveStep:
     hold_until: Annotated[datetime | None, About("End of its hold.", vital=True)] = None
     deadline_at: Annotated[datetime | None, About("End of the wait for proof.", vital=True)] = None
     estimate: Annotated[str, About("What it can find out in its time.", limit=TEXT)] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Share of users' requests per role in percent; the two always sum to 100."""
-
-    SHOWN: ClassVar[dict[str, About]] = {
-        "stable_percent": About("Intended share of stable.", name="stable")
-    }
-
-    candidate_percent: Annotated[float, About("Intended share of the candidate.", name="candidate")]
-
-    @property
-    def stable_percent(self) -> float:
-        """What the candidate does not get."""
-        return 100.0 - self.candidate_percent
-
-
-NO_TRAFFIC = Split(candidate_percent=0.0)
 
 
 class PreflightReason(enum.StrEnum):
@@ -216,8 +249,7 @@ class WaitingFor:
 class Rollout:
     """One attempt to bring a revision into service; `active` until its result stands.
 
-    `stage` is the phase the rollout works in; the status phase differs from it while paused.
-    `split` is the intent, written before the data plane is; `observed_candidate_percent` the
+    `exposure` is the intent, written before the data plane is; `observed_candidate_percent` the
     measured share. `progress_at` restarts the progress deadline. `judged_since` is the last
     confirmation of a weight; evidence of earlier steps counts from `evidence_since` on, and
     `evidence_digest` is the SHA-256 of the rows that it came from. The `from_` fields name what
@@ -228,18 +260,15 @@ class Rollout:
     revision: Annotated[Revision, About(inline=True)]
     attempt: Annotated[int, About("From 1; rises with retry.", absent=1, vital=True)]
     active: Annotated[bool, About("True until its result stands.", absent=False, vital=True)]
-    stage: Annotated[Phase, About("Phase the rollout works in, also while paused.", vital=True)] = (
-        Phase.PENDING
-    )
     started_at: Annotated[datetime, About("When it began.")]
     progress_at: Annotated[datetime, About("Last progress of pods or route.")]
     plan: Annotated[
-        tuple[PlanStep, ...],
-        About("Steps as fixed at the start.", limit=PLAN_MAX_ITEMS, absent=(), vital=True),
+        tuple[Stage, ...],
+        About("Stages as fixed at the start.", limit=PLAN_MAX_ITEMS, absent=(), vital=True),
     ]
     step: Annotated[ActiveStep | None, About("The step being walked.", vital=True)] = None
-    split: Annotated[
-        Split,
+    exposure: Annotated[
+        Exposure,
         About("Shares of the requests in percent.", name="traffic", inline=True, vital=True),
     ] = NO_TRAFFIC
     observed_candidate_percent: Annotated[
@@ -263,7 +292,6 @@ class Rollout:
     waiting_for: Annotated[
         WaitingFor | None, About("Absent while only time and evidence are needed.")
     ] = None
-    skip_analysis: Annotated[bool, About("Promotion in full was asked for.")] = False
     analysis_key: Annotated[str, About("Hash of the analysis that the evidence belongs to.")] = ""
     rollback_reason: Annotated[str, About("Why it is rolled back.", limit=TEXT)] = ""
     rollback_by: Annotated[str, About("Who or what rolled it back.")] = ""
@@ -273,11 +301,33 @@ class Rollout:
     from_model_version: Annotated[str, About("Version of that revision's model.")] = ""
 
     @property
+    def stage(self) -> Stage | None:
+        """The stage of the plan that is worked on."""
+        if self.step is None or not 0 <= self.step.index < len(self.plan):
+            return None
+        return self.plan[self.step.index]
+
+    @property
+    def ending(self) -> bool:
+        """It goes no further; its traffic is given back."""
+        return self.active and bool(self.rollback_by)
+
+    @property
+    def begun(self) -> bool:
+        """Requests have reached it, or are meant to."""
+        return self.exposure.is_visited or self.first_traffic_at is not None
+
+    @property
+    def switched(self) -> bool:
+        """All users were given to it; what comes after that only watches."""
+        passed = (it.kind for it in self.plan if it.state is StepState.PASSED)
+        return StageKind.SWITCH in passed
+
+    @property
     def withdrawn(self) -> bool:
         """It had traffic and is to get it again once its pods are back; nobody blames it."""
-        walks = self.stage in {Phase.PROGRESSING, Phase.PROMOTING}
         had = self.first_traffic_at is not None
-        return self.active and walks and had and self.split.candidate_percent == 0
+        return self.active and not self.ending and had and not self.exposure.is_visited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

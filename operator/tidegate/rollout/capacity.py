@@ -5,6 +5,8 @@ Source: house.md, H6; api.md, 5.3.
 
 from __future__ import annotations
 
+import math
+
 from tidegate import model
 from tidegate.rollout import plan
 from tidegate.rollout.turn import Turn
@@ -105,14 +107,13 @@ def wanted(turn: Turn) -> Wanted:
     rollout, spec = turn.rollout, turn.spec
     request = _request(turn, rollout)
     found = provider_for(spec.traffic.provider).capacity(request)
-    stable = max(found.stable, _least_of_stable(turn, rollout))
+    stable = _as_way_back(turn, max(found.stable, _least_of_stable(turn, rollout)))
     candidate = found.candidate
     if rollout.withdrawn and turn.by_pods:
         # Stable serves alone and may have been shrunk: the room that is left is its own.
         surplus = turn.spec.replicas - request.stable.wanted
         stable = max(stable, request.stable.wanted + min(surplus, _room(turn, request)))
-    leaves = rollout.stage is model.Phase.ROLLING_BACK
-    if leaves and request.live_percent > 0:
+    if rollout.ending and request.live_percent > 0:
         candidate = max(candidate, min(request.candidate.wanted, 1))
     if turn.by_pods or turn.seen.traffic.accepted:
         return Wanted(stable=stable, candidate=candidate)
@@ -121,6 +122,18 @@ def wanted(turn: Turn) -> Wanted:
         stable=min(max(stable, request.stable.wanted), max(spec.replicas, stable)),
         candidate=max(candidate, min(request.candidate.wanted, spec.replicas)),
     )
+
+
+def _as_way_back(turn: Turn, pods: int) -> int:
+    """Of so many pods of stable those that stay while a promoted candidate is watched."""
+    rollout = turn.rollout
+    stage = rollout.stage
+    if stage is None or stage.kind is not model.StageKind.BAKE:
+        return pods
+    if rollout.ending or rollout.withdrawn:
+        return pods
+    kept = math.ceil(turn.spec.replicas * stage.kept_percent / 100)
+    return min(pods, max(kept, 1))
 
 
 def _room(turn: Turn, request: CapacityRequest) -> int:
@@ -137,7 +150,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
         scaling=turn.spec.scaling,
         target_percent=_target_percent(turn, rollout),
         live_percent=live_percent(turn, rollout),
-        least_percent=min(rollout.split.candidate_percent, share),
+        least_percent=min(rollout.exposure.live_percent, share),
         stable=_count(turn, turn.stable),
         candidate=_count(turn, rollout.revision.hash),
         others=_count_others(turn, turn.stable, rollout.revision.hash),
@@ -161,14 +174,15 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
 def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     """The weight to have pods for. Where pods are the weight, intent must come first.
 
-    The stage Promoting is itself the intent of 100 %: pods move all the way before the entry
+    The switch is itself the intent of 100 %: pods move all the way before the entry
     Service leaves the old revision.
     """
-    live = rollout.split.candidate_percent
-    walks = rollout.stage not in {model.Phase.PROMOTING, model.Phase.ROLLING_BACK}
-    if turn.by_pods and live > 0 and walks:
+    live = rollout.exposure.live_percent
+    stage = rollout.stage
+    proves = stage is not None and stage.needs_proof and not rollout.ending
+    if turn.by_pods and live > 0 and proves:
         return live
-    return plan.current_weight(rollout)
+    return plan.wanted_exposure(rollout).live_percent
 
 
 def live_percent(turn: Turn, rollout: model.Rollout) -> float:
@@ -178,7 +192,7 @@ def live_percent(turn: Turn, rollout: model.Rollout) -> float:
     until then the pods of stable serve and count as capacity.
     """
     seen = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
-    live = max(rollout.split.candidate_percent, seen)
+    live = max(rollout.exposure.live_percent, seen)
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
     return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live
 

@@ -63,7 +63,7 @@ def describe(turn: Turn) -> model.Status:
 def rollback_unconfirmed(turn: Turn) -> bool:
     """A rollback was not confirmed by the data plane within the progress deadline."""
     rollout = turn.active_rollout
-    if rollout is None or rollout.stage is not model.Phase.ROLLING_BACK or turn.seen.spec is None:
+    if rollout is None or not rollout.ending or turn.seen.spec is None:
         return False
     return turn.stalled_seconds >= turn.seen.spec.progress_deadline_seconds
 
@@ -100,6 +100,8 @@ def _serving(turn: Turn) -> str:
     stable = turn.status.stable
     if stable is None:
         return "nothing serves yet"
+    if turn.serving != turn.stable:
+        return f"serving {turn.rollout.revision.model_version}"
     if turn.stable_lost:
         return f"{stable.model_version} is to serve; {notices.lost_text(turn)}"
     return f"serving {stable.model_version}"
@@ -145,14 +147,17 @@ def _progress(turn: Turn) -> str:
     if rollout is None:
         return "starting"
     parts = [rollout.revision.model_version]
-    if rollout.stage is model.Phase.ROLLING_BACK:
+    stage = rollout.stage
+    if rollout.ending:
         ends = "leaves" if rollout.rollback_by == "Spec" else "is rolled back"
         parts.append(f"{ends}: {rollout.rollback_reason}")
-    elif rollout.stage is model.Phase.PROMOTING:
+    elif stage is not None and stage.kind is model.StageKind.SWITCH:
         parts.append("is being promoted")
     elif rollout.withdrawn:
         parts.append("is withdrawn")
-    elif rollout.split.candidate_percent > 0:
+    elif rollout.switched:
+        parts.append(f"is watched, and {turn.stable} is the way back")
+    elif rollout.exposure.live_percent > 0:
         parts.append(_weight(turn, rollout))
     else:
         parts.append("is being prepared")
@@ -165,7 +170,7 @@ def _progress(turn: Turn) -> str:
 
 def _weight(turn: Turn, rollout: model.Rollout) -> str:
     """The weight, and what the data plane gives instead where a write does not reach it."""
-    wanted = f"at weight {weight_text(rollout.split.candidate_percent)}"
+    wanted = f"at weight {weight_text(rollout.exposure.live_percent)}"
     if not _write_is_missing(turn):
         return wanted
     given = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
@@ -198,8 +203,8 @@ def _health(turn: Turn) -> tuple[str, str]:
 def _stable_is_down(turn: Turn) -> bool:
     if turn.seen.spec is None or turn.seen.spec.replicas == 0:
         return False
-    state = turn.state_of(turn.stable)
-    return bool(turn.stable) and (state is None or state.ready == 0)
+    state = turn.state_of(turn.serving)
+    return bool(turn.serving) and (state is None or state.ready == 0)
 
 
 def _lack_of_stable(turn: Turn) -> str:
@@ -318,7 +323,7 @@ def _available(turn: Turn) -> _Finding:
             type="Available",
             holds=False,
             reason="StableUnavailable",
-            message=f"no pod of revision {turn.stable} is ready",
+            message=f"no pod of revision {turn.serving} is ready",
         )
     if lack := _lack_of_stable(turn):
         return _Finding(type="Available", holds=False, reason="CapacityMissing", message=lack)
@@ -380,7 +385,7 @@ def _analysis_passing(turn: Turn) -> _Finding:
     """The step's verdict in words; its message stays out, since its numbers move."""
     rollout = turn.active_rollout
     kind = "AnalysisPassing"
-    if rollout is None or rollout.split.candidate_percent == 0:
+    if rollout is None or not rollout.exposure.is_visited:
         return _Finding(type=kind, holds=None, reason="NotRunning")
     judged = turn.seen.analysis
     match judged.verdict:
@@ -394,7 +399,7 @@ def _analysis_passing(turn: Turn) -> _Finding:
 
 def _promoted(turn: Turn) -> _Finding:
     desired = turn.status.desired
-    if desired is not None and desired.hash == turn.stable:
+    if desired is not None and desired.hash in {turn.stable, turn.serving}:
         return _Finding(type="Promoted", holds=True, reason="Promoted")
     rejected = desired is not None and turn.status.rejects(desired.hash)
     reason = "RolledBack" if rejected else "InProgress"

@@ -28,7 +28,7 @@ def rest(turn: Turn, revision: str) -> actions.SetTraffic:
     return actions.SetTraffic(
         stable=revision,
         candidate="",
-        split=model.NO_TRAFFIC,
+        exposure=model.NO_TRAFFIC,
         marker=turn.seen.traffic.rolled_back_revision,
     )
 
@@ -44,21 +44,21 @@ def keep(turn: Turn) -> Turn:
     found = changes_of(wanted, turn.seen)
     if not found.fields:
         turn = _agree(turn)
-        restored = found.moves_traffic and wanted.split.candidate_percent > 0
+        restored = found.moves_traffic and wanted.exposure.is_visited
         return turn if planned is not None or not restored else turn.act(wanted)
     turn, writes = _differ(turn, ", ".join(found.fields))
     if planned is not None:
         return turn if writes or found.moves_traffic else _without(turn, planned)
     # Without a candidate, traffic that is elsewhere moves when stable can take it, not by this.
-    waits = found.moves_traffic and wanted.split.candidate_percent == 0
+    waits = found.moves_traffic and not wanted.exposure.is_visited
     return turn.act(wanted) if writes and not waits else turn
 
 
 def _intent(turn: Turn) -> actions.SetTraffic | None:
     """What the data plane is to hold by status; None before anything serves."""
     rollout = turn.active_rollout
-    if turn.stable and rollout is not None and rollout.split.candidate_percent > 0:
-        return reach.split_of(turn)
+    if turn.stable and rollout is not None and rollout.exposure.is_visited:
+        return reach.exposure_of(turn)
     if turn.stable:
         return rest(turn, turn.stable)
     first = rollout.revision.hash if rollout is not None else ""

@@ -16,6 +16,7 @@ from tidegate.rollout import (
     duties,
     ending,
     identity,
+    phases,
     rebuild,
     repair,
     requests,
@@ -60,13 +61,9 @@ def _work(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
         return turn
-    match rollout.stage:
-        case model.Phase.INITIALIZING:
-            return starting.work_initializing(turn)
-        case model.Phase.ROLLING_BACK:
-            return starting.follow_on(ending.work_rolling_back(turn))
-        case _:
-            return walk.work(turn)
+    if rollout.ending:
+        return starting.follow_on(ending.work_rolling_back(turn))
+    return walk.work(turn)
 
 
 def _only_keep_safe(turn: Turn) -> Turn:
@@ -74,9 +71,9 @@ def _only_keep_safe(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
         return turn
-    if rollout.stage is not model.Phase.ROLLING_BACK and rollout.split.candidate_percent > 0:
+    if not rollout.ending and rollout.exposure.is_visited:
         turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
-    if turn.rollout.stage is model.Phase.ROLLING_BACK:
+    if turn.rollout.ending:
         return ending.work_rolling_back(turn)
     return turn
 
@@ -103,7 +100,7 @@ def phase_of(turn: Turn) -> model.Phase:
     rollout = turn.active_rollout
     if turn.seen.blocked is not None and turn.seen.blocked.reason == "InvalidTemplate":
         return model.Phase.INVALID
-    ends = rollout is not None and rollout.stage is model.Phase.ROLLING_BACK
+    ends = rollout is not None and rollout.ending
     if turn.hindrances and not ends:
         return model.Phase.INVALID
     if rollout is not None:
@@ -118,4 +115,4 @@ def phase_of(turn: Turn) -> model.Phase:
 def _phase_of_active(turn: Turn, rollout: model.Rollout) -> model.Phase:
     if conditions.rollback_unconfirmed(turn):
         return model.Phase.FAILED
-    return model.Phase.PAUSED if waiting.stands_still(turn) else rollout.stage
+    return phases.phase_of(rollout, stands_still=waiting.stands_still(turn))

@@ -33,7 +33,7 @@ def tidy(turn: Turn) -> Turn:
 def _freeze_rollout(turn: Turn) -> Turn:
     """Write down what the rollout goes by, before it makes anything."""
     rollout = turn.active_rollout
-    if rollout is None or turn.hindrances or rollout.stage is model.Phase.ROLLING_BACK:
+    if rollout is None or turn.hindrances or rollout.ending:
         return turn
     if any(one.name == rollout.id for one in turn.seen.frozen_rollouts):
         return turn
@@ -76,7 +76,7 @@ def _tell_lost_stable(turn: Turn) -> Turn:
 def _hold_finalizer(turn: Turn) -> Turn:
     """Hold deletion back exactly while a candidate has, or is about to get, traffic."""
     rollout = turn.active_rollout
-    intended = rollout is not None and rollout.split.candidate_percent > 0
+    intended = rollout is not None and rollout.exposure.answers_users
     owed = intended or not ending.only_stable_serves(turn)
     held = FINALIZER in turn.seen.meta.finalizers
     if owed and not held and turn.stable:
@@ -98,7 +98,7 @@ def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
     """Revisions that must have pods, with their number."""
     rollout = turn.active_rollout
     stable = _stable_revision(turn)
-    if rollout is None or (ending.leaves(rollout) and not ending.leaves_slowly(turn)):
+    if rollout is None or (rollout.ending and not ending.leaves_slowly(turn)):
         return [] if stable is None else [(stable, turn.spec.replicas)]
     if stable is None:
         return [(rollout.revision, turn.spec.replicas)]
@@ -160,7 +160,7 @@ def _corrected(turn: Turn, frozen: model.FrozenRevision) -> model.Server | None:
 def _rest_traffic(turn: Turn) -> Turn:
     """While no candidate is meant to have traffic, stable has everything."""
     rollout = turn.active_rollout
-    if not turn.stable or (rollout is not None and rollout.split.candidate_percent > 0):
+    if not turn.stable or (rollout is not None and rollout.exposure.is_visited):
         return turn
     traffic = turn.seen.traffic
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable

@@ -58,7 +58,7 @@ def marked_as_rolled_back(turn: Turn) -> bool:
     rollout, traffic = turn.rollout, turn.seen.traffic
     marked = traffic.rolled_back_revision == rollout.revision.hash
     this_attempt = traffic.lowered_rollout == rollout.id
-    return marked and (rollout.split.candidate_percent > 0 or this_attempt)
+    return marked and (rollout.exposure.is_visited or this_attempt)
 
 
 def roll_back(turn: Turn, *, reason: str, by: str) -> Turn:
@@ -92,13 +92,12 @@ def _has_left(turn: Turn) -> bool:
     if not traffic.exists:
         return True
     confirmed = traffic.accepted or rollout.first_traffic_at is None
-    return rollout.split.candidate_percent == 0 and only_stable_serves(turn) and confirmed
+    return not rollout.exposure.is_visited and only_stable_serves(turn) and confirmed
 
 
 def _leave(turn: Turn, *, reason: str, by: str) -> Turn:
     changed = replace(
         turn.rollout,
-        stage=model.Phase.ROLLING_BACK,
         waiting_for=None,
         progress_at=turn.now,
         rollback_reason=reason,
@@ -107,16 +106,16 @@ def _leave(turn: Turn, *, reason: str, by: str) -> Turn:
     return turn.with_rollout(changed)
 
 
-def leaves(rollout: model.Rollout) -> bool:
-    """The rollout goes no further; its traffic is given back."""
-    return rollout.stage is model.Phase.ROLLING_BACK
+def _at_once(rollout: model.Rollout) -> bool:
+    """Evidence of harm lowers at once; but in a bake stable may have been shrunk."""
+    return rollout.rollback_by == HARM and not rollout.switched
 
 
 def leaves_slowly(turn: Turn) -> bool:
     """Its traffic is given back as fast as stable can carry it, so its pods are needed yet."""
     rollout = turn.rollout
     share = capacity.live_percent(turn, rollout)
-    return leaves(rollout) and rollout.rollback_by != HARM and share > 0
+    return rollout.ending and not _at_once(rollout) and share > 0
 
 
 def _give_back(turn: Turn) -> Turn:
@@ -129,7 +128,7 @@ def _give_back(turn: Turn) -> Turn:
         return _with_share(turn, 0.0)
     if not capacity.stable_can_take(turn):
         return turn
-    share = 0.0 if turn.rollout.rollback_by == HARM else capacity.kept_share(turn)
+    share = 0.0 if _at_once(turn.rollout) else capacity.kept_share(turn)
     if share >= capacity.live_percent(turn, turn.rollout) > 0:
         return turn
     # What the target never gave may still be on its way; it must find a fence, not a share.
@@ -143,10 +142,10 @@ def _give_back(turn: Turn) -> Turn:
 
 def _with_share(turn: Turn, share: float) -> Turn:
     """The share as the intent; each one that is smaller is progress."""
-    old = turn.rollout.split.candidate_percent
+    old = turn.rollout.exposure.live_percent
     changed = replace(
         turn.rollout,
-        split=model.Split(candidate_percent=share),
+        exposure=model.Exposure(live_percent=share),
         progress_at=turn.now if share < old else turn.rollout.progress_at,
     )
     return turn.with_rollout(changed)
@@ -154,8 +153,12 @@ def _with_share(turn: Turn, share: float) -> Turn:
 
 def _lowering(turn: Turn, share: float) -> actions.SetTraffic:
     candidate = turn.rollout.revision.hash if share > 0 else ""
-    split = model.Split(candidate_percent=share)
-    return actions.SetTraffic(stable=turn.stable, candidate=candidate, split=split, lowering=True)
+    return actions.SetTraffic(
+        stable=turn.stable,
+        candidate=candidate,
+        exposure=model.Exposure(live_percent=share),
+        lowering=True,
+    )
 
 
 def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
@@ -167,7 +170,7 @@ def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
     action = actions.SetTraffic(
         stable=turn.stable,
         candidate="",
-        split=model.NO_TRAFFIC,
+        exposure=model.NO_TRAFFIC,
         marker=marker,
         lowering=True,
         fence=fence or known,
@@ -187,7 +190,7 @@ def withdraw(turn: Turn, why: str) -> Turn:
         step = replace(step, confirmed_at=None, hold_until=None, deadline_at=None)
     changed = replace(
         rollout,
-        split=model.NO_TRAFFIC,
+        exposure=model.NO_TRAFFIC,
         step=step,
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
@@ -250,34 +253,42 @@ def _result(turn: Turn) -> model.RolloutResult:
     return model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
 
 
-def work_promoting(turn: Turn) -> Turn:
-    """Once the data plane gives the candidate everything, it is stable; nothing restarts."""
-    rollout = turn.rollout
-    if rollout.split.candidate_percent < 100 or not candidate_has(turn, 100.0):
-        return turn
-    if pause := waiting.asked_to_pause(turn):
-        return waiting.wait_for(turn, *pause)
+def complete(turn: Turn) -> Turn:
+    """Behind the last stage the candidate is stable; nothing restarts."""
     result, reason, by = _why_promoted(turn)
     old = turn.status.stable
     turn = become_stable(turn)
     if old is not None:
         turn = turn.with_status(replace(turn.status, previous=old))
         turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
-    turn = close(turn, result=result, reason=reason, by=by)
-    return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+    return close(turn, result=result, reason=reason, by=by)
 
 
 def _why_promoted(turn: Turn) -> tuple[model.RolloutResult, str, str]:
-    rollout = turn.rollout
-    if not rollout.skip_analysis:
-        walked = any(step.state is model.StepState.PASSED for step in rollout.plan)
-        if not walked and turn.spec.replicas == 0:
-            return model.RolloutResult.PROMOTED, "no pods are asked for", SPEC
-        return model.RolloutResult.PROMOTED, "all steps passed", "Analysis"
-    if served_before(turn, rollout.revision.hash):
-        reason = "it served before, within rollback.window"
-        return model.RolloutResult.FAST_PROMOTED, reason, SPEC
-    return model.RolloutResult.FAST_PROMOTED, "promoted by request", "User"
+    stages = turn.rollout.plan
+    if any(stage.control is model.Control.NONE for stage in stages):
+        if served_before(turn, turn.rollout.revision.hash):
+            reason = "it served before, within rollback.window"
+            return model.RolloutResult.FAST_PROMOTED, reason, SPEC
+        return model.RolloutResult.FAST_PROMOTED, "promoted by request", "User"
+    passed = [stage for stage in stages if stage.state is model.StepState.PASSED]
+    if not any(stage.needs_proof for stage in passed) and turn.spec.replicas == 0:
+        return model.RolloutResult.PROMOTED, "no pods are asked for", SPEC
+    baked = any(stage.kind is model.StageKind.BAKE for stage in passed)
+    more = f"; {bake_result(turn)}" if baked else ""
+    return model.RolloutResult.PROMOTED, f"all steps passed{more}", "Analysis"
+
+
+def bake_result(turn: Turn) -> str:
+    """What the bake has shown, and what nobody could see."""
+    found = turn.rollout.plan[-1].evidence
+    unseen = {model.Outcome.NO_DATA, model.Outcome.ERROR}
+    missing = [one.name for one in found if one.outcome in unseen and not one.dry_run]
+    if not found:
+        return "nothing was measured in the bake"
+    if missing:
+        return f"in the bake there were no data of {', '.join(missing)}"
+    return "nothing broke a limit in the bake"
 
 
 def served_before(turn: Turn, revision: str) -> bool:
@@ -329,7 +340,7 @@ def close(turn: Turn, *, result: model.RolloutResult, reason: str, by: str) -> T
         attempt=rollout.attempt,
         record=record.name_of(turn, rollout),
     )
-    ended = replace(rollout, active=False, step=None, waiting_for=None, split=model.NO_TRAFFIC)
+    ended = replace(rollout, active=False, step=None, waiting_for=None, exposure=model.NO_TRAFFIC)
     status = replace(turn.status, rollout=ended, last_rollout=last, candidate=None)
     turn = record.ended(turn.with_status(status), ended, last=last)
     return turn.look_again(RUNNING_SECONDS)

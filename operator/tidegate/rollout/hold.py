@@ -13,8 +13,8 @@ from tidegate.rollout.turn import Turn
 def hold(turn: Turn) -> Turn:
     """Keep the weight under judgement; what others did to it is repaired if it is to stay."""
     turn = _judge_hold(turn)
-    ends = turn.rollout.stage is model.Phase.ROLLING_BACK
-    if ends or turn.moves_traffic or turn.target_agrees:
+    rollout = turn.active_rollout
+    if rollout is None or rollout.ending or turn.moves_traffic or turn.target_agrees:
         return turn
     return reach.repeat_write(turn)
 
@@ -28,21 +28,39 @@ def _judge_hold(turn: Turn) -> Turn:
         return _judge_anew(turn, key)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    turn = _evidence_waits(waiting.stop_waiting(turn, only=reach.REACHED))
+    turn = waiting.stop_waiting(turn, only=reach.REACHED)
+    step, stage = turn.rollout.step, turn.rollout.stage
+    assert step is not None
+    assert stage is not None
+    if stage.needs_proof:
+        turn = _evidence_waits(turn)
     if waiting.is_paused(turn.rollout):
         return turn
-    step = turn.rollout.step
-    assert step is not None
     assert step.hold_until is not None
     assert step.deadline_at is not None
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
-    advances = turn.seen.analysis.verdict is model.Verdict.ADVANCE and not edited
-    if advances and turn.now >= step.hold_until:
-        turn = reach.pass_step(turn)
-        return reach.reach(turn, plan.current_weight(turn.rollout))
-    if turn.now >= step.deadline_at:
+    proven = turn.seen.analysis.verdict is model.Verdict.ADVANCE or not stage.needs_proof
+    if proven and not edited and turn.now >= step.hold_until:
+        return _pass(turn)
+    if stage.needs_proof and turn.now >= step.deadline_at:
         return _deadline(turn)
     return turn
+
+
+def switch(turn: Turn) -> Turn:
+    """Once the data plane gives the candidate everything it is promoted; nothing restarts."""
+    everything = turn.rollout.exposure == plan.wanted_exposure(turn.rollout)
+    if not everything or not ending.candidate_has(turn, 100.0):
+        return turn
+    if pause := waiting.asked_to_pause(turn):
+        return waiting.wait_for(turn, *pause)
+    return _pass(turn)
+
+
+def _pass(turn: Turn, *, why: str = "") -> Turn:
+    """End the stage and begin with the next one, if there is one."""
+    turn = reach.pass_step(turn, why=why)
+    return turn if turn.active_rollout is None else reach.reach(turn)
 
 
 def _with_present_key(turn: Turn) -> Turn:
@@ -101,8 +119,7 @@ def _deadline(turn: Turn) -> Turn:
         case model.OnInconclusive.PAUSE:
             return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
         case model.OnInconclusive.PROMOTE:
-            turn = reach.pass_step(turn, why=f", as onInconclusive asks: {message}")
-            return reach.reach(turn, plan.current_weight(turn.rollout))
+            return _pass(turn, why=f", as onInconclusive asks: {message}")
         case model.OnInconclusive.ROLLBACK:
             return ending.roll_back(turn, reason=message, by="Deadline")
         case _ as never:

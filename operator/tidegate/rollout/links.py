@@ -120,7 +120,7 @@ def _shared_trouble(turn: Turn) -> bool:
 def _pods_needed(turn: Turn, weight_percent: float) -> int:
     """Ready pods for a weight. Where pods are the weight, more follow the intent."""
     provider = provider_for(turn.spec.traffic.provider)
-    live = turn.rollout.split.candidate_percent > 0
+    live = turn.rollout.exposure.live_percent > 0
     if turn.by_pods and live and weight_percent < 100:
         return 1
     needed = provider.candidate_needed(
@@ -198,9 +198,9 @@ def evidence_out_of_reach(turn: Turn) -> Finding | None:
     A candidate that has a weight, or one that people promote without analysis, is not held; nor is
     one whose stable gets no requests. For the first look it waits only so long.
     """
-    rollout = turn.rollout
-    decided = rollout.skip_analysis or rollout.stage is model.Phase.PROMOTING
-    if decided or rollout.split.candidate_percent > 0 or not turn.stable:
+    stage = turn.rollout.stage
+    judged = stage is not None and stage.needs_proof
+    if not judged or turn.rollout.exposure.is_visited or not turn.stable:
         return None
     if preflight.awaits_first_look(turn):
         message = f"the first look for the series of {turn.stable} is still to come"

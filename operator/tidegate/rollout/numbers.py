@@ -21,7 +21,8 @@ def results(turn: Turn) -> tuple[model.MetricResult, ...]:
     """
     newest, kept = turn.seen.analysis.results, turn.status.analysis
     rollout = turn.seen.status.rollout
-    promoting = rollout is not None and rollout.stage is model.Phase.PROMOTING
+    stage = rollout.stage if rollout is not None else None
+    promoting = stage is not None and stage.kind is model.StageKind.SWITCH
     failed = any(one.outcome is model.Outcome.FAIL and not one.dry_run for one in newest)
     if promoting and kept and not failed:
         return kept

@@ -7,29 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate import model
+from tidegate.rollout.strategy.compile import fitted
 from tidegate.rollout.turn import Turn, weight_text
-from tidegate.traffic.provider import provider_for
-
-
-def freeze(spec: model.Spec) -> tuple[model.PlanStep, ...]:
-    """The plan of a rollout that starts now, with the weights that the data plane can give.
-
-    Source: api.md, 2.5: edits of the strategy wait for the next rollout.
-    """
-    provider = provider_for(spec.traffic.provider)
-    return tuple(
-        model.PlanStep(
-            name=step.name,
-            weight_percent=step.weight_percent,
-            effective_weight_percent=provider.effective_weight(
-                step.weight_percent, replicas=spec.replicas, scaling=spec.scaling
-            ),
-            hold_seconds=step.hold_seconds,
-            deadline_seconds=step.deadline_seconds,
-            min_requests=step.min_requests,
-        )
-        for step in spec.steps
-    )
 
 
 def fit_to_pods(turn: Turn) -> Turn:
@@ -40,22 +19,16 @@ def fit_to_pods(turn: Turn) -> Turn:
     rollout, spec = turn.rollout, turn.spec
     if not turn.by_pods or (spec.replicas == 0 and rollout.first_traffic_at is not None):
         return turn  # a rollout that is parked goes on where it stood
-    provider = provider_for(spec.traffic.provider)
     reached = rollout.step.index if rollout.step and rollout.step.confirmed_at else -1
-    fitted = tuple(
-        replace(
-            step,
-            effective_weight_percent=provider.effective_weight(
-                step.weight_percent, replicas=spec.replicas, scaling=spec.scaling
-            ),
-        )
-        if index != reached and step.state in {model.StepState.PENDING, model.StepState.ACTIVE}
-        else step
-        for index, step in enumerate(rollout.plan)
+    stages = tuple(
+        fitted(stage, spec=spec)
+        if index != reached and stage.state in {model.StepState.PENDING, model.StepState.ACTIVE}
+        else stage
+        for index, stage in enumerate(rollout.plan)
     )
-    if fitted == rollout.plan:
+    if stages == rollout.plan:
         return turn
-    return name_rounding(turn.with_rollout(replace(rollout, plan=fitted)))
+    return name_rounding(turn.with_rollout(replace(rollout, plan=stages)))
 
 
 def name_rounding(turn: Turn) -> Turn:
@@ -64,23 +37,24 @@ def name_rounding(turn: Turn) -> Turn:
     if not rounded_steps:
         return turn
     parts = ", ".join(
-        f"{s.name}: {weight_text(s.weight_percent)} -> {weight_text(s.effective_weight_percent)}"
+        f"{s.name}: {weight_text(s.weight_percent)} -> {weight_text(s.exposure.live_percent)}"
         for s in rounded_steps
     )
     return turn.say("WeightRounded", f"{turn.spec.replicas} pods cannot give every weight: {parts}")
 
 
 def next_index(rollout: model.Rollout, *, after: int = -1) -> int | None:
-    """The next step to walk, or None; a step that rounding brings to no weight is no step."""
+    """The next stage to walk, or None; one that rounding brings to no exposure is none."""
     for index in range(after + 1, len(rollout.plan)):
-        if rollout.plan[index].effective_weight_percent > 0:
+        stage = rollout.plan[index]
+        if stage.exposure.is_visited and stage.state is model.StepState.PENDING:
             return index
     return None
 
 
-def rounded(plan: Iterable[model.PlanStep]) -> tuple[model.PlanStep, ...]:
+def rounded(plan: Iterable[model.Stage]) -> tuple[model.Stage, ...]:
     """Steps whose weight the data plane cannot give exactly."""
-    return tuple(s for s in plan if abs(s.effective_weight_percent - s.weight_percent) > 1e-6)
+    return tuple(s for s in plan if abs(s.exposure.live_percent - s.weight_percent) > 1e-6)
 
 
 KEPT_RESULTS = 8  # of 32 metrics in each of 32 steps
@@ -93,9 +67,7 @@ _RANKS = (
 )
 
 
-def with_step(
-    rollout: model.Rollout, index: int, step: model.PlanStep
-) -> tuple[model.PlanStep, ...]:
+def with_step(rollout: model.Rollout, index: int, step: model.Stage) -> tuple[model.Stage, ...]:
     """The plan with another step at one place."""
     return (*rollout.plan[:index], step, *rollout.plan[index + 1 :])
 
@@ -106,11 +78,14 @@ def end_step(turn: Turn, state: model.StepState) -> Turn:
     if rollout.step is None:
         return turn
     index = rollout.step.index
+    stage = rollout.plan[index]
+    at_once = state is model.StepState.PASSED and not stage.is_held
     ended = replace(
-        rollout.plan[index],
+        stage,
         state=state,
+        confirmed_at=turn.now if at_once else stage.confirmed_at,
         ended_at=turn.now,
-        evidence=_kept(turn.seen.analysis.results),
+        evidence=_kept(turn.seen.analysis.results) if stage.is_held else (),
     )
     changed = replace(
         rollout,
@@ -165,12 +140,7 @@ def confirm(turn: Turn) -> Turn:
     return turn.with_rollout(changed)
 
 
-def current_weight(rollout: model.Rollout) -> float:
-    """The weight the rollout works towards in its present stage, in percent."""
-    match rollout.stage:
-        case model.Phase.PROMOTING:
-            return 100.0
-        case model.Phase.PENDING | model.Phase.PROGRESSING if rollout.step is not None:
-            return rollout.plan[rollout.step.index].effective_weight_percent
-        case _:
-            return 0.0
+def wanted_exposure(rollout: model.Rollout) -> model.Exposure:
+    """What the rollout works towards in its present stage."""
+    stage = rollout.stage
+    return model.NO_TRAFFIC if rollout.ending or stage is None else stage.exposure

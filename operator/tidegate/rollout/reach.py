@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
+from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
-from tidegate.rollout import capacity, links, plan, waiting
-from tidegate.rollout.turn import Turn, weight_text
+from tidegate.rollout import capacity, ending, links, plan, waiting
+from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, weight_text
 from tidegate.traffic.provider import provider_for
 
-CONFIRM_LOOK_SECONDS = 1.0
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
 REACHED = frozenset(
     {
@@ -28,46 +28,44 @@ REACHED = frozenset(
 )
 
 
-def reach(turn: Turn, weight: float) -> Turn:
-    """Bring the data plane to `weight`: wait for capacity, write the intent, confirm.
+def reach(turn: Turn) -> Turn:
+    """Bring the data plane to the exposure of the stage: wait for capacity, write the intent, confirm.
 
     Where the surge has no room for all pods at once, the weight is reached in parts.
     """
     turn = _look_for_deadline(turn)
-    rollout = turn.rollout
-    if rollout.split.candidate_percent == weight and rollout.split.candidate_percent > 0:
+    rollout, exposure = turn.rollout, plan.wanted_exposure(turn.rollout)
+    written, weight = rollout.exposure.live_percent, exposure.live_percent
+    if rollout.exposure == exposure and exposure.is_visited:
         return _confirm(turn, weight)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     part = capacity.part_of(turn, weight)
-    if 0 < part <= rollout.split.candidate_percent < weight:
+    if 0 < part <= written < weight:
         return _await_part(turn)
-    weight = part
-    finding = links.missing_link(turn, weight)
+    finding = links.missing_link(turn, part)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
-    turn = waiting.stop_waiting(turn)
-    promoting = rollout.stage is model.Phase.PROMOTING
-    changed = replace(
-        turn.rollout,
-        split=model.Split(candidate_percent=weight),
-        stage=rollout.stage if promoting else model.Phase.PROGRESSING,
-        progress_at=turn.now,
-    )
+    return _write(waiting.stop_waiting(turn), replace(exposure, live_percent=part))
+
+
+def _write(turn: Turn, exposure: model.Exposure) -> Turn:
+    """The exposure as the intent in status, then in the data plane."""
+    visited = turn.rollout.exposure.is_visited
+    changed = replace(turn.rollout, exposure=exposure, progress_at=turn.now)
     turn = _state_unjudged(_state_estimate(turn.with_rollout(changed)))
-    if rollout.split.candidate_percent == 0:
+    if not visited:
         turn = links.warn_unreachable(turn)
-    turn = turn.say(
-        "TrafficShifted", f"{rollout.revision.model_version} gets {weight_text(weight)} %"
-    )
-    return write_split(turn).look_again(CONFIRM_LOOK_SECONDS)
+    version, weight = turn.rollout.revision.model_version, weight_text(exposure.live_percent)
+    turn = turn.say("TrafficShifted", f"{version} gets {weight} %")
+    return write_exposure(turn).look_again(CONFIRM_LOOK_SECONDS)
 
 
 def _state_estimate(turn: Turn) -> Turn:
     """Say before the traffic moves what the step can find out, and whether that is enough."""
     step, estimates = turn.rollout.step, turn.seen.analysis.estimates
-    promoting = turn.rollout.stage is model.Phase.PROMOTING
-    if promoting or step is None or step.index >= len(estimates):
+    stage = turn.rollout.stage
+    if step is None or stage is None or not stage.needs_proof or step.index >= len(estimates):
         return turn
     estimate = estimates[step.index]
     if step.estimate == estimate.text:
@@ -95,20 +93,20 @@ def _await_part(turn: Turn) -> Turn:
     return turn if turn.seen.traffic.accepted else _route_pending(turn)
 
 
-def split_of(turn: Turn) -> actions.SetTraffic:
-    """The split that is intended."""
+def exposure_of(turn: Turn) -> actions.SetTraffic:
+    """What the candidate is to be exposed to."""
     rollout = turn.rollout
     return actions.SetTraffic(
         stable=turn.stable,
         candidate=rollout.revision.hash,
-        split=rollout.split,
+        exposure=rollout.exposure,
         missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
     )
 
 
-def write_split(turn: Turn) -> Turn:
+def write_exposure(turn: Turn) -> Turn:
     """Have the data plane follow the intent."""
-    return turn.act(split_of(turn))
+    return turn.act(exposure_of(turn))
 
 
 def repeat_write(turn: Turn) -> Turn:
@@ -117,13 +115,13 @@ def repeat_write(turn: Turn) -> Turn:
     if blocked is not None and not waiting.asked_to_pause(turn):
         message = f"{blocked.reason}: {blocked.message}"
         turn = waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
-    return write_split(turn)
+    return write_exposure(turn)
 
 
 def _remove_old_marker(turn: Turn) -> Turn:
-    if links.old_marker_present(turn) is None or turn.rollout.split.candidate_percent > 0:
+    if links.old_marker_present(turn) is None or turn.rollout.exposure.is_visited:
         return turn
-    rest = actions.SetTraffic(stable=turn.stable, candidate="", split=model.NO_TRAFFIC)
+    rest = actions.SetTraffic(stable=turn.stable, candidate="", exposure=model.NO_TRAFFIC)
     return turn.act(rest).look_again(CONFIRM_LOOK_SECONDS)
 
 
@@ -140,13 +138,27 @@ def _confirm(turn: Turn, weight: float) -> Turn:
         return turn
     if not waiting.asked_to_pause(turn):
         turn = waiting.stop_waiting(turn, only=REACHED)
-    if turn.rollout.stage is model.Phase.PROMOTING:
-        return turn
-    step = turn.rollout.step
+    step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
+    assert stage is not None
+    if stage.kind is model.StageKind.SWITCH:
+        return turn
+    if stage.kind is model.StageKind.BAKE:
+        turn = _state_limits(turn)
     return plan.confirm(turn).say(
         "StepStarted", f"step {step.name} at weight {weight_text(weight)}"
     )
+
+
+def _state_limits(turn: Turn) -> Turn:
+    """Say what a stage is judged by that has no control beside it."""
+    step = turn.rollout.step
+    assert step is not None
+    judged, left_out = limits_of(turn.spec.analysis)
+    text = f"judged by absolute limits: {', '.join(judged)}" if judged else "nothing has a limit"
+    if left_out:
+        text = f"{text}; not judged without stable beside it: {', '.join(left_out)}"
+    return turn.with_rollout(replace(turn.rollout, step=replace(step, estimate=text)))
 
 
 def _pods_carry(turn: Turn, weight: float) -> bool:
@@ -181,38 +193,52 @@ def _look_for_deadline(turn: Turn) -> Turn:
 
 
 def pass_step(turn: Turn, *, why: str = "") -> Turn:
-    """End the active step as passed; the next one, or promotion, is what is worked on now."""
-    step = turn.rollout.step
+    """End the active stage as passed; the next one is what is worked on now, if there is one."""
+    step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
+    assert stage is not None
     turn = plan.end_step(turn, model.StepState.PASSED)
     turn = turn.with_rollout(replace(turn.rollout, waiting_for=None))
-    turn = turn.say("StepPassed", f"step {step.name} passed{why}")
+    version = turn.rollout.revision.model_version
+    match stage.kind:
+        case model.StageKind.SWITCH:
+            turn = turn.say("Promoted", f"{version} serves all traffic")
+        case model.StageKind.BAKE:
+            turn = turn.say("BakeCompleted", f"{version} stays: {ending.bake_result(turn)}")
+        case _:
+            turn = turn.say("StepPassed", f"step {step.name} passed{why}")
     return go_on(turn, after=step.index)
 
 
 def go_on(turn: Turn, *, after: int) -> Turn:
-    """Enter the first step behind `after` that is to be walked, or promotion."""
+    """Enter the first stage behind `after` that is to be walked; behind the last one it is over."""
     index = plan.next_index(turn.rollout, after=after)
-    return _promote(turn) if index is None else plan.enter(turn, index)
-
-
-def _promote(turn: Turn) -> Turn:
-    changed = replace(turn.rollout, stage=model.Phase.PROMOTING, progress_at=turn.now)
-    return turn.with_rollout(changed)
+    return ending.complete(turn) if index is None else plan.enter(turn, index)
 
 
 def promote_fully(turn: Turn) -> Turn:
-    """Skip the remaining steps, holds and analysis; capacity and route checks stay."""
-    return skip_steps(turn.with_rollout(replace(turn.rollout, skip_analysis=True)))
+    """Skip the remaining stages and all judging; capacity and route checks stay."""
+    stages = tuple(
+        replace(stage, control=model.Control.NONE) if _is_left(stage) else stage
+        for stage in turn.rollout.plan
+    )
+    return skip_steps(turn.with_rollout(replace(turn.rollout, plan=stages)))
 
 
 def skip_steps(turn: Turn) -> Turn:
-    """Promotion is what is worked on now, whatever steps there were."""
-    steps = tuple(
-        replace(s, state=model.StepState.SKIPPED)
-        if s.state in {model.StepState.PENDING, model.StepState.ACTIVE}
-        else s
-        for s in turn.rollout.plan
+    """Of what is left of the plan only the switch stays, if that is still to come."""
+    stages = tuple(
+        replace(stage, state=_cut(stage)) if _is_left(stage) else stage
+        for stage in turn.rollout.plan
     )
-    changed = replace(turn.rollout, plan=steps, waiting_for=None, step=None)
-    return _promote(turn.with_rollout(changed))
+    changed = replace(turn.rollout, plan=stages, waiting_for=None, step=None)
+    return go_on(turn.with_rollout(changed), after=-1)
+
+
+def _is_left(stage: model.Stage) -> bool:
+    return stage.state in {model.StepState.PENDING, model.StepState.ACTIVE}
+
+
+def _cut(stage: model.Stage) -> model.StepState:
+    switches = stage.kind is model.StageKind.SWITCH
+    return model.StepState.PENDING if switches else model.StepState.SKIPPED

@@ -16,15 +16,31 @@ from datetime import datetime
 
 from tidegate import model
 from tidegate.rollout import ending, plan
+from tidegate.rollout.strategy.compile import FIRST
+from tidegate.rollout.strategy.promotion import SWITCH
 from tidegate.rollout.turn import Turn
 
-WALKING = frozenset({model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.PROMOTING})
 REASON = "its status contradicted itself"
 
 
 def repair(turn: Turn) -> Turn:
     """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
-    return _restart_clocks(end_unsound(turn))
+    return _restart_clocks(end_unsound(_complete_plan(turn)))
+
+
+def _complete_plan(turn: Turn) -> Turn:
+    """The first release wrote neither the switch into its plans nor what serves the first revision."""
+    rollout = turn.active_rollout
+    complete = {model.StageKind.FIRST, model.StageKind.SWITCH}
+    if rollout is None or rollout.ending or any(it.kind in complete for it in rollout.plan):
+        return turn
+    if bool(rollout.plan) is not bool(turn.stable):
+        return turn
+    added = SWITCH if turn.stable else FIRST
+    turn = turn.with_rollout(replace(rollout, plan=(*rollout.plan, added)))
+    stage, left = rollout.stage, plan.next_index(turn.rollout)
+    walks = stage is not None and stage.state is model.StepState.ACTIVE
+    return turn if walks or left is None else plan.enter(turn, left)
 
 
 def end_unsound(turn: Turn) -> Turn:
@@ -40,18 +56,17 @@ def end_unsound(turn: Turn) -> Turn:
 def _contradiction(rollout: model.Rollout, *, stable: str) -> str:
     """What does not fit together, in words; empty for every status that the operator writes."""
     step = rollout.step
-    if rollout.stage is model.Phase.ROLLING_BACK:
+    if rollout.ending:
         return ""
-    if rollout.stage not in WALKING | {model.Phase.INITIALIZING}:
-        return f"no rollout works in stage {rollout.stage}"
-    if (rollout.stage is model.Phase.INITIALIZING) is bool(stable):
-        return f"stage {rollout.stage} with {'a' if stable else 'no'} stable revision"
-    if rollout.stage in WALKING and not rollout.plan:
-        return "a plan without steps"
+    if not rollout.plan:
+        return "a plan without stages"
     if step is None:
-        return "no active step" if rollout.stage is model.Phase.PROGRESSING else ""
+        return "no active step"
     if not 0 <= step.index < len(rollout.plan):
         return f"step {step.index} of {len(rollout.plan)}"
+    first = rollout.plan[step.index].kind is model.StageKind.FIRST
+    if first is bool(stable):
+        return f"step {step.name} with {'a' if stable else 'no'} stable revision"
     timed = step.hold_until is not None and step.deadline_at is not None
     return "" if timed or step.confirmed_at is None else "a step without its times"
 
@@ -64,8 +79,7 @@ def _restart_clocks(turn: Turn) -> Turn:
     if rollout is None:
         return turn
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
-    ends = rollout.stage is model.Phase.ROLLING_BACK
-    if ends or _is_dated(turn.rollout):
+    if rollout.ending or _is_dated(turn.rollout):
         return turn
     return plan.confirm(turn) if turn.weight_stands else turn
 

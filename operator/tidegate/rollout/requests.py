@@ -89,7 +89,7 @@ def _expected_revision(turn: Turn, kind: model.RequestKind) -> str:
 
 def _abortable(turn: Turn) -> bool:
     rollout = turn.active_rollout
-    return rollout is not None and rollout.stage is not model.Phase.ROLLING_BACK
+    return rollout is not None and not rollout.ending
 
 
 def _waits_for(turn: Turn, reasons: frozenset[model.Waiting] | set[model.Waiting]) -> bool:
@@ -122,9 +122,9 @@ def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
 
 
 def _step_confirmed(turn: Turn) -> bool:
-    step = turn.rollout.step
-    walks = turn.rollout.stage is model.Phase.PROGRESSING
-    return walks and step is not None and step.confirmed_at is not None
+    step, stage = turn.rollout.step, turn.rollout.stage
+    proves = stage is not None and stage.needs_proof
+    return proves and step is not None and step.confirmed_at is not None
 
 
 def _forget_rejection(turn: Turn) -> Turn:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.model import actions
 from tidegate.rollout import (
     conditions,
     ending,
-    lateness,
-    links,
     plan,
     reach,
     record,
-    waiting,
 )
+from tidegate.rollout.strategy.compile import first_plan, plan_of
 from tidegate.rollout.turn import Turn
-
-CONFIRM_LOOK_SECONDS = 1.0
 
 
 def follow_spec(turn: Turn) -> Turn:
@@ -32,7 +27,7 @@ def follow_spec(turn: Turn) -> Turn:
         return _start_if_new(turn, desired)
     if rollout.revision.hash == desired.hash:
         return turn
-    if ending.leaves(rollout):
+    if rollout.ending:
         return follow_on(_let_go(turn))
     if ending.marked_as_rolled_back(turn):
         # Whoever decided it died before status said so; replacing the rollout must not lose it.
@@ -74,9 +69,7 @@ def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
 def start(turn: Turn, desired: model.Revision) -> Turn:
     """Begin an attempt for `desired`: freeze the plan; pods and traffic follow."""
     attempt = record.next_attempt(turn, desired.hash)
-    first = not turn.stable
     stable = turn.status.stable
-    steps = () if first else plan.freeze(turn.spec)
     rollout = model.Rollout(
         id=f"{turn.seen.meta.name}-{desired.hash}-{attempt}",
         revision=desired,
@@ -84,8 +77,7 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         active=True,
         started_at=turn.now,
         progress_at=turn.now,
-        plan=steps,
-        stage=model.Phase.INITIALIZING if first else model.Phase.PENDING,
+        plan=plan_of(turn.spec) if turn.stable else first_plan(),
         analysis_key=turn.spec.analysis.key,
         model_name=turn.spec.model.name,
         model_uri=turn.spec.model.uri,
@@ -107,7 +99,7 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
     turn = turn.with_status(status).say(
         "RolloutStarted", f"{desired.model_version} (revision {desired.hash}), attempt {attempt}"
     )
-    return _skip_steps(turn)
+    return _skip_steps(reach.go_on(turn, after=-1))
 
 
 def _skip_steps(turn: Turn) -> Turn:
@@ -117,37 +109,6 @@ def _skip_steps(turn: Turn) -> Turn:
     if ending.served_before(turn, turn.rollout.revision.hash):
         text = f"{turn.rollout.revision.model_version} served before and returns without steps"
         return reach.promote_fully(turn).say("ReturnsAtOnce", text)
+    if turn.spec.replicas == 0:
+        return reach.skip_steps(turn)
     return plan.name_rounding(turn)
-
-
-def work_initializing(turn: Turn) -> Turn:
-    """Serve the first revision directly once it is ready; there is nothing to compare it with."""
-    rollout = turn.rollout
-    revision = rollout.revision.hash
-    finding = links.missing_link(turn, 100.0)
-    if finding is not None:
-        return _wait_or_fail(turn, finding)
-    turn = waiting.stop_waiting(turn, only=waiting.ANY - {model.Waiting.ROUTE_NOT_READY})
-    traffic = turn.seen.traffic
-    serves = traffic.weights.get(revision, 0.0) >= 100 and traffic.entry_exists
-    if not serves:
-        action = actions.SetTraffic(stable=revision, candidate="", split=model.NO_TRAFFIC)
-        return turn.act(action).look_again(CONFIRM_LOOK_SECONDS)
-    if not traffic.accepted:
-        message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
-        return _wait_or_fail(
-            turn, links.Finding(reason=model.Waiting.ROUTE_NOT_READY, message=message)
-        )
-    turn = ending.become_stable(links.warn_unreachable(turn))
-    turn = ending.close(
-        turn, result=model.RolloutResult.PROMOTED, reason="first revision is ready", by="Readiness"
-    )
-    return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
-
-
-def _wait_or_fail(turn: Turn, finding: links.Finding) -> Turn:
-    tried = links.wait_for(turn, finding)
-    left = turn.spec.progress_deadline_seconds - turn.stalled_seconds
-    if left > 0:
-        return tried.look_again(min(left + 0.1, 60.0))
-    return lateness.give_up(turn, tried=tried, weight=100.0)

@@ -12,6 +12,7 @@ from tidegate.traffic.provider import provider_for
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
 EVIDENCE_PATH = "spec.analysis."
+CONFIRM_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,15 @@ class Turn:
         return self.status.stable.revision if self.status.stable is not None else ""
 
     @property
+    def serving(self) -> str:
+        """Hash of the revision that users are answered by when all is in order."""
+        rollout = self.active_rollout
+        promoted = rollout is not None and rollout.switched
+        if rollout is None or not promoted or rollout.ending or rollout.withdrawn:
+            return self.stable
+        return rollout.revision.hash
+
+    @property
     def hindrances(self) -> tuple[model.Violation, ...]:
         """Violations that forbid the present move.
 
@@ -84,9 +94,9 @@ class Turn:
     @property
     def target_agrees(self) -> bool:
         """The target gives the candidate the share that is wanted."""
-        split, weights = self.rollout.split, self.seen.traffic.weights
+        weights = self.seen.traffic.weights
         share = weights.get(self.rollout.revision.hash, 0.0)
-        return abs(share - split.candidate_percent) < 1e-6
+        return abs(share - self.rollout.exposure.live_percent) < 1e-6
 
     @property
     def weight_stands(self) -> bool:

@@ -89,9 +89,7 @@ def is_overdue(turn: Turn) -> bool:
     if rollout is None or turn.seen.spec is None or is_paused(rollout):
         return False
     holds = rollout.step is not None and rollout.step.confirmed_at is not None
-    if rollout.stage is model.Phase.ROLLING_BACK or (
-        holds and rollout.stage is not model.Phase.PROMOTING
-    ):
+    if rollout.ending or holds:
         return False
     return turn.stalled_seconds >= turn.spec.progress_deadline_seconds
 
@@ -110,7 +108,8 @@ def stands_still(turn: Turn) -> bool:
 def is_parked(turn: Turn) -> bool:
     """No pods are asked for in the middle of the steps: what is half proven waits."""
     rollout = turn.rollout
-    walks = rollout.stage is model.Phase.PROGRESSING and rollout.first_traffic_at is not None
+    proves = rollout.stage is not None and rollout.stage.needs_proof and not rollout.ending
+    walks = proves and rollout.first_traffic_at is not None
     return turn.spec.replicas == 0 and walks
 
 

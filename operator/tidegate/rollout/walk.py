@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout import capacity, ending, hold, lateness, plan, reach, waiting
+from tidegate.rollout import capacity, ending, first, hold, lateness, phases, plan, reach, waiting
 from tidegate.rollout.turn import Turn
 
 
 def work(turn: Turn) -> Turn:
-    """One pass over a rollout in its stages Pending, Progressing and Promoting."""
+    """One pass over a rollout in any of its stages."""
+    stage = turn.rollout.stage
+    if stage is not None and stage.kind is model.StageKind.FIRST:
+        return first.work(turn)
     turn = safety_watch(_note_new_batch(turn))
-    if ending.leaves(turn.rollout):
+    if turn.rollout.ending:
         return turn
     tried = _walk(turn)
     rollout = tried.active_rollout
@@ -20,21 +23,19 @@ def work(turn: Turn) -> Turn:
     # Whoever could not look for a while must not blame the candidate for what is there by now.
     if not no_progress or not waiting.is_overdue(turn):
         return tried
-    weight = capacity.part_of(turn, plan.current_weight(turn.rollout))
+    weight = capacity.part_of(turn, plan.wanted_exposure(turn.rollout).live_percent)
     return lateness.give_up(turn, tried=tried, weight=weight)
 
 
 def _walk(turn: Turn) -> Turn:
-    if turn.rollout.stage is model.Phase.PENDING and turn.spec.replicas == 0:
+    if phases.phase_of(turn.rollout) is model.Phase.PENDING and turn.spec.replicas == 0:
         turn = reach.skip_steps(turn)  # 0 is a size: where no pods are, steps prove nothing
-    if turn.rollout.stage is model.Phase.PENDING and turn.rollout.step is None:
-        turn = reach.go_on(turn, after=-1)
     turn = _skip_without_weight(plan.fit_to_pods(turn))
-    step = turn.rollout.step
-    if turn.rollout.stage is model.Phase.PROMOTING:
-        return ending.work_promoting(reach.reach(turn, 100.0))
+    step, stage = turn.rollout.step, turn.rollout.stage
     if step is None or step.confirmed_at is None:
-        return reach.reach(turn, plan.current_weight(turn.rollout))
+        turn = reach.reach(turn)
+        switches = stage is not None and stage.kind is model.StageKind.SWITCH
+        return hold.switch(turn) if switches else turn
     return hold.hold(turn)
 
 
@@ -43,7 +44,7 @@ def _skip_without_weight(turn: Turn) -> Turn:
     step = turn.rollout.step
     if step is None or step.confirmed_at is not None:
         return turn
-    if turn.rollout.plan[step.index].effective_weight_percent > 0:
+    if turn.rollout.plan[step.index].exposure.is_visited:
         return turn
     return reach.go_on(plan.end_step(turn, model.StepState.SKIPPED), after=step.index)
 
@@ -72,16 +73,20 @@ def safety_watch(turn: Turn) -> Turn:
     if crash := _own_crash(turn):
         return ending.roll_back(turn, reason=f"CandidateUnready: {crash}", by=ending.HARM)
     judged = turn.seen.analysis
-    if judged.verdict is model.Verdict.ROLL_BACK and not rollout.skip_analysis:
+    if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):
         return ending.roll_back(turn, reason=judged.message, by=ending.HARM)
     lost = _lost_pods(turn)
     return ending.withdraw(turn, lost) if lost else turn
 
 
+def _is_judged(rollout: model.Rollout) -> bool:
+    return rollout.stage is not None and rollout.stage.control is not model.Control.NONE
+
+
 def _own_crash(turn: Turn) -> str:
     """Containers of a candidate with traffic fail by themselves, and those of stable do not."""
     state, stable = turn.state_of(turn.rollout.revision.hash), turn.state_of(turn.stable)
-    if state is None or turn.rollout.split.candidate_percent == 0 or turn.spec.replicas == 0:
+    if state is None or not turn.rollout.exposure.is_visited or turn.spec.replicas == 0:
         return ""
     shared = stable is not None and bool(stable.crash)
     return state.crash if state.ready < state.wanted and not shared else ""
@@ -93,7 +98,7 @@ def _lost_pods(turn: Turn) -> str:
     While nobody has one, traffic stays where it is: whoever is back first serves.
     """
     rollout = turn.rollout
-    if rollout.split.candidate_percent == 0 or capacity.ready(turn, rollout.revision.hash) > 0:
+    if not rollout.exposure.is_visited or capacity.ready(turn, rollout.revision.hash) > 0:
         return ""
     if turn.spec.replicas == 0 and not waiting.is_parked(turn):
         return ""

@@ -35,7 +35,7 @@ def target_of(action: SetTraffic, seen: model.Observation) -> Target:
         spec=seen.spec,
         stable=action.stable,
         candidate=action.candidate,
-        split=action.split,
+        exposure=action.exposure,
         marker=action.marker,
         fence=action.fence,
         ports=_live_ports(action, seen),

@@ -94,7 +94,7 @@ class WantedDocument:
 class Target:
     """The traffic that is wanted.
 
-    `stable` and `candidate` are revision hashes; without a candidate the split must be 0. `marker`
+    `stable` and `candidate` are revision hashes; without a candidate the exposure must be none. `marker`
     is the revision that was rolled back, or empty; so is `fence`, the rollout whose traffic is taken
     away by this write. `ports` says where each revision with pods answers requests. `ready_pods` (by
     revision) and `entry_revision` are what was seen: a provider that splits by pods must not select a
@@ -105,7 +105,7 @@ class Target:
     spec: model.Spec
     stable: str
     candidate: str
-    split: model.Split
+    exposure: model.Exposure
     marker: str
     ports: Mapping[str, model.PodPort]
     ready_pods: Mapping[str, int]

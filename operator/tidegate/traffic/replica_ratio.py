@@ -153,12 +153,12 @@ def _selected_revision(target: Target) -> str:
     nothing gets its pods before it takes all traffic back.
     """
     ready = target.ready_pods
-    if target.split.candidate_percent == 0:
+    if target.exposure.live_percent == 0:
         anyone_else = any(ready[revision] for revision in ready if revision != target.stable)
         stranded = not ready.get(target.stable, 0) and anyone_else
         # Once stable is selected alone it stays so: a rejected revision never gets traffic again.
         return "" if stranded and target.entry_revision != target.stable else target.stable
-    if target.split.candidate_percent < 100:
+    if target.exposure.live_percent < 100:
         return ""
     allowed = pods.limits(target.spec.replicas, scaling=target.spec.scaling)
     missing = max(allowed.unavailable_pods, target.missing_pods)

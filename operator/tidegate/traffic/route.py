@@ -112,7 +112,7 @@ def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
 
 
 def _backend_refs(target: Target) -> list[model.Document]:
-    weights = splits.plane_weights(target.split)
+    weights = splits.plane_weights(target.exposure)
     backends = [_backend_ref(target, revision=target.stable, weight=weights.stable)]
     if target.candidate:
         backends.append(_backend_ref(target, revision=target.candidate, weight=weights.candidate))

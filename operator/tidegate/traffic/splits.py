@@ -30,13 +30,13 @@ def exact(number: float) -> Fraction:
     return Fraction(str(number))
 
 
-def plane_weights(split: model.Split) -> PlaneWeights:
-    """The smallest integers with the ratio of the split and a sum of 100, 1000, ... 1000000.
+def plane_weights(exposure: model.Exposure) -> PlaneWeights:
+    """The smallest integers with the ratio of the shares and a sum of 100, 1000, ... 1000000.
 
     Units: percent in, no unit out. Weights beyond four decimals are rounded to the fourth.
     """
-    assert 0 <= split.candidate_percent <= 100, split.candidate_percent
-    candidate = round(exact(split.candidate_percent) * 10**DECIMALS)
+    assert 0 <= exposure.live_percent <= 100, exposure.live_percent
+    candidate = round(exact(exposure.live_percent) * 10**DECIMALS)
     whole = _WHOLE
     while whole > 100 and candidate % 10 == 0:
         candidate //= 10

@@ -85,7 +85,7 @@ def _subject(name: str, confirmed_at: float, *metrics: model.Metric, preset: str
     templates = resolve_templates(spec, find=lambda _: None, sources={"default": True})
     assert not isinstance(templates, tuple), templates
     confirmed = datetime.fromtimestamp(confirmed_at, tz=UTC)
-    step = model.PlanStep(
+    step = model.Stage(
         name="p20",
         weight_percent=20.0,
         effective_weight_percent=20.0,
@@ -105,7 +105,7 @@ def _subject(name: str, confirmed_at: float, *metrics: model.Metric, preset: str
         control_until=confirmed,
         since=confirmed,
         first_traffic_at=confirmed,
-        stages=(as_judged(step),),
+        stages=(as_judged(step, by=model.Control.CONCURRENT),),
         analysis=spec.analysis,
         traffic=spec.traffic,
         preset=spec.server.preset,

@@ -24,7 +24,7 @@ st.register_type_strategy(str, TEXTS)
 st.register_type_strategy(datetime, TIMES)
 st.register_type_strategy(float, NUMBERS)
 st.register_type_strategy(
-    model.PlanStep, st.builds(model.PlanStep, hold_seconds=SECONDS, deadline_seconds=SECONDS)
+    model.Stage, st.builds(model.Stage, hold_seconds=SECONDS, deadline_seconds=SECONDS)
 )
 ISO = "2026-11-20T12:00:00Z"
 HEALTH = ("status.health.message: must be a text",)
@@ -93,8 +93,14 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
     rollout = convert.write_status(FULL_STATUS)["rollout"]
     assert rollout["plan"][0] == {
         "name": "p12",
+        "kind": "Live",
+        "control": "Concurrent",
         "weight": 12.5,
         "effectiveWeight": 16.666666666666668,
+        "mirror": 2.5,
+        "headers": [{"name": "x-tester", "value": "1"}],
+        "preview": True,
+        "keptPercent": 25,
         "hold": "1m30s250ms",
         "deadline": "2h",
         "minRequests": 500,
@@ -105,7 +111,14 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "evidence": rollout["plan"][0]["evidence"],
     }
     assert rollout["plan"][1]["hold"] == "0s"
-    assert rollout["traffic"] == {"stable": 87.5, "candidate": 12.5, "observedCandidate": 12.25}
+    assert rollout["traffic"] == {
+        "stable": 87.5,
+        "candidate": 12.5,
+        "mirror": 5,
+        "headers": [{"name": "x-tester", "value": "1"}],
+        "preview": True,
+        "observedCandidate": 12.25,
+    }
 
 
 def test_whole_numbers_are_written_as_integers() -> None:
@@ -144,7 +157,7 @@ def test_long_texts_and_lists_are_cut_to_the_limits_of_the_schema() -> None:
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ({"phase": "Baking", "epoch": 1}, model.Status()),
+        ({"phase": "Frozen", "epoch": 1}, model.Status()),
         ({"phase": "Healthy", "futureField": {"a": 1}}, model.Status(phase=model.Phase.HEALTHY)),
         ({"message": None, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),
         ({"message": 7, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),

@@ -15,7 +15,7 @@ from tidegate.api.status import write_status
 NOW = dt.datetime(2026, 11, 21, 12, 0, 30, tzinfo=dt.UTC)
 REVISION = model.Revision(hash="8b1c22e9d4", digest="sha256:8b", model_version="v2")
 PLAN = (
-    model.PlanStep(
+    model.Stage(
         name="p10",
         weight_percent=10.0,
         effective_weight_percent=10.0,
@@ -39,7 +39,7 @@ ROLLOUT = model.Rollout(
         confirmed_at=NOW,
         hold_until=NOW + dt.timedelta(seconds=25),
     ),
-    split=model.Split(candidate_percent=10.0),
+    exposure=model.Exposure(live_percent=10.0),
 )
 STATUS = model.Status(
     observed_generation=2,

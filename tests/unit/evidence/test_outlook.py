@@ -15,7 +15,7 @@ from tidegate.evidence.sequential.judgement import MetricRule
 from tidegate.evidence.verdict import outlook
 from tidegate.evidence.verdict.outlook import Past
 
-STEP = model.PlanStep(
+STEP = model.Stage(
     name="p5",
     weight_percent=5,
     effective_weight_percent=5,

@@ -23,11 +23,11 @@ def with_documents(world: World) -> World:
     seen = world.observe()
     assert seen.spec is not None
     rollout = seen.status.rollout
-    exposed = rollout is not None and rollout.active and rollout.split.candidate_percent > 0
+    exposed = rollout is not None and rollout.active and rollout.exposure.live_percent > 0
     action = actions.SetTraffic(
         stable=V1.hash,
         candidate=V2.hash if exposed else "",
-        split=rollout.split if rollout is not None and exposed else model.NO_TRAFFIC,
+        exposure=rollout.exposure if rollout is not None and exposed else model.NO_TRAFFIC,
     )
     plane = provider.provider_for(seen.spec.traffic.provider)
     documents = plane.documents(target_of(action, seen))

@@ -174,7 +174,7 @@ class Rollouts(RuleBasedStateMachine):
     def judge_weights(self) -> None:
         """A weight is one of the plan, or a part of the way up to one, or part of the way back."""
         rollout = self.world.status.rollout
-        legal = {100.0} | {s.effective_weight_percent for s in (rollout.plan if rollout else ())}
+        legal = {100.0} | {s.exposure.live_percent for s in (rollout.plan if rollout else ())}
         for weights in self.world.weights_seen[self.told :]:
             for hash_, share in weights.items():
                 stable = self.world.status.stable
@@ -187,7 +187,7 @@ class Rollouts(RuleBasedStateMachine):
     def judge_share(self, share: float, *, legal: set[float], before: float) -> None:
         """With few pods to spare a weight is reached in parts; back, it goes as stable can take it."""
         rollout = self.world.status.rollout
-        gives_back = rollout is not None and rollout.stage is model.Phase.ROLLING_BACK
+        gives_back = rollout is not None and rollout.ending
         if gives_back:
             assert share <= before, f"{share} while {before} is being given back"
         elif share not in legal:

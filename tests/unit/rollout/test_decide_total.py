@@ -23,8 +23,11 @@ NAMES = st.sampled_from(["", "p10", "iris-1", "User", "Deadline"])
 MAYBE = st.none() | TIMES
 PLAN = st.lists(
     st.builds(
-        model.PlanStep,
+        model.Stage,
         name=NAMES,
+        kind=st.sampled_from(list(model.StageKind)),
+        control=st.sampled_from(list(model.Control)),
+        state=st.sampled_from(list(model.StepState)),
         weight_percent=WEIGHTS,
         effective_weight_percent=WEIGHTS,
         hold_seconds=SECONDS,
@@ -55,13 +58,11 @@ ROLLOUTS = st.builds(
     progress_at=TIMES,
     plan=PLAN,
     step=st.none() | STEPS,
-    split=st.builds(model.Split, candidate_percent=WEIGHTS),
+    exposure=st.builds(model.Exposure, live_percent=WEIGHTS),
     first_traffic_at=MAYBE,
     judged_since=MAYBE,
     evidence_since=MAYBE,
     waiting_for=st.none() | st.builds(model.WaitingFor, since=TIMES),
-    stage=st.sampled_from(list(model.Phase)),
-    skip_analysis=st.booleans(),
     rollback_by=NAMES,
 )
 STATUSES = st.builds(
@@ -161,6 +162,6 @@ def test_every_observation_gets_a_decision(seen: model.Observation) -> None:
     assert decision.requeue_after_seconds > 0
     for action in decision.actions:
         if isinstance(action, actions.SetTraffic):
-            assert 0 <= action.split.candidate_percent <= 100
-            assert not action.lowering or action.split.candidate_percent == 0
+            assert 0 <= action.exposure.live_percent <= 100
+            assert not action.lowering or action.exposure.live_percent == 0
     assert decide.decide(seen) == decision

@@ -37,7 +37,7 @@ def test_a_step_keeps_the_judgements_with_which_it_ended() -> None:
     world = deployed()
     world.analysis = replace(ADVANCE, results=(result("errors", model.Outcome.PASS),))
     world.run_while(lambda: weight_of(world) < 50)
-    first, second = rollout_of(world).plan
+    first, second, _ = rollout_of(world).plan
 
     assert [(one.name, one.outcome) for one in first.evidence] == [("errors", model.Outcome.PASS)]
     assert first.evidence[0].message == ""

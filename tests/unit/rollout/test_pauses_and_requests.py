@@ -79,7 +79,7 @@ def test_promote_ends_an_inconclusive_wait() -> None:
     world.tick()
     world.tick()
     assert world.status.rollout is not None
-    assert world.status.rollout.split.candidate_percent == 50.0
+    assert world.status.rollout.exposure.live_percent == 50.0
 
 
 REFUSALS = [

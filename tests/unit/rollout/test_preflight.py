@@ -35,7 +35,7 @@ def trying(*rows: model.Preflight, spec: model.Spec | None = None) -> World:
 
 def weight(world: World) -> float:
     rollout = world.status.rollout
-    return rollout.split.candidate_percent if rollout is not None and rollout.active else 100.0
+    return rollout.exposure.live_percent if rollout is not None and rollout.active else 100.0
 
 
 @pytest.mark.parametrize("provider", list(model.Provider))

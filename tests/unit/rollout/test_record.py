@@ -42,7 +42,8 @@ def test_the_first_revision_has_a_record_without_steps() -> None:
     assert made.last.record == f"iris-{V1.hash}-1"
     assert (made.last.result, made.last.by) == (model.RolloutResult.PROMOTED, "Readiness")
     assert made.rollout is not None
-    assert (made.rollout.plan, made.rollout.from_revision) == ((), "")
+    assert [it.kind for it in made.rollout.plan] == [model.StageKind.FIRST]
+    assert made.rollout.from_revision == ""
 
 
 def test_a_promotion_is_recorded_with_what_served_before() -> None:
@@ -53,7 +54,9 @@ def test_a_promotion_is_recorded_with_what_served_before() -> None:
     assert made.rollout is not None
     assert made.rollout.from_revision == V1.hash
     assert made.rollout.model_name == "iris"
-    assert [step.state for step in made.rollout.plan] == [model.StepState.PASSED] * 2
+    kinds = model.StageKind
+    assert [it.kind for it in made.rollout.plan] == [kinds.LIVE, kinds.LIVE, kinds.SWITCH]
+    assert {step.state for step in made.rollout.plan} == {model.StepState.PASSED}
     assert all(step.confirmed_at and step.ended_at for step in made.rollout.plan)
 
 

@@ -197,7 +197,7 @@ def test_pause_while_promoting_keeps_the_roles() -> None:
 
 def test_lowering_comes_before_status_and_everything_else_after_it() -> None:
     lower = actions.SetTraffic(
-        stable="a", candidate="", split=model.NO_TRAFFIC, marker="b", lowering=True
+        stable="a", candidate="", exposure=model.NO_TRAFFIC, marker="b", lowering=True
     )
     raising = replace(lower, lowering=False, marker="")
     scale = actions.Scale(revision="a", replicas=1, seen_replicas=0)

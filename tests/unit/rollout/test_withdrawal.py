@@ -161,7 +161,7 @@ def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> N
     for _ in range(40):
         world.tick(5.0)
         world.traffic = stays  # nothing that is written arrives
-        if rollout(world).split.candidate_percent > 0:
+        if rollout(world).exposure.live_percent > 0:
             world.blocked = refused
     assert world.status.phase is P.PAUSED
     assert world.status.rejected == ()

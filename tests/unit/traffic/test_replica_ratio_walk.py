@@ -133,7 +133,7 @@ class Cluster:
                 spec=self.spec,
                 stable=STABLE,
                 candidate=CANDIDATE,
-                split=model.Split(candidate_percent=weight_percent),
+                exposure=model.Exposure(live_percent=weight_percent),
                 marker="",
                 ports={STABLE: PORT, CANDIDATE: PORT},
                 ready_pods=self.ready_pods(),

@@ -28,13 +28,13 @@ ten_thousandths = st.integers(min_value=0, max_value=1_000_000)
 def test_weights_become_the_smallest_integers_of_the_plane(
     weight_percent: float, stable: int, candidate: int
 ) -> None:
-    weights = splits.plane_weights(model.Split(candidate_percent=weight_percent))
+    weights = splits.plane_weights(model.Exposure(live_percent=weight_percent))
     assert weights == splits.PlaneWeights(stable=stable, candidate=candidate)
 
 
 @given(ten_thousandths)
 def test_plane_weights_keep_the_ratio_exactly_and_sum_to_a_power_of_ten(units: int) -> None:
-    split = model.Split(candidate_percent=units / 10_000)
+    split = model.Exposure(live_percent=units / 10_000)
     weights = splits.plane_weights(split)
     total = weights.stable + weights.candidate
     assert total in {100, 1000, 10_000, 100_000, 1_000_000}
@@ -44,7 +44,7 @@ def test_plane_weights_keep_the_ratio_exactly_and_sum_to_a_power_of_ten(units: i
 @given(ten_thousandths)
 def test_reading_back_gives_the_written_percent(units: int) -> None:
     percent = units / 10_000
-    weights = splits.plane_weights(model.Split(candidate_percent=percent))
+    weights = splits.plane_weights(model.Exposure(live_percent=percent))
     back = splits.percents({"stable": weights.stable, "candidate": weights.candidate})
     assert back["candidate"] == percent
 
@@ -70,4 +70,4 @@ def test_negative_weights_count_as_nothing() -> None:
 
 def test_a_weight_outside_0_to_100_is_a_programming_error() -> None:
     with pytest.raises(AssertionError):
-        splits.plane_weights(model.Split(candidate_percent=101.0))
+        splits.plane_weights(model.Exposure(live_percent=101.0))

@@ -52,7 +52,8 @@ def _entry(node: Member | Group, form: Form) -> tuple[Write, Write, Any]:
     """How a member is found in its object, how it is written, and the value that is left out."""
     if isinstance(node, Group):
         return _itself, _object_writer(dict(node.members), form), None
-    sparse = form is Form.RECORDED and not node.about.told and not node.needed
+    small = form is Form.RECORDED and not node.about.told
+    sparse = (small or node.about.quiet) and not node.needed
     encode = _encoder(node.type, about=node.about, form=form)
     return operator.attrgetter(node.attribute), encode, node.default if sparse else None
 

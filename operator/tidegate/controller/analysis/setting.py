@@ -26,7 +26,7 @@ class Setting:
     traffic: model.Traffic
     templates: Mapping[str, Template]
     metrics: tuple[model.Metric, ...]
-    plan: tuple[model.PlanStep, ...]
+    plan: tuple[model.Stage, ...]
     one_pod: bool
     identity: Identity
     scrapes: Mapping[str, float]

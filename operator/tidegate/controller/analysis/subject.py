@@ -31,7 +31,7 @@ class Subject:
     control_until: datetime
     since: datetime | None
     first_traffic_at: datetime | None
-    stages: tuple[model.PlanStep, ...]
+    stages: tuple[model.Stage, ...]
     analysis: model.Analysis
     traffic: model.Traffic
     preset: str
@@ -60,7 +60,7 @@ class Subject:
             WeightChange(
                 at=stage.confirmed_at.timestamp(),
                 step=index,
-                weight=stage.effective_weight_percent / 100,
+                weight=stage.exposure.live_percent / 100,
             )
             for index, stage in enumerate(self.stages)
             if stage.confirmed_at is not None and since is not None and stage.confirmed_at >= since
@@ -75,8 +75,16 @@ class Subject:
         return max(settled, self.first_traffic_at.timestamp() + self.analysis.warmup_seconds)
 
 
-def as_judged(stage: model.PlanStep) -> model.PlanStep:
-    """The stage with its plan and when it was confirmed, without what else happens to it."""
+_UNJUDGED = model.Stage(name="", weight_percent=0.0, effective_weight_percent=0.0)
+
+
+def as_judged(stage: model.Stage, *, by: model.Control) -> model.Stage:
+    """The stage with its plan and when it was confirmed, without what else happens to it.
+
+    Nothing of it counts under another control, or where it does not last.
+    """
+    if stage.control is not by or not stage.is_held:
+        return replace(_UNJUDGED, name=stage.name, kind=stage.kind, control=stage.control)
     return replace(
         stage, state=model.StepState.PENDING, started_at=None, ended_at=None, evidence=()
     )

@@ -39,6 +39,23 @@ def judged_alone(analysis: model.Analysis, *, stable: str, candidate: str) -> mo
     return replace(analysis, metrics=metrics)
 
 
+def limits_of(analysis: model.Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The metrics that are judged where nobody serves beside the candidate, and those that are not."""
+    acting = [one for one in analysis.metrics if not one.dry_run]
+    limited = tuple(one.name for one in acting if one.threshold != model.NO_THRESHOLD)
+    return limited, tuple(one.name for one in acting if one.name not in limited)
+
+
+def by_limits(analysis: model.Analysis) -> model.Analysis:
+    """The analysis of a candidate that nobody serves beside: its absolute limits alone."""
+    metrics = tuple(
+        replace(one, compare=None)
+        for one in analysis.metrics
+        if one.threshold != model.NO_THRESHOLD
+    )
+    return replace(analysis, metrics=metrics)
+
+
 def read_from(
     server: str, *, analysis: model.Analysis, templates: Mapping[str, Template]
 ) -> dict[str, Template]:

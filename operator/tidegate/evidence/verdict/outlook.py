@@ -51,7 +51,7 @@ def past_of(table: Table, *, rule: MetricRule) -> Past | None:
 
 
 def estimates(
-    plan: Sequence[model.PlanStep],
+    plan: Sequence[model.Stage],
     *,
     pasts: Mapping[str, Past],
     config: EvidenceConfig,
@@ -62,6 +62,9 @@ def estimates(
     compared = [rule for rule in config.metrics if rule.guard and rule.compare is not None]
     found: list[model.Estimate] = []
     for step in plan:
+        if not step.needs_proof:
+            found.append(model.Estimate(text=""))
+            continue
         outlooks = [
             _Outlook(
                 rule=rule,
@@ -96,14 +99,14 @@ class _Outlook:
 
     rule: MetricRule
     past: Past
-    step: model.PlanStep
+    step: model.Stage
     config: EvidenceConfig
     interval_seconds: float
     scrape_seconds: float
 
     @property
     def weight(self) -> float:
-        return self.step.effective_weight_percent / 100
+        return self.step.exposure.live_percent / 100
 
     def text(self) -> str:
         traffic = f"at {self.past.requests_per_second:.3g} requests/s"
@@ -168,7 +171,7 @@ class _Outlook:
 
     def _least_weight(self) -> float | None:
         """The smallest whole weight above the step's that finds a doubling within its hold."""
-        first = math.floor(self.step.effective_weight_percent) + 1
+        first = math.floor(self.step.exposure.live_percent) + 1
         for weight in range(first, round(MAX_WEIGHT) + 1):
             if self._rollback_seconds(weight / 100) <= self.step.hold_seconds:
                 return float(weight)

@@ -1,0 +1,91 @@
+"""What a candidate is exposed to, and the kinds of stages that a rollout is made of.
+
+Source: house.md, H5.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from tidegate.model.fields import About
+
+HEADERS_MAX_ITEMS = 16
+
+
+class StageKind(enum.StrEnum):
+    """What a stage is for.
+
+    `First` serves the very first revision. `Shadow` mirrors, `Preview` shows to testers, `Live` answers a
+    share of the users; each of them has to prove something. `Switch` gives the candidate everything,
+    `Bake` watches it with the old revision still there.
+    """
+
+    FIRST = "First"
+    SHADOW = "Shadow"
+    PREVIEW = "Preview"
+    LIVE = "Live"
+    SWITCH = "Switch"
+    BAKE = "Bake"
+
+
+class Control(enum.StrEnum):
+    """What a candidate is held against.
+
+    `Concurrent`: stable at the same time. `LimitsOnly`: absolute limits, since nobody else gets
+    requests. `None`: nothing; it is not judged.
+    """
+
+    CONCURRENT = "Concurrent"
+    LIMITS_ONLY = "LimitsOnly"
+    NONE = "None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A header of requests with its exact value."""
+
+    name: Annotated[str, About("Name of the header.")]
+    value: Annotated[str, About("Its value.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """Which requests reach a candidate, beside those that stable gets.
+
+    Requests with one of the `headers` are answered by it whatever its share.
+    """
+
+    SHOWN: ClassVar[dict[str, About]] = {
+        "stable_percent": About("Intended share of stable.", name="stable")
+    }
+
+    live_percent: Annotated[float, About("Intended share of the candidate.", name="candidate")]
+    mirror_percent: Annotated[
+        float,
+        About("Intended share of requests copied to the candidate.", name="mirror", quiet=True),
+    ] = 0.0
+    headers: Annotated[
+        tuple[Header, ...],
+        About("Requests with one of these go to it.", limit=HEADERS_MAX_ITEMS, quiet=True),
+    ] = ()
+    preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
+
+    @property
+    def stable_percent(self) -> float:
+        """The share of users' requests that the candidate does not answer."""
+        return 100.0 - self.live_percent
+
+    @property
+    def answers_users(self) -> bool:
+        """Users are harmed if it fails: finalizer, urgency, capacity before traffic."""
+        return self.live_percent > 0 or bool(self.headers)
+
+    @property
+    def is_visited(self) -> bool:
+        """Requests may arrive, so that the data plane owes something and there can be evidence."""
+        return self.answers_users or self.mirror_percent > 0 or self.preview
+
+
+NO_TRAFFIC = Exposure(live_percent=0.0)
