@@ -28,7 +28,9 @@ def _judge_hold(turn: Turn) -> Turn:
         return _judge_anew(turn, key)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    turn = _evidence_waits(waiting.stop_waiting(turn, only=reach.REACHED))
+    if not _write_is_refused(turn):
+        turn = waiting.stop_waiting(turn, only=reach.REACHED)
+    turn = _evidence_waits(turn)
     if waiting.is_paused(turn.rollout):
         return turn
     step = turn.rollout.step
@@ -43,6 +45,11 @@ def _judge_hold(turn: Turn) -> Turn:
     if turn.now >= step.deadline_at:
         return _deadline(turn)
     return turn
+
+
+def _write_is_refused(turn: Turn) -> bool:
+    """The target lost the weight, and the write that gives it back is refused: one wait, not many."""
+    return turn.seen.blocked is not None and not turn.target_agrees
 
 
 def _with_present_key(turn: Turn) -> Turn:
@@ -83,7 +90,7 @@ def _evidence_waits(turn: Turn) -> Turn:
         return turn
     if unavailable or seen.without_data_since:
         return turn
-    return waiting.stop_waiting(turn)
+    return waiting.stop_waiting(turn, only=waiting.ANY - reach.REACHED)
 
 
 def _deadline(turn: Turn) -> Turn:
