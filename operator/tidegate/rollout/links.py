@@ -13,8 +13,11 @@ from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import common_port, provider_for
 
-# Pods and the server's own word are not watched: both are asked anew at every look.
+# Pods and the server's own word are not watched: both are asked anew at every look. What has been
+# waited for long is looked at less often: a large model loads for minutes.
 POD_LOOK_SECONDS = 2.0
+LONGEST_POD_LOOK_SECONDS = 10.0
+_LOOKS_PER_WAIT = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,12 @@ def wait_for(turn: Turn, finding: Finding) -> Turn:
         reason = model.Waiting.WITHDRAWN
     turn = waiting.wait_for(turn, reason, message)
     unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
-    return turn.look_again(POD_LOOK_SECONDS) if unwatched else turn
+    return turn.look_again(_pod_look_seconds(turn)) if unwatched else turn
+
+
+def _pod_look_seconds(turn: Turn) -> float:
+    patient = min(turn.stalled_seconds / _LOOKS_PER_WAIT, LONGEST_POD_LOOK_SECONDS)
+    return max(POD_LOOK_SECONDS, patient)
 
 
 def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
