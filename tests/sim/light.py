@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 _dataclass = dataclasses.dataclass
 _replace = dataclasses.replace
+_Reader = tuple[tuple[str, ...], Callable[[Any], Any]] | None
+_readers: dict[type, _Reader] = {}
 
 
 def _unguarded(cls: type | None = None, /, **options: Any) -> Any:
@@ -24,8 +25,7 @@ def _unguarded(cls: type | None = None, /, **options: Any) -> Any:
     return _dataclass(cls, **options)
 
 
-@cache
-def _reader(cls: type) -> tuple[tuple[str, ...], Callable[[Any], Any]] | None:
+def _reader(cls: Any) -> _Reader:
     """The names of all fields, and what reads them at once; None for a class with other fields."""
     fields = dataclasses.fields(cls)
     names = tuple(one.name for one in fields)
@@ -34,11 +34,14 @@ def _reader(cls: type) -> tuple[tuple[str, ...], Callable[[Any], Any]] | None:
 
 
 def _replaced(value: Any, /, **changes: Any) -> Any:
-    known = _reader(type(value))
+    cls = type(value)
+    if cls not in _readers:
+        _readers[cls] = _reader(cls)
+    known = _readers[cls]
     if known is None:
         return _replace(value, **changes)
     names, read = known
-    return type(value)(**{**dict(zip(names, read(value), strict=True)), **changes})
+    return cls(**{**dict(zip(names, read(value), strict=True)), **changes})
 
 
 def install() -> None:
