@@ -13,13 +13,6 @@ STORMS = (
         plays=(),
     ),
     Bug(
-        name="an eviction is blamed, in any storm",
-        file="rollout/walk.py",
-        old="    return ending.withdraw(turn, lost) if lost else turn\n",
-        new="    return ending.roll_back(turn, reason=lost, by=ending.HARM) if lost else turn\n",
-        plays=(),
-    ),
-    Bug(
         name="a repair that is refused is a new wait at every pass",
         file="rollout/hold.py",
         old="    return turn.seen.blocked is not None and not turn.target_agrees\n",
@@ -34,5 +27,12 @@ STORMS = (
         new="    stable, candidate = _servers(seen, candidate=seen.desired.hash)\n"
         "    return arms.violations(seen.spec.analysis, stable=stable, candidate=candidate)\n",
         plays=("preset_there_and_back GatewayAPI",),
+    ),
+    Bug(
+        name="an answer that has not come yet is blamed (found by the simulator)",
+        file="rollout/links.py",
+        old="        model_not_ready(turn) if turn.seen.ready_url_failure else None\n",
+        new="        model_not_ready(turn)\n",
+        plays=("asked_too_late",),
     ),
 )

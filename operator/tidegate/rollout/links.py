@@ -101,12 +101,15 @@ def _owed_capacity(turn: Turn, state: model.RevisionState) -> str:
 def own_fault(turn: Turn, weight_percent: float) -> str:
     """Why the candidate's pods fail by themselves; empty where it is not their doing.
 
-    Not theirs is what happens to stable, too, what the cluster owes, and what became of pods that
-    have been replaced since they had traffic.
+    Not theirs is what happens to stable, too, what the cluster owes, what became of pods that have
+    been replaced since they had traffic, and an answer that has not come yet: who asks may have
+    begun a moment ago.
     """
     rollout = turn.rollout
     state = turn.state_of(rollout.revision.hash)
-    finding = candidate_not_ready(turn, weight_percent) or model_not_ready(turn)
+    finding = candidate_not_ready(turn, weight_percent) or (
+        model_not_ready(turn) if turn.seen.ready_url_failure else None
+    )
     if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
         return ""
     if _shared_trouble(turn):
@@ -139,7 +142,7 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
 
 def model_not_ready(turn: Turn) -> Finding | None:
     """The server's ready URL does not answer 2xx yet."""
-    failure = turn.seen.ready_url_failure
+    failure = turn.seen.ready_url_failure or turn.seen.ready_url_awaited
     return Finding(reason=model.Waiting.PODS_NOT_READY, message=failure) if failure else None
 
 

@@ -173,6 +173,25 @@ def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> N
     world.run_until(P.HEALTHY)
 
 
+@BOTH
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_answer_that_has_not_come_yet_rejects_nobody(
+    provider: model.Provider,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    """A new leader looks first after the deadline: it has asked nobody yet."""
+    world = serving(provider=provider, progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    world.ready_url_failure = "503" if asked else ""
+    world.ready_url_awaited = "" if asked else "has not answered yet"
+    world.run_while(lambda: world.status.phase in {P.HEALTHY, P.PENDING})
+    assert bool(world.status.rejected) is asked
+    if not asked:
+        assert world.status.phase is P.PAUSED
+        world.ready_url_awaited = ""
+        world.run_until(P.HEALTHY)
+
+
 @pytest.mark.parametrize("analysis", [HOLD, ADVANCE, model.AnalysisState()])
 def test_a_weight_that_is_lost_and_refused_is_one_wait(analysis: model.AnalysisState) -> None:
     """Each pass found the step reached and then the write refused: a write and an Event a pass."""
