@@ -266,7 +266,12 @@ class NotAsked:
     message: str
 
 
-ReadyAnswer = Ready | NotReady | Unreachable | NotAsked
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The pod has not answered yet, as after the start of the operator. Nothing is known of the model."""
+
+
+ReadyAnswer = Ready | NotReady | Unreachable | NotAsked | Awaited
 
 
 class ReadyProbe(Protocol):

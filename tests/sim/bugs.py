@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
+from tests.sim.bugs_storms import STORMS
 from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_withdrawn import WITHDRAWN
 from tests.sim.crash import Mode
@@ -145,15 +146,15 @@ BUGS = (
     Bug(
         name="an older event replaces a newer state",
         file="controller/store.py",
-        old="            if older(entry.resource_version, than=known.resource_version):\n"
+        old="            if _is_known(entry, known):\n"
         "                return False\n            self._unindex",
         new="            self._unindex",
     ),
     Bug(
         name="own replies do not reach the store",
         file="controller/store.py",
-        old="        self.put(kind, body)\n\n    def remove",
-        new="        assert kind and body\n\n    def remove",
+        old="        if self.put(kind, body):\n            for key in sorted(",
+        new="        if not kind.kind:\n            for key in sorted(",
     ),
     Bug(
         name="pods go without a drain",
@@ -233,4 +234,5 @@ BUGS = (
     *TRAFFIC,
     *REVISIONS,
     *WITHDRAWN,
+    *STORMS,
 )

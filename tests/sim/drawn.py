@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.sim import facts
+from tests.sim.edits import EDITS, edited, undone
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import REST_SECONDS, Run, Scenario
 from tests.sim.storm import Storm
@@ -51,11 +52,12 @@ class Plan:
     first: str = "good"  # what the first version is like
 
 
-def draw(dice: random.Random, rare: random.Random, revisions: random.Random) -> Plan:
+def draw(seed: int, dice: random.Random) -> Plan:
     """A spec and a list of (seconds to wait before, act, argument).
 
-    `rare` and `revisions` have dice of their own, so that their acts move no others.
+    Each family of acts has dice of its own, so that its acts move no others.
     """
+    rare, revisions = random.Random(f"{seed}/rare"), random.Random(f"{seed}/revisions")
     spec: dict[str, Any] = {
         "provider": dice.choice(("GatewayAPI", "GatewayAPI", "ReplicaRatio")),
         "replicas": dice.choice((1, 2, 2, 3, 4)),
@@ -78,7 +80,33 @@ def draw(dice: random.Random, rare: random.Random, revisions: random.Random) -> 
         act, argument = revisions.choice(REVISION_ACTS)
         at = revisions.randint(1, len(acts))
         acts.insert(at, (20.0 * revisions.random(), act, argument))
+    _draw_sizes(random.Random(f"{seed}/sizes"), spec, acts)
+    _draw_edits(random.Random(f"{seed}/edits"), spec, acts)
     return Plan(spec, tuple(acts), first)
+
+
+def _draw_sizes(
+    dice: random.Random, spec: dict[str, Any], acts: list[tuple[float, str, str]]
+) -> None:
+    """Rarely many pods, a small surge, or none at all for a while."""
+    if dice.random() < 0.02:
+        spec["replicas"] = dice.choice((8, 20, 50))
+    if dice.random() < 0.1:
+        spec["scaling"] = {"maxSurgePercent": dice.choice((10, 25, 50))}
+    if dice.random() < 0.06:
+        acts.insert(dice.randint(1, len(acts)), (20.0 * dice.random(), *PARK_ACT))
+
+
+def _draw_edits(
+    dice: random.Random, spec: dict[str, Any], acts: list[tuple[float, str, str]]
+) -> None:
+    """Fields of the spec that somebody changes, some for good."""
+    fitting = [
+        name for name, edit in EDITS.items() if not edit.plane or spec["provider"] == "GatewayAPI"
+    ]
+    while dice.random() < 0.3:
+        wait = dice.choice((0.5, 5.0, 20.0)) * dice.random()
+        acts.insert(dice.randint(1, len(acts)), (wait, "edit", dice.choice(fitting)))
 
 
 def _metrics(
@@ -135,6 +163,7 @@ RARE_ACTS = (
     ("delete_stable", ""),
 )
 LATENCY_ACT = ("deploy", "sluggish")
+PARK_ACT = ("park", "")
 REVISION_ACTS = (
     ("other_port", "9000"),
     ("other_port", "7000"),
@@ -250,6 +279,31 @@ class Script:
         self._run.people.edit_spec({argument: "unreadable"})
         await asyncio.sleep(self._dice.choice((1.0, 15.0, 40.0)))
         self._run.people.edit_spec({argument: good})
+
+    async def do_edit(self, argument: str) -> None:
+        """A field with another value; undone a while later unless it may stay."""
+        body, edit = self._run.body, EDITS[argument]
+        if body is None:
+            return
+        self._run.people.edit_spec(edited(body["spec"], edit))
+        if edit.stays and self._dice.random() < 0.5:
+            return
+        await asyncio.sleep(self._dice.choice((1.0, 15.0, 40.0)))
+        if self._run.body is not None:
+            before = undone(self._run.body["spec"], edit, before=body["spec"])
+            self._run.people.edit_spec(before)
+
+    async def do_park(self, _: str) -> None:
+        """No pods for a while; without any, whatever is asked for is promoted unseen."""
+        body = self._run.body
+        version = str(body["spec"]["model"]["version"]) if body is not None else ""
+        if body is None or self._run.world.truth(version).wrong:
+            return
+        replicas = body["spec"]["workload"]["replicas"]
+        self._run.people.edit_part("workload", replicas=0)
+        await asyncio.sleep(self._dice.choice((1.0, 10.0, 40.0)))
+        if self._run.body is not None:
+            self._run.people.edit_part("workload", replicas=replicas)
 
     async def do_unknown_field(self, _: str) -> None:
         """A manifest of a newer release."""
@@ -379,11 +433,11 @@ async def tend(run: Run) -> None:
 def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None = None) -> Scenario:
     """The play of this seed; `only` and `acts` narrow faults and people, for shrinking."""
     dice = random.Random(f"{seed}/plan")
-    plan = draw(dice, random.Random(f"{seed}/rare"), random.Random(f"{seed}/revisions"))
+    plan = draw(seed, dice)
     if acts is not None:
         plan = replace(plan, acts=plan.acts[:acts])
     spoils = {"delete_entry", "edit_route", "delete_route"}
-    spoils |= {act for act, _ in (*RARE_ACTS, *REVISION_ACTS)}
+    spoils |= {act for act, _ in (*RARE_ACTS, *REVISION_ACTS, PARK_ACT)} | {"edit"}
     gentle = not spoils & {act for _, act, _ in plan.acts}
 
     faults = tuple(Storm(random.Random(f"{seed}/nemesis"), only=only).windows)

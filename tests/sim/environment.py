@@ -52,6 +52,9 @@ class Environment:
     def on_send(self, process: Process, request: http.Request) -> None:
         """A process that runs sends a request."""
 
+    def on_pass_waited(self, process: Process, request: http.Request, seconds: float) -> None:
+        """A pass is about to send a request; so long it has waited for something else."""
+
     def snapshot(self, behind: int) -> tuple[list[tuple[ports.Kind, Object]], list[Change]]:
         """The cluster as it was some changes ago, and what has happened since."""
         found = {

@@ -92,7 +92,8 @@ def provider(body: Object | None) -> str:
 def replicas(body: Object) -> int:
     """Pods that spec asks for; 1 where nobody can read it."""
     workload = body["spec"].get("workload")
-    return int(workload.get("replicas", 1)) if isinstance(workload, dict) else 1
+    asked = workload.get("replicas", 1) if isinstance(workload, dict) else 1
+    return asked if isinstance(asked, int) and asked >= 0 else 1
 
 
 def stable(body: Object | None) -> str:

@@ -6,6 +6,7 @@ atomic but for finalizers and owner references, as in the kinds that Tidegate wr
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ Path = tuple[str, ...]
 Owner = tuple[str, str, str]  # manager, operation, subresource
 Managed = dict[Owner, frozenset[Path]]
 
+_REMEMBERED = 256
 _SERVER_FIELDS = frozenset(
     {
         "name",
@@ -42,8 +44,24 @@ def leaves(body: Mapping[str, Any], *, within: Iterable[str]) -> dict[Path, Any]
     found: dict[Path, Any] = {}
     for member in within:
         if member in body:
-            _walk(body[member], (member,), found)
+            found.update(_leaves_of(member, body[member]))
     return found
+
+
+_known: OrderedDict[tuple[str, int], tuple[Any, dict[Path, Any]]] = OrderedDict()
+
+
+def _leaves_of(member: str, value: Any) -> dict[Path, Any]:
+    """Documents are shared and never change, so the fields of the newest ones are remembered."""
+    key = (member, id(value))
+    known = _known.get(key)
+    if known is None:
+        found: dict[Path, Any] = {}
+        _walk(value, (member,), found)
+        known = _known[key] = (value, found)  # the value stays, so that nothing else gets its id
+        if len(_known) > _REMEMBERED:
+            _known.popitem(last=False)
+    return known[1]
 
 
 def _walk(value: Any, path: Path, found: dict[Path, Any]) -> None:

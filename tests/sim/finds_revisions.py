@@ -106,6 +106,19 @@ async def port_edited_alone(run: Run, plane: str) -> None:
     run.people.edit_spec({"service": {"port": 80}, "server": server(8080)})
 
 
+async def preset_there_and_back(run: Run, plane: str) -> None:
+    """A preset that cannot be compared with what serves, for a while: the rollout goes on after it."""
+    await serve(run, plane)
+    run.people.edit_part("analysis", metrics=[{"name": "errors", "preset": "error-ratio"}])
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    run.people.edit_spec({"server": {**server(8080), "preset": "Triton"}})
+    assert await run.until(lambda: run.phase() == "Invalid", limit=10.0), run.phase()
+    await asyncio.sleep(10.0)
+    run.people.edit_spec({"server": server(8080)})
+    assert await run.until(lambda: run.phase() == "Healthy"), facts.status(run.body).get("message")
+
+
 async def preset_corrected(run: Run, plane: str) -> None:
     """Whoever named a wrong preset need not start new pods to mend it."""
     first = manifest("v1", provider=plane, replicas=4, steps=LONG, server=server(8080))
@@ -400,6 +413,7 @@ def _plays() -> dict[str, Scenario]:
         other_port_rolled_back,
         other_preset_aborted,
         port_edited_alone,
+        preset_there_and_back,
         preset_corrected,
         other_server_without_limits,
         single_stable_lost,

@@ -164,6 +164,19 @@ async def aborted_before_ready(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER, limit=LOWERED_SECONDS), run.phase()
 
 
+async def asked_too_late(run: Run) -> None:
+    """The operator dies, and the next one leads only after the deadline: it has asked no pod yet."""
+    await serve_first(run)
+    run.world.truths["v2"] = Truth(startup_seconds=52.0)
+    run.people.deploy("v2")
+    await asyncio.sleep(50.0)
+    for replica in run.replicas:
+        if replica.process is not None:
+            replica.process.die()
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+    assert run.phase() == "Healthy", facts.status(run.body)["message"]
+
+
 SLOW_PLAYS: dict[str, tuple[Play, type[Slow]]] = {
     "aborted_while_prometheus_hangs": (aborted_while_prometheus_hangs("GatewayAPI"), Slow),
     "aborted_while_prometheus_hangs_by_pods": (
@@ -179,4 +192,5 @@ SLOW_PLAYS: dict[str, tuple[Play, type[Slow]]] = {
     "ready_slowly": (ready_slowly("GatewayAPI"), SlowPods),
     "ready_slowly_by_pods": (ready_slowly("ReplicaRatio"), SlowPods),
     "aborted_before_ready": (aborted_before_ready, SlowPods),
+    "asked_too_late": (asked_too_late, SlowPods),
 }

@@ -259,6 +259,34 @@ async def timeout_by_hand_in_a_step(run: Run) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def refused_in_a_step(run: Run) -> None:
+    """Somebody takes the weights of a held step, and we may not write them: one wait, told once."""
+    run.people.create(manifest("v1", steps=((20, 30), (50, 5))))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    rules = [
+        {**rule, "backendRefs": [{**it, "weight": 50} for it in rule["backendRefs"]]}
+        for rule in _route(run)["rules"]
+    ]
+    set_rules = [{"op": "replace", "path": "/spec/rules", "value": rules}]
+    run.people.patch(ports.HTTP_ROUTE, NAME, set_rules)
+
+    def waits() -> str:
+        return str((facts.rollout(run.body).get("waitingFor") or {}).get("reason", ""))
+
+    assert await run.until(lambda: waits() == "RouteNotReady", limit=5.0)
+    since = facts.rollout(run.body)["waitingFor"]["since"]
+    await asyncio.sleep(20.0)
+    assert facts.rollout(run.body)["waitingFor"]["since"] == since
+    run.people.delete(ports.HTTP_ROUTE, NAME)
+    assert await run.until(lambda: not waits(), limit=10.0), waits()
+    # Half of the requests came at a share that nobody asked for: only a person can decide on them.
+    assert await run.until(lambda: run.phase() in {*OVER, "Paused"}), run.phase()
+    run.people.ask("promote")
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+
+
 def _stalled(run: Run) -> str:
     return str(facts.condition(run.body, "Stalled").get("reason", ""))
 
@@ -322,6 +350,7 @@ PLAYS = {
         fought_at_once,
         timeout_by_hand,
         timeout_by_hand_in_a_step,
+        refused_in_a_step,
         annotated_by_others,
         left_behind_by_a_controller,
         one_gateway_at_a_time,

@@ -1,4 +1,6 @@
-"""The safety invariants as rows (reliability.md, 1; architecture.md, S1 to S11; S12 is records, S13 and S14 are house.md H6).
+"""The safety invariants as rows (reliability.md, 1; architecture.md, S1 to S11).
+
+S12 is records; S13, S14 and S16 are house.md, H6; S15 is H4.
 
 A new strategy, data plane or policy adds rows. Each row is checked at every committed change; what
 holds only at rest, or when a request is sent, stands in `judge.py` under the same names.
@@ -133,11 +135,17 @@ INVARIANTS: tuple[Invariant, ...] = (
         check=status_checks.shared_trouble_rejects_nobody,
     ),
     Invariant(
+        names=("S16",),
+        says="a withdrawn candidate comes back, and is not rejected for it",
+        check=status_checks.withdrawn_candidates_come_back,
+    ),
+    Invariant(
         names=("S12",),
         says="one record per ended rollout, never changed",
         check=status_checks.records_are_made_once,
     ),
 )
+AT_SEND = frozenset({"S15"})  # a pass has waited for the API server alone, whenever it writes
 NAMES = frozenset(
-    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 15)}
+    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 17)}
 )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, oracle
+from tests.sim import facts, oracle, traffic_checks
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
 from tests.sim.invariants import INVARIANTS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.sim.run import Run
 
 UNLED_SECONDS = 20.0  # a third of the shortest deadline
+BESIDE_SECONDS = 1e-6  # of virtual time, which only passes where something is awaited
 TERMINAL = frozenset({"Healthy", "RolledBack", "Failed", "Invalid"})
 
 
@@ -72,6 +73,12 @@ class Judge:
         if holder != process.identity and not self._violated.done():
             what = f"{process.name} starts {request.verb}, the Lease is held by {holder}"
             self._violated.set_exception(ViolatedError("S8", what))
+
+    def on_pass_waited(self, process: Process, request: http.Request, seconds: float) -> None:
+        """S15: on its way to a write a pass has waited for the API server, and for nothing else."""
+        if request.writes and seconds > BESIDE_SECONDS and not self._violated.done():
+            what = f"{process.name} waited {seconds:.2f} s for something else before {request.verb}"
+            self._violated.set_exception(ViolatedError("S15", what))
 
     def _cover(self, change: Change) -> None:
         if not oracle.by_operator(change) or change.kind is ports.LEASE:
@@ -171,10 +178,31 @@ class Judge:
             require(role == right, "I3", f"{hash_} has role {role}")
         entry = cluster.get(ports.SERVICE, NAMESPACE, NAME)
         require(facts.selected(entry) == stable, "I3", f"entry selects {facts.selected(entry)!r}")
-        if body["spec"]["traffic"]["provider"] == "GatewayAPI":
+        if entry is not None:
+            traffic_checks.port_is_open(self.memory, entry)
+            port, wanted = entry["spec"]["ports"][0]["port"], body["spec"]["service"].get("port")
+            require(port == wanted, "I3", f"the entry Service has port {port}, spec {wanted}")
+        if facts.provider(body) == "GatewayAPI":
             route = cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
             shares = {r: s for r, s in facts.shares(route, name=NAME).items() if s}
             require(shares == {stable: 100.0}, "I3", f"the route gives {shares}")
+            self._route_follows(body, route)
+
+    def _route_follows(self, body: Object, route: Object | None) -> None:
+        """Every field of `traffic.gatewayAPI` is in force, and none that was taken away."""
+        asked = body["spec"]["traffic"]["gatewayAPI"]
+        spec: Object = (route or {}).get("spec") or {}
+        rule: Object = (spec.get("rules") or [{}])[0]
+        for field, found in {
+            "hostnames": spec.get("hostnames"),
+            "timeouts": rule.get("timeouts"),
+            "filters": rule.get("filters"),
+        }.items():
+            wanted = asked.get(field)
+            require((found or None) == (wanted or None), "I3", f"{field} {found}, spec {wanted}")
+        parents = [it["name"] for it in spec.get("parentRefs") or []]
+        wanted = [it["name"] for it in asked["parentRefs"]]
+        require(parents == wanted, "I3", f"the route hangs on {parents}, spec {wanted}")
 
     def _owned(self, kind: ports.Kind, body: Object) -> list[Object]:
         uid = body["metadata"]["uid"]

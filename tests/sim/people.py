@@ -25,6 +25,7 @@ def manifest(
     provider: str = "GatewayAPI",
     replicas: int = 2,
     steps: tuple[tuple[float, int], ...] = ((10, 10), (50, 10)),
+    scaling: Object | None = None,
     **more: Any,
 ) -> Object:
     """A ModelDeployment. Steps are pairs of weight and hold in seconds."""
@@ -64,6 +65,7 @@ def manifest(
                     ]
                 },
                 "scaleDownDelay": "3s",
+                **({"scaling": scaling} if scaling else {}),
                 **more.pop("strategy", {}),
             },
             "analysis": analysis,
@@ -93,10 +95,18 @@ class People:
         self.edit_spec({"model": {"version": version, "uri": f"s3://models/iris/{version}"}})
 
     def edit_spec(self, changed: Object) -> None:
-        """Replace members of the spec."""
+        """Replace members of the spec; None takes one away."""
         body = self.body
-        if body is not None:
-            self.patch(MD, NAME, [_set(f"/spec/{key}", value) for key, value in changed.items()])
+        if body is None:
+            return
+        operations = [
+            {"op": "remove", "path": f"/spec/{key}"}
+            if value is None
+            else _set(f"/spec/{key}", value)
+            for key, value in changed.items()
+            if value is not None or key in body["spec"]
+        ]
+        self.patch(MD, NAME, operations)
 
     def edit_part(self, part: str, **changes: Any) -> None:
         """Change some members of one part of the spec, such as `analysis`."""

@@ -10,6 +10,7 @@ import asyncio
 import random
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,7 @@ from tidegate import ports
 from tidegate.adapters import kube
 from tidegate.adapters import kube_http as http
 from tidegate.cli.shell import LABELLED_KINDS, OPTIONAL_KINDS, OWN_KINDS
-from tidegate.controller import engine, store, sweep
+from tidegate.controller import engine, store, sweep, workqueue
 from tidegate.settings import LeaderElectionSettings, MetricSourceSettings, Settings
 
 if TYPE_CHECKING:
@@ -73,14 +74,25 @@ class Process:
         reconciler = engine.reconciler(
             self._machine, metrics=Metrics(self), executor=Counting(self)
         )
+        self._reconcile = reconciler.reconcile
+        self.waits: dict[asyncio.Task[Any] | None, Waits] = {}  # of the passes that are under way
         self._engine = engine.Engine(
             self._machine,
-            process=reconciler.reconcile,
+            process=self._pass,
             watched=WATCHED,
             absent=(),
             make_feeder=lambda sink: SimFeeder(self, sink),
             milestone=lambda event: run.trace.add(f"{name} {event}"),
         )
+
+    async def _pass(self, key: workqueue.Key) -> workqueue.Outcome:
+        """A pass, with a note of what it waits for."""
+        task = asyncio.current_task()
+        self.waits[task] = Waits(began=self._loop.time())
+        try:
+            return await self._reconcile(key)
+        finally:
+            del self.waits[task]
 
     # --- ports.Clock -----------------------------------------------------------------------------
 
@@ -178,6 +190,18 @@ class Process:
         await self._asked.wait()
 
 
+@dataclass(slots=True, kw_only=True)
+class Waits:
+    """What a pass has waited for since it began: seconds of the run."""
+
+    began: float
+    for_api_seconds: float = 0.0
+
+    def beside(self, now: float) -> float:
+        """Seconds that went into something else than the API server."""
+        return now - self.began - self.for_api_seconds
+
+
 class Session:
     """In place of the adapter's HTTP session: one exchange with the simulated API server."""
 
@@ -191,6 +215,18 @@ class Session:
         return None
 
     async def exchange(self, request: http.Request) -> http.Reply | ports.Retryable:
+        """One request; what a pass waits for it is no delay of the operator's own making."""
+        process, run = self._process, self._process.run
+        waits, began = process.waits.get(asyncio.current_task()), run.loop.time()
+        if waits is None:
+            return await self._exchange(request)
+        run.on_pass_waited(process, request, waits.beside(began))
+        try:
+            return await self._exchange(request)
+        finally:
+            waits.for_api_seconds += run.loop.time() - began
+
+    async def _exchange(self, request: http.Request) -> http.Reply | ports.Retryable:
         process, run = self._process, self._process.run
         if not process.paused and not process.dead:
             run.on_send(process, request)

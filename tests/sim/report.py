@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.sim.drawn import ACTS, LATENCY_ACT, RARE_ACTS, REVISION_ACTS
+from tests.sim.drawn import ACTS, LATENCY_ACT, PARK_ACT, RARE_ACTS, REVISION_ACTS
+from tests.sim.edits import EDITS
 from tests.sim.run import Result
 from tests.sim.storm import KINDS
 
@@ -66,7 +67,8 @@ VERDICTS = (
     "NoMetrics",
     "Saturated",
 )
-DRAWN_ACTS = (*ACTS, *RARE_ACTS, *REVISION_ACTS, LATENCY_ACT)
+EDIT_ACTS = tuple(("edit", name) for name in EDITS)
+DRAWN_ACTS = (*ACTS, *RARE_ACTS, *REVISION_ACTS, LATENCY_ACT, PARK_ACT)
 REQUIRED = (
     *(f"fault {kind}" for kind in KINDS),
     *(f"act {act} {argument}".strip() for act, argument in DRAWN_ACTS),

@@ -102,6 +102,9 @@ class Run(Environment):
     def on_send(self, process: Process, request: http.Request) -> None:
         self.judge.on_send(process, request)
 
+    def on_pass_waited(self, process: Process, request: http.Request, seconds: float) -> None:
+        self.judge.on_pass_waited(process, request, seconds)
+
     def epoch_of(self, actor: str) -> int:
         """The epoch of a process that leads right now; 0 for any other."""
         for replica in self.replicas:

@@ -51,6 +51,14 @@ class SimLoop(base_events.BaseEventLoop):
         """Virtual seconds since the run began."""
         return self._now
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call back in this instant, after everything that is ready already."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def call_at(  # type: ignore[override]
         self,
         when: float,

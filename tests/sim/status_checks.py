@@ -129,6 +129,21 @@ def shared_trouble_rejects_nobody(memory: Memory, change: Change) -> None:
         require(memory.has_pods(stable) or exists is None, "S14", what)
 
 
+def withdrawn_candidates_come_back(memory: Memory, change: Change) -> None:
+    """S16: what the cluster took is not held against it. That it comes back at all is liveness, I3."""
+    if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    before = facts.rollout(change.old)
+    if (before.get("waitingFor") or {}).get("reason") != "Withdrawn":
+        return
+    version = str(before["modelVersion"])
+    doubt = memory.run.scenario.may_reject_good or memory.run.nemesis.may_reject_good
+    if doubt or memory.run.world.truth(version).wrong:
+        return
+    new = facts.rejected(change.new) - facts.rejected(change.old)
+    require(before["revision"] not in new, "S16", f"{version} was withdrawn, then rejected")
+
+
 def finalizer_goes_last(memory: Memory, change: Change) -> None:
     """S10: the finalizer goes only when stable has all traffic."""
     if not by_operator(change) or change.kind is not MD:

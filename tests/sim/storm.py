@@ -49,6 +49,7 @@ METRICS = (
     "prom_warning",
     "prom_twice",
     "prom_stranger",
+    "prom_hangs",
 )
 WORLD = (
     "pods_flap",
@@ -57,6 +58,9 @@ WORLD = (
     "gateway_refuses",
     "no_traffic",
     "shared_outage",
+    "evictions",
+    "slow_ready_urls",
+    "other_controllers",
 )
 OUTAGE_ERROR_RATIO = 0.3
 KINDS = (*PROCESS, *API, *EVENTS, *METRICS, *WORLD)
@@ -88,6 +92,7 @@ BLINDS = frozenset(
     }
 )
 LAST_SECONDS = 100.0
+HANGS_SECONDS = 60.0  # the longest timeout of a metric source, and longer than any pass
 _CHANCE = {
     "crash_at_call": 0.03,
     "deposed": 0.1,
@@ -164,6 +169,7 @@ class Storm(Calm):
             "wall_blip": self._blip,
             "pods_flap": self._flap,
             "pods_killed": self._kill_pods,
+            "evictions": self._evict,
         }
         for kind, window in self.windows.items():
             if kind in plan:
@@ -174,6 +180,7 @@ class Storm(Calm):
         self._world_window("gateway_refuses", "gateway_accepts", False)
         self._world_window("no_traffic", "requests_per_second", 0.0)
         self._world_window("shared_outage", "outage_error_ratio", OUTAGE_ERROR_RATIO)
+        self._world_window("other_controllers", "leftover_answers", OTHER_ANSWERS)
 
     def end(self) -> None:
         """Nothing goes wrong any more, and what was broken is mended."""
@@ -182,6 +189,8 @@ class Storm(Calm):
         world = self._run.world
         world.capacity, world.gateway_accepts = 10_000, True
         world.requests_per_second, world.outage_error_ratio = REQUESTS_PER_SECOND, 0.0
+        world.leftover_answers = []
+        world.report_routes()
         for replica in self._run.replicas:
             if replica.process is not None:
                 replica.process.resume()
@@ -274,6 +283,25 @@ class Storm(Calm):
             if self.dice.random() < 0.5:
                 world.restart_pods(uid)
 
+    def _evict(self) -> None:
+        """A node goes: a pod or two are taken and come back elsewhere."""
+        assert self._run is not None
+        world = self._run.world
+        for uid in sorted(world.pods):
+            if self.dice.random() < 0.6:
+                world.evict(uid, youngest=self.dice.random() < 0.5)
+
+    @property
+    def probe_seconds(self) -> float:  # type: ignore[override]
+        """Until a pod answers at its ready URL: some run the model for it."""
+        window = self.windows.get("slow_ready_urls")
+        if self._over or self._run is None or window is None:
+            return Calm.probe_seconds
+        if not window.holds(self._run.loop.time()):
+            return Calm.probe_seconds
+        self._tell("slow_ready_urls")
+        return 0.5 + window.end % 4.0
+
     # --- calls -----------------------------------------------------------------------------------
 
     def on_request(self, process: Process, request: http.Request) -> CallPlan:
@@ -365,6 +393,8 @@ class Storm(Calm):
         match kind:
             case "prom_slow":
                 return QueryPlan(seconds=self.dice.uniform(1.0, 20.0))
+            case "prom_hangs":
+                return QueryPlan(seconds=HANGS_SECONDS, failure=_FAILURES["prom_down"])
             case "prom_stale":
                 return QueryPlan(stale_seconds=self.dice.uniform(7.0, 60.0))
             case _ if kind in _FAILURES:
@@ -436,6 +466,18 @@ def _stranger(answer: ports.RawAnswer) -> ports.RawAnswer:
     return _answer(answer, [*answer.result, {"metric": labels, "values": [[1.0, "5"]]}])
 
 
+# What controllers left in a route's status that serve it no more, or serve another Gateway of its.
+OTHER_ANSWERS = [
+    {
+        "parentRef": {"name": name, "namespace": "gateways"},
+        "controllerName": "example.com/other-controller",
+        "conditions": [
+            {"type": kind, "status": "False", "reason": "NoMatchingParent", "observedGeneration": 1}
+            for kind in ("Accepted", "ResolvedRefs")
+        ],
+    }
+    for name in ("inference", "gone")
+]
 _FAILURES: dict[str, ports.Failure] = {
     "prom_down": ports.Retryable(message="connection refused"),
     "prom_5xx": ports.Retryable(message="status 503"),

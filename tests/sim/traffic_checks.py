@@ -134,7 +134,7 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     require(not facts.ends(body), "S4", f"{what} while rolling back")
     require(facts.holds_finalizer(body), "S10", f"{what} without the finalizer")
     _proven(memory, revision, share)
-    parked = body["spec"]["workload"]["replicas"] == 0
+    parked = facts.replicas(body) == 0
     require(parked or memory.has_pods(revision), "S5", f"{what} without ready endpoints")
 
 
@@ -153,8 +153,10 @@ def _proven(memory: Memory, revision: str, share: float) -> None:
 
 def _surge_percent(memory: Memory) -> float:
     """`maxSurgePercent`; below 100 a weight is reached in parts where a route makes it."""
-    scaling = (memory.body or {})["spec"]["strategy"].get("scaling") or {}
-    return float(scaling.get("maxSurgePercent", 100 if provider(memory) == "GatewayAPI" else 25))
+    strategy = (memory.body or {})["spec"].get("strategy")
+    scaling = (strategy.get("scaling") if isinstance(strategy, dict) else None) or {}
+    usual = 100 if provider(memory) == "GatewayAPI" else 25
+    return float(scaling.get("maxSurgePercent", usual)) if isinstance(scaling, dict) else usual
 
 
 def nobody_is_sent_to_no_pods(memory: Memory, change: Change) -> None:
@@ -227,7 +229,7 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
         return
     shrunk = change.new is not None and change.new["spec"]["replicas"] == 0
-    shrunk = shrunk and memory.body["spec"]["workload"]["replicas"] > 0
+    shrunk = shrunk and facts.replicas(memory.body) > 0
     if not shrunk or memory.run.nemesis.clock_skew_seconds:
         return
     last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
@@ -237,9 +239,25 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
 
 def ports_are_open(memory: Memory, change: Change) -> None:
     """I4: whoever is sent to a pod by a Service finds somebody who listens."""
-    if not by_operator(change) or change.kind is not ports.SERVICE or change.new is None:
+    if not by_operator(change) or change.new is None:
         return
-    spec = change.new["spec"]
+    if change.kind is ports.SERVICE:
+        port_is_open(memory, change.new)
+    elif change.kind is ports.DEPLOYMENT and facts.stable(memory.body):
+        entry = memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME)
+        if entry is not None and _is_ours(memory, entry):
+            port_is_open(memory, entry)
+
+
+def _is_ours(memory: Memory, service: Object) -> bool:
+    body = memory.body
+    uid = body["metadata"]["uid"] if body is not None else ""
+    return objects.is_controlled_by(service, uid=uid)
+
+
+def port_is_open(memory: Memory, service: Object) -> None:
+    """Every pod that a Service selects listens where the Service sends requests to."""
+    spec = service["spec"]
     target = spec["ports"][0]["targetPort"]
     for deployment in memory.run.cluster.all(ports.DEPLOYMENT):
         pods = deployment["spec"]["template"]
@@ -248,7 +266,7 @@ def ports_are_open(memory: Memory, change: Change) -> None:
         if selected and deployment["spec"]["replicas"]:
             number = facts.named_port(pods, target) if isinstance(target, str) else target
             open_port = facts.listens_on(pods)
-            what = f"{change.new['metadata']['name']} sends to {target} ({number})"
+            what = f"{service['metadata']['name']} sends to {target} ({number})"
             where = f"{deployment['metadata']['name']} listens on {open_port}"
             require(number == open_port, "I4", f"{what}, {where}")
 

@@ -117,6 +117,7 @@ class World:
     blocked: model.Violation | None = None
     ready_url_failure: str = ""
     ready_url_warning: str = ""
+    ready_url_awaited: str = ""
     accept: bool = True
     broken: frozenset[str] = frozenset()
     writes: list[str] = field(default_factory=list)
@@ -172,6 +173,7 @@ class World:
             preflight=self.preflight,
             ready_url_failure=self.ready_url_failure,
             ready_url_warning=self.ready_url_warning,
+            ready_url_awaited=self.ready_url_awaited,
         )
 
     def step(self) -> actions.Decision:

@@ -170,6 +170,7 @@ class Engine:
             recorder=parts.recorder,
             workers=settings.workers,
         )
+        parts.store.after_own_change = self._queue.add
         intake = store.Intake(parts.store, enqueue=self._queue.add, recorder=parts.recorder)
         self._sweeper = sweep.Sweeper(
             api=parts.api,

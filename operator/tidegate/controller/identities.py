@@ -155,7 +155,9 @@ def with_modes(
     modes = {one.source: one.mode for one in known}
     return {
         name: one
-        if one.mode is model.IdentityMode.GATEWAY or isinstance(one.measure, Query)
+        if one.mode is model.IdentityMode.GATEWAY
+        or isinstance(one.measure, Query)
+        or one.mode is modes.get(one.source)
         else replace(one, mode=modes.get(one.source))
         for name, one in templates.items()
     }

@@ -100,13 +100,14 @@ class Observer:
         targets = self._targets(seen)
         seen = await self._with_children(seen, children)
         traffic, records = self._traffic(seen, targets), self._records(seen.meta)
-        failure, warning = self._ready_url(key, seen, children)
+        failure, warning, awaited = self._ready_url(key, seen, children)
         seen = replace(
             seen,
             traffic=traffic,
             records=records,
             ready_url_failure=failure,
             ready_url_warning=warning,
+            ready_url_awaited=awaited,
             identity=self._identity(key, seen, found),
             analysis=self._analysis(key, seen, with_modes(found, seen.status.identity)),
             preflight=self._preflight_of(key, seen, found, children),
@@ -288,14 +289,19 @@ class Observer:
 
     # --- the world -------------------------------------------------------------------------------
 
-    def _ready_url(self, key: Key, seen: model.Observation, children: _Children) -> tuple[str, str]:
-        """Why a candidate without traffic is not ready by its server's word, and why none is had."""
+    def _ready_url(
+        self, key: Key, seen: model.Observation, children: _Children
+    ) -> tuple[str, str, str]:
+        """The server's own word on a candidate without traffic.
+
+        Why it is not ready by that, why there is none, and whose answer is still to come.
+        """
         rollout = _active(seen.status)
         made = seen.frozen.get(rollout.revision.hash) if rollout is not None else None
         asked = made is not None and bool(made.server.ready_path)
         if not asked or made is None or rollout is None or not _before_traffic(rollout):
             self._readiness.forget(key)
-            return "", ""
+            return "", "", ""
         service = objects.revision_object_name(seen.meta.name, revision=rollout.revision.hash)
         path = made.server.ready_path
         unready = self._readiness.unready(
@@ -307,7 +313,8 @@ class Observer:
         )
         template = objects.at(children.deployments.get(rollout.revision.hash), "spec", "template")
         answers = {pod.address: answer for pod, answer in unready}
-        return ready_url.findings(answers, path=path, template=template)
+        failure, warning = ready_url.findings(answers, path=path, template=template)
+        return failure, warning, ready_url.awaited(answers, path=path)
 
     def _identity(
         self, key: Key, seen: model.Observation, found: Mapping[str, Template]

@@ -20,7 +20,7 @@ from tidegate.model import objects
 AT_ONCE = 8
 ROUND_SECONDS = 3.0
 REST_SECONDS = 1.0
-NOT_YET = ports.NotReady("has not answered yet")
+NOT_YET = ports.Awaited()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -29,6 +29,14 @@ def findings(
     return "", _unreachable(answers, path=path)
 
 
+def awaited(answers: Mapping[str, ports.ReadyAnswer], *, path: str) -> str:
+    """Whose answer is still to come, or empty. It is waited for, and speaks against nobody."""
+    for address, answer in answers.items():
+        if isinstance(answer, ports.Awaited):
+            return f"{path} of pod {address}: has not answered yet"
+    return ""
+
+
 _NOBODY_LISTENS = (
     "and no container has a readinessProbe that would speak for it: add one, or set "
     'server.readyPath to "Off"'

@@ -67,9 +67,11 @@ class Store:
     """Snapshots by (kind, namespace, name) with indexes by owner, by label and by template.
 
     An older state never replaces a newer one, nor does it bring a deleted object back.
+    `after_own_change` is told whose objects a reply of ours changed: the watch will only repeat it.
     """
 
     def __init__(self) -> None:
+        self.after_own_change: Callable[[Key], None] = _untold
         self._entries: dict[ports.Kind, dict[Ref, Entry]] = {}
         self._sequence = 0
         self._index: dict[IndexKey, set[Ref]] = {}
@@ -139,13 +141,13 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------
 
     def put(self, kind: ports.Kind, body: ports.Object) -> bool:
-        """Take an event's object; False when something newer is known."""
+        """Take an event's object; False when this version or a newer one is known."""
         ref, entry = ref_of(kind, body), self._entry_for(kind, body)
         if self._deleted_since(entry):
             return False
         known = self.entry(ref)
         if known is not None:
-            if older(entry.resource_version, than=known.resource_version):
+            if _is_known(entry, known):
                 return False
             self._unindex(ref, known)
         self._entries.setdefault(kind, {})[ref] = entry
@@ -157,12 +159,14 @@ class Store:
     def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
         """Take the reply of an own write at once, so that no later pass decides on an older state.
 
-        Events that were on their way when the write landed lose against it in `put`. What is read
+        Another pass follows for what it changed; the event that repeats it asks for none. Events that were on their way when the write landed lose against it in `put`. What is read
         live in the very version in which it left the watch has only lost the watch label.
         """
         if self._deleted.get(_uid(body)) == _version(body):
             del self._deleted[_uid(body)]
-        self.put(kind, body)
+        if self.put(kind, body):
+            for key in sorted(self.dependents(kind, body)):
+                self.after_own_change(key)
 
     def remove(self, kind: ports.Kind, body: ports.Object) -> bool:
         """The object with this uid is gone; False when it was not (or no longer) known.
@@ -260,6 +264,16 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
     if kind == ports.CONTROLLER_REVISION:
         return {**body, "metadata": metadata, "data": frozen.slim_data(body["data"])}
     return {**body, "metadata": metadata}
+
+
+def _untold(key: Key) -> None:
+    """Nobody asked to be told."""
+
+
+def _is_known(entry: Entry, known: Entry) -> bool:
+    """Whether an object brings nothing new: the version that is known, or an older one."""
+    same = known.resource_version == entry.resource_version != ""
+    return same or older(entry.resource_version, than=known.resource_version)
 
 
 def older(version: str, *, than: str) -> bool:

@@ -23,11 +23,14 @@ def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
 
 
 def incomparable(seen: model.Observation) -> tuple[model.Violation, ...]:
-    """Metrics by which what spec asks for could not be judged beside what serves."""
+    """Metrics by which what spec asks for could not be judged beside what serves.
+
+    Spec says which server it is, whatever was frozen: that follows once nothing stands against it.
+    """
     if seen.spec is None or seen.desired is None or seen.status.stable is None:
         return ()
-    stable, candidate = _servers(seen, candidate=seen.desired.hash)
-    return arms.violations(seen.spec.analysis, stable=stable, candidate=candidate)
+    stable, _ = _servers(seen, candidate=seen.desired.hash)
+    return arms.violations(seen.spec.analysis, stable=stable, candidate=seen.spec.server.preset)
 
 
 def read_of_stable(

@@ -145,7 +145,7 @@ class Observation:
     """One fresh look at everything `decide` may know.
 
     `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
-    it could not be asked although its pods are ready.
+    it could not be asked although its pods are ready, `ready_url_awaited` whose answer is still to come.
     `identity` says how metric sources were last seen to tell stable from other revisions.
     `preflight` says of each metric whether stable shows its series; None before the first look.
     `status_losses` names what of the status could not be read, as `path: what is wrong`.
@@ -177,4 +177,5 @@ class Observation:
     preflight: tuple[Preflight, ...] | None = None
     ready_url_failure: str = ""
     ready_url_warning: str = ""
+    ready_url_awaited: str = ""
     identity: tuple[SourceIdentity, ...] = ()

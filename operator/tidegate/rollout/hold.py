@@ -28,7 +28,8 @@ def _judge_hold(turn: Turn) -> Turn:
         return _judge_anew(turn, key)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    turn = waiting.stop_waiting(turn, only=reach.REACHED)
+    if not _write_is_refused(turn):
+        turn = waiting.stop_waiting(turn, only=reach.REACHED)
     step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
     assert stage is not None
@@ -61,6 +62,11 @@ def _pass(turn: Turn, *, why: str = "") -> Turn:
     """End the stage and begin with the next one, if there is one."""
     turn = reach.pass_step(turn, why=why)
     return turn if turn.active_rollout is None else reach.reach(turn)
+
+
+def _write_is_refused(turn: Turn) -> bool:
+    """The target lost the weight, and the write that gives it back is refused: one wait, not many."""
+    return turn.seen.blocked is not None and not turn.target_agrees
 
 
 def _with_present_key(turn: Turn) -> Turn:
@@ -101,7 +107,7 @@ def _evidence_waits(turn: Turn) -> Turn:
         return turn
     if unavailable or seen.without_data_since:
         return turn
-    return waiting.stop_waiting(turn)
+    return waiting.stop_waiting(turn, only=waiting.ANY - reach.REACHED)
 
 
 def _deadline(turn: Turn) -> Turn:

@@ -13,8 +13,11 @@ from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.provider import common_port, provider_for
 
-# Pods and the server's own word are not watched: both are asked anew at every look.
+# Pods and the server's own word are not watched: both are asked anew at every look. What has been
+# waited for long is looked at less often: a large model loads for minutes.
 POD_LOOK_SECONDS = 2.0
+LONGEST_POD_LOOK_SECONDS = 10.0
+_LOOKS_PER_WAIT = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,12 @@ def wait_for(turn: Turn, finding: Finding) -> Turn:
         reason = model.Waiting.WITHDRAWN
     turn = waiting.wait_for(turn, reason, message)
     unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
-    return turn.look_again(POD_LOOK_SECONDS) if unwatched else turn
+    return turn.look_again(_pod_look_seconds(turn)) if unwatched else turn
+
+
+def _pod_look_seconds(turn: Turn) -> float:
+    patient = min(turn.stalled_seconds / _LOOKS_PER_WAIT, LONGEST_POD_LOOK_SECONDS)
+    return max(POD_LOOK_SECONDS, patient)
 
 
 def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
@@ -93,12 +101,15 @@ def _owed_capacity(turn: Turn, state: model.RevisionState) -> str:
 def own_fault(turn: Turn, weight_percent: float) -> str:
     """Why the candidate's pods fail by themselves; empty where it is not their doing.
 
-    Not theirs is what happens to stable, too, what the cluster owes, and what became of pods that
-    have been replaced since they had traffic.
+    Not theirs is what happens to stable, too, what the cluster owes, what became of pods that have
+    been replaced since they had traffic, and an answer that has not come yet: who asks may have
+    begun a moment ago.
     """
     rollout = turn.rollout
     state = turn.state_of(rollout.revision.hash)
-    finding = candidate_not_ready(turn, weight_percent) or model_not_ready(turn)
+    finding = candidate_not_ready(turn, weight_percent) or (
+        model_not_ready(turn) if turn.seen.ready_url_failure else None
+    )
     if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
         return ""
     if _shared_trouble(turn):
@@ -131,7 +142,7 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
 
 def model_not_ready(turn: Turn) -> Finding | None:
     """The server's ready URL does not answer 2xx yet."""
-    failure = turn.seen.ready_url_failure
+    failure = turn.seen.ready_url_failure or turn.seen.ready_url_awaited
     return Finding(reason=model.Waiting.PODS_NOT_READY, message=failure) if failure else None
 
 

@@ -89,7 +89,11 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
     )
     # What was measured belongs to the candidate before, who may have been replaced just now.
     fresh = replace(
-        turn.seen, analysis=model.AnalysisState(), ready_url_failure="", ready_url_warning=""
+        turn.seen,
+        analysis=model.AnalysisState(),
+        ready_url_failure="",
+        ready_url_warning="",
+        ready_url_awaited="",
     )
     turn = replace(turn, seen=fresh)
     retiring = tuple(r for r in turn.status.retiring if r.revision != desired.hash)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from tidegate import model
 from tidegate.model import objects
@@ -197,6 +198,7 @@ def _lent(replicas: int, *, scaling: model.Scaling) -> int:
     return allowed.unavailable_pods if allowed.surge_pods == 0 else 0
 
 
+@lru_cache(maxsize=4096)
 def _pods_for(share_percent: Fraction, *, replicas: int) -> int:
     """Pods that carry this share of the whole load; a share that was rounded up needs no more."""
     rounded = Fraction(1, 10**splits.DECIMALS)

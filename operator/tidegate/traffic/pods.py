@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from tidegate import model
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
@@ -55,6 +56,8 @@ class _Side:
         return min(self.available, self.wanted) if self.selected else 0
 
 
+# Both are asked for the same few sizes at every pass, and exact fractions are slow.
+@lru_cache(maxsize=4096)
 def limits(replicas: int, *, scaling: model.Scaling) -> Limits:
     """Percentages as pods: surge rounds up, unavailable down; both 0 would stand still for ever.
 
@@ -67,6 +70,7 @@ def limits(replicas: int, *, scaling: model.Scaling) -> Limits:
     return Limits(surge_pods=surge, unavailable_pods=unavailable)
 
 
+@lru_cache(maxsize=4096)
 def split_pods(replicas: int, *, weight_percent: float, surge_pods: int) -> PodSplit:
     """The pods per role whose ratio comes nearest to the weight.
 

@@ -81,7 +81,7 @@ def test_of_a_record_only_what_is_asked_of_it_is_kept() -> None:
     ("known", "event", "taken"),
     [
         ("9", "10", True),
-        ("10", "10", True),
+        ("10", "10", False),
         ("10", "9", False),
         ("100", "99", False),
         ("abc", "9", True),
@@ -95,6 +95,20 @@ def test_older_event_does_not_replace_own_reply(known: str, event: str, taken: b
     found = store.get(ports.DEPLOYMENT, namespace="ns", name="one")
     assert found is not None
     assert found["spec"]["from"] == ("event" if taken else "reply")
+
+
+def test_own_change_asks_for_one_pass_and_the_event_that_repeats_it_for_none() -> None:
+    asked: list[Key] = []
+    store = Store()
+    store.after_own_change = asked.append
+    intake = Intake(store, enqueue=asked.append, recorder=MemoryRecorder())
+    store.put_own_reply(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
+    assert asked == [Key("ns", "md")]
+    intake.changed(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
+    store.put_own_reply(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
+    assert asked == [Key("ns", "md")]
+    intake.changed(ports.DEPLOYMENT, obj(version=8, metadata=owned_by("md")))
+    assert asked == [Key("ns", "md")] * 2
 
 
 def test_late_reply_does_not_bring_a_deleted_object_back() -> None:

@@ -152,6 +152,7 @@ def observations(draw: st.DrawFn) -> model.Observation:
         analysis=draw(st.sampled_from([ADVANCE, HOLD, BREACH, model.AnalysisState()])),
         ready_url_failure=draw(NAMES),
         ready_url_warning=draw(NAMES),
+        ready_url_awaited=draw(NAMES),
     )
 
 

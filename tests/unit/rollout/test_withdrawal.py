@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, HOLD, V1, V2, V3, World, serving
 
 from tidegate import model
 
@@ -170,6 +170,43 @@ def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> N
     assert message.message == "FieldConflict: conflict: spec.rules"
     assert world.condition("TrafficProgrammed").reason == "WeightNotWritten"
     world.blocked = None
+    world.run_until(P.HEALTHY)
+
+
+@BOTH
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_answer_that_has_not_come_yet_rejects_nobody(
+    provider: model.Provider,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    """A new leader looks first after the deadline: it has asked nobody yet."""
+    world = serving(provider=provider, progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    world.ready_url_failure = "503" if asked else ""
+    world.ready_url_awaited = "" if asked else "has not answered yet"
+    world.run_while(lambda: world.status.phase in {P.HEALTHY, P.PENDING})
+    assert bool(world.status.rejected) is asked
+    if not asked:
+        assert world.status.phase is P.PAUSED
+        world.ready_url_awaited = ""
+        world.run_until(P.HEALTHY)
+
+
+@pytest.mark.parametrize("analysis", [HOLD, ADVANCE, model.AnalysisState()])
+def test_a_weight_that_is_lost_and_refused_is_one_wait(analysis: model.AnalysisState) -> None:
+    """Each pass found the step reached and then the write refused: a write and an Event a pass."""
+    world = at_weight(GATEWAY)
+    world.analysis = analysis
+    lost = replace(world.traffic, weights={V1.hash: 100.0})
+    world.blocked = model.Violation(path="", message="spec.rules", reason="FieldConflict")
+    writes = world.status_writes
+    for _ in range(20):
+        world.traffic = lost
+        world.tick(0.01)
+    assert world.reasons().count("RouteNotProgrammed") == 1
+    assert world.status_writes - writes <= 2
+    world.blocked = None
+    world.analysis = ADVANCE
     world.run_until(P.HEALTHY)
 
 
