@@ -89,11 +89,9 @@ def test_published_schema_of_this_release_lacks_nothing(
 @pytest.mark.parametrize(
     ("kind", "path"),
     [
-        (ports.MODEL_DEPLOYMENT, ("status", "evidence")),
         (ports.MODEL_DEPLOYMENT, ("status", "rollout", "waitingFor")),
         (ports.MODEL_DEPLOYMENT, ("spec", "analysis", "metrics")),
         (ports.ROLLOUT_RECORD, ("spec", "by")),
-        (ports.CLUSTER_METRIC_TEMPLATE, ("spec", "provider", "source")),
     ],
     ids=lambda it: it.kind if isinstance(it, ports.Kind) else it[-1],
 )
