@@ -137,6 +137,13 @@ class KubeApi(Protocol):
         """Whether the API server knows this kind at this version (discovery, no rights needed)."""
         ...
 
+    async def served_schemas(self, *, group: str, version: str) -> Result[dict[str, Object]]:
+        """The OpenAPI schemas of whole objects, by kind (no rights needed).
+
+        Empty when the API server has published none, as for some seconds after a CRD changed.
+        """
+        ...
+
     async def server_time(self) -> Result[datetime]:
         """The API server's clock, to the second (no rights needed)."""
         ...

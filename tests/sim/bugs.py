@@ -30,9 +30,9 @@ BUGS = (
     Bug(
         name="weight before status",
         file="controller/reconciler.py",
-        old="        written = await self._write_status(look, decision)\n",
+        old="        refused = await self._status.write(look.observation, decision.status)\n",
         new="        await self._perform(actions.after_status(decision.actions), look)\n"
-        "        written = await self._write_status(look, decision)\n",
+        "        refused = await self._status.write(look.observation, decision.status)\n",
     ),
     Bug(
         name="status before weight when rolling back",

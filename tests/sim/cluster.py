@@ -117,6 +117,7 @@ class Cluster:
         self.namespaces = set(NAMESPACES)
         self.listeners: list[Callable[[Change], None]] = []
         self.refuse: Callable[[http.Request], RefusedError | None] = lambda _: None
+        self.undeclared: frozenset[str] = frozenset()  # fields of a status that the CRD lacks
 
     # --- reading without a request (the world and the judges) ------------------------------------
 
@@ -172,7 +173,7 @@ class Cluster:
     ) -> Object:
         match request.method:
             case "GET" if where.name:
-                return self._existing(kind, where)
+                return self._pruned(self._existing(kind, where))
             case "GET":
                 return self._list(kind, where, request)
             case "POST":
@@ -191,6 +192,13 @@ class Cluster:
         if body is None:
             raise RefusedError(404, "NotFound", f"{kind.plural} {where.name!r} not found")
         return body
+
+    def _pruned(self, body: Object) -> Object:
+        """What is read has no undeclared fields, although they are stored."""
+        if not self.undeclared & (body.get("status") or {}).keys():
+            return body
+        kept = {name: it for name, it in body["status"].items() if name not in self.undeclared}
+        return {**body, "status": kept}
 
     def _list(self, kind: ports.Kind, where: Address, request: http.Request) -> Object:
         selector = dict(request.query).get("labelSelector", "")
@@ -260,6 +268,7 @@ class Cluster:
             return self._applied_anew(kind, where, request, actor, owner)
         self._check_version(old, config)
         if where.subresource:
+            self._refuse_undeclared(kind, config)
             members: tuple[str, ...] = ("status",)
         else:
             skipped = {"apiVersion", "kind", "status"}
@@ -278,6 +287,14 @@ class Cluster:
             raise RefusedError(409, "Conflict", f"conflict: {error}", [cause]) from error
         verb = "apply_status" if where.subresource else "apply"
         return self._commit(kind, old, new, managed, actor=actor, verb=verb, request=request)
+
+    def _refuse_undeclared(self, kind: ports.Kind, config: Object) -> None:
+        named = sorted(self.undeclared & config["status"].keys())
+        if named:
+            of = f"(ml/iris; {kind.api_version}, Kind={kind.kind})"
+            why = "\n".join(f".status.{name}: field not declared in schema" for name in named)
+            message = f"failed to create typed patch object {of}: {why}"
+            raise RefusedError(500, "InternalError", message)
 
     def _applied_anew(
         self,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, finds_bake, finds_revisions, finds_traffic
+from tests.sim import facts, finds_bake, finds_kinds, finds_revisions, finds_traffic
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.cluster_side import CLUSTER_SIDE
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
@@ -421,6 +421,7 @@ def _found(play: Any, *, name: str = "", **options: Any) -> Scenario:
 
 PLAYS = (
     BY_NAME
+    | finds_kinds.PLAYS
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_bake.PLAYS

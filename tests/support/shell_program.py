@@ -53,7 +53,7 @@ async def marker(machine: shell.Machine) -> AsyncIterator[Process]:
 
 
 def main() -> int:
-    kubeconfig, port, lease_namespace, sweep_interval_seconds = sys.argv[1:]
+    kubeconfig, port, lease_namespace, sweep_interval_seconds, patience_seconds = sys.argv[1:]
     telemetry.configure_logging("info")
     settings = Settings(
         http_port=int(port),
@@ -65,7 +65,14 @@ def main() -> int:
             retry_seconds=0.5,
         ),
     )
-    return asyncio.run(shell.run(settings, make_process=marker, kubeconfig=kubeconfig))
+    return asyncio.run(
+        shell.run(
+            settings,
+            make_process=marker,
+            kubeconfig=kubeconfig,
+            patience_seconds=float(patience_seconds),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -59,6 +59,16 @@ class Kube:
         resources = (found.value or {}).get("resources") or []
         return ports.Ok(any(item.get("name") == kind.plural for item in resources))
 
+    async def served_schemas(
+        self, *, group: str, version: str
+    ) -> ports.Result[dict[str, ports.Object]]:
+        """The OpenAPI schemas of whole objects, by kind (no rights needed); empty: none published."""
+        path = f"/openapi/v3/apis/{group}/{version}"
+        found = await self._send(http.Request(verb="served_schemas", method="GET", path=path))
+        if not isinstance(found, ports.Ok):
+            return found
+        return ports.Ok(http.schemas(found.value or {}, group=group, version=version))
+
     async def server_time(self) -> ports.Result[datetime]:
         """The API server's clock, to the second; no rights needed."""
         request = http.Request(verb="server_time", method="GET", path="/version")

@@ -89,6 +89,17 @@ def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
     )
 
 
+def schemas(document: ports.Object, *, group: str, version: str) -> dict[str, ports.Object]:
+    """Schemas of whole objects by kind, out of an OpenAPI v3 document of the API server."""
+    components = (document.get("components") or {}).get("schemas") or {}
+    return {
+        one["kind"]: schema
+        for schema in components.values()
+        for one in schema.get("x-kubernetes-group-version-kind") or []
+        if (one.get("group"), one.get("version")) == (group, version)
+    }
+
+
 def body_of(request: Request) -> ports.Object | Sequence[ports.Object] | str | None:
     """What the client library is to send: it writes JSON by itself, and YAML not at all."""
     if request.content_type != YAML:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidegate import model, ports
-from tidegate.api import crdgen
+from tidegate.api import crdgen, served
 from tidegate.api.revision import mapping
 from tidegate.cli import views
 from tidegate.rollout import preflight
 
 MOST_SKEW_SECONDS = 5.0
-MOST_FIELDS_NAMED = 5
 _BAD_CONDITIONS = {
     "Stalled": "True",
     "Available": "False",
@@ -71,37 +70,20 @@ def problem(check: str, of: str, message: str) -> Finding:
 def definition(wanted: crdgen.Definition, found: ports.Object | None) -> Finding:
     """Whether the served schema knows every field that this release writes and reads."""
     name = f"{wanted.resource.plural}.{crdgen.GROUP}"
-    fix = "install the kinds of this release: tidegate crd | kubectl apply --server-side -f -"
     if found is None:
-        return problem("kinds", name, f"is not installed: {fix}")
-    missing = sorted(_fields(crdgen.manifest(wanted)) - _fields(found))
+        return problem("kinds", name, f"is not installed: {served.FIX}")
+    missing = served.lacking(wanted, _schema(found))
     if not missing:
         return ok("kinds", name, "has every field of this release")
-    named = ", ".join(missing[:MOST_FIELDS_NAMED])
-    more = len(missing) - MOST_FIELDS_NAMED
-    rest = f" and {more} more" if more > 0 else ""
-    return problem("kinds", name, f"lacks {named}{rest}: {fix}")
+    return problem("kinds", name, f"lacks {served.named(missing)}: {served.FIX}")
 
 
-def _fields(manifest: Mapping[str, Any]) -> set[str]:
-    """Paths of all fields of the version that we use."""
-    versions = mapping(manifest.get("spec")).get("versions") or []
-    return {
-        path
-        for version in versions
-        if version.get("name") == crdgen.VERSION
-        for path in _paths(mapping(mapping(version.get("schema")).get("openAPIV3Schema")), "")
-    }
-
-
-def _paths(schema: Mapping[str, Any], at: str) -> Iterator[str]:
-    for name, below in mapping(schema.get("properties")).items():
-        path = f"{at}.{name}" if at else name
-        yield path
-        yield from _paths(below, path)
-    items = schema.get("items")
-    if isinstance(items, Mapping):
-        yield from _paths(items, f"{at}[]")
+def _schema(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the version that we use; an empty one where that is not served."""
+    for version in mapping(manifest.get("spec")).get("versions") or []:
+        if version.get("name") == crdgen.VERSION:
+            return mapping(mapping(version.get("schema")).get("openAPIV3Schema"))
+    return {}
 
 
 def clocks(*, local: datetime, server: datetime) -> Finding:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 import tidegate
 from tidegate import ports
 from tidegate.adapters import clock, kopf_feed, kube, probe, telemetry
-from tidegate.controller import engine, store, sweep, workqueue
+from tidegate.controller import engine, kinds_check, store, sweep, workqueue
 from tidegate.settings import Settings
 
 OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
@@ -35,8 +35,17 @@ Machine = engine.Machine
 MakeProcess = Callable[[Machine], AbstractAsyncContextManager[workqueue.Process]]
 
 
-async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str = "") -> int:
-    """Run until SIGTERM or SIGINT (0) or until the process must be restarted (1)."""
+async def run(
+    settings: Settings,
+    *,
+    make_process: MakeProcess,
+    kubeconfig: str = "",
+    patience_seconds: float = kinds_check.PATIENCE_SECONDS,
+) -> int:
+    """Run until SIGTERM or SIGINT (0) or until the process must be restarted (1).
+
+    `patience_seconds` is how long CRDs that are older than this release may take to be replaced.
+    """
     recorder = telemetry.Telemetry()
     if kubeconfig:
         os.environ["KUBECONFIG"] = kubeconfig  # the only way to tell Kopf
@@ -50,9 +59,16 @@ async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str 
                 selector = settings.namespace_selector
                 watched.append(sweep.Watched(kind=ports.NAMESPACE, label_selector=selector))
             machine = _machine(settings, api=api, session=session, recorder=recorder)
+            check = kinds_check.KindsCheck(
+                api=api,
+                clock=machine.clock,
+                recorder=recorder,
+                patience_seconds=patience_seconds,
+            )
             process = await stack.enter_async_context(make_process(machine))
             controller = _Controller(
                 machine,
+                check=check,
                 process=process,
                 telemetry=recorder,
                 watched=watched,
@@ -60,7 +76,7 @@ async def run(settings: Settings, *, make_process: MakeProcess, kubeconfig: str 
                 use_kubeconfig=bool(kubeconfig),
             )
             return await controller.run()
-    except (StartError, kube.LoginError) as error:
+    except (StartError, kinds_check.OutdatedKindsError, kube.LoginError) as error:
         recorder.problem("start_failed", error=str(error))
         return 1
 
@@ -113,6 +129,7 @@ class _Controller:
         self,
         machine: Machine,
         *,
+        check: kinds_check.KindsCheck,
         process: workqueue.Process,
         telemetry: telemetry.Telemetry,
         watched: Sequence[sweep.Watched],
@@ -120,6 +137,7 @@ class _Controller:
         use_kubeconfig: bool,
     ) -> None:
         self._settings = machine.settings
+        self._check = check
         self._telemetry = telemetry
         self._signalled = asyncio.Event()
         self._feeder_started = asyncio.Event()
@@ -144,14 +162,34 @@ class _Controller:
         )
 
     async def run(self) -> int:
-        """Until a signal (0) or until a part has ended by itself (1)."""
+        """Until a signal (0) or until a part has ended by itself (1).
+
+        Errors: OutdatedKindsError, before this process takes part in anything.
+        """
         async with telemetry.http_server(
             port=self._settings.http_port,
             registry=self._telemetry.registry,
             live=self._engine.live,
-            ready=self._engine.ready,
+            ready=lambda: self._check.problem or self._engine.ready(),
         ):
+            if not await self._kinds_suit():
+                return 0
             return await self._engine.run(until_asked=self._until_signal)
+
+    async def _kinds_suit(self) -> bool:
+        """True once the cluster's CRDs suit; False when a signal came first."""
+        self._take_signals()
+        check = asyncio.create_task(self._check.run())
+        signalled = asyncio.create_task(self._signalled.wait())
+        try:
+            await asyncio.wait({check, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            if check.done():
+                await check
+            return not self._signalled.is_set()
+        finally:
+            check.cancel()
+            signalled.cancel()
+            await asyncio.gather(check, signalled, return_exceptions=True)
 
     def _milestone(self, event: str) -> None:
         if event == "starting":
@@ -162,7 +200,10 @@ class _Controller:
     async def _until_signal(self) -> None:
         """Take SIGTERM and SIGINT over from Kopf once it has started."""
         await self._feeder_started.wait()
+        self._take_signals()
+        await self._signalled.wait()
+
+    def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled.set)
-        await self._signalled.wait()

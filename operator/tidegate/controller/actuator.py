@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from tidegate import model, ports
 from tidegate.api import frozen, record
 from tidegate.controller.live import read_live
+from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
 from tidegate.revisions import render
@@ -23,7 +24,6 @@ from tidegate.traffic import changes, provider
 # A version that no object has: an apply that is meant to create must not overwrite what another
 # leader has created meanwhile. ("0" would mean: whatever is there.)
 NEVER = "1"
-LEADERSHIP_LOST = ports.Retryable(message="leadership was lost")
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
 REPLICAS_PATH = "/metadata/annotations/" + objects.ANNOTATION_REPLICAS.replace("/", "~1")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from tidegate import model, ports
 from tidegate.controller import leader
+from tidegate.controller.status_writer import apply_status
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
@@ -104,19 +105,7 @@ class Ownership:
 
     async def _write(self, body: ports.Object, status: ports.Object) -> None:
         """Best effort: whoever loses against the owner tries again at its next look."""
-        metadata = {
-            name: body["metadata"][name] for name in ("name", "namespace", "resourceVersion")
-        }
-        kind = ports.MODEL_DEPLOYMENT
-        written: ports.Object = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": metadata,
-            "status": status,
-        }
-        result = await self._api.apply_status(kind, namespace=metadata["namespace"], body=written)
-        if isinstance(result, ports.Ok):
-            self._store.put_own_reply(kind, result.value)
+        await apply_status(self._api, self._store, body["metadata"], status)
 
 
 def _owner(body: model.Document | None) -> str:

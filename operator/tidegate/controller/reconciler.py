@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tidegate import model, ports
-from tidegate.api import status as status_api
-from tidegate.controller.actuator import LEADERSHIP_LOST, Actuator
+from tidegate.controller.actuator import Actuator
 from tidegate.controller.events import Events
 from tidegate.controller.observer import Gone, Look, Observer
 from tidegate.controller.ownership import Ownership
+from tidegate.controller.status_writer import StatusWriter
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
 from tidegate.model import actions
@@ -41,12 +41,12 @@ class Reconciler:
         recorder: ports.Recorder,
         leading: Callable[[], bool],
     ) -> None:
-        self._api = api
         self._store = store
         self._observer = observer
         self._ownership = ownership
         self._actuator = Actuator(api=api, store=store, leading=leading)
         self._events = events
+        self._status = StatusWriter(api=api, store=store, leading=leading)
         self._recorder = recorder
         self._leading = leading
         self._stale: set[Key] = set()
@@ -93,9 +93,9 @@ class Reconciler:
             failure = await self._lower(key, look, action)
             if failure is not None:
                 return self._lowering_failed(key, failure)
-        written = await self._write_status(look, decision)
-        if written is not None:
-            return self._failed(key, written, exposed=exposed)
+        refused = await self._status.write(look.observation, decision.status)
+        if refused is not None:
+            return self._failed(key, refused, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
         self._record(look, decision)
@@ -148,34 +148,6 @@ class Reconciler:
         if not isinstance(again, Look) or _candidate(again) != _candidate(look):
             return failure
         return await self._perform([action], again)
-
-    async def _write_status(self, look: Look, decision: actions.Decision) -> ports.Failure | None:
-        if decision.status == look.observation.status:
-            return None
-        # Texts beyond the schema's limits are cut on writing, so only what is written can be compared.
-        document = status_api.write_status(decision.status)
-        if document == status_api.write_status(look.observation.status):
-            return None
-        if not self._leading():
-            return LEADERSHIP_LOST
-        meta = look.observation.meta
-        body: ports.Object = {
-            "apiVersion": ports.MODEL_DEPLOYMENT.api_version,
-            "kind": ports.MODEL_DEPLOYMENT.kind,
-            "metadata": {
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "resourceVersion": meta.resource_version,
-            },
-            "status": document,
-        }
-        result = await self._api.apply_status(
-            ports.MODEL_DEPLOYMENT, namespace=meta.namespace, body=body
-        )
-        if isinstance(result, ports.Ok):
-            self._store.put_own_reply(ports.MODEL_DEPLOYMENT, result.value)
-            return None
-        return result
 
     def _record(self, look: Look, decision: actions.Decision) -> None:
         """Events, metrics and log, only for what the status write accepted."""
