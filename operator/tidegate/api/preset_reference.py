@@ -21,6 +21,13 @@ A condition for bad requests on a label that the series of a revision do not hav
 
 Generated from `tidegate.evidence.queries.presets`: change that and run `make generate`.
 """
+_RATIOS = (presets.ERROR_RATIO, presets.CLIENT_ERRORS)
+_CLIENT_ERRORS = """`error-ratio` brings `client-error-ratio` with it: the share of requests that the server blames on the client (4xx) is compared with stable, from the
+same answer. It has no limit, because callers decide how many there are; without a comparison with stable there is none. A candidate is rolled back for more than
+twice stable's share, and passes once more than twice, or more than 5 points, is ruled out. A metric called `client-error-ratio` in the spec replaces this: with
+`preset: client-error-ratio` and its own `compare` or `dryRun`. "No" means that the server does not tell client errors apart; where it counts them as failures, the
+row says so below.
+"""
 
 
 def page() -> str:
@@ -36,13 +43,14 @@ def page() -> str:
             "## Data planes: `spec.analysis.dataPlane`\n",
             "A data plane is read instead of the server for `error-ratio` and latencies:",
             f"{', '.join(map(_plane, presets.DATA_PLANES))}.\n",
-            "## `error-ratio`\n",
+            "## `error-ratio` and `client-error-ratio`\n",
+            _CLIENT_ERRORS,
             _table(
-                ("Preset", "All requests", "Of these, bad"),
+                ("Preset", "All requests", "Of these, bad", "Client errors"),
                 [_ratio(name, preset) for name, preset in presets.PRESETS.items()],
             ),
             "## Latencies\n",
-            f"{', '.join(f'`{name}`' for name in presets.METRICS if name != presets.ERROR_RATIO)}\n",
+            f"{', '.join(f'`{name}`' for name in presets.METRICS if name not in _RATIOS)}\n",
             _table(
                 ("Preset", "Metrics", "Histogram", "Unit in seconds"),
                 [row for name, preset in presets.PRESETS.items() for row in _timed(name, preset)],
@@ -73,14 +81,16 @@ def _tested(preset: presets.Preset) -> str:
 
 
 def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
-    bad = _selector(preset.bad) + _spelled(preset.bad) if preset.bad else "no"
-    return name, _selector(preset.requests), bad
+    return name, _selector(preset.requests), _part(preset.bad), _part(preset.refused)
 
 
-def _spelled(bad: Selector) -> str:
-    """Other names of a label, whichever the series carry."""
+def _part(bad: Selector | None) -> str:
+    """Some of the requests; with other names of a label, whichever the series carry."""
+    if bad is None:
+        return "no"
     names = [name for match in bad.matches for name in match.also]
-    return f", or the same of {' or '.join(map(_code, names))}" if names else ""
+    spelled = f", or the same of {' or '.join(map(_code, names))}" if names else ""
+    return _selector(bad) + spelled
 
 
 def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:
@@ -101,7 +111,7 @@ def _selector(series: Selector) -> str:
     wanted = promql.raw(series, source="", values={}, identity=_NOBODY)
     assert isinstance(wanted, Wanted), wanted
     matchers = f"{{{', '.join(wanted.matchers)}}}" if wanted.matchers else ""
-    return _code(f"{wanted.metric}{matchers}")
+    return " + ".join(_code(f"{metric}{matchers}") for metric in wanted.group.metrics)
 
 
 def _code(text: str) -> str:

@@ -21,7 +21,7 @@ from tidegate.evidence.queries import diagnosis, presets
 from tidegate.evidence.queries.diagnosis import Ask, Question
 from tidegate.evidence.queries.promql import Free
 from tidegate.evidence.queries.substitution import Unsafe
-from tidegate.evidence.terms import Identity, Problem, Reason, Template
+from tidegate.evidence.terms import Identity, Problem, Reason, Series, Template
 from tidegate.evidence.verdict import preflight
 from tidegate.evidence.verdict.preflight import Answer, Finding
 from tidegate.settings import MetricSourceSettings
@@ -252,12 +252,14 @@ class Looks:
         message = ""
         for scrapes in (preflight.RANGE_SCRAPES, _NARROW_SCRAPES):
             range_seconds = max(1, round(scrapes * settings.scrape_interval_seconds))
-            text = question.text(ask, range_seconds=range_seconds)
-            result = await self._query(text, settings=settings)
-            if isinstance(result, ports.Ok):
-                return _parsed(question, result.value)
-            message = result.message
-            if not isinstance(result, ports.Fatal):
+            texts = question.texts(ask, range_seconds=range_seconds)
+            results = [await self._query(text, settings=settings) for text in texts]
+            failures = [one for one in results if not isinstance(one, ports.Ok)]
+            if not failures:
+                good = [one.value for one in results if isinstance(one, ports.Ok)]
+                return _together([_parsed(question, one) for one in good])
+            message = failures[0].message
+            if not isinstance(failures[0], ports.Fatal):
                 break
         return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
 
@@ -270,6 +272,16 @@ class Looks:
                 return await self._source.query(settings.name, promql=text, at=at)
         except TimeoutError:
             return ports.Retryable(message=f"metric source {settings.name} did not answer in time")
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """The series of all metrics that are counted together; a problem in one is one of all."""
+    found: tuple[Series, ...] = ()
+    for one in answers:
+        if isinstance(one, Problem):
+            return one
+        found += one
+    return found
 
 
 def _parsed(question: Question, answer: ports.RawAnswer) -> Answer:

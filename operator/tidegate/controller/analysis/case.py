@@ -33,7 +33,7 @@ from tidegate.evidence.sequential.judgement import (
     MetricRule,
 )
 from tidegate.evidence.terms import Identity, Latency, Problem, Ratio, Reason, Template, Window
-from tidegate.evidence.verdict import engine, outlook, rules
+from tidegate.evidence.verdict import client_errors, engine, outlook, rules
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
@@ -79,7 +79,8 @@ class Setting:
 
 def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
     """The setting of a subject; `scrapes` in seconds, by source."""
-    analysis, found = subject.analysis, dict(subject.templates)
+    analysis, templates = client_errors.beside(subject.analysis, subject.templates)
+    found = dict(templates)
     metrics = analysis.metrics
     counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
     if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:

@@ -16,6 +16,7 @@ from tidegate.model import IdentityMode, Json
 MATRIX, VECTOR = "matrix", "vector"
 # Labels that tell two scrapes of one target apart, but not two targets.
 _SCRAPER_LABELS = frozenset({"job", "prometheus", "prometheus_replica", "replica"})
+_REMARK = "PromQL info:"
 
 
 def shared_out(
@@ -35,8 +36,8 @@ def shared_out(
     another type than `expected`, or a row without labels, of which nobody knows whose it is, make
     the whole answer unusable; a row from a foreign pod only that of the rollout it claims to be of.
     """
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type != expected or not _is_list(result):
         return _error(f"expected a {expected}, got {result_type or 'nothing'}")
     askers: dict[identity.Owner, list[Identity]] = {}
@@ -65,8 +66,8 @@ def vector(
     result_type: str, *, result: Json, warnings: Sequence[str]
 ) -> tuple[Json, ...] | Problem:
     """The rows of an instant query, not yet looked into; a partial answer is unusable."""
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type != VECTOR or not _is_list(result):
         return _error(f"expected a {VECTOR}, got {result_type or 'nothing'}")
     return tuple(_items(result))
@@ -99,8 +100,8 @@ def matrix(
     result_type: str, *, result: Json, warnings: Sequence[str]
 ) -> tuple[Series, ...] | Problem:
     """All series of an answer that is one object's own; a vector has one sample each."""
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type == "vector" and _is_list(result):
         return parsed([_as_row(item) for item in _items(result)])
     if result_type != "matrix" or not _is_list(result):
@@ -151,8 +152,8 @@ def parse_number(
 
     Errors: NoData for an empty answer, NaN and infinity; Error for several series or another type.
     """
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type == "scalar":
         return _number(result)
     if result_type != "vector" or not _is_list(result):
@@ -233,6 +234,14 @@ def _foreign(claim: identity.Claim) -> Problem:
         "which is none of its pods: scrape with honor_labels off, and let no pod label of a user "
         f"become {identity.REVISION} or {identity.MODEL_DEPLOYMENT}"
     )
+
+
+def _doubts(warnings: Sequence[str]) -> tuple[str, ...]:
+    """The warnings without remarks on how a query is written.
+
+    From 2.48 to 2.53, and where it is built into others, Prometheus lists those among them.
+    """
+    return tuple(one for one in warnings if not one.startswith(_REMARK))
 
 
 def _partial(warnings: Sequence[str]) -> Problem:
