@@ -37,6 +37,7 @@ class MetricSourceSettings:
     bearer_token_file: str = ""
     ca_file: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    query_parameters: Mapping[str, str] = field(default_factory=dict)
     enforces_namespace: bool = False
 
     @property

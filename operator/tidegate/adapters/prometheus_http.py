@@ -36,6 +36,7 @@ class Client:
 
     def __init__(self, settings: MetricSourceSettings, *, clock: Clock, max_in_flight: int) -> None:
         self._timeout_seconds = settings.timeout_seconds
+        self._parameters = dict(settings.query_parameters)
         self._answer = threading.local()
         self._session = _session(settings)
         self._session.hooks["response"].append(self._inspect)
@@ -63,6 +64,7 @@ class Client:
             result = self._client.custom_query(
                 promql,
                 params={
+                    **self._parameters,
                     "time": f"{at.timestamp():.3f}",
                     "timeout": f"{0.8 * self._timeout_seconds:g}",
                 },

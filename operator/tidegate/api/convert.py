@@ -12,6 +12,7 @@ from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.evidence.queries import presets
+from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors
 from tidegate.settings import MetricSourceSettings
 
@@ -155,7 +156,7 @@ def _server(given: types.Server) -> model.Server:
     )
 
 
-def _ready_path(given: str | None, *, preset: presets.Preset) -> str:
+def _ready_path(given: str | None, *, preset: Preset) -> str:
     """The path to ask; empty where none is known or the spec says that none is asked."""
     if given is None:
         return preset.ready_path

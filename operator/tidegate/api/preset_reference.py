@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.queries.promql import Wanted
 from tidegate.evidence.terms import Identity, Selector
 
@@ -66,7 +67,7 @@ def page() -> str:
     )
 
 
-def _listening(name: str, preset: presets.Preset) -> tuple[str, ...]:
+def _listening(name: str, preset: Preset) -> tuple[str, ...]:
     metrics = f"{preset.metrics_port or preset.port}`{preset.metrics_path}`"
     ready = _code(preset.ready_path) or "not asked"
     return name, str(preset.port), metrics, ready, _tested(preset)
@@ -76,11 +77,11 @@ def _plane(name: str) -> str:
     return f"`{name}` ({_tested(presets.PRESETS[name])})"
 
 
-def _tested(preset: presets.Preset) -> str:
+def _tested(preset: Preset) -> str:
     return "recorded" if preset.recorded else "documented"
 
 
-def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
+def _ratio(name: str, preset: Preset) -> tuple[str, ...]:
     return name, _selector(preset.requests), _part(preset.bad), _part(preset.refused)
 
 
@@ -93,7 +94,7 @@ def _part(bad: Selector | None) -> str:
     return _selector(bad) + spelled
 
 
-def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:
+def _timed(name: str, preset: Preset) -> Sequence[tuple[str, ...]]:
     kinds = (
         ("`latency-*`", preset.latency),
         ("`ttft-p95`", preset.first_token),

@@ -110,6 +110,7 @@ def test_metrics_that_are_counted_together_are_asked_for_by_their_exact_names() 
     found = _asked(template)["total"]
     assert isinstance(found, Wanted)
     group = found.group
+    assert _text(template, "total") == f'{{{ID},__name__=~"failure|success"}}[360s]'  # for people
     texts = [group.text([IDENTITY], metric=it, range_seconds=360) for it in group.metrics]
     assert texts == [f"failure{{{ID}}}[360s]", f"success{{{ID}}}[360s]"]
     assert isinstance(bad, Narrowing)

@@ -71,7 +71,7 @@ class Question:
         """What is asked for, in the words of the source."""
         if isinstance(self.wanted, Free):
             return self.wanted.promql
-        return self.wanted.group.words([self.identity])
+        return self.wanted.group.series([self.identity])
 
     def texts(self, ask: Ask, *, range_seconds: int) -> tuple[str, ...]:
         """The queries of one question; raw samples of the last seconds, or a count by job."""

@@ -79,7 +79,7 @@ class Wanted:
     @property
     def words(self) -> str:
         """What is asked, of whom and for whom, for people."""
-        return f"{self.source} for {self.group.words([self.identity])}"
+        return f"{self.source} for {self.group.series([self.identity])}"
 
     @property
     def group(self) -> Group:
@@ -115,7 +115,7 @@ class Group:
         metric: str = "",
         more: Sequence[str] = (),
     ) -> str:
-        """The query of a metric, else the first, for all members; `range_seconds` of raw samples.
+        """The query of one metric, else of all, for all members; `range_seconds` of raw samples.
 
         It may return more than the members asked for: every combination of their names. `more` are
         further rendered matchers.
@@ -132,14 +132,15 @@ class Group:
     def series(
         self, members: Sequence[Identity], *, metric: str = "", more: Sequence[str] = ()
     ) -> str:
-        """The selector of all members' series of a metric, else the first; `more` are further matchers."""
+        """The selector of all members' series of one metric, else of all; `more` are matchers."""
+        names, own = self.metrics, self.matchers
+        if not metric and len(names) > 1:
+            own = tuple(sorted((*own, f"__name__=~{substitution.quoted('|'.join(names))}")))
+        else:
+            metric = metric or names[0]
         asked = [owner for one in members for owner in identities.owners(one)]
-        matchers = (*identities.matchers(self.mode, asked), *self.matchers, *more)
-        return f"{metric or self.metrics[0]}{{{','.join(matchers)}}}"
-
-    def words(self, members: Sequence[Identity]) -> str:
-        """The selectors of all metrics, for people."""
-        return " and ".join(self.series(members, metric=one) for one in self.metrics)
+        matchers = (*identities.matchers(self.mode, asked), *own, *more)
+        return f"{metric}{{{','.join(matchers)}}}"
 
 
 def pods_part(number: int, *, halvings: int) -> tuple[str, ...]:
