@@ -147,7 +147,9 @@ class Tsdb(FakeSource):
     def pod(self, revision: str, name: str = "a") -> Pod:
         return next(it for it in self.pods if (it.revision, it.name) == (revision, name))
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
         self.asked.append((source, promql))
         if source in self.hanging:
             await asyncio.Event().wait()
@@ -159,7 +161,7 @@ class Tsdb(FakeSource):
         if promql in self.numbers:
             value = [at.timestamp(), self.numbers[promql]]
             return Ok(RawAnswer(result_type="scalar", result=value))
-        return await super().query(source, promql=promql, at=at)
+        return await super().query(source, promql=promql, at=at, namespace=namespace)
 
     def _raw(self, promql: str, *, at: float) -> list[Row]:
         seconds = float(promql.rsplit("[", 1)[1].removesuffix("s]"))

@@ -47,8 +47,10 @@ class PrometheusSources:
             for settings in sources
         }
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
-        """Instant query at an explicit time.
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
+        """Instant query at an explicit time, for a namespace where the source is told.
 
         Errors: Retryable for everything that may pass (network, time-out, 429, 5xx, an answer
         that is not JSON, a source that failed repeatedly); Fatal for what the administrator or
@@ -61,7 +63,7 @@ class PrometheusSources:
             message = f"the query is longer than {MAX_QUERY_LENGTH} characters"
             return Fatal(reason="QueryTooLong", message=message)
         started = self._clock.monotonic()
-        result = await known.ask(promql, at=at)
+        result = await known.ask(promql, at=at, namespace=namespace)
         self._recorder.metric_query(
             source=source,
             seconds=self._clock.monotonic() - started,
@@ -84,9 +86,11 @@ class AnySource:
         settings = MetricSourceSettings(name=url, url=url)
         self._sources = PrometheusSources([settings], clock=clock, recorder=recorder)
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
         """Instant query at an explicit time; `source` only says who would have been asked."""
-        del source
+        del source, namespace
         return await self._sources.query(self._name, promql=promql, at=at)
 
     def close(self) -> None:
@@ -138,7 +142,7 @@ class _Source:
         self._breaker = Breaker()
         self._client = Client(settings, clock=clock, max_in_flight=max_in_flight)
 
-    async def ask(self, promql: str, *, at: datetime) -> Result[RawAnswer]:
+    async def ask(self, promql: str, *, at: datetime, namespace: str) -> Result[RawAnswer]:
         pause = self._breaker.wait_seconds(self._clock.monotonic())
         if pause > 0:
             message = "failed repeatedly and is left alone for a moment"
@@ -148,7 +152,7 @@ class _Source:
         result: Result[RawAnswer]
         try:
             async with asyncio.timeout(deadline_seconds):
-                result = await self._in_thread(promql, at=at)
+                result = await self._in_thread(promql, at=at, namespace=namespace)
         except TimeoutError:
             result = Retryable(message=f"no answer within {deadline_seconds:g} s")
         self._breaker.record(failed=isinstance(result, Retryable), now=self._clock.monotonic())
@@ -157,9 +161,9 @@ class _Source:
     def close(self) -> None:
         self._client.close()
 
-    async def _in_thread(self, promql: str, *, at: datetime) -> Result[RawAnswer]:
+    async def _in_thread(self, promql: str, *, at: datetime, namespace: str) -> Result[RawAnswer]:
         await self._slots.acquire()
-        job = self._pool.submit(self._client.query, promql, at=at)
+        job = self._pool.submit(self._client.query, promql, at=at, namespace=namespace)
         # The slot is free when the thread is, not when the caller stops waiting.
         job.add_done_callback(functools.partial(self._release, asyncio.get_running_loop()))
         return await asyncio.wrap_future(job)

@@ -11,15 +11,14 @@ import io
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from requests.adapters import HTTPAdapter, ProtocolError, ReadTimeoutError, Retry
-from requests.auth import AuthBase
 
 from tidegate.adapters import prometheus_answer as answers
 from tidegate.adapters.prometheus_answer import RefusedError, Success
+from tidegate.adapters.prometheus_credentials import Credentials
 from tidegate.ports import Clock, Fatal, Ok, RawAnswer, Result, Retryable
 from tidegate.settings import MetricSourceSettings
 
@@ -37,6 +36,7 @@ class Client:
     def __init__(self, settings: MetricSourceSettings, *, clock: Clock, max_in_flight: int) -> None:
         self._timeout_seconds = settings.timeout_seconds
         self._parameters = dict(settings.query_parameters)
+        self._namespace_parameter = settings.namespace_parameter
         self._answer = threading.local()
         self._session = _session(settings)
         self._session.hooks["response"].append(self._inspect)
@@ -44,7 +44,7 @@ class Client:
             url=settings.url.rstrip("/"),
             headers={"Accept": "application/json", **settings.headers},
             retry=Retry(total=0),
-            auth=_BearerFile(settings.bearer_token_file) if settings.bearer_token_file else None,
+            auth=Credentials(settings),
             session=self._session,
         )
         # The client has mounted its own adapter; a mount on the very same prefix replaces it.
@@ -58,13 +58,18 @@ class Client:
             ),
         )
 
-    def query(self, promql: str, *, at: datetime) -> Result[RawAnswer]:
+    def query(self, promql: str, *, at: datetime, namespace: str) -> Result[RawAnswer]:
         """Ask once. Errors: as `PrometheusSources.query`."""
+        parameters = dict(self._parameters)
+        if self._namespace_parameter:
+            if not namespace:
+                return Fatal(reason="NoNamespace", message="the query is for no namespace")
+            parameters[self._namespace_parameter] = namespace
         try:
             result = self._client.custom_query(
                 promql,
                 params={
-                    **self._parameters,
+                    **parameters,
                     "time": f"{at.timestamp():.3f}",
                     "timeout": f"{0.8 * self._timeout_seconds:g}",
                 },
@@ -136,28 +141,19 @@ class _Transport(HTTPAdapter):
         return bytes(body)
 
 
-class _BearerFile(AuthBase):
-    """Adds the token of a file that is read again for every request, since it is rotated."""
-
-    def __init__(self, path: str) -> None:
-        self._path = Path(path)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        token = self._path.read_text(encoding="latin-1").strip()
-        if not (token.isascii() and token.isprintable() and " " not in token and token):
-            # The HTTP library would refuse it too, and show it in its message.
-            message = f"{self._path} holds no token"
-            raise RefusedError(Fatal(reason="Credentials", message=message))
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-
 def _session(settings: MetricSourceSettings) -> requests.Session:
-    """A session that follows no redirect and ignores proxies and .netrc of the environment."""
+    """A session that follows no redirect and ignores proxies and .netrc of the environment.
+
+    Certificates are read anew for each connection, so they may be rotated.
+    """
     session = requests.Session()
     session.trust_env = False
     session.max_redirects = 0
     session.verify = settings.ca_file or True
+    if settings.client_certificate_file:
+        session.cert = (settings.client_certificate_file, settings.client_key_file)
+    if settings.proxy_url:
+        session.proxies = dict.fromkeys(("http", "https"), settings.proxy_url)
     session.headers.update({"User-Agent": "tidegate", "Accept-Encoding": "identity"})
     return session
 

@@ -27,8 +27,10 @@ class Bounded(Tsdb):
     refused: int = 0
     largest: int = 0
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
-        result = await super().query(source, promql=promql, at=at)
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
+        result = await super().query(source, promql=promql, at=at, namespace=namespace)
         if not isinstance(result, Ok):
             return result
         size = len(json.dumps(result.value.result))

@@ -60,11 +60,15 @@ _Work = Callable[[], Awaitable[Mapping["Ask", Found]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """What is asked, without for whom; `range_seconds` is 0 for numbers."""
+    """What is asked, without for whom; `range_seconds` is 0 for numbers.
+
+    `namespace` is that of the askers where the source is told.
+    """
 
     group: Group
     at: float
     range_seconds: int = 0
+    namespace: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,9 +177,11 @@ class Fetcher:
 
     def _refusal(self, ask: Ask) -> Problem | None:
         """Why this is not asked at all."""
-        source = ask.wanted.source
+        source, namespace = ask.wanted.source, _namespace(ask)
         if source not in self._sources:
             return _error(f"unknown metric source {source!r}")
+        if not self._sources[source].is_open_to(namespace):
+            return _error(f"metric source {source!r} is not open to namespace {namespace}")
         if ask.since is None:
             return None
         span_seconds = ask.at - ask.since
@@ -187,19 +193,25 @@ class Fetcher:
         return LOOKBACK_SCRAPES * self._sources[source].scrape_interval_seconds
 
     def _wish(self, ask: Ask, wanted: Wanted) -> _Wish:
+        settings = self._sources[wanted.source]
+        namespace = settings.asked_for(wanted.identity.namespace).get("namespace", "")
         if ask.since is None:
-            return _Wish(group=wanted.group, at=ask.at)
-        scrape_seconds = self._sources[wanted.source].scrape_interval_seconds
+            return _Wish(group=wanted.group, at=ask.at, namespace=namespace)
+        scrape_seconds = settings.scrape_interval_seconds
         span_seconds = scrape_seconds * _shared_scrapes((ask.at - ask.since) / scrape_seconds)
         range_seconds = math.ceil(span_seconds + self._lookback_seconds(wanted.source))
-        return _Wish(group=wanted.group, at=ask.at, range_seconds=range_seconds)
+        return _Wish(
+            group=wanted.group, at=ask.at, range_seconds=range_seconds, namespace=namespace
+        )
 
     async def _number(self, ask: Ask) -> Mapping[Ask, Found]:
         """The one number of a free query, which is never grouped."""
         assert isinstance(ask.wanted, Free), ask
         source = ask.wanted.source
         async with self._slots[source]:
-            result = await self._query(source, promql=ask.wanted.promql, at=ask.at)
+            result = await self._query(
+                source, promql=ask.wanted.promql, at=ask.at, namespace=ask.wanted.namespace
+            )
         if not isinstance(result, Ok):
             return {ask: _failed(source, result.message)}
         answer = result.value
@@ -247,7 +259,7 @@ class Fetcher:
             range_seconds=wish.range_seconds,
             more=part.matchers,
         )
-        result = await self._query(group.source, promql=text, at=wish.at)
+        result = await self._query(group.source, promql=text, at=wish.at, namespace=wish.namespace)
         if isinstance(result, Ok):
             work = partial(_parsed, result.value, wish=wish, members=part.members)
             gathered.add(await self._executor.run(work))
@@ -269,9 +281,14 @@ class Fetcher:
             gathered.settle(part.members, replace(problem, too_large=True))
         return halves
 
-    async def _query(self, source: str, *, promql: str, at: float) -> Result[RawAnswer]:
+    async def _query(
+        self, source: str, *, promql: str, at: float, namespace: str
+    ) -> Result[RawAnswer]:
         return await self._source.query(
-            source, promql=promql, at=datetime.fromtimestamp(at, tz=UTC)
+            source,
+            promql=promql,
+            at=datetime.fromtimestamp(at, tz=UTC),
+            **self._sources[source].asked_for(namespace),
         )
 
 
@@ -316,6 +333,11 @@ def _own(ask: Ask, found: Found, *, lookback_seconds: float) -> Found:
 def _key(wish: _Wish, part: Part) -> object:
     """What is remembered of a part of one subject: the instant is another one each time."""
     return replace(wish, at=0.0), part.metric, part.members[0]
+
+
+def _namespace(ask: Ask) -> str:
+    wanted = ask.wanted
+    return wanted.namespace if isinstance(wanted, Free) else wanted.identity.namespace
 
 
 def _identity(ask: Ask) -> Identity:

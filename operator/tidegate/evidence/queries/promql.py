@@ -166,10 +166,11 @@ def edges_part(number: int, *, halvings: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Free:
-    """A finished query that returns one number. Runs alone, never grouped."""
+    """A finished query that returns one number, for a namespace. Runs alone, never grouped."""
 
     source: str
     promql: str
+    namespace: str = ""
 
     @property
     def words(self) -> str:
@@ -226,7 +227,11 @@ def _by_role(
             if isinstance(texts, Unsafe):
                 return texts
             source = template.source
-            return {role: Free(source=source, promql=text) for role, text in texts.items()}
+            namespace = identity.namespace
+            return {
+                role: Free(source=source, promql=text, namespace=namespace)
+                for role, text in texts.items()
+            }
         case _ as never:
             assert_never(never)
 
