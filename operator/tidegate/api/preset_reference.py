@@ -20,7 +20,7 @@ says so in the Event `NotJudged` before the first step.
 "Recorded" says that the test data come from the real server, "documented" that they are written from its source or its manual, because it could not be started.
 A condition for bad requests on a label that the series of a revision do not have is an error (`series have no label ...`), never "no bad requests".
 
-Generated from `tidegate.evidence.queries.presets`: change that and run `make generate`.
+Generated from `tidegate.evidence.queries.preset_rows`: change that and run `make generate`.
 """
 _RATIOS = (presets.ERROR_RATIO, presets.CLIENT_ERRORS)
 _CLIENT_ERRORS = """`error-ratio` brings `client-error-ratio` with it: the share of requests that the server blames on the client (4xx) is compared with stable, from the

@@ -52,6 +52,7 @@ class Look:
     problems: dict[str, Problem] = field(default_factory=dict)
     _counting: list[_Wanted] = field(default_factory=list)
     _pasts: list[_Wanted] = field(default_factory=list)
+    _read: dict[str, tuple[_Wanted, Pieces]] = field(default_factory=dict)
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
 
@@ -72,8 +73,11 @@ class Look:
 
     @property
     def asks(self) -> tuple[Ask, ...]:
-        """What is to be asked next; empty when the look is over."""
-        wanted = (*self._pasts, *self._counting)
+        """What is to be asked next; empty when the look is over.
+
+        Nothing is counted before the history is there: it says how rows are cut.
+        """
+        wanted = self._pasts or self._counting
         return tuple(dict.fromkeys(ask for one in wanted for ask in one.asks.values()))
 
     @property
@@ -83,7 +87,9 @@ class Look:
 
     def take(self, answers: Mapping[Ask, Found]) -> None:
         """Learn and count what was asked for last."""
-        self._learn(answers)
+        if self._pasts:
+            self._learn(answers)
+            return
         counting, self._counting = self._counting, []
         self._chunks += 1
         pieces = self._pieces(
@@ -159,25 +165,29 @@ class Look:
 
         No verdict may depend on one bad moment.
         """
-        if not self._pasts:
-            return
         learned: dict[str, History | None] = {}
         gaps: dict[str, str] = {}
         again: list[_Wanted] = []
         for wanted in self._pasts:
             found, metric = self._found(wanted, answers), wanted.metric
-            if isinstance(found, Problem):
-                least = LEAST_HISTORY_INTERVALS
-                if self._shorter(wanted, found, what=_history_of(metric), intervals=least):
-                    again.append(self._past(metric))
-                elif found.reason is Reason.METRICS_UNAVAILABLE:
-                    self.problems[metric.name] = found
-                else:
-                    learned[metric.name] = None
-                    gaps[metric.name] = f"stable's history could not be read: {found.message}"
+            what = _history_of(metric)
+            if isinstance(found, Pieces):
+                self._read[metric.name] = wanted, found
+                longer = self.case.spans.answered(what)
             else:
-                learned[metric.name] = self._as_past(wanted, found)
-                gaps |= self._gap(wanted)
+                assert isinstance(found, Problem), found
+                longer = self._shorter(wanted, found, what=what, intervals=LEAST_HISTORY_INTERVALS)
+            if longer:
+                again.append(self._past(metric))
+            elif metric.name in self._read:  # the longest that could be had
+                asked, pieces = self._read[metric.name]
+                learned[metric.name] = self._as_past(asked, pieces)
+                gaps |= self._gap(asked)
+            elif isinstance(found, Problem) and found.reason is Reason.METRICS_UNAVAILABLE:
+                self.problems[metric.name] = found
+            else:
+                learned[metric.name] = None
+                gaps[metric.name] = f"stable's history could not be read: {found.message}"
         self._pasts = again
         self.case.learn(learned, gaps=gaps)
 
@@ -191,8 +201,7 @@ class Look:
         text = f"of stable's history the last {about(span_seconds)} were read, more is too large"
         return {wanted.metric.name: text}
 
-    def _as_past(self, wanted: _Wanted, pieces: Pieces | Mapping[str, float]) -> History:
-        assert isinstance(pieces, Pieces), wanted
+    def _as_past(self, wanted: _Wanted, pieces: Pieces) -> History:
         assert wanted.since is not None, wanted
         scrape_seconds = self.case.setting.scrape_of(wanted.metric)
         past = Past(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tidegate.controller.analysis.fetch import MAX_SCRAPES, STANDARD_SCRAPES
 
+_HALVINGS = (MAX_SCRAPES // STANDARD_SCRAPES).bit_length()
+
 
 class Spans:
     """The span of each thing that is asked for, in scrapes. Everything starts with the longest."""
@@ -27,8 +29,10 @@ class Spans:
 
     def missed(self, what: str) -> None:
         """No answer came, perhaps because it would have been long: ask for less next time."""
-        self._missed[what] = min(self._missed.get(what, 0) + 1, MAX_SCRAPES.bit_length())
+        self._missed[what] = min(self._missed.get(what, 0) + 1, _HALVINGS)
 
-    def answered(self, what: str) -> None:
-        """An answer came."""
-        self._missed.pop(what, None)
+    def answered(self, what: str) -> bool:
+        """An answer came; whether more may be asked for now than it was asked for."""
+        before = self.scrapes(what)
+        self._missed[what] = max(0, self._missed.get(what, 0) - 1)
+        return self.scrapes(what) > before

@@ -172,7 +172,10 @@ def _series(item: Json) -> Series | Problem:
         return _error("malformed series")
     labels, values = item.get("metric"), item.get("values")
     if not isinstance(labels, Mapping) or not _is_list(values):
-        return _error("a series has no plain samples (native histograms are not supported)")
+        return _error(
+            "a series has no plain samples: native histograms are not supported, scrape classic ones "
+            "too (always_scrape_classic_histograms)"
+        )
     samples: list[tuple[float, float]] = []
     for value in _items(values):
         sample = _sample(value)
