@@ -203,12 +203,12 @@ def test_metrics_that_are_counted_together_are_asked_for_one_by_one() -> None:
     for ask in (Ask.IDENTITY, Ask.PODS, Ask.METRIC):
         texts = triton.texts(ask, range_seconds=300)
         assert [it.split("{")[0] for it in texts] == [
-            "nv_inference_request_success",
             "nv_inference_request_failure",
+            "nv_inference_request_success",
         ]
         assert "__name__" not in "".join(texts)
     (anywhere,) = triton.texts(Ask.ANYWHERE, range_seconds=300)
-    assert " or nv_inference_request_failure{" in anywhere
+    assert " or nv_inference_request_success{" in anywhere
 
 
 def test_while_no_labels_are_known_a_servers_own_label_is_not_looked_at() -> None:
