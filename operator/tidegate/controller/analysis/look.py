@@ -179,11 +179,11 @@ class Look:
                 longer = self._shorter(wanted, found, what=what, intervals=LEAST_HISTORY_INTERVALS)
             if longer:
                 again.append(self._past(metric))
-            elif metric.name in self._read:  # the longest that could be had
+            elif isinstance(found, Pieces) or metric.name in self._read:  # the longest to be had
                 asked, pieces = self._read[metric.name]
                 learned[metric.name] = self._as_past(asked, pieces)
                 gaps |= self._gap(asked)
-            elif isinstance(found, Problem) and found.reason is Reason.METRICS_UNAVAILABLE:
+            elif found.reason is Reason.METRICS_UNAVAILABLE:
                 self.problems[metric.name] = found
             else:
                 learned[metric.name] = None
