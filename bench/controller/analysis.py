@@ -96,10 +96,11 @@ class Counters:
         self._size = size
 
     async def query(
-        self, source: str, *, promql: str, at: datetime
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
     ) -> ports.Result[ports.RawAnswer]:
         """Raw samples of all pods in the range of the query."""
         assert source in SOURCES
+        assert not namespace
         return await asyncio.to_thread(self._answer, promql, at.timestamp())
 
     def _answer(self, promql: str, at: float) -> ports.Result[ports.RawAnswer]:

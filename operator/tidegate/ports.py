@@ -238,8 +238,13 @@ class Executor(Protocol):
 class MetricSource(Protocol):
     """Metric sources by the name that the administrator gave them."""
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
-        """Instant query at an explicit time. Doubt is a failure, never an empty answer."""
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
+        """Instant query at an explicit time. Doubt is a failure, never an empty answer.
+
+        `namespace` says for whom, where the source is told (`MetricSourceSettings.asked_for`).
+        """
         ...
 
 

@@ -100,6 +100,32 @@ def test_metric_sources_reach_the_settings(render: Render) -> None:
     assert read.sources["default"].headers == {"X-Scope-OrgID": "ml"}
 
 
+PROTECTED: list[Object] = [
+    {
+        "url": "https://prometheus.monitoring:9090",
+        "caFile": "/s/ca.crt",
+        "basicAuth": {"usernameFile": "/s/user", "passwordFile": "/s/password"},
+        "clientCertificateFile": "/s/tls.crt",
+        "clientKeyFile": "/s/tls.key",
+        "proxyURL": "http://proxy.corp:3128",
+        "headerFiles": {"X-Api-Key": "/s/key"},
+        "queryParameters": {"nocache": "1"},
+    },
+    {"namespaces": ["team-a"], "enforcesNamespace": True},
+    {"namespaceParameter": "namespace", "enforcesNamespace": True},
+    {"bearerTokenFile": "/s/token", "credentialsOverHTTP": True},
+]
+
+
+@pytest.mark.parametrize("given", PROTECTED, ids=lambda it: next(reversed(it)))
+def test_what_the_schema_lets_pass_the_operator_can_use(render: Render, given: Object) -> None:
+    read = settings.load(settings_of(render(metricSources=[{**SOURCE, **given}])))
+
+    (source,) = read.metric_sources
+    assert source.url == given.get("url", SOURCE["url"])
+    assert source.enforces_namespace is given.get("enforcesNamespace", False)
+
+
 def test_changed_settings_replace_the_pods(render: Render) -> None:
     def checksum(**values: Any) -> str:
         annotations = controller(render(**values))["metadata"]["annotations"]
@@ -208,6 +234,19 @@ REFUSED: list[tuple[Object, str]] = [
     ({"metricSources": [{"name": "default"}]}, "missing property 'url'"),
     ({"metricSources": [{"name": "default", "url": "prometheus:9090"}]}, "/metricSources/0/url"),
     ({"metricSources": [{**SOURCE, "password": "x"}]}, "'password' not allowed"),
+    (
+        {"metricSources": [{**SOURCE, "headers": {"X-Auth-Token": "x"}}]},
+        "/metricSources/0/headers/X-Auth-Token",
+    ),
+    (
+        {"metricSources": [{**SOURCE, "headers": {"Authorization": "Basic x"}}]},
+        "/metricSources/0/headers",
+    ),
+    ({"metricSources": [{**SOURCE, "queryParameters": {"apikey": "x"}}]}, "queryParameters"),
+    ({"metricSources": [{**SOURCE, "enforcesNamespace": True}]}, "/metricSources/0"),
+    ({"metricSources": [{**SOURCE, "basicAuth": {"username": "u"}}]}, "passwordFile"),
+    ({"metricSources": [{**SOURCE, "clientKeyFile": "/k"}]}, "clientCertificateFile"),
+    ({"metricSources": [{**SOURCE, "proxyURL": "http://u:p@x"}]}, "/metricSources/0/proxyURL"),
     ({"logLevel": "loud"}, "/logLevel"),
     ({"leaderElection": {"leaseDurationSeconds": 1.5}}, "/leaderElection/leaseDurationSeconds"),
     ({"workers": 100_000}, "/workers"),

@@ -275,9 +275,12 @@ class Metrics:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> ports.Result[Any]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> ports.Result[Any]:
         process, run = self._process, self._process.run
         assert source in run.settings.sources
+        assert not namespace  # no source of a play is told
         await process.running()
         # What `up` says is asked beside the rollout: it must move no dice of the others.
         plan = HONEST if promql.startswith("up{") else run.nemesis.on_query(process)

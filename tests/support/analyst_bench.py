@@ -51,6 +51,7 @@ class Pod:
     name: str = "a"
     per_second: float = 50.0
     error_share: float = 0.0
+    refused_share: float = 0.0
     slow_share: float = 0.0
     born_at: float = START - 7200
     bad_from: float = START - 7200
@@ -73,6 +74,8 @@ class Pod:
             self._counter(requests, times, self._served, status_code="200"),
             self._counter(requests, times, self._errors, status_code="500"),
         ]
+        if self.refused_share:
+            found.append(self._counter(requests, times, self._refused, status_code="404"))
         buckets = f"{self.prefix}_request_duration_seconds_bucket"
         for le in (*self.edges, "+Inf"):
             at_most = 1.0 if le == "+Inf" else _AT_MOST.get(le, 1.0)
@@ -81,7 +84,10 @@ class Pod:
         return found
 
     def _served(self, at: float) -> float:
-        return self.per_second * (at - self.born_at) - self._errors(at)
+        return self.per_second * (at - self.born_at) - self._errors(at) - self._refused(at)
+
+    def _refused(self, at: float) -> float:
+        return self.per_second * self.refused_share * max(0.0, at - self.bad_from)
 
     def _errors(self, at: float) -> float:
         return self.per_second * self.error_share * max(0.0, at - self.bad_from)
@@ -141,7 +147,9 @@ class Tsdb(FakeSource):
     def pod(self, revision: str, name: str = "a") -> Pod:
         return next(it for it in self.pods if (it.revision, it.name) == (revision, name))
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
         self.asked.append((source, promql))
         if source in self.hanging:
             await asyncio.Event().wait()
@@ -153,7 +161,7 @@ class Tsdb(FakeSource):
         if promql in self.numbers:
             value = [at.timestamp(), self.numbers[promql]]
             return Ok(RawAnswer(result_type="scalar", result=value))
-        return await super().query(source, promql=promql, at=at)
+        return await super().query(source, promql=promql, at=at, namespace=namespace)
 
     def _raw(self, promql: str, *, at: float) -> list[Row]:
         seconds = float(promql.rsplit("[", 1)[1].removesuffix("s]"))
@@ -218,7 +226,9 @@ class Bench:
         candidate: Pod | None = None,
         stable_error_share: float = 0.0,
         analysis: Mapping[str, object] | None = None,
+        preset: str = "MLServer",
     ) -> None:
+        self.preset = preset
         self.clock = port_fakes.ManualClock()
         self.sources = SOURCES
         self.background = beside.Background(recorder=port_fakes.MemoryRecorder())
@@ -247,7 +257,7 @@ class Bench:
     def _request(
         self, metrics: tuple[model.Metric, ...], *, analysis: Mapping[str, object]
     ) -> Request:
-        spec = build.spec(build.analysis(*metrics, **analysis))
+        spec = build.spec(build.analysis(*metrics, **analysis), preset=self.preset)
         resolved = resolve_templates(
             spec,
             find=lambda reference: self.templates.get(reference.name),

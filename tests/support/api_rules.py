@@ -194,6 +194,18 @@ RULES = (
         says="variables have no meaning for a preset",
     ),
     Case(
+        rule="V37",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="client-error-ratio"),
+            _metric(preset="client-error-ratio", compare={}),
+        ),
+        bad=(_metric(preset="client-error-ratio", threshold={"max": 0.5}),),
+        blames=f"{_METRIC}.threshold",
+        says="never limited: remove threshold",
+    ),
+    Case(
         rule="V33",
         body=_ROUTED,
         at=f"{_ROUTE}.timeouts",

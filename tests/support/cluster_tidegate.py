@@ -172,7 +172,8 @@ def installed(
                 "name": "default",
                 "url": cluster.prometheus_url,
                 "scrapeIntervalSeconds": 1,
-                "enforcesNamespace": True,
+                "enforcesNamespace": True,  # as if: nobody else uses this cluster
+                "namespaces": [namespace],
             },
             *(
                 {

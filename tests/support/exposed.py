@@ -17,7 +17,7 @@ def answer(wanted: Wanted, exported: Sequence[Series]) -> tuple[Series, ...]:
     return tuple(
         one
         for one in exported
-        if (not wanted.metric or one.labels["__name__"] == wanted.metric)
+        if one.labels["__name__"] in wanted.group.metrics
         and all(
             (re.fullmatch(_unquoted(it["value"]), one.labels.get(it["label"], "")) is not None)
             == (it["operator"] == "=~")

@@ -36,6 +36,7 @@ class FakeSource:
 
     series: list[FakeSeries] = field(default_factory=list)
     queries: list[tuple[str, float]] = field(default_factory=list)
+    namespaces: list[str] = field(default_factory=list)
     fail: Callable[[str], Failure | None] = lambda _: None
     spoil: Callable[[list[Row], str], None] = lambda _rows, _promql: None
     warnings: tuple[str, ...] = ()
@@ -63,10 +64,13 @@ class FakeSource:
                 values = [(float(at), str(at)) for at in range(0, int(until) + 1, 15)]
                 self.series.append(FakeSeries(metric=metric, labels=names, values=values))
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
         del source
         instant = at.timestamp()
         self.queries.append((promql, instant))
+        self.namespaces.append(namespace)
         await asyncio.sleep(0)
         if self.hangs:
             await asyncio.Event().wait()

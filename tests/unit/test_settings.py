@@ -31,11 +31,19 @@ def test_whole_document_is_read() -> None:
             "metricSources": [
                 SOURCE
                 | {
+                    "url": "https://prometheus:9090/",
                     "scrapeIntervalSeconds": 5,
                     "timeoutSeconds": 2.5,
                     "bearerTokenFile": "/token",
                     "caFile": "/ca",
                     "headers": {"X-Scope-OrgID": "ml"},
+                    "headerFiles": {"X-Api-Key": "/key"},
+                    "clientCertificateFile": "/tls.crt",
+                    "clientKeyFile": "/tls.key",
+                    "proxyURL": "http://proxy:3128/",
+                    "queryParameters": {"nocache": "1"},
+                    "namespaces": ["b", "a"],
+                    "namespaceParameter": "namespace",
                     "enforcesNamespace": True,
                 }
             ],
@@ -45,14 +53,119 @@ def test_whole_document_is_read() -> None:
     assert settings.leader_election.renew_deadline_seconds == 20.5
     assert settings.sources["default"] == MetricSourceSettings(
         name="default",
-        url="http://prometheus:9090",
+        url="https://prometheus:9090",
         scrape_interval_seconds=5.0,
         timeout_seconds=2.5,
         bearer_token_file="/token",
         ca_file="/ca",
         headers={"X-Scope-OrgID": "ml"},
+        header_files={"X-Api-Key": "/key"},
+        client_certificate_file="/tls.crt",
+        client_key_file="/tls.key",
+        proxy_url="http://proxy:3128",
+        query_parameters={"nocache": "1"},
+        namespaces=("a", "b"),
+        namespace_parameter="namespace",
         enforces_namespace=True,
     )
+
+
+def _source(**more: Any) -> dict[str, Any]:
+    return {"metricSources": [SOURCE | more]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"basicAuth": {"username": "u", "passwordFile": "/p"}},
+        {"basicAuth": {"usernameFile": "/u", "passwordFile": "/p"}, "url": "https://x"},
+        {"bearerTokenFile": "/t", "url": "http://127.0.0.1:8005"},  # a signing proxy in the pod
+        {"headers": {"X-Scope-OrgID": "a|b", "AccountID": "7", "X-Org-Role": "Viewer"}},
+        {"enforcesNamespace": True, "namespaces": ["ml"]},
+        {"enforcesNamespace": True, "namespaceParameter": "namespace"},
+        {"queryParameters": {"dedup": "true", "partial_response": "false"}},
+    ],
+)
+def test_a_source_that_is_protected_is_accepted(given: dict[str, Any]) -> None:
+    if "basicAuth" in given and "url" not in given:
+        given = {**given, "credentialsOverHTTP": True}
+    assert load(_source(**given)).metric_sources[0].name == "default"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"headers": {"Authorization": "x"}}, r"headers.Authorization: would stand in a ConfigMap"),
+        (
+            {"headers": {"X-Api-Key": "x"}, "url": "https://x"},
+            r"headers.X-Api-Key: would stand in a ConfigMap .*headerFiles",
+        ),
+        ({"headers": {"X-Grafana": "Bearer abc"}}, r"headers.X-Grafana: would stand"),
+        ({"headers": {"cookie": "a=b"}}, r"headers.cookie: would stand"),
+        ({"headers": {"a b": "x"}}, r"headers: 'a b' is no name of a header"),
+        ({"queryParameters": {"api_key": "x"}}, r"queryParameters.api_key: would stand"),
+        ({"queryParameters": {"query": "up"}}, r"queryParameters.query: is set by the operator"),
+        (
+            {"queryParameters": {"ns": "a"}, "namespaceParameter": "ns"},
+            r"queryParameters.ns: is set by the operator",
+        ),
+        ({"namespaceParameter": "time"}, r"namespaceParameter: is set by the operator"),
+        ({"bearerTokenFile": "/t"}, r"url: bearerTokenFile would be sent unencrypted: use https"),
+        (
+            {"headerFiles": {"X-Api-Key": "/k"}},
+            r"url: headerFiles.X-Api-Key would be sent unencrypted",
+        ),
+        (
+            {"basicAuth": {"username": "u", "passwordFile": "/p"}},
+            r"url: basicAuth would be sent unencrypted: .*credentialsOverHTTP: true",
+        ),
+        ({"basicAuth": {"username": "u"}}, r"basicAuth.passwordFile: is missing"),
+        ({"basicAuth": {"passwordFile": "/p"}}, r"basicAuth: set either username or usernameFile"),
+        (
+            {"basicAuth": {"username": "u:v", "passwordFile": "/p"}},
+            r"basicAuth.username: must not contain a colon",
+        ),
+        (
+            {"basicAuth": {"username": "u", "passwordFile": "/p", "password": "x"}},
+            r"basicAuth.password: unknown field",
+        ),
+        (
+            {
+                "basicAuth": {"username": "u", "passwordFile": "/p"},
+                "bearerTokenFile": "/t",
+                "url": "https://x",
+            },
+            r": use only one of bearerTokenFile and basicAuth",
+        ),
+        (
+            {"bearerTokenFile": "/t", "headerFiles": {"authorization": "/a"}, "url": "https://x"},
+            r": use only one of bearerTokenFile and headerFiles.Authorization",
+        ),
+        (
+            {"clientCertificateFile": "/c", "url": "https://x"},
+            r": clientCertificateFile and clientKeyFile go together",
+        ),
+        ({"clientCertificateFile": "/c", "clientKeyFile": "/k"}, r"needs a url with https"),
+        ({"proxyURL": "socks5://x"}, r"proxyURL: 'socks5://x' is no URL"),
+        ({"proxyURL": "http://u:p@x"}, r"proxyURL: put credentials into files"),
+        ({"enforcesNamespace": True}, r"enforcesNamespace: which namespace\? List those"),
+        ({"namespaces": ["A"]}, r"namespaces\[0\]: 'A' is not the name"),
+    ],
+)
+def test_what_would_show_a_secret_or_does_not_fit_is_refused(
+    given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^metricSources\[0\].*{message}") as raised:
+        load(_source(**given))
+
+    assert "abc" not in str(raised.value)  # the value of a secret
+
+
+def test_a_source_is_open_to_its_namespaces_alone() -> None:
+    settings = load({"metricSources": [SOURCE, {**SOURCE, "name": "own", "namespaces": ["ml"]}]})
+
+    assert set(settings.sources_of("ml")) == {"default", "own"}
+    assert set(settings.sources_of("other")) == {"default"}
 
 
 def test_flags_go_before_the_file_and_absent_flags_do_not() -> None:

@@ -95,11 +95,23 @@ class Metric(Part):
 
     name: schema.Name = Field(description="Name of the metric in status and Events.")
     preset: (
-        Literal["error-ratio", "latency-p50", "latency-p95", "latency-p99", "ttft-p95", "itl-p95"]
+        Literal[
+            "error-ratio",
+            "client-error-ratio",
+            "latency-p50",
+            "latency-p95",
+            "latency-p99",
+            "ttft-p95",
+            "itl-p95",
+        ]
         | None
     ) = Field(
         default=None,
-        description="A number that server or data plane export by themselves; ratio or seconds.",
+        description=(
+            "A number that server or data plane export by themselves; ratio or seconds. "
+            "client-error-ratio, the share of 4xx, is compared beside every error-ratio by itself; "
+            "a metric of that name replaces the comparison."
+        ),
     )
     template_ref: TemplateRef | None = Field(
         default=None, description="A MetricTemplate or ClusterMetricTemplate."
@@ -164,6 +176,16 @@ class Metric(Part):
             message="variables have no meaning for a preset: remove them or use templateRef",
             field="variables",
             holds=lambda it: not it.variables or it.preset is None,
+        ),
+        Rule(
+            id="V37",
+            cel="self.?preset.orValue('') != 'client-error-ratio' || !has(self.threshold)",
+            message=(
+                "client errors depend on who calls, so they are compared with stable and never "
+                "limited: remove threshold"
+            ),
+            field="threshold",
+            holds=lambda it: it.preset != "client-error-ratio" or it.threshold is None,
         ),
     )
 

@@ -138,8 +138,8 @@ def _source_unknown(
     yield model.Violation(
         path="spec.analysis.source",
         message=(
-            f"{spec.analysis.source} is not a metric source of this operator (known: {known}): "
-            "name one of these, or ask the administrator for it"
+            f"{spec.analysis.source} is not a metric source of this operator, or not open to this "
+            f"namespace (known: {known}): name one of these, or ask the administrator for it"
         ),
         reason=NOT_FOUND,
     )

@@ -12,6 +12,8 @@ from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.evidence.queries import presets
+from tidegate.evidence.queries.preset_rows import Preset
+from tidegate.evidence.verdict import client_errors
 from tidegate.settings import MetricSourceSettings
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
@@ -158,7 +160,7 @@ def _server(given: types.Server) -> model.Server:
     )
 
 
-def _ready_path(given: str | None, *, preset: presets.Preset) -> str:
+def _ready_path(given: str | None, *, preset: Preset) -> str:
     """The path to ask; empty where none is known or the spec says that none is asked."""
     if given is None:
         return preset.ready_path
@@ -317,7 +319,8 @@ def _compare(given: analysis_types.Metric) -> model.Compare | None:
     """What was asked for; presets are compared with stable unless they are told otherwise."""
     compare = given.compare
     if compare is None:
-        return model.Compare() if given.preset else None
+        own = client_errors.COMPARE if given.preset == presets.CLIENT_ERRORS else model.Compare()
+        return own if given.preset else None
     return model.Compare(
         tolerance=compare.tolerance,
         margin=compare.margin,

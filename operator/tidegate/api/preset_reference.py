@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.evidence.queries import presets, promql
+from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.queries.promql import Wanted
 from tidegate.evidence.terms import Identity, Selector
 
@@ -19,7 +20,14 @@ says so in the Event `NotJudged` before the first step.
 "Recorded" says that the test data come from the real server, "documented" that they are written from its source or its manual, because it could not be started.
 A condition for bad requests on a label that the series of a revision do not have is an error (`series have no label ...`), never "no bad requests".
 
-Generated from `tidegate.evidence.queries.presets`: change that and run `make generate`.
+Generated from `tidegate.evidence.queries.preset_rows`: change that and run `make generate`.
+"""
+_RATIOS = (presets.ERROR_RATIO, presets.CLIENT_ERRORS)
+_CLIENT_ERRORS = """`error-ratio` brings `client-error-ratio` with it: the share of requests that the server blames on the client (4xx) is compared with stable, from the
+same answer. It has no limit, because callers decide how many there are; without a comparison with stable there is none. A candidate is rolled back for more than
+twice stable's share, and passes once more than twice, or more than 5 points, is ruled out. A metric called `client-error-ratio` in the spec replaces this: with
+`preset: client-error-ratio` and its own `compare` or `dryRun`. "No" means that the server does not tell client errors apart; where it counts them as failures, the
+row says so below.
 """
 
 
@@ -36,13 +44,14 @@ def page() -> str:
             "## Data planes: `spec.analysis.dataPlane`\n",
             "A data plane is read instead of the server for `error-ratio` and latencies:",
             f"{', '.join(map(_plane, presets.DATA_PLANES))}.\n",
-            "## `error-ratio`\n",
+            "## `error-ratio` and `client-error-ratio`\n",
+            _CLIENT_ERRORS,
             _table(
-                ("Preset", "All requests", "Of these, bad"),
+                ("Preset", "All requests", "Of these, bad", "Client errors"),
                 [_ratio(name, preset) for name, preset in presets.PRESETS.items()],
             ),
             "## Latencies\n",
-            f"{', '.join(f'`{name}`' for name in presets.METRICS if name != presets.ERROR_RATIO)}\n",
+            f"{', '.join(f'`{name}`' for name in presets.METRICS if name not in _RATIOS)}\n",
             _table(
                 ("Preset", "Metrics", "Histogram", "Unit in seconds"),
                 [row for name, preset in presets.PRESETS.items() for row in _timed(name, preset)],
@@ -58,7 +67,7 @@ def page() -> str:
     )
 
 
-def _listening(name: str, preset: presets.Preset) -> tuple[str, ...]:
+def _listening(name: str, preset: Preset) -> tuple[str, ...]:
     metrics = f"{preset.metrics_port or preset.port}`{preset.metrics_path}`"
     ready = _code(preset.ready_path) or "not asked"
     return name, str(preset.port), metrics, ready, _tested(preset)
@@ -68,22 +77,24 @@ def _plane(name: str) -> str:
     return f"`{name}` ({_tested(presets.PRESETS[name])})"
 
 
-def _tested(preset: presets.Preset) -> str:
+def _tested(preset: Preset) -> str:
     return "recorded" if preset.recorded else "documented"
 
 
-def _ratio(name: str, preset: presets.Preset) -> tuple[str, ...]:
-    bad = _selector(preset.bad) + _spelled(preset.bad) if preset.bad else "no"
-    return name, _selector(preset.requests), bad
+def _ratio(name: str, preset: Preset) -> tuple[str, ...]:
+    return name, _selector(preset.requests), _part(preset.bad), _part(preset.refused)
 
 
-def _spelled(bad: Selector) -> str:
-    """Other names of a label, whichever the series carry."""
+def _part(bad: Selector | None) -> str:
+    """Some of the requests; with other names of a label, whichever the series carry."""
+    if bad is None:
+        return "no"
     names = [name for match in bad.matches for name in match.also]
-    return f", or the same of {' or '.join(map(_code, names))}" if names else ""
+    spelled = f", or the same of {' or '.join(map(_code, names))}" if names else ""
+    return _selector(bad) + spelled
 
 
-def _timed(name: str, preset: presets.Preset) -> Sequence[tuple[str, ...]]:
+def _timed(name: str, preset: Preset) -> Sequence[tuple[str, ...]]:
     kinds = (
         ("`latency-*`", preset.latency),
         ("`ttft-p95`", preset.first_token),
@@ -101,7 +112,7 @@ def _selector(series: Selector) -> str:
     wanted = promql.raw(series, source="", values={}, identity=_NOBODY)
     assert isinstance(wanted, Wanted), wanted
     matchers = f"{{{', '.join(wanted.matchers)}}}" if wanted.matchers else ""
-    return _code(f"{wanted.metric}{matchers}")
+    return " + ".join(_code(f"{metric}{matchers}") for metric in wanted.group.metrics)
 
 
 def _code(text: str) -> str:

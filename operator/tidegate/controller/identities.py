@@ -72,7 +72,8 @@ class Identities:
         owner = Owner(namespace=key.namespace, name=key.name, revision=revision)
         modes = {one.source: one.mode for one in kept}
         before = self._known.get(key, {})
-        names = sorted(set(asked) & self._sources.keys())
+        opened = {name for name, it in self._sources.items() if it.is_open_to(key.namespace)}
+        names = sorted(set(asked) & opened)
         known = self._known[key] = {name: _about(owner, before.get(name)) for name in names}
         for name, one in known.items():
             due = self._clock.monotonic() >= one.due_at or one.rollout != rollout
@@ -117,7 +118,10 @@ class Identities:
         self, name: str, owner: Owner, *, kept: model.IdentityMode | None
     ) -> Probed | Problem:
         result = await self._source.query(
-            name, promql=identity.probe_query(owner), at=self._clock.now().astimezone(UTC)
+            name,
+            promql=identity.probe_query(owner),
+            at=self._clock.now().astimezone(UTC),
+            **self._sources[name].asked_for(owner.namespace),
         )
         if not isinstance(result, ports.Ok):
             message = f"{name}: {result.message}"

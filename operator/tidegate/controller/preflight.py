@@ -21,7 +21,7 @@ from tidegate.evidence.queries import diagnosis, presets
 from tidegate.evidence.queries.diagnosis import Ask, Question
 from tidegate.evidence.queries.promql import Free
 from tidegate.evidence.queries.substitution import Unsafe
-from tidegate.evidence.terms import Identity, Problem, Reason, Template
+from tidegate.evidence.terms import Identity, Problem, Reason, Series, Template
 from tidegate.evidence.verdict import preflight
 from tidegate.evidence.verdict.preflight import Answer, Finding
 from tidegate.settings import MetricSourceSettings
@@ -227,9 +227,11 @@ class Looks:
         return preflight.rows(findings, traffic=traffic)
 
     async def _finding(self, question: Question) -> Finding:
-        settings = self._sources.get(question.source)
+        namespace = question.identity.namespace
+        opened = {name: it for name, it in self._sources.items() if it.is_open_to(namespace)}
+        settings = opened.get(question.source)
         if settings is None:
-            return Finding(row=preflight.no_source(question, known=list(self._sources)))
+            return Finding(row=preflight.no_source(question, known=list(opened)))
         answers: dict[Ask, Answer] = {}
         while (ask := preflight.next_ask(question, answers)) is not None:
             answers[ask] = await self._answer(question, ask, settings=settings)
@@ -240,7 +242,7 @@ class Looks:
         """Silence of every metric that is judged may be theirs alone."""
         question = subject.requests()
         settings = self._sources.get(question.source) if question is not None else None
-        if question is None or settings is None:
+        if question is None or settings is None or not settings.is_open_to(subject.namespace):
             return False
         found = await self._answer(question, Ask.PODS, settings=settings)
         return not isinstance(found, Problem) and preflight.has_traffic(found)
@@ -252,24 +254,37 @@ class Looks:
         message = ""
         for scrapes in (preflight.RANGE_SCRAPES, _NARROW_SCRAPES):
             range_seconds = max(1, round(scrapes * settings.scrape_interval_seconds))
-            text = question.text(ask, range_seconds=range_seconds)
-            result = await self._query(text, settings=settings)
-            if isinstance(result, ports.Ok):
-                return _parsed(question, result.value)
-            message = result.message
-            if not isinstance(result, ports.Fatal):
+            texts = question.texts(ask, range_seconds=range_seconds)
+            whose = settings.asked_for(question.identity.namespace)
+            results = [await self._query(text, settings=settings, whose=whose) for text in texts]
+            failures = [one for one in results if not isinstance(one, ports.Ok)]
+            if not failures:
+                good = [one.value for one in results if isinstance(one, ports.Ok)]
+                return _together([_parsed(question, one) for one in good])
+            message = failures[0].message
+            if not isinstance(failures[0], ports.Fatal):
                 break
         return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
 
     async def _query(
-        self, text: str, *, settings: MetricSourceSettings
+        self, text: str, *, settings: MetricSourceSettings, whose: Mapping[str, str]
     ) -> ports.Result[ports.RawAnswer]:
         at = datetime.fromtimestamp(self._clock.now().timestamp(), tz=UTC)
         try:
             async with asyncio.timeout(settings.deadline_seconds):
-                return await self._source.query(settings.name, promql=text, at=at)
+                return await self._source.query(settings.name, promql=text, at=at, **whose)
         except TimeoutError:
             return ports.Retryable(message=f"metric source {settings.name} did not answer in time")
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """The series of all metrics that are counted together; a problem in one is one of all."""
+    found: tuple[Series, ...] = ()
+    for one in answers:
+        if isinstance(one, Problem):
+            return one
+        found += one
+    return found
 
 
 def _parsed(question: Question, answer: ports.RawAnswer) -> Answer:

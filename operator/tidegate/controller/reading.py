@@ -54,10 +54,12 @@ class SpecReader:
         return newest
 
     def _read(self, body: ports.Object) -> Asked:
-        spec, violations = convert.read_spec(body, sources=self._settings.sources)
+        namespace = str(body["metadata"].get("namespace", ""))
+        opened = self._settings.sources_of(namespace)
+        spec, violations = convert.read_spec(body, sources=opened)
         if spec is None:
             return Asked(spec=None, violations=violations)
-        found, unresolved = self._resolve(spec, str(body["metadata"].get("namespace", "")))
+        found, unresolved = self._resolve(spec, namespace)
         return Asked(spec=spec, violations=violations + unresolved, templates=found)
 
     def _resolve(
@@ -65,7 +67,7 @@ class SpecReader:
     ) -> tuple[dict[str, Template], tuple[model.Violation, ...]]:
         """Each metric by itself: one that cannot be read must not silence the others."""
         found: dict[str, Template] = {}
-        find, sources = self._finder(namespace), self._enforcing()
+        find, sources = self._finder(namespace), self._enforcing(namespace)
         resolved = resolve_templates(spec, find=find, sources=sources)
         if not isinstance(resolved, tuple):
             return dict(resolved), ()
@@ -75,9 +77,10 @@ class SpecReader:
             found |= {} if isinstance(one, tuple) else one
         return found, resolved
 
-    def _enforcing(self) -> dict[str, bool]:
-        """Which metric sources put a namespace on every query."""
-        return {name: it.enforces_namespace for name, it in self._settings.sources.items()}
+    def _enforcing(self, namespace: str) -> dict[str, bool]:
+        """Which of the metric sources that are open to a namespace put one on every query."""
+        opened = self._settings.sources_of(namespace)
+        return {name: it.enforces_namespace for name, it in opened.items()}
 
     def _finder(self, namespace: str) -> Find:
         """Looks up the template behind a reference; a missing or unusable one is None."""

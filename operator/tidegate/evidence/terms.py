@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.model import IdentityMode
 
@@ -157,10 +157,11 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why an answer or an arm cannot be used."""
+    """Why an answer or an arm cannot be used. With `too_large` less of it could be had."""
 
     reason: Reason
     message: str
+    too_large: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""A real Prometheus on loopback that scrapes model servers made of prometheus-client registries."""
+"""A real Prometheus, or what speaks its API, on loopback; it scrapes model servers made here.
+
+The model servers are prometheus-client registries. A module of tests that has `STORES` is run
+before each of them instead of Prometheus.
+"""
 
 from __future__ import annotations
 
@@ -124,31 +128,39 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+# How a server is started: its configuration, its data, where it listens.
+_ARGUMENTS = {
+    "prometheus": ("--config.file={}", "--storage.tsdb.path={}", "--web.listen-address={}"),
+    "victoria-metrics": ("-promscrape.config={}", "-storageDataPath={}", "-httpListenAddr={}"),
+}
+# Not a part of any cluster, so its version stands here and not among those of the cluster: the name
+# keeps binaries of several versions apart.
+VICTORIA_METRICS = "v1.150.0"
+_PROGRAMS = {
+    "prometheus": gobuild.PROMETHEUS,
+    "victoria-metrics": gobuild.GoProgram(
+        name=f"victoria-metrics-{VICTORIA_METRICS}",
+        module="github.com/VictoriaMetrics/VictoriaMetrics",
+        version=VICTORIA_METRICS,
+        package="github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics",
+        seconds=75,
+    ),
+}
+
+
 class Prometheus:
     """The process, and queries by other means than the adapter under test."""
 
-    def __init__(
-        self, program: str, *, folder: Path, exporter: Exporter, config: dict[str, Any]
-    ) -> None:
+    def __init__(self, command: list[str], *, url: str, log: Path, exporter: Exporter) -> None:
         self.exporter = exporter
-        self.url = f"http://127.0.0.1:{_free_port()}"
-        self._log = folder / "log"
-        file = folder / "prometheus.json"  # JSON is YAML
-        file.write_text(json.dumps(config))
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    program,
-                    f"--config.file={file}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address={self.url.removeprefix('http://')}",
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.url = url
+        self._log = log
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
     def query(self, promql: str) -> list[dict[str, Any]]:
-        url = f"{self.url}/api/v1/query?{urlencode({'query': promql})}"
+        # VictoriaMetrics would answer as of half a minute ago.
+        url = f"{self.url}/api/v1/query?{urlencode({'query': promql, 'nocache': '1'})}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return found
@@ -251,26 +263,40 @@ def every_second(*jobs: dict[str, Any]) -> dict[str, Any]:
     return {"global": interval, "scrape_configs": list(jobs)}
 
 
-@pytest.fixture(scope="session")
-def program() -> str:
-    """The pinned Prometheus."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of a module before each of its stores."""
+    if "store" in metafunc.fixturenames:
+        stores = getattr(metafunc.module, "STORES", ("prometheus",))
+        metafunc.parametrize("store", stores, scope="module")
+
+
+@pytest.fixture(scope="module")
+def program(store: str) -> str:
+    """The pinned server, with its arguments still to be filled in."""
     if gobuild.go_version() is None:
-        reason = "no prometheus: install Go, with which the pinned one is built"
+        reason = f"no {store}: install Go, with which the pinned one is built"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    return str(gobuild.ensure_program(gobuild.PROMETHEUS, Progress()))
+    return str(gobuild.ensure_program(_PROGRAMS[store], Progress()))
 
 
 @contextmanager
 def running(
-    program: str, *, folder: Path, config: Callable[[str], dict[str, Any]]
+    program: str, *, store: str, folder: Path, config: Callable[[str], dict[str, Any]]
 ) -> Iterator[Prometheus]:
-    """A Prometheus with the configuration for an exporter at this address."""
+    """A server with the configuration for an exporter at this address."""
     exporter = Exporter()
     thread = threading.Thread(target=exporter.serve_forever)
     thread.start()
-    started = Prometheus(program, folder=folder, exporter=exporter, config=config(exporter.address))
+    file = folder / "prometheus.json"  # JSON is YAML
+    file.write_text(json.dumps(config(exporter.address)))
+    address = f"127.0.0.1:{_free_port()}"
+    values = (file, folder / "data", address)
+    arguments = [one.format(it) for one, it in zip(_ARGUMENTS[store], values, strict=True)]
+    started = Prometheus(
+        [program, *arguments], url=f"http://{address}", log=folder / "log", exporter=exporter
+    )
     try:
         wait_for(started.scrapes, what="the start of Prometheus")
         yield started
@@ -282,16 +308,18 @@ def running(
 
 
 @pytest.fixture(scope="module")
-def prometheus(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes every second."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    with running(program, folder=folder, config=_config) as started:
+def prometheus(
+    program: str, store: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """A server that scrapes every second."""
+    folder = tmp_path_factory.mktemp(store)
+    with running(program, store=store, folder=folder, config=_config) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def start(
-    program: str, tmp_path_factory: pytest.TempPathFactory
+    program: str, store: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., AbstractContextManager[Prometheus]]:
     """Starts a Prometheus with jobs of the test's own, made from the exporter's address."""
 
@@ -300,6 +328,7 @@ def start(
     ) -> AbstractContextManager[Prometheus]:
         return running(
             program,
+            store=store,
             folder=tmp_path_factory.mktemp("prometheus"),
             config=lambda address: every_second(*jobs(address)),
         )

@@ -49,9 +49,11 @@ class Counted:
         self._source = source
         self.queries: list[str] = []
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
         self.queries.append(promql)
-        return await self._source.query(source, promql=promql, at=at)
+        return await self._source.query(source, promql=promql, at=at, namespace=namespace)
 
 
 class World:

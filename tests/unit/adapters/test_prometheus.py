@@ -24,6 +24,8 @@ from tidegate.settings import MetricSourceSettings
 AT = datetime(2026, 1, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 VECTOR = {"resultType": "vector", "result": [{"metric": {}, "value": [1767268800.25, "NaN"]}]}
 
+SUCCESS = json.dumps({"status": "success", "data": VECTOR}).encode()
+
 
 def _json(handler: Handler, status: int, payload: object, **headers: str) -> None:
     _raw(handler, status, json.dumps(payload).encode(), "application/json", **headers)
@@ -62,6 +64,25 @@ BEHAVIOURS: dict[str, Callable[[Handler], None]] = {
     "slow": _slow,
     "odd-warning": lambda it: _json(
         it, 200, {"status": "success", "data": VECTOR, "warnings": "partial"}
+    ),
+    "partial": lambda it: _json(
+        it, 200, {"status": "success", "isPartial": True, "data": VECTOR, "warnings": ["and more"]}
+    ),
+    "whole": lambda it: _json(it, 200, {"status": "success", "isPartial": False, "data": VECTOR}),
+    # VictoriaMetrics answers a query for raw samples with its export handler.
+    "stream": lambda it: _raw(it, 200, SUCCESS, "application/stream+json; charset=utf-8"),
+    "text": lambda it: _raw(it, 200, SUCCESS, "text/plain"),
+    "lines": lambda it: _raw(
+        it, 200, b'{"metric":{},"values":[1]}\n{"metric":{}}', "application/stream+json"
+    ),
+    "many-warnings": lambda it: _json(
+        it,
+        200,
+        {
+            "status": "success",
+            "data": VECTOR,
+            "warnings": [*["PromQL info: no counter"] * 20, "store down"],
+        },
     ),
     "drip": _drip,
     "unavailable": lambda it: _raw(it, 503, b"overloaded", "text/plain"),
@@ -169,6 +190,32 @@ def test_a_warning_is_passed_on_and_an_info_is_not(server: Server) -> None:
     assert answer.value.warnings == ("store down",)
 
 
+@pytest.mark.parametrize("behaviour", ["stream", "text", "whole"])
+def test_the_body_says_whether_it_is_an_answer_and_not_its_type(
+    server: Server, behaviour: str
+) -> None:
+    answer = ask(source(server, behaviour))
+
+    assert answer == Ok(RawAnswer(result_type="vector", result=VECTOR["result"]))
+
+
+def test_a_partial_answer_says_so_in_one_way_or_the_other(server: Server) -> None:
+    answer = ask(source(server, "partial"))
+
+    assert isinstance(answer, Ok)
+    assert answer.value.warnings == (
+        "isPartial: a part of the storage did not answer",
+        "and more",
+    )
+
+
+def test_no_warning_is_lost_behind_others(server: Server) -> None:
+    answer = ask(source(server, "many-warnings"))
+
+    assert isinstance(answer, Ok)
+    assert answer.value.warnings[-1] == "store down"
+
+
 def test_a_warning_of_another_shape_is_a_warning(server: Server) -> None:
     answer = ask(source(server, "odd-warning"))
 
@@ -199,6 +246,7 @@ def test_the_query_carries_an_explicit_time_and_a_shorter_deadline_than_ours(
         ("throttled", "answered 429: too many"),
         ("html", "text/html instead of JSON"),
         ("malformed", "instead of JSON"),
+        ("lines", "application/stream+json instead of JSON"),
         ("nested", "instead of JSON"),
         ("list", "instead of JSON"),
         ("truncated", "ProtocolError"),

@@ -365,9 +365,10 @@ class Source:
         self.asked: list[str] = []
 
     async def query(
-        self, source: str, *, promql: str, at: datetime
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
     ) -> ports.Result[ports.RawAnswer]:
         assert source
+        assert not namespace
         assert at == world.NOW
         self.asked.append(promql)
         kind = "matrix" if promql.endswith("]") else "vector"

@@ -221,7 +221,7 @@ def test_more_series_than_can_be_counted_are_refused_by_name(
 
         assert state.verdict is Verdict.HOLD
         assert state.reason == "Error"
-        assert "9 series of all metrics, pods and buckets" in state.message
+        assert "15 series of all metrics, pods and buckets" in state.message
         assert state.consecutive_errors > 0
 
     run(scenario)

@@ -35,8 +35,8 @@ def test_an_edited_template_is_counted_from_the_beginning_by_the_new_way() -> No
         )
         (*_, after) = await bench.states(seconds=5)
 
-        assert [it.candidate.bad > 0 for it in before.results] == [True, True]
-        assert [it.candidate.bad > 0 for it in after.results] == [True, False]
+        assert [it.candidate.bad > 0 for it in before.results[:2]] == [True, True]
+        assert [it.candidate.bad > 0 for it in after.results[:2]] == [True, False]
         assert after.results[1].candidate.total >= before.results[1].candidate.total
 
     run(scenario, two_sources(candidate=flow(0.01)))

@@ -37,8 +37,10 @@ class Source:
     hangs: bool = False
     asked: list[str] = field(default_factory=list)
 
-    async def query(self, source: str, *, promql: str, at: datetime) -> Result[RawAnswer]:
-        del at
+    async def query(
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
+    ) -> Result[RawAnswer]:
+        del at, namespace
         self.asked.append(source)
         assert "up{" in promql
         if self.hangs:

@@ -49,9 +49,10 @@ class World:
         await future
 
     async def query(
-        self, source: str, *, promql: str, at: datetime
+        self, source: str, *, promql: str, at: datetime, namespace: str = ""
     ) -> ports.Result[ports.RawAnswer]:
         assert source == "prometheus"
+        assert not namespace  # this source is not told
         assert at == self.now()
         self.asked.append(promql)
         if self.failure is not None:

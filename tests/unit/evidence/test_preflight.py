@@ -186,13 +186,29 @@ def test_a_server_that_answers_requests_does_not_lack_traffic_but_the_metric() -
 
 def test_a_histogram_is_looked_for_by_one_bucket_and_labels_by_any_mode() -> None:
     latency = question(("MLServer", "latency-p95"), addresses=("10.0.0.1",))
-    text = latency.text(Ask.IDENTITY, range_seconds=300)
+    (text,) = latency.texts(Ask.IDENTITY, range_seconds=300)
+    (up,) = latency.texts(Ask.UP, range_seconds=300)
+    (bare,) = latency.texts(Ask.METRIC, range_seconds=300)
 
     assert text.startswith("rest_server_request_duration_seconds_bucket{")
     assert 'le=~"\\\\+Inf"' in text
     assert text.endswith("[300s]")
-    assert "10\\\\.0\\\\.0\\\\.1" in latency.text(Ask.UP, range_seconds=300)
-    assert "path" not in latency.text(Ask.METRIC, range_seconds=300)
+    assert "10\\\\.0\\\\.0\\\\.1" in up
+    assert "path" not in bare
+
+
+def test_metrics_that_are_counted_together_are_asked_for_one_by_one() -> None:
+    triton = question(("Triton", "error-ratio"))
+
+    for ask in (Ask.IDENTITY, Ask.PODS, Ask.METRIC):
+        texts = triton.texts(ask, range_seconds=300)
+        assert [it.split("{")[0] for it in texts] == [
+            "nv_inference_request_failure",
+            "nv_inference_request_success",
+        ]
+        assert "__name__" not in "".join(texts)
+    (anywhere,) = triton.texts(Ask.ANYWHERE, range_seconds=300)
+    assert " or nv_inference_request_success{" in anywhere
 
 
 def test_while_no_labels_are_known_a_servers_own_label_is_not_looked_at() -> None:
@@ -223,7 +239,7 @@ def test_a_free_query_is_asked_as_it_is() -> None:
         found = preflight.finding(free, {Ask.IDENTITY: answer}, scrape_seconds=SCRAPE)
         return found.row.reason
 
-    assert free.text(Ask.IDENTITY, range_seconds=9) == "sum(up)"
+    assert free.texts(Ask.IDENTITY, range_seconds=9) == ("sum(up)",)
     assert preflight.next_ask(free, {}) is Ask.IDENTITY
     assert preflight.next_ask(free, {Ask.IDENTITY: preflight.NUMBER}) is None
     assert reason(preflight.NUMBER) is PreflightReason.SERIES_FOUND

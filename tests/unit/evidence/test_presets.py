@@ -113,10 +113,12 @@ def test_what_a_server_does_not_export_is_refused_with_a_way_out() -> None:
         server: {metric for metric in presets.METRICS if (server, metric) in presets.TEMPLATES}
         for server in presets.PRESETS
     }
-    usual = {"error-ratio", *LATENCIES}
+    own = {"error-ratio", *LATENCIES}  # client errors are told by nobody, or counted as errors
+    usual = {*own, "client-error-ratio"}
 
     assert offered == {
         **dict.fromkeys(presets.PRESETS, usual),
+        **dict.fromkeys(("TFServing", "OpenVINO", "OpenVINOGraph"), own),
         "KServe": set(LATENCIES),
         "Triton": {"error-ratio"},
         "VLLM": {*usual, "ttft-p95", "itl-p95"},
@@ -288,6 +290,58 @@ def test_what_fails_a_user_is_bad_however_it_is_spelled(
 
 
 @pytest.mark.parametrize(
+    ("server", "metric", "labels", "refused"),
+    [
+        ("HTTP", "http_requests_total", {"code": "404"}, True),
+        ("HTTP", "http_requests_total", {"status": "4xx"}, True),
+        ("HTTP", "http_requests_total", {"status_code": "503"}, False),
+        ("Flask", "flask_http_request_duration_seconds_count", {"status": "422"}, True),
+        ("MLServer", "rest_server_requests_total", {"status_code": "404"}, True),
+        ("BentoML", "bentoml_service_request_total", {"http_response_code": "400"}, True),
+        ("RayServe", "ray_serve_num_http_requests_total", {"status_code": "499"}, True),
+        ("VLLM", "http_requests_total", {"status": "4xx"}, True),
+        ("VLLM", "http_requests_total", {"status": "2xx"}, False),
+        ("SGLang", "sglang:http_responses_total", {"status_code": "400"}, True),
+        ("LiteLLM", "litellm_proxy_total_requests_metric_total", {"status_code": "429"}, True),
+        ("TGI", "tgi_request_failure", {"err": "validation"}, True),
+        ("TGI", "tgi_request_failure", {"err": "generation"}, False),
+        (
+            "Dynamo",
+            "dynamo_frontend_requests_total",
+            {"status": "error", "error_type": "not_found"},
+            True,
+        ),
+        ("Dynamo", "dynamo_frontend_requests_total", {"status": "error"}, False),  # not told
+        ("Envoy", "envoy_cluster_upstream_rq_xx", {"envoy_response_code_class": "4"}, True),
+        ("Envoy", "envoy_cluster_upstream_rq_xx", {"envoy_response_code_class": "5"}, False),
+        ("Istio", "istio_requests_total", {"response_code": "404"}, True),
+    ],
+)
+def test_what_a_server_blames_on_the_client_is_told_apart(
+    server: str, metric: str, labels: dict[str, str], *, refused: bool
+) -> None:
+    series = [_one(metric, **labels)]
+    picked = _asked(server, "client-error-ratio")["bad"]
+    assert isinstance(picked, Narrowing)
+
+    assert picked.pick(series) == (tuple(series) if refused else ())
+
+
+@pytest.mark.parametrize(
+    "server",
+    [name for name in presets.PRESETS if (name, "client-error-ratio") in presets.TEMPLATES],
+)
+def test_client_errors_cost_no_query_of_their_own_for_all_requests(server: str) -> None:
+    errors, refused = _asked(server, "error-ratio"), _asked(server, "client-error-ratio")
+
+    assert refused["total"] == errors["total"]
+    picked = refused["bad"]
+    if isinstance(picked, Narrowing):
+        found = picked.pick(answer(refused["total"], recorded.series(server)))  # type: ignore[arg-type]
+        assert not isinstance(found, Problem)
+
+
+@pytest.mark.parametrize(
     ("labels", "message"),
     [
         (
@@ -322,3 +376,5 @@ def test_errors_of_grpc_are_never_read_from_http_codes(protocol: str) -> None:
         assert offered("error-ratio", "KServe", plane) is None
     assert offered("latency-p95", "Triton", "Envoy") == presets.TEMPLATES["Envoy", "latency-p95"]
     assert offered("latency-p95", "Triton", "Istio") is None
+    for plane in ("Envoy", "Istio"):
+        assert offered("client-error-ratio", "Triton", plane) is None

@@ -102,12 +102,17 @@ def test_where_only_the_source_can_tell_the_bad_series_are_asked_for(
     assert isinstance(found["bad"], Wanted), case
 
 
-def test_metrics_that_are_counted_together_are_one_query() -> None:
+def test_metrics_that_are_counted_together_are_asked_for_by_their_exact_names() -> None:
     total = Selector(metric="success", also=("failure",))
     template = _ratio(Selector(metric="failure"), total)
     bad = _asked(template)["bad"]
 
-    assert _text(template, "total") == f'{{{ID},__name__=~"failure|success"}}[360s]'
+    found = _asked(template)["total"]
+    assert isinstance(found, Wanted)
+    group = found.group
+    assert _text(template, "total") == f'{{{ID},__name__=~"failure|success"}}[360s]'  # for people
+    texts = [group.text([IDENTITY], metric=it, range_seconds=360) for it in group.metrics]
+    assert texts == [f"failure{{{ID}}}[360s]", f"success{{{ID}}}[360s]"]
     assert isinstance(bad, Narrowing)
     assert bad.matchers == (Matcher(label="__name__", positive=True, pattern="failure"),)
 

@@ -264,6 +264,32 @@ def test_a_warning_makes_any_answer_unusable() -> None:
         assert "store gone" in found.message
 
 
+REMARK = 'PromQL info: metric might not be a counter, name does not end in _total: "nv_x" (1:6)'
+
+
+@pytest.mark.parametrize(
+    ("warnings", "usable"),
+    [
+        ([REMARK], True),
+        ([REMARK, REMARK], True),
+        ([REMARK, "store gone"], False),
+        (["store gone", REMARK], False),
+        (["PromQL warning: encountered a mix of histograms and floats"], False),
+        (["3 more annotations omitted"], False),  # nobody knows of what kind
+    ],
+)
+def test_remarks_on_the_query_are_no_partial_answer(warnings: list[str], *, usable: bool) -> None:
+    number = samples.parse_number("scalar", result=[1, "1"], warnings=warnings)
+    vector = samples.vector("vector", result=[], warnings=warnings)
+    matrix = samples.matrix("matrix", result=[], warnings=warnings)
+    series = _shared("matrix", [], warnings=tuple(warnings), members=(MEMBER,))
+
+    for found in (number, vector, matrix, series):
+        assert (not isinstance(found, Problem)) is usable
+        if isinstance(found, Problem):
+            assert REMARK not in found.message
+
+
 @pytest.mark.parametrize(
     ("kind", "result"),
     [

@@ -14,6 +14,7 @@ from tidegate.controller.analysis.counting import Counting
 from tidegate.controller.analysis.display import Display
 from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
+from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.counts import readings
 from tidegate.evidence.counts.grid import Grid, WeightChange
@@ -45,7 +46,9 @@ class Case:
         self.since: datetime | None = None
         self.looked_at: float | None = None
         self._journal: list[model.Document] = []
+        self.spans = Spans()
         self._pasts: dict[str, History | None] = {}
+        self._gaps: dict[str, str] = {}
         self._estimates: tuple[model.Estimate, ...] = ()
         self._begin(first_traffic_at=None)
 
@@ -95,9 +98,10 @@ class Case:
             return ()
         return tuple(one for one in self.setting.counted if one.name not in self._pasts)
 
-    def learn(self, pasts: Mapping[str, History | None]) -> None:
+    def learn(self, pasts: Mapping[str, History | None], *, gaps: Mapping[str, str]) -> None:
         """Take in stable's history, None where there is none; with the last of it the outlook."""
         self._pasts |= pasts
+        self._gaps |= gaps
         if not self.without_past:
             self._look_ahead()
 
@@ -124,6 +128,7 @@ class Case:
             config=config,
             interval_seconds=self.grid.length_seconds,
             scrape_seconds=self.grid.scrape_interval_seconds,
+            gaps=self._gaps,
         )
 
     def _seen(self, rule: MetricRule, *, shape: Shape) -> outlook.Past | None:

@@ -1,8 +1,9 @@
 """One query for all subjects that want the same at a tick: the only place that asks metric sources.
 
 Who asks at a tick is known beforehand, so equal wishes are put together before anything is sent.
-An answer that is too large is asked for in parts: first by subjects, then by pods. Nothing is kept
-but how many parts a large subject needed. Rows are shared out and parsed once, off the loop.
+An answer that is too large is asked for in parts: first by subjects, then by pods and buckets.
+Nothing is kept but which parts a large subject needed. Rows are shared out and parsed once, off the
+loop.
 Source: performance.md, 4.1; evidence.md, 2.1.
 """
 
@@ -10,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from tidegate.controller.analysis.parts import Part, Partitions
 from tidegate.controller.background import Background
 from tidegate.evidence.counts import samples
-from tidegate.evidence.queries.promql import Free, Group, Wanted, pods_part
+from tidegate.evidence.queries.promql import Free, Group, Wanted
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
 from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer, Result
 from tidegate.settings import MetricSourceSettings
@@ -26,9 +27,7 @@ from tidegate.settings import MetricSourceSettings
 STANDARD_SCRAPES = 4
 MAX_SCRAPES = 240  # per query: an hour at 15 s (evidence.md, 2.1)
 MAX_MEMBERS_PER_QUERY = 200
-MAX_QUERIES = 64  # for one wish of one tick
-MAX_HALVINGS = 4  # of the pods of one subject: 16 parts
-MAX_REMEMBERED = 1000  # subjects that are known to be large
+MAX_QUERIES = 64  # for one wish of one tick, or of one subject that is large
 MAX_PARALLEL = 4  # queries per source
 TOLERANCE_SECONDS = 0.001  # rounding of instants
 
@@ -61,33 +60,15 @@ _Work = Callable[[], Awaitable[Mapping["Ask", Found]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """What is asked, without for whom; `range_seconds` is 0 for numbers."""
+    """What is asked, without for whom; `range_seconds` is 0 for numbers.
+
+    `namespace` is that of the askers where the source is told.
+    """
 
     group: Group
     at: float
     range_seconds: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One query: for whom, and in which of 2 ** halvings parts of their pods."""
-
-    members: tuple[Identity, ...]
-    halvings: int = 0
-    number: int = 0
-
-    def halves(self) -> tuple[_Part, ...]:
-        """Two smaller ones; none where it cannot be made smaller."""
-        if len(self.members) > 1:
-            middle = len(self.members) // 2
-            return _Part(self.members[:middle]), _Part(self.members[middle:])
-        if self.halvings == MAX_HALVINGS:
-            return ()
-        bit = 1 << self.halvings
-        return tuple(
-            _Part(self.members, self.halvings + 1, number)
-            for number in (self.number, self.number | bit)
-        )
+    namespace: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,7 +115,7 @@ class Fetcher:
         self._executor = executor
         self._background = background
         self._slots = {name: asyncio.Semaphore(MAX_PARALLEL) for name in sources}
-        self._halvings: OrderedDict[tuple[Group, int, Identity], int] = OrderedDict()
+        self._partitions = Partitions()
 
     def send(self, asks: Iterable[Ask]) -> Answers:
         """Begin to ask; each answer comes by itself, so that no source holds up another."""
@@ -150,10 +131,22 @@ class Fetcher:
             else:
                 wishes.setdefault(self._wish(ask, ask.wanted), []).append(ask)
         for wish, wanting in wishes.items():
-            for first in range(0, len(wanting), MAX_MEMBERS_PER_QUERY):
-                some = wanting[first : first + MAX_MEMBERS_PER_QUERY]
+            for some in self._batches(wish, wanting):
                 self._begin(partial(self._ask, wish, some), some, answers)
         return answers
+
+    def _batches(self, wish: _Wish, wanting: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+        """Who is asked for together: one that is large has a deadline of its own."""
+        together: list[Ask] = []
+        alone: dict[Identity, list[Ask]] = {}
+        for ask in wanting:
+            one = _identity(ask)
+            whole = (Part(metric, (one,)) for metric in wish.group.metrics)
+            large = any(self._partitions.is_known(_key(wish, it)) for it in whole)
+            (alone.setdefault(one, []) if large else together).append(ask)
+        yield from alone.values()
+        for first in range(0, len(together), MAX_MEMBERS_PER_QUERY):
+            yield together[first : first + MAX_MEMBERS_PER_QUERY]
 
     def max_span_seconds(self, source: str) -> float:
         """The longest span that is asked for at once."""
@@ -184,9 +177,11 @@ class Fetcher:
 
     def _refusal(self, ask: Ask) -> Problem | None:
         """Why this is not asked at all."""
-        source = ask.wanted.source
+        source, namespace = ask.wanted.source, _namespace(ask)
         if source not in self._sources:
             return _error(f"unknown metric source {source!r}")
+        if not self._sources[source].is_open_to(namespace):
+            return _error(f"metric source {source!r} is not open to namespace {namespace}")
         if ask.since is None:
             return None
         span_seconds = ask.at - ask.since
@@ -198,19 +193,25 @@ class Fetcher:
         return LOOKBACK_SCRAPES * self._sources[source].scrape_interval_seconds
 
     def _wish(self, ask: Ask, wanted: Wanted) -> _Wish:
+        settings = self._sources[wanted.source]
+        namespace = settings.asked_for(wanted.identity.namespace).get("namespace", "")
         if ask.since is None:
-            return _Wish(group=wanted.group, at=ask.at)
-        scrape_seconds = self._sources[wanted.source].scrape_interval_seconds
+            return _Wish(group=wanted.group, at=ask.at, namespace=namespace)
+        scrape_seconds = settings.scrape_interval_seconds
         span_seconds = scrape_seconds * _shared_scrapes((ask.at - ask.since) / scrape_seconds)
         range_seconds = math.ceil(span_seconds + self._lookback_seconds(wanted.source))
-        return _Wish(group=wanted.group, at=ask.at, range_seconds=range_seconds)
+        return _Wish(
+            group=wanted.group, at=ask.at, range_seconds=range_seconds, namespace=namespace
+        )
 
     async def _number(self, ask: Ask) -> Mapping[Ask, Found]:
         """The one number of a free query, which is never grouped."""
         assert isinstance(ask.wanted, Free), ask
         source = ask.wanted.source
         async with self._slots[source]:
-            result = await self._query(source, promql=ask.wanted.promql, at=ask.at)
+            result = await self._query(
+                source, promql=ask.wanted.promql, at=ask.at, namespace=ask.wanted.namespace
+            )
         if not isinstance(result, Ok):
             return {ask: _failed(source, result.message)}
         answer = result.value
@@ -235,23 +236,15 @@ class Fetcher:
             partial(_shares, asks, found=gathered.found, lookback_seconds=lookback_seconds)
         )
 
-    def _parts(self, wish: _Wish, asks: Sequence[Ask]) -> list[_Part]:
-        """What to send first: all together, but those alone that were too large before."""
-        members = dict.fromkeys(_identity(ask) for ask in asks)
-        large = {
-            one: known
-            for one in members
-            if (known := self._halvings.get((wish.group, wish.range_seconds, one)))
-        }
-        together = tuple(one for one in members if one not in large)
-        parts = [
-            _Part((one,), halvings, number)
-            for one, halvings in large.items()
-            for number in range(1 << halvings)
-        ]
-        return [*parts, _Part(together)] if together else parts
+    def _parts(self, wish: _Wish, asks: Sequence[Ask]) -> list[Part]:
+        """What to send first: a query for each metric, in the parts that are known to be needed."""
+        members = tuple(dict.fromkeys(_identity(ask) for ask in asks))
+        whole = [Part(metric, members) for metric in wish.group.metrics]
+        if len(members) > 1:
+            return whole
+        return [it for one in whole for it in self._partitions.parts(_key(wish, one), one)]
 
-    async def _send(self, part: _Part, *, wish: _Wish, gathered: _Gathered) -> Sequence[_Part]:
+    async def _send(self, part: Part, *, wish: _Wish, gathered: _Gathered) -> Sequence[Part]:
         """One query; the smaller ones to send instead where it is too large."""
         if gathered.is_spoiled(part.members):
             return ()
@@ -262,10 +255,11 @@ class Fetcher:
         gathered.queries_left -= 1
         text = group.text(
             part.members,
+            metric=part.metric,
             range_seconds=wish.range_seconds,
-            more=pods_part(part.number, halvings=part.halvings),
+            more=part.matchers,
         )
-        result = await self._query(group.source, promql=text, at=wish.at)
+        result = await self._query(group.source, promql=text, at=wish.at, namespace=wish.namespace)
         if isinstance(result, Ok):
             work = partial(_parsed, result.value, wish=wish, members=part.members)
             gathered.add(await self._executor.run(work))
@@ -276,21 +270,25 @@ class Fetcher:
         return ()
 
     def _smaller(
-        self, part: _Part, *, wish: _Wish, gathered: _Gathered, message: str
-    ) -> Sequence[_Part]:
+        self, part: Part, *, wish: _Wish, gathered: _Gathered, message: str
+    ) -> Sequence[Part]:
+        if len(part.members) > 1:
+            return part.halves()
         # A number per revision is one row, however many pods there are.
-        halves = part.halves() if wish.range_seconds or len(part.members) > 1 else ()
+        halves = self._partitions.cut(_key(wish, part), part) if wish.range_seconds else ()
         if not halves:
-            gathered.settle(part.members, _error(f"{wish.group.source}: {message}"))
-        elif len(part.members) == 1:
-            self._halvings[wish.group, wish.range_seconds, part.members[0]] = part.halvings + 1
-            while len(self._halvings) > MAX_REMEMBERED:
-                self._halvings.popitem(last=False)
+            problem = _error(f"{wish.group.source}: {message}")
+            gathered.settle(part.members, replace(problem, too_large=True))
         return halves
 
-    async def _query(self, source: str, *, promql: str, at: float) -> Result[RawAnswer]:
+    async def _query(
+        self, source: str, *, promql: str, at: float, namespace: str
+    ) -> Result[RawAnswer]:
         return await self._source.query(
-            source, promql=promql, at=datetime.fromtimestamp(at, tz=UTC)
+            source,
+            promql=promql,
+            at=datetime.fromtimestamp(at, tz=UTC),
+            **self._sources[source].asked_for(namespace),
         )
 
 
@@ -330,6 +328,16 @@ def _own(ask: Ask, found: Found, *, lookback_seconds: float) -> Found:
     assert ask.since is not None, ask
     # The range was wider than wanted; without the cut an answer would depend on who asked.
     return samples.within(found, after=ask.since - lookback_seconds, until=ask.at)
+
+
+def _key(wish: _Wish, part: Part) -> object:
+    """What is remembered of a part of one subject: the instant is another one each time."""
+    return replace(wish, at=0.0), part.metric, part.members[0]
+
+
+def _namespace(ask: Ask) -> str:
+    wanted = ask.wanted
+    return wanted.namespace if isinstance(wanted, Free) else wanted.identity.namespace
 
 
 def _identity(ask: Ask) -> Identity:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate import model
 from tidegate.controller.analysis.case import Case
-from tidegate.controller.analysis.fetch import MAX_SCRAPES, Ask, Found
+from tidegate.controller.analysis.fetch import Ask, Found
 from tidegate.controller.analysis.pieces import Pieces, asked_by, pieces_of
 from tidegate.controller.analysis.schedule import Sample
+from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.counts import counters
 from tidegate.evidence.counts.grid import LATE_SECONDS
@@ -18,10 +20,11 @@ from tidegate.evidence.counts.readings import nothing_of
 from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.promql import Free
 from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict.outlook import about
 from tidegate.evidence.verdict.rules import is_counted
 
 HISTORY_INTERVALS = 60
-CHUNK_SCRAPES = MAX_SCRAPES
+LEAST_HISTORY_INTERVALS = 4
 MAX_CHUNKS = 24  # per look and metric; the rest of a long rollout is counted at the next look
 MAX_SERIES = 120_000  # of all metrics together; one look counts so many in a few seconds
 
@@ -32,6 +35,7 @@ class _Wanted:
 
     metric: model.Metric
     asks: Mapping[str, Ask]
+    since: float | None
     until: float
 
 
@@ -48,6 +52,7 @@ class Look:
     problems: dict[str, Problem] = field(default_factory=dict)
     _counting: list[_Wanted] = field(default_factory=list)
     _pasts: list[_Wanted] = field(default_factory=list)
+    _read: dict[str, tuple[_Wanted, Pieces]] = field(default_factory=dict)
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
     _counts: bool = False
@@ -77,8 +82,11 @@ class Look:
 
     @property
     def asks(self) -> tuple[Ask, ...]:
-        """What is to be asked next; empty when the look is over."""
-        wanted = (*self._pasts, *self._counting)
+        """What is to be asked next; empty when the look is over.
+
+        Nothing is counted before the history is there: it says how rows are cut.
+        """
+        wanted = self._pasts or self._counting
         return tuple(dict.fromkeys(ask for one in wanted for ask in one.asks.values()))
 
     @property
@@ -88,7 +96,9 @@ class Look:
 
     def take(self, answers: Mapping[Ask, Found]) -> None:
         """Learn and count what was asked for last."""
-        self._learn(answers)
+        if self._pasts:
+            self._learn(answers)
+            return
         counting, self._counting = self._counting, []
         self._chunks += 1
         pieces = self._pieces(
@@ -115,8 +125,8 @@ class Look:
     def _past(self, metric: model.Metric) -> _Wanted:
         scrape_seconds = self.case.setting.scrape_of(metric)
         end = self.subject.control_until.timestamp()
-        span_seconds = HISTORY_INTERVALS * self.case.grid.length_seconds
-        start = end - min(span_seconds, CHUNK_SCRAPES * scrape_seconds)
+        most = self.case.spans.scrapes(_history_of(metric)) * scrape_seconds
+        start = end - min(HISTORY_INTERVALS * self.case.grid.length_seconds, most)
         return self._wanted(metric, since=start, until=end)
 
     def _next(self, metric: model.Metric) -> _Wanted:
@@ -126,7 +136,8 @@ class Look:
         since = min(
             self.at, self.case.counting.counted_until(metric.name, events=self.subject.events)
         )
-        span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
+        scrape_seconds = self.case.setting.scrape_of(metric)
+        span_seconds = self.case.spans.scrapes(metric.name) * scrape_seconds
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
 
     def _wanted(self, metric: model.Metric, *, since: float | None, until: float) -> _Wanted:
@@ -141,7 +152,22 @@ class Look:
                 for role, one in asked.items()
                 if role != promql.STABLE and isinstance(one, promql.Wanted | Free)
             }
-        return _Wanted(metric=metric, asks=asks, until=until)
+        return _Wanted(metric=metric, asks=asks, since=since, until=until)
+
+    def _shorter(self, wanted: _Wanted, problem: Problem, *, what: str, intervals: int) -> bool:
+        """Whether less of it is to be asked for at once; so many intervals are the least."""
+        spans = self.case.spans
+        if problem.reason is Reason.METRICS_UNAVAILABLE:
+            spans.missed(what)
+        if wanted.since is None or not problem.too_large:
+            return False
+        scrape_seconds = self.case.setting.scrape_of(wanted.metric)
+        least_seconds = intervals * self.case.grid.length_seconds
+        return spans.too_large(
+            what,
+            asked=round((wanted.until - wanted.since) / scrape_seconds),
+            least=math.ceil(least_seconds / scrape_seconds) + 1,
+        )
 
     # --- taking ----------------------------------------------------------------------------------
 
@@ -150,29 +176,51 @@ class Look:
 
         No verdict may depend on one bad moment.
         """
-        if not self._pasts:
-            return
         learned: dict[str, History | None] = {}
+        gaps: dict[str, str] = {}
+        again: list[_Wanted] = []
         for wanted in self._pasts:
-            found = self._found(wanted, answers)
-            if isinstance(found, Problem) and found.reason is Reason.METRICS_UNAVAILABLE:
-                self.problems[wanted.metric.name] = found
+            found, metric = self._found(wanted, answers), wanted.metric
+            what = _history_of(metric)
+            if isinstance(found, Pieces):
+                self._read[metric.name] = wanted, found
+                longer = self.case.spans.answered(what)
             else:
-                known = self._as_past(wanted, found) if isinstance(found, Pieces) else None
-                learned[wanted.metric.name] = known
-        self._pasts = []
-        self.case.learn(learned)
+                assert isinstance(found, Problem), found
+                longer = self._shorter(wanted, found, what=what, intervals=LEAST_HISTORY_INTERVALS)
+            if longer:
+                again.append(self._past(metric))
+            elif isinstance(found, Pieces) or metric.name in self._read:  # the longest to be had
+                asked, pieces = self._read[metric.name]
+                learned[metric.name] = self._as_past(asked, pieces)
+                gaps |= self._gap(asked)
+            elif found.reason is Reason.METRICS_UNAVAILABLE:
+                self.problems[metric.name] = found
+            else:
+                learned[metric.name] = None
+                gaps[metric.name] = f"stable's history could not be read: {found.message}"
+        self._pasts = again
+        self.case.learn(learned, gaps=gaps)
+
+    def _gap(self, wanted: _Wanted) -> Mapping[str, str]:
+        """What is missing of the history that would have been asked for."""
+        assert wanted.since is not None, wanted
+        span_seconds = wanted.until - wanted.since
+        longest = Spans().scrapes("") * self.case.setting.scrape_of(wanted.metric)
+        if span_seconds >= min(HISTORY_INTERVALS * self.case.grid.length_seconds, longest):
+            return {}
+        text = f"of stable's history the last {about(span_seconds)} were read, more is too large"
+        return {wanted.metric.name: text}
 
     def _as_past(self, wanted: _Wanted, pieces: Pieces) -> History:
-        (since,) = {ask.since for ask in wanted.asks.values()}
-        assert since is not None, wanted
+        assert wanted.since is not None, wanted
         scrape_seconds = self.case.setting.scrape_of(wanted.metric)
         past = Past(
             metric=wanted.metric.name,
             series=pieces.series(wanted.metric, scrape_seconds=scrape_seconds),
             identity=self.subject.identity,
             grid=self.case.grid,
-            start=since,
+            start=wanted.since,
             end=wanted.until,
         )
         return reduced(past, unit_seconds=self.case.setting.unit_of(wanted.metric.name))
@@ -183,11 +231,14 @@ class Look:
         """What can be counted, if it is not too much."""
         found: list[tuple[_Wanted, Pieces | Mapping[str, float]]] = []
         for wanted in counting:
-            answer = self._found(wanted, answers)
-            if isinstance(answer, Problem):
-                self.problems[wanted.metric.name] = answer
-            else:
+            answer, name = self._found(wanted, answers), wanted.metric.name
+            if not isinstance(answer, Problem):
+                self.case.spans.answered(name)
                 found.append((wanted, answer))
+            elif self._shorter(wanted, answer, what=name, intervals=1):
+                self._counting.append(self._next(wanted.metric))
+            else:
+                self.problems[name] = answer
         series = sum(it.count for _, it in found if isinstance(it, Pieces))
         if series <= MAX_SERIES:
             return found
@@ -234,7 +285,7 @@ class Look:
             return problem or case.counting.state_of_data(
                 metric, pieces=found, step=events[-1].step, at=self.at
             )
-        if self._chunks == MAX_CHUNKS:
+        if self._chunks >= MAX_CHUNKS:
             message = "the requests of a long rollout are still being counted"
             return Problem(reason=Reason.INSUFFICIENT, message=message)
         self._counting.append(self._next(metric))
@@ -257,3 +308,8 @@ class Look:
                 known = self._newest.get(target)
                 if known is None or known.at < at:
                     self._newest[target] = Sample(at=at, scrape_seconds=scrape_seconds)
+
+
+def _history_of(metric: model.Metric) -> str:
+    """Under what the span of a metric's history is remembered; no metric has this name."""
+    return f"@history of {metric.name}"

@@ -9,7 +9,7 @@ from tidegate import model
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.queries import presets
 from tidegate.evidence.terms import Identity, Latency, Ratio, Template
-from tidegate.evidence.verdict import rules
+from tidegate.evidence.verdict import client_errors, rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,8 @@ class Setting:
 
 def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
     """The setting of a subject; `scrapes` in seconds, by source."""
-    analysis, found = subject.analysis, dict(subject.templates)
+    analysis, templates = client_errors.beside(subject.analysis, subject.templates)
+    found = dict(templates)
     metrics = analysis.metrics
     counter = presets.REQUESTS.get(analysis.data_plane or subject.preset)
     if counter and rules.requests_from(analysis, templates=found) == rules.REQUESTS:

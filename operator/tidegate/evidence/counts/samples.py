@@ -15,6 +15,7 @@ from tidegate.evidence.terms import Identity, Problem, Reason, Series
 from tidegate.model import IdentityMode, Json
 
 MATRIX, VECTOR = "matrix", "vector"
+_REMARK = "PromQL info:"
 
 
 def shared_out(
@@ -34,8 +35,8 @@ def shared_out(
     another type than `expected`, or a row without labels, of which nobody knows whose it is, make
     the whole answer unusable; a row from a foreign pod only that of the rollout it claims to be of.
     """
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type != expected or not _is_list(result):
         return _error(f"expected a {expected}, got {result_type or 'nothing'}")
     askers: dict[identity.Owner, list[Identity]] = {}
@@ -64,8 +65,8 @@ def vector(
     result_type: str, *, result: Json, warnings: Sequence[str]
 ) -> tuple[Json, ...] | Problem:
     """The rows of an instant query, not yet looked into; a partial answer is unusable."""
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type != VECTOR or not _is_list(result):
         return _error(f"expected a {VECTOR}, got {result_type or 'nothing'}")
     return tuple(_items(result))
@@ -104,8 +105,8 @@ def matrix(
     result_type: str, *, result: Json, warnings: Sequence[str]
 ) -> tuple[Series, ...] | Problem:
     """All series of an answer that is one object's own; a vector has one sample each."""
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type == "vector" and _is_list(result):
         return parsed([_as_row(item) for item in _items(result)])
     if result_type != "matrix" or not _is_list(result):
@@ -156,8 +157,8 @@ def parse_number(
 
     Errors: NoData for an empty answer, NaN and infinity; Error for several series or another type.
     """
-    if warnings:
-        return _partial(warnings)
+    if doubts := _doubts(warnings):
+        return _partial(doubts)
     if result_type == "scalar":
         return _number(result)
     if result_type != "vector" or not _is_list(result):
@@ -176,7 +177,10 @@ def _series(item: Json) -> Series | Problem:
         return _error("malformed series")
     labels, values = item.get("metric"), item.get("values")
     if not isinstance(labels, Mapping) or not _is_list(values):
-        return _error("a series has no plain samples (native histograms are not supported)")
+        return _error(
+            "a series has no plain samples: native histograms are not supported, scrape classic ones "
+            "too (always_scrape_classic_histograms)"
+        )
     samples: list[tuple[float, float]] = []
     for value in _items(values):
         sample = _sample(value)
@@ -244,6 +248,14 @@ def _foreign(claim: identity.Claim) -> Problem:
         "which is none of its pods: scrape with honor_labels off, and let no pod label of a user "
         f"become {identity.REVISION} or {identity.MODEL_DEPLOYMENT}"
     )
+
+
+def _doubts(warnings: Sequence[str]) -> tuple[str, ...]:
+    """The warnings without remarks on how a query is written.
+
+    From 2.48 to 2.53, and where it is built into others, Prometheus lists those among them.
+    """
+    return tuple(one for one in warnings if not one.startswith(_REMARK))
 
 
 def _partial(warnings: Sequence[str]) -> Problem:

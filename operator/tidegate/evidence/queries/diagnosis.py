@@ -64,7 +64,7 @@ class Question:
         """The metric's name in the source; several where they are counted together."""
         if isinstance(self.wanted, Free):
             return "the query"
-        return self.wanted.metric or self.wanted.matchers[0]
+        return " and ".join(self.wanted.group.metrics)
 
     @property
     def selector(self) -> str:
@@ -73,26 +73,28 @@ class Question:
             return self.wanted.promql
         return self.wanted.group.series([self.identity])
 
-    def text(self, ask: Ask, *, range_seconds: int) -> str:
-        """The query of one question; raw samples of the last seconds, or a count by job."""
+    def texts(self, ask: Ask, *, range_seconds: int) -> tuple[str, ...]:
+        """The queries of one question; raw samples of the last seconds, or a count by job."""
         if isinstance(self.wanted, Free):
-            return self.wanted.promql
-        matchers = self.wanted.matchers
-        names = [one for one in matchers if one.startswith("__name__")]
+            return (self.wanted.promql,)
+        group, seconds = self.wanted.group, f"[{range_seconds}s]"
         match ask:
             case Ask.IDENTITY:
-                return self.wanted.group.text([self.identity], range_seconds=range_seconds)
+                whose = [self.identity]
+                return tuple(f"{group.series(whose, metric=it)}{seconds}" for it in group.metrics)
             case Ask.PODS:
-                return f"{self._of_pods(self.wanted.metric, matchers)}[{range_seconds}s]"
+                return tuple(
+                    f"{self._of_pods(it, group.matchers)}{seconds}" for it in group.metrics
+                )
             case Ask.UP:
-                return identities.probe_query(self.owner, addresses=self.addresses)
+                return (identities.probe_query(self.owner, addresses=self.addresses),)
             case Ask.METRIC:
-                return f"{self._of_pods(self.wanted.metric, names)}[{range_seconds}s]"
+                return tuple(f"{self._of_pods(it)}{seconds}" for it in group.metrics)
             case Ask.ANYWHERE:
-                where = [self._namespace()] if self.of_pods else []
-                return f"count by (job) ({self.wanted.metric}{{{','.join([*where, *names])}}})"
+                where = f"{{{self._namespace()}}}" if self.of_pods else ""
+                return (f"count by (job) ({' or '.join(f'{it}{where}' for it in group.metrics)})",)
 
-    def _of_pods(self, metric: str, matchers: tuple[str, ...] | list[str]) -> str:
+    def _of_pods(self, metric: str, matchers: tuple[str, ...] = ()) -> str:
         pods = identities.matchers(IdentityMode.POD, [self.owner])
         return f"{metric}{{{','.join([*pods, *matchers])}}}"
 

@@ -44,6 +44,11 @@ _METRIC_NAME = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]{0,255}")
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 # Kubernetes' random suffixes use the first 27; four bits of the place tell 16 parts apart.
 _LAST_OF_A_NAME = "bcdfghjklmnpqrstvwxz2456789aeiouy013"
+POD_HALVINGS = 4
+# Each is true of about half of the usual edges, whatever the others say: an even length, a 5 at the
+# end, a small first digit.
+_HALF_OF_THE_EDGES = ("(..)*", ".*5", "[01+].*")
+EDGE_HALVINGS = len(_HALF_OF_THE_EDGES)
 _AGGREGATES = {"Avg": "avg", "Max": "max", "Min": "min", "Sum": "sum"}
 _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 
@@ -52,8 +57,9 @@ _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 class Wanted:
     """Raw samples, or one number per revision, that a rollout wants.
 
-    Equal `group`s are one query. `metric` is empty if `matchers` name several. `matchers` are
-    rendered (`label=~"..."`) and sorted; identity, `le` and windows are not among them. `mode` says
+    Equal `group`s are one query. `also` are metrics that are counted together with `metric`, by
+    queries of their own: not every source takes a pattern for a name. `matchers` are rendered
+    (`label=~"..."`) and sorted; identity, `le` and windows are not among them. `mode` says
     which labels name the revisions. `aggregate` is empty for raw samples, else Avg, Max, Min
     or Sum: then a gauge is read at the instant, and a `counter` as its rate per second over the
     last `window_seconds`. `scale` multiplies the number after the answer.
@@ -63,6 +69,7 @@ class Wanted:
     metric: str
     matchers: tuple[str, ...]
     identity: Identity
+    also: tuple[str, ...] = ()
     mode: IdentityMode = IdentityMode.LABEL
     aggregate: str = ""
     counter: bool = False
@@ -79,7 +86,7 @@ class Wanted:
         """What rollouts must have in common to share a query."""
         return Group(
             source=self.source,
-            metric=self.metric,
+            metrics=(self.metric, *self.also),
             matchers=self.matchers,
             mode=self.mode,
             aggregate=self.aggregate,
@@ -93,7 +100,7 @@ class Group:
     """A `Wanted` without whose it is."""
 
     source: str
-    metric: str
+    metrics: tuple[str, ...]
     matchers: tuple[str, ...]
     mode: IdentityMode
     aggregate: str
@@ -101,26 +108,39 @@ class Group:
     window_seconds: int
 
     def text(
-        self, members: Sequence[Identity], *, range_seconds: int, more: Sequence[str] = ()
+        self,
+        members: Sequence[Identity],
+        *,
+        range_seconds: int,
+        metric: str = "",
+        more: Sequence[str] = (),
     ) -> str:
-        """The query for all members; `range_seconds` is that of raw samples.
+        """The query of one metric, else of all, for all members; `range_seconds` of raw samples.
 
         It may return more than the members asked for: every combination of their names. `more` are
         further rendered matchers.
         """
         if not self.aggregate:
-            return f"{self.series(members, more=more)}[{range_seconds}s]"
-        series = self.series(members, more=(*more, *identities.own_pods(self.mode)))
+            return f"{self.series(members, metric=metric, more=more)}[{range_seconds}s]"
+        own = identities.own_pods(self.mode)
+        series = self.series(members, metric=metric, more=(*more, *own))
         numbers = f"rate({series}[{self.window_seconds}s])" if self.counter else series
         return identities.aggregated(
             self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers
         )
 
-    def series(self, members: Sequence[Identity], *, more: Sequence[str] = ()) -> str:
-        """The selector of all members' series; `more` are further matchers."""
+    def series(
+        self, members: Sequence[Identity], *, metric: str = "", more: Sequence[str] = ()
+    ) -> str:
+        """The selector of all members' series of one metric, else of all; `more` are matchers."""
+        names, own = self.metrics, self.matchers
+        if not metric and len(names) > 1:
+            own = tuple(sorted((*own, f"__name__=~{substitution.quoted('|'.join(names))}")))
+        else:
+            metric = metric or names[0]
         asked = [owner for one in members for owner in identities.owners(one)]
-        matchers = (*identities.matchers(self.mode, asked), *self.matchers, *more)
-        return f"{self.metric}{{{','.join(matchers)}}}"
+        matchers = (*identities.matchers(self.mode, asked), *own, *more)
+        return f"{metric}{{{','.join(matchers)}}}"
 
 
 def pods_part(number: int, *, halvings: int) -> tuple[str, ...]:
@@ -136,12 +156,21 @@ def pods_part(number: int, *, halvings: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+def edges_part(number: int, *, halvings: int) -> tuple[str, ...]:
+    """Matchers for one of 2 ** halvings parts of all bucket edges; every edge is in one."""
+    return tuple(
+        f"le{'=~' if number >> bit & 1 else '!~'}{substitution.quoted(pattern)}"
+        for bit, pattern in enumerate(_HALF_OF_THE_EDGES[:halvings])
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Free:
-    """A finished query that returns one number. Runs alone, never grouped."""
+    """A finished query that returns one number, for a namespace. Runs alone, never grouped."""
 
     source: str
     promql: str
+    namespace: str = ""
 
     @property
     def words(self) -> str:
@@ -198,7 +227,11 @@ def _by_role(
             if isinstance(texts, Unsafe):
                 return texts
             source = template.source
-            return {role: Free(source=source, promql=text) for role, text in texts.items()}
+            namespace = identity.namespace
+            return {
+                role: Free(source=source, promql=text, namespace=namespace)
+                for role, text in texts.items()
+            }
         case _ as never:
             assert_never(never)
 
@@ -210,16 +243,18 @@ def raw(
     matchers = _matchers(series, values=values)
     if isinstance(matchers, Unsafe):
         return matchers
-    return _raw(matchers, source=source, identity=identity)
+    return _raw(series, matchers, source=source, identity=identity)
 
 
-def _raw(matchers: Sequence[Matcher], *, source: str, identity: Identity) -> Wanted:
-    name, *rest = matchers
-    single = _METRIC_NAME.fullmatch(name.pattern) is not None
+def _raw(
+    series: Selector, matchers: Sequence[Matcher], *, source: str, identity: Identity
+) -> Wanted:
+    first, *others = sorted(_names(series))
     return Wanted(
         source=source,
-        metric=name.pattern if single else "",
-        matchers=tuple(sorted({_text(one) for one in (rest if single else matchers)})),
+        metric=first,
+        also=tuple(others),
+        matchers=tuple(sorted({_text(one) for one in matchers[1:]})),
         identity=identity,
     )
 
@@ -233,7 +268,7 @@ def _ratio(
     bad = _matchers(ratio.bad, values=values)
     if isinstance(bad, Unsafe):
         return bad
-    everything = _raw(total, source=source, identity=identity)
+    everything = _raw(ratio.total, total, source=source, identity=identity)
     names, bad_names = _names(ratio.total), _names(ratio.bad)
     # Fewer names are a condition on a label like any other.
     common = total if bad_names == names else total[1:]
@@ -242,7 +277,7 @@ def _ratio(
         return {TOTAL: everything, BAD: picked}
     if any(one.also for one in bad):
         return Unsafe("alternative labels can only be compared among the series of the total")
-    asked = {TOTAL: everything, BAD: _raw(bad, source=source, identity=identity)}
+    asked = {TOTAL: everything, BAD: _raw(ratio.bad, bad, source=source, identity=identity)}
     if bad_names <= names:
         beyond = tuple(one for one in bad if one not in common)
         return {**asked, LABELS: Narrowing(matchers=beyond)}

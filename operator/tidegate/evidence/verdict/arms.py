@@ -80,7 +80,7 @@ def violations(
             path=f"spec.analysis.metrics[{index}]",
             message=(
                 f"{metric.name} is read in another way from server {candidate} than from {stable}, "
-                "which serves, so the two cannot be compared: give it a threshold, or set "
+                f"which serves, so the two cannot be compared: {_threshold_for(metric)}set "
                 "spec.analysis.dataPlane, or leave it out for this rollout"
             ),
             reason=NOT_COMPARABLE,
@@ -90,3 +90,8 @@ def violations(
         and not metric.dry_run
         and differ(metric, data_plane=analysis.data_plane, stable=stable, candidate=candidate)
     )
+
+
+def _threshold_for(metric: model.Metric) -> str:
+    never_limited = metric.preset == presets.CLIENT_ERRORS
+    return "" if never_limited else "give it a threshold, or "

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tidegate import model
 from tidegate.evidence.counts.dispersion import Phi, Spread
@@ -57,8 +58,12 @@ def estimates(
     config: EvidenceConfig,
     interval_seconds: float,
     scrape_seconds: float,
+    gaps: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[model.Estimate, ...]:
-    """One estimate per step of the plan: a sentence per metric that is compared with stable."""
+    """One estimate per step of the plan: a sentence per metric that is compared with stable.
+
+    `gaps` say by metric what of stable's history could not be read.
+    """
     compared = [rule for rule in config.metrics if rule.guard and rule.compare is not None]
     found: list[model.Estimate] = []
     for step in plan:
@@ -78,7 +83,11 @@ def estimates(
             if rule.name in pasts
         ]
         unknown = [rule.name for rule in compared if rule.name not in pasts]
-        texts = [*(one.text() for one in outlooks), *map(_without_history, unknown)]
+        texts = [
+            *(one.text() for one in outlooks),
+            *(_without_history(name, unread=name in gaps) for name in unknown),
+            *(f"{name}: {gap}" for name, gap in sorted(gaps.items())),
+        ]
         warnings = [warning for one in outlooks for warning in one.warnings()]
         found.append(
             model.Estimate(
@@ -89,8 +98,9 @@ def estimates(
     return tuple(found)
 
 
-def _without_history(name: str) -> str:
-    return f"{name}: stable had no requests to plan with"
+def _without_history(name: str, *, unread: bool) -> str:
+    why = "there is no history of stable" if unread else "stable had no requests"
+    return f"{name}: {why} to plan with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,9 +63,10 @@ def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]
     """The metric whose events are all requests: a ratio, else a latency, else `REQUESTS`.
 
     Presets come first, then names in their order, so that the order in the spec does not matter.
-    Tokens are no requests.
+    Tokens are no requests, and client errors are told beside the errors of the same requests.
     """
-    requests = (one for one in analysis.metrics if one.preset != presets.ITL)
+    others = {presets.ITL, presets.CLIENT_ERRORS}
+    requests = (one for one in analysis.metrics if one.preset not in others)
     ordered = sorted(requests, key=lambda one: (not one.preset, one.name))
     for kind in (Ratio, Latency):
         for metric in ordered:

@@ -26,7 +26,8 @@ def resolve_templates(
     """The template of each metric by the metric's name, its source filled in.
 
     `find` looks a reference up in the spec's own namespace or among the cluster's; `sources` says
-    of each metric source whether it enforces a namespace on every query.
+    of each metric source that is open to the spec's namespace whether it enforces one on every
+    query.
     Errors: violations with the field path; `ReferenceNotFound` for a template or a source that
     does not exist (it heals without an edit), `UnsupportedByProvider` for a preset that neither
     server nor data plane can answer, `UnsafeSubstitution`, else `InvalidSpec`.
@@ -147,7 +148,10 @@ def _checked(
     where = _text_path(metric, path)
     yield from violations_of(template, given=dict(metric.variables), path=where)
     if template.source not in sources:
-        message = f"metric source {template.source!r} is not in the operator's settings"
+        message = (
+            f"metric source {template.source!r} is not in the operator's settings, or not open to "
+            "this namespace"
+        )
         yield model.Violation(path=where, message=message, reason=NOT_FOUND)
         return
     yield from rules.violations(metric, template=template, path=path)
