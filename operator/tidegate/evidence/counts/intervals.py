@@ -22,6 +22,7 @@ from tidegate.evidence.counts.tally import Counted, Faults
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series
 
 BAD, BUCKETS, TOTAL = "bad", "buckets", "total"
+WORSE, WORSE_EVENTS = 2.0, 3.0  # what stable shows after a row is kept if it is so much worse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +214,13 @@ class Counting:
         self._marks[name] = after
         if found is None or not candidate or not self._identity.stable:
             return found
-        after_s = self._following(name, after, slot=slot)
+        after_s = self._following(name, after, slot=slot, row=found.counts)
         return replace(found, counts=replace(found.counts, after_s=after_s))
 
-    def _following(self, name: str, marks: Marks, *, slot: Slot) -> PodCounts:
-        """Stable in the scrape after a slot, which shows what its last one came too early for."""
+    def _following(
+        self, name: str, marks: Marks, *, slot: Slot, row: Counts
+    ) -> PodCounts | None:
+        """Stable in the scrape after a slot, if it shows what its last one came too early for."""
         reader, series = self._readers[name], self._series[name]
         roles, _ = reader.count(
             marks,
@@ -228,7 +231,12 @@ class Counting:
         )
         pods = self._arm(roles, series=series, revision=self._identity.stable).pods
         streams = len(series.edges) or 1
-        return PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
+        after = PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
+        worse = (
+            bad >= WORSE_EVENTS and bad * row.n_s > WORSE * before * after.n
+            for bad, before in zip(after.x, row.x_s, strict=True)
+        )
+        return after if any(worse) else None
 
     def _raw(self, name: str, roles: Mapping[str, Counted]) -> _Raw | None:
         """Counts of both arms; None when neither has data."""

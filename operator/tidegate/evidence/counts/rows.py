@@ -70,7 +70,7 @@ class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
     `complete` says that both arms had counters to read; without, 0 requests mean nothing.
-    `after_s` is what stable showed right after the interval, None where nobody looked.
+    `after_s` is what stable showed right after the interval, None where that was nothing worse.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
