@@ -124,7 +124,7 @@ class Look:
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
         since = min(
-            self.at, self.case.counting.counted_until(metric.name, events=self.subject.events)
+            self.at, self.case.counting.asked_from(metric.name, events=self.subject.events)
         )
         span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))

@@ -135,10 +135,13 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         for rule in config.metrics
     }
     requests = row.counts.get(config.requests_from)
-    n_c, n_s = (requests.n_c, requests.n_s) if requests is not None else (0.0, 0.0)
+    n_c = requests.n_c if requests is not None else 0.0
     after = ledger.split
     if requests is not None and requests.complete:
-        after = split.advance(after, n_c=n_c, n_s=n_s, w=row.weight, tau=config.split_tolerance)
+        answered_c, answered_s = requests.answered
+        after = split.advance(
+            after, n_c=answered_c, n_s=answered_s, w=row.weight, tau=config.split_tolerance
+        )
     return replace(
         ledger,
         accounts=accounts,
