@@ -101,6 +101,8 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
     holds = _holds(guards, base=base, context=context, config=config)
     if not holds:
         message = "; ".join(one.message for one in guards)
+        if not config.requests_from:
+            message += "; requests are not counted: no counter of them is known"
         return replace(base, verdict=Verdict.ADVANCE, reason=Reason.NON_INFERIOR, message=message)
     if context.at_deadline is not None and holds[0].reason in _WITHOUT_PROOF:
         return replace(
@@ -145,7 +147,9 @@ def _holds(
     if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
         found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
-    if base.step_requests < needed:
+    if not config.requests_from:
+        pass  # plain values alone, of a server of which no counter of requests is known
+    elif base.step_requests < needed:
         seen = f"{base.step_requests:.0f} of {needed:.0f} requests"
         found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
     elif base.step_intervals < config.min_intervals:
