@@ -123,9 +123,7 @@ class Look:
         """The next piece of a metric, which is short of now where much time has passed."""
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
-        since = min(
-            self.at, self.case.counting.asked_from(metric.name, events=self.subject.events)
-        )
+        since = min(self.at, self.case.counting.asked_from(metric.name, events=self.subject.events))
         span_seconds = CHUNK_SCRAPES * self.case.setting.scrape_of(metric)
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
 

@@ -231,9 +231,7 @@ class Counting:
         after_s = self._following(name, after, slot=slot, row=found.counts)
         return replace(found, counts=replace(found.counts, after_s=after_s))
 
-    def _following(
-        self, name: str, marks: Marks, *, slot: Slot, row: Counts
-    ) -> PodCounts | None:
+    def _following(self, name: str, marks: Marks, *, slot: Slot, row: Counts) -> PodCounts | None:
         """Stable in the scrape after a slot, if it shows what its last one came too early for."""
         reader, series = self._readers[name], self._series[name]
         roles, _ = reader.count(
