@@ -113,12 +113,12 @@ class Spread:
         single = max(1.0, self.estimate)
         limits = [max(1.0, self.burst)]
         for estimate, df in self._longer():
-            upper = _upper(estimate, df=df)
-            limits.append(upper if estimate > _upper(single, df=df) else estimate)
+            upper = upper_limit(estimate, df=df)
+            limits.append(upper if estimate > upper_limit(single, df=df) else estimate)
         if unmeasured:
             value = max(assumed, *limits)
             return Phi(value=value, df=self.df, source=PhiSource.UNMEASURED)
-        value = max(_upper(self.estimate, df=self.df), *limits)
+        value = max(upper_limit(self.estimate, df=self.df), *limits)
         return Phi(value=value, df=self.df, source=PhiSource.MEASURED)
 
     @property
@@ -139,7 +139,8 @@ class Spread:
             yield self.changes.mean, 2 * self.changes.count / 3
 
 
-def _upper(estimate: float, *, df: float) -> float:
+def upper_limit(estimate: float, *, df: float) -> float:
+    """The upper 95 % limit of a dispersion that was estimated with so many degrees of freedom."""
     return estimate * (1 + _UPPER_95 * math.sqrt(2 / df))
 
 
@@ -180,6 +181,14 @@ def widen(
     if len(counted) < 2:
         return spread
     return _over_pods(spread, {name: (bad, events * one / requests) for name, one, bad in counted})
+
+
+def widen_shares(spread: Spread, *, requests: Mapping[str, float]) -> Spread:
+    """The spread of requests themselves over pods that should get equal parts of them."""
+    total = math.fsum(requests.values())
+    if len(requests) < 2 or total <= 0:
+        return spread
+    return _over_pods(spread, {pod: (n, total / len(requests)) for pod, n in requests.items()})
 
 
 def _over_pods(spread: Spread, block: Block) -> Spread:
