@@ -77,8 +77,8 @@ BUGS = (
     Bug(
         name="promotes without enough requests",
         file="evidence/verdict/engine.py",
-        old="    if base.step_requests < needed:",
-        new="    if base.step_requests < min(needed, 0.0):",
+        old="    elif base.step_requests < needed:",
+        new="    elif base.step_requests < min(needed, 0.0):",
         plays=("many_requests",),
         modes=(Mode.CRASH_AFTER,),
     ),

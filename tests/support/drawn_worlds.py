@@ -118,12 +118,12 @@ class World:
     median_seconds: float = 0.08
 
 
-def bench_of(world: World, *, rng: np.random.Generator, until: float) -> Bench:
+def bench_of(world: World, *, rng: np.random.Generator, until: float, **analysis: object) -> Bench:
     """The analyst with its defaults before such a world: errors and latency against stable."""
     metrics = [
         metric(name, threshold=model.NO_THRESHOLD) for name in ("error-ratio", "latency-p95")
     ]
-    bench = Bench(*metrics)
+    bench = Bench(*metrics, analysis=analysis)
     sources = {
         name: replace(one, scrape_interval_seconds=world.scrape) for name, one in SOURCES.items()
     }

@@ -235,7 +235,8 @@ class Analysis(Part):
         json_schema_extra=built_in("5s; 30s where a metric is a query"),
     )
     warmup: Annotated[str, DurationBetween("0s", "24h")] = Field(
-        default="1m", description="Ignored after the candidate's first traffic."
+        default="1m",
+        description="Ignored after the candidate's first traffic, and of each pod after its first sample.",
     )
     settle: Annotated[str, DurationBetween("0s", "10m")] = Field(
         default="30s", description="Ignored after every change of weight."

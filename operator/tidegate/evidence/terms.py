@@ -149,6 +149,8 @@ class Reason(enum.StrEnum):
     SLO_BREACH = "SloBreach"
     LIMIT = "Limit"
     OUTAGE = "Outage"
+    UNANSWERED = "Unanswered"
+    INCOMPLETE = "Incomplete"
     TRAFFIC_SPLIT = "TrafficSplit"
     NO_BASELINE = "NoBaseline"
     NON_INFERIOR = "NonInferior"

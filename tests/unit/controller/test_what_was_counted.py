@@ -308,3 +308,53 @@ def test_a_pod_that_is_replaced_holds_up_nothing_for_long() -> None:
         assert decided(states).verdict is Verdict.ADVANCE, states[-1].message
 
     run(scenario, bench_of(candidate=0.002, stable=0.002))
+
+
+# --- never answered ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", list(model.ShareCheck))
+@pytest.mark.parametrize("answered", [0.0, 5.0])
+def test_a_candidate_that_answers_hardly_anything_is_rolled_back(
+    answered: float, check: model.ShareCheck
+) -> None:
+    """Stable's pods finish 450 requests per second, so that the candidate should finish 50."""
+
+    async def scenario(bench: Bench) -> None:
+        spec = bench.request.spec
+        traffic = replace(spec.traffic, share_check=check)
+        bench.edit(spec=replace(spec, traffic=traffic))
+        found = decided(await bench.states(seconds=300))
+
+        assert (found.verdict, found.reason) == (Verdict.ROLL_BACK, "Unanswered"), found.message
+        assert "does not answer" in found.message
+
+    run(scenario, Bench(COMPARED, candidate=flow(0.0, per_second=answered)))
+
+
+def test_a_candidate_without_any_series_is_none_that_does_not_answer() -> None:
+    """Its pods may not be scraped: nothing is known of them."""
+
+    def spoil(rows: list[Row], _now: float) -> None:
+        rows[:] = [row for row in rows if row["metric"]["revision"] != build.CANDIDATE]
+
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=600, every=15)
+
+        assert {one.verdict for one in states} == {Verdict.HOLD}
+        assert states[-1].reason == "NoData"
+
+    run(scenario, bench_of(candidate=0.0, spoil=spoil))
+
+
+def test_a_candidate_that_is_not_scraped_any_more_is_none_that_does_not_answer() -> None:
+    def spoil(rows: list[Row], _now: float) -> None:
+        until(of_candidate(rows), START + 150)
+        rows[:] = [row for row in rows if row["values"]]
+
+    async def scenario(bench: Bench) -> None:
+        states = await bench.states(seconds=900, every=15)
+
+        assert Verdict.ROLL_BACK not in {one.verdict for one in states}
+
+    run(scenario, bench_of(candidate=0.002, stable=0.002, spoil=spoil))

@@ -35,6 +35,7 @@ from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict import engine, outlook, rules
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
+_SAME_SCRAPE = 0.9  # looks that are less of a scrape apart may see the same one
 WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 
 
@@ -77,7 +78,7 @@ class Case:
         self._ended = False
         self._problems: Mapping[str, Problem] = {}
         self._checks: dict[str, tuple[Check, ...]] = {}
-        self._checked: dict[str, int] = {}
+        self._checked: dict[str, float] = {}
         self._errors = 0
         self._without_data_since: float | None = None
         self._display = Display(analysis, templates=self.setting.templates)
@@ -157,13 +158,20 @@ class Case:
         return self.counting.count(metric, pieces=pieces, events=events, now=now)
 
     def check(self, metric: model.Metric, *, value: float, at: float) -> None:
-        """One more check of a plain value; one per scrape interval, as others show nothing new."""
-        scrape = int(at // self.setting.scrape_of(metric))
-        if self._checked.get(metric.name) == scrape:
-            return
-        self._checked[metric.name] = scrape
+        """One more check of a plain value; one per scrape interval, as others show nothing new.
+
+        A value that breaks meanwhile, as another pod was scraped, makes the last check a failing one.
+        """
         check = Check(value=value, kept=not metric.threshold.broken_by(value))
-        kept = (*self._checks.get(metric.name, ()), check)
+        known, last = self._checks.get(metric.name, ()), self._checked.get(metric.name)
+        least = _SAME_SCRAPE * self.setting.scrape_of(metric)
+        if last is not None and 0 <= at - last < least:
+            if check.kept or not known[-1].kept:
+                return
+            known = known[:-1]
+        else:
+            self._checked[metric.name] = at
+        kept = (*known, check)
         self._checks[metric.name] = kept[-self.setting.analysis.breach_out_of :]
 
     def note(self, problems: Mapping[str, Problem], *, at: float) -> None:

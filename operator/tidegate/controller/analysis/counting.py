@@ -11,6 +11,7 @@ from tidegate.controller.analysis.arrivals import Arrivals
 from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
 from tidegate.evidence.counts import early, intervals, readings
+from tidegate.evidence.counts.births import births_of
 from tidegate.evidence.counts.early import Present
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
 from tidegate.evidence.counts.history import History, shape_of, spreads_of
@@ -19,7 +20,7 @@ from tidegate.evidence.counts.reader import NOTHING, PATIENCE_SCRAPES
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.counts.rows import Row
 from tidegate.evidence.counts.tally import Faults
-from tidegate.evidence.terms import STALE_SCRAPES, Latency, Problem
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, STALE_SCRAPES, Latency, Problem
 
 
 class Counting:
@@ -39,6 +40,7 @@ class Counting:
         self.windows: dict[str, tuple[Row, ...]] = {}
         self._pasts = pasts
         self._unshaped: dict[str, Problem] = {}
+        self._born: dict[str, Mapping[str, float]] = {}
         self._arrivals = Arrivals()
 
     def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
@@ -46,6 +48,13 @@ class Counting:
         table = self.tables.get(metric)
         after = max(events[0].at, table.closed_until if table is not None else 0.0)
         return next_start(self.grid, events=events, after=after)
+
+    def asked_from(self, metric: str, *, events: Sequence[WeightChange]) -> float:
+        """Where an answer begins: at the first weight until a row was counted, as pods are born."""
+        table = self.tables.get(metric)
+        if table is None or not table.closed_until:
+            return events[0].at
+        return self.counted_until(metric, events=events)
 
     def closes_at(self, events: Sequence[WeightChange], *, after: float) -> float:
         """Unix seconds at which the next interval of any metric is over, late samples included.
@@ -67,6 +76,7 @@ class Counting:
         """Close the intervals that are over at `now`; why nothing can be counted, if so."""
         name = metric.name
         series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
+        self._note_births(metric, series=series, events=events)
         shape = self._shape(metric, series=series, events=events, now=now)
         if shape is None:
             return self._unshaped.get(name)
@@ -85,6 +95,7 @@ class Counting:
             identity=self.setting.identity,
             now=now,
             readers={name: reader},
+            born=self._born[name],
         )
         if not metric.dry_run:
             present = Present(
@@ -96,10 +107,23 @@ class Counting:
                 events=events,
                 identity=self.setting.identity,
                 at=min(now, reader.arrived_until()),
+                born=self._born[name],
             )
             self.early[name] = early.rows(present)
             self.windows[name] = early.windows(present)
         return None
+
+    def _note_births(
+        self, metric: model.Metric, *, series: MetricSeries, events: Sequence[WeightChange]
+    ) -> None:
+        scrape = self.setting.scrape_of(metric)
+        asked_from = self.asked_from(metric.name, events=events)
+        self._born[metric.name] = births_of(
+            series.all,
+            since=asked_from - LOOKBACK_SCRAPES * scrape,
+            known=self._born.get(metric.name, {}),
+            scrape_seconds=scrape,
+        )
 
     def _shape(
         self,

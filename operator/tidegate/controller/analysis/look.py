@@ -133,9 +133,7 @@ class Look:
         """The next piece of a metric, which is short of now where much time has passed."""
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
-        since = min(
-            self.at, self.case.counting.counted_until(metric.name, events=self.subject.events)
-        )
+        since = min(self.at, self.case.counting.asked_from(metric.name, events=self.subject.events))
         scrape_seconds = self.case.setting.scrape_of(metric)
         span_seconds = self.case.spans.scrapes(metric.name) * scrape_seconds
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))

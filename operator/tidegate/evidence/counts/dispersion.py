@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 MIN_DF = 30
@@ -22,7 +22,7 @@ _MIN_BLOCK_DF = 6  # below it a block says little, and all intervals together sa
 _MIN_WHOLE = 16  # intervals
 _MIN_CHANGES = 30
 _LARGEST = 9.0  # times the mean: so much a single change between neighbours may count
-_BEYOND_CHANCE = 4.0  # standard deviations
+_BEYOND_CHANCE = 6.0  # standard deviations
 
 Block = Mapping[str, tuple[float, float]]  # by pod: bad events, and its fair part of all of them
 
@@ -104,33 +104,43 @@ class Spread:
     total: tuple[float, float] = (0.0, 0.0)
 
     def phi(self, *, min_df: int = MIN_DF, assumed: float = ASSUMED) -> Phi:
-        """The largest upper 95 % limit, or the assumed one while pods say too little."""
-        least = max(1.0, self.burst)
-        if self.df < min_df or self.events <= 0:
-            value = max(least, assumed)
+        """The largest of all that was measured, or the assumed one while pods say too little.
+
+        Of single intervals it is the upper 95 % limit; of all else, too, where that shows more than
+        they do and chance, else the estimate.
+        """
+        unmeasured = self.df < min_df or self.events <= 0
+        single = max(1.0, self.estimate)
+        limits = [max(1.0, self.burst)]
+        for estimate, df in self._longer():
+            upper = upper_limit(estimate, df=df)
+            limits.append(upper if estimate > upper_limit(single, df=df) else estimate)
+        if unmeasured:
+            value = max(assumed, *limits)
             return Phi(value=value, df=self.df, source=PhiSource.UNMEASURED)
-        limits = [
-            least,
-            _upper(self.weighted / self.events, df=self.df),
-            *(_upper(it.weighted / it.events, df=it.df) for it in self._telling_levels()),
-            *self._of_whole(),
-        ]
+        value = max(upper_limit(self.estimate, df=self.df), *limits)
+        return Phi(value=value, df=self.df, source=PhiSource.MEASURED)
+
+    @property
+    def estimate(self) -> float:
+        """Dispersion over pods within single intervals, weighted by events; 0 without any."""
+        return self.weighted / self.events if self.events > 0 else 0.0
+
+    def _longer(self) -> Iterator[tuple[float, float]]:
+        """Estimates that see what lasts or befalls all pods at once, with degrees of freedom."""
+        for one in self.levels:
+            if one.df >= _MIN_BLOCK_DF and one.events > 0:
+                yield one.weighted / one.events, one.df
+        _, chi_squared, df = _spread_of(self.whole)
+        if self.intervals >= _MIN_WHOLE and df > 0:
+            yield chi_squared / df, df
         if self.changes.count >= _MIN_CHANGES:
             # Neighbouring changes share an interval, so that they tell as much as two thirds.
-            limits.append(_upper(self.changes.mean, df=2 * self.changes.count / 3))
-        return Phi(value=max(limits), df=self.df, source=PhiSource.MEASURED)
-
-    def _telling_levels(self) -> list[Level]:
-        return [it for it in self.levels if it.df >= _MIN_BLOCK_DF and it.events > 0]
-
-    def _of_whole(self) -> list[float]:
-        if self.intervals < _MIN_WHOLE:
-            return []
-        _, chi_squared, df = _spread_of(self.whole)
-        return [_upper(chi_squared / df, df=df)] if df > 0 else []
+            yield self.changes.mean, 2 * self.changes.count / 3
 
 
-def _upper(estimate: float, *, df: float) -> float:
+def upper_limit(estimate: float, *, df: float) -> float:
+    """The upper 95 % limit of a dispersion that was estimated with so many degrees of freedom."""
     return estimate * (1 + _UPPER_95 * math.sqrt(2 / df))
 
 
@@ -165,13 +175,20 @@ def widen(
     if events <= 0:
         return spread
     burst = max(
-        _beyond_chance(one, bad, n=requests, x=events, rate=total[1] / total[0])
-        for _, one, bad in counted
+        _beyond_chance(one, bad, n=requests, x=events, spread=spread) for _, one, bad in counted
     )
     spread = replace(spread, burst=max(spread.burst, burst))
     if len(counted) < 2:
         return spread
     return _over_pods(spread, {name: (bad, events * one / requests) for name, one, bad in counted})
+
+
+def widen_shares(spread: Spread, *, requests: Mapping[str, float]) -> Spread:
+    """The spread of requests themselves over pods that should get equal parts of them."""
+    total = math.fsum(requests.values())
+    if len(requests) < 2 or total <= 0:
+        return spread
+    return _over_pods(spread, {pod: (n, total / len(requests)) for pod, n in requests.items()})
 
 
 def _over_pods(spread: Spread, block: Block) -> Spread:
@@ -217,11 +234,12 @@ def _changed(known: Changes, *, n: float, x: float, rate: float) -> Changes:
     return Changes(mean=mean, count=known.count + 1, n=n, x=x)
 
 
-def _beyond_chance(one: float, bad: float, *, n: float, x: float, rate: float) -> float:
+def _beyond_chance(one: float, bad: float, *, n: float, x: float, spread: Spread) -> float:
     """Bad events of a pod beyond those that the others and the past let expect, and chance."""
     others = (x - bad) * one / (n - one) if n > one else 0.0
-    fair = max(others, rate * one)
-    return bad - fair - _BEYOND_CHANCE * math.sqrt(fair)
+    fair = max(others, spread.total[1] / spread.total[0] * one)
+    clumps = max(1.0, spread.estimate, spread.changes.mean)
+    return bad - fair - _BEYOND_CHANCE * math.sqrt(fair * clumps)
 
 
 def dispersion(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts import counters
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, Slot, WeightChange, next_start
@@ -33,6 +33,7 @@ class Present:
     events: Sequence[WeightChange]
     identity: Identity
     at: float
+    born: Mapping[str, float] = field(default_factory=dict)
 
 
 def rows(present: Present) -> tuple[Row, ...]:
@@ -52,6 +53,7 @@ def rows(present: Present) -> tuple[Row, ...]:
         identity=present.identity,
         now=until + grid.scrape_interval_seconds + LATE_SECONDS,
         readers={present.metric: present.reader},
+        born=present.born,
         patient=False,
     )
     found = ahead.rows[len(present.table.rows) :]
@@ -88,6 +90,7 @@ def _counting(present: Present, table: Table) -> Counting:
         grid=present.grid,
         identity=present.identity,
         readers={present.metric: present.reader},
+        born=present.born,
     )
 
 

@@ -22,6 +22,7 @@ from tidegate.evidence.counts.tally import Counted, Faults
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series
 
 BAD, BUCKETS, TOTAL = "bad", "buckets", "total"
+WORSE, WORSE_EVENTS = 2.0, 3.0  # what stable shows after a row is kept if it is so much worse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,11 @@ class MetricSeries:
     def roles(self) -> Mapping[str, tuple[Series, ...]]:
         """The series by what they count."""
         return {BAD: self.bad, BUCKETS: self.buckets, TOTAL: self.total}
+
+    @property
+    def all(self) -> tuple[Series, ...]:
+        """Every series, whatever it counts."""
+        return (*self.bad, *self.buckets, *self.total)
 
     def reader(self, marks: Marks, *, grid: Grid) -> Reader:
         """The series as they are counted from where the marks are."""
@@ -84,6 +90,7 @@ def close_intervals(
     min_df: int = dispersion.MIN_DF,
     assumed: float = dispersion.ASSUMED,
     readers: Mapping[str, Reader] | None = None,
+    born: Mapping[str, float] | None = None,
     patient: bool = True,
 ) -> Table:
     """The table with every interval that has closed since; closed rows stay as they are.
@@ -91,7 +98,8 @@ def close_intervals(
     The dispersion of a row comes from what was seen before it, and is stored in it. Start from a
     table whose `spreads` hold the stable history, if there is one. With `patient` an interval stays
     open while samples of it may still come. `readers` are those of the series, if they were made.
-    Units: now in unix seconds; given_phi replaces the measured dispersion.
+    A pod that was `born` less than the warm-up before an interval is left out of it, on either side.
+    Units: now and births in unix seconds; given_phi replaces the measured dispersion.
     """
     count = Counting(
         table,
@@ -102,6 +110,7 @@ def close_intervals(
         min_df=min_df,
         assumed=assumed,
         readers=readers,
+        born=born,
     )
     for slot in slots(grid, events=events, after=table.closed_until, now=now):
         if patient and count.awaits(slot, now=now):
@@ -124,12 +133,15 @@ class Counting:
         min_df: int = dispersion.MIN_DF,
         assumed: float = dispersion.ASSUMED,
         readers: Mapping[str, Reader] | None = None,
+        born: Mapping[str, float] | None = None,
     ) -> None:
         self._series = {name: series[name] for name in sorted(series)}
         self._readers = readers or {
             name: one.reader(table.marks.get(name, NOTHING), grid=grid)
             for name, one in self._series.items()
         }
+        self._grid = grid
+        self._born = born or {}
         self._identity = identity
         self._given_phi = given_phi
         self._min_df = min_df
@@ -172,7 +184,10 @@ class Counting:
         return row
 
     def aside(self, slot: Slot) -> Row:
-        """The same for any stretch of time, whatever rows it was part of; it changes nothing."""
+        """The same for any stretch of time, whatever rows it was part of; it changes nothing.
+
+        Pods that are not warm count as well: no warm-up excuses an outage.
+        """
         found: dict[str, _Raw | None] = {}
         for name in self._series:
             marks = {role: it.forgotten for role, it in self._marks.get(name, NOTHING).items()}
@@ -206,18 +221,18 @@ class Counting:
             before, start=slot.t0, end=slot.t1, fresh=slot.t0 > self._closed_until
         )
         self._faults[name] = _faults(roles)
-        found = self._raw(name, roles)
+        found = self._raw(name, roles, cold=self._cold(slot))
         candidate = self._identity.candidate
         if found is not None and not found.candidate and _is_known(before, candidate):
             return None
         self._marks[name] = after
         if found is None or not candidate or not self._identity.stable:
             return found
-        after_s = self._following(name, after, slot=slot)
+        after_s = self._following(name, after, slot=slot, row=found.counts)
         return replace(found, counts=replace(found.counts, after_s=after_s))
 
-    def _following(self, name: str, marks: Marks, *, slot: Slot) -> PodCounts:
-        """Stable in the scrape after a slot, which shows what its last one came too early for."""
+    def _following(self, name: str, marks: Marks, *, slot: Slot, row: Counts) -> PodCounts | None:
+        """Stable in the scrape after a slot, if it shows what its last one came too early for."""
         reader, series = self._readers[name], self._series[name]
         roles, _ = reader.count(
             marks,
@@ -228,9 +243,21 @@ class Counting:
         )
         pods = self._arm(roles, series=series, revision=self._identity.stable).pods
         streams = len(series.edges) or 1
-        return PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
+        after = PodCounts(n=math.fsum(pod.n for pod in pods), x=_summed(pods, streams=streams))
+        worse = (
+            bad >= WORSE_EVENTS and bad * row.n_s > WORSE * before * after.n
+            for bad, before in zip(after.x, row.x_s, strict=True)
+        )
+        return after if any(worse) else None
 
-    def _raw(self, name: str, roles: Mapping[str, Counted]) -> _Raw | None:
+    def _cold(self, slot: Slot) -> frozenset[str]:
+        """The pods that are not warm when a slot begins."""
+        warm = slot.t0 - self._grid.cold_start_seconds
+        return frozenset(pod for pod, at in self._born.items() if at > warm)
+
+    def _raw(
+        self, name: str, roles: Mapping[str, Counted], *, cold: frozenset[str] = frozenset()
+    ) -> _Raw | None:
         """Counts of both arms; None when neither has data."""
         series = self._series[name]
         candidate, stable = (
@@ -240,14 +267,19 @@ class Counting:
         if not candidate.pods and not stable.pods:
             return None
         streams = len(series.edges) or 1
+        warm_c, warm_s = (
+            tuple(pod for pod in arm.pods if pod.pod not in cold) for arm in (candidate, stable)
+        )
         counts = Counts(
-            n_c=math.fsum(pod.n for pod in candidate.pods),
-            n_s=math.fsum(pod.n for pod in stable.pods),
-            x_c=_summed(candidate.pods, streams=streams),
-            x_s=_summed(stable.pods, streams=streams),
+            n_c=math.fsum(pod.n for pod in warm_c),
+            n_s=math.fsum(pod.n for pod in warm_s),
+            x_c=_summed(warm_c, streams=streams),
+            x_s=_summed(warm_s, streams=streams),
             phi=(),
-            pods_s=stable.pods,
-            pods_c=candidate.pods,
+            pods_s=warm_s,
+            pods_c=warm_c,
+            cold_c=math.fsum(pod.n for pod in candidate.pods if pod.pod in cold),
+            cold_s=math.fsum(pod.n for pod in stable.pods if pod.pod in cold),
             complete=bool(candidate.pods and stable.pods),
         )
         return _Raw(

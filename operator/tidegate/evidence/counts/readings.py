@@ -133,7 +133,7 @@ def silence(
 ) -> Problem | None:
     """The candidate got no request in any of the step's rows that end after an instant."""
     recent = [row.counts.get(metric) for row in rows if row.step == step and row.t1 > since]
-    if not recent or any(counts is not None and counts.n_c > 0 for counts in recent):
+    if not recent or any(counts is not None and counts.answered[0] > 0 for counts in recent):
         return None
     message = (
         f"the candidate got no requests in the last {seconds:.0f} s: it has series, only traffic"

@@ -70,7 +70,8 @@ class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
     `complete` says that both arms had counters to read; without, 0 requests mean nothing.
-    `after_s` is what stable showed right after the interval, None where nobody looked.
+    `cold_c` and `cold_s` are requests of pods that were not warm yet: they were answered, and count
+    in nothing else. `after_s` is what stable showed right after the interval, None where that was nothing worse.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
@@ -82,7 +83,14 @@ class Counts:
     pods_s: tuple[PodCounts, ...] = ()
     pods_c: tuple[PodCounts, ...] = ()
     after_s: PodCounts | None = None
+    cold_c: float = 0.0
+    cold_s: float = 0.0
     complete: bool = True
+
+    @property
+    def answered(self) -> tuple[float, float]:
+        """Requests of candidate and stable, whether their pods were warm or not."""
+        return self.n_c + self.cold_c, self.n_s + self.cold_s
 
     def stream(self, index: int) -> Stream:
         """One stream of the metric."""

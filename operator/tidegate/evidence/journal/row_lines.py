@@ -81,6 +81,7 @@ def _counts_document(counts: Counts) -> Document:
         "phi": [{"value": p.value, "df": p.df, "source": p.source.value} for p in counts.phi],
         "podsS": _pods_document(counts.pods_s),
         "podsC": _pods_document(counts.pods_c),
+        "cold": [counts.cold_c, counts.cold_s],
         "afterS": None if counts.after_s is None else _pods_document((counts.after_s,)),
         "complete": counts.complete,
     }
@@ -128,6 +129,7 @@ def _row(value: Mapping[str, Json]) -> Row:
 
 
 def _counts(value: Mapping[str, Json]) -> Counts:
+    cold_c, cold_s = _numbers(value.get("cold", [0.0, 0.0]))
     return Counts(
         n_c=codec.number(value["nC"]),
         n_s=codec.number(value["nS"]),
@@ -136,6 +138,8 @@ def _counts(value: Mapping[str, Json]) -> Counts:
         phi=tuple(_phi(codec.mapping(one)) for one in codec.listed(value["phi"])),
         pods_s=_pods(value["podsS"]),
         pods_c=_pods(value.get("podsC", [])),
+        cold_c=cold_c,
+        cold_s=cold_s,
         after_s=next(iter(_pods(value.get("afterS") or [])), None),
         complete=value["complete"] is True,
     )

@@ -18,6 +18,7 @@ NEVER = -math.inf
 ROLLBACK_POINTS = 17
 PROMOTION_POINTS = 20
 NO_RESTARTS = (1.0,)
+EARLY_INTERVALS = 120
 _RESTART_SUM = 2.109742802  # of 1 / (j ln^2 j) over all j from 2 on, rounded up
 
 
@@ -51,14 +52,15 @@ def promotion_grid(theta0: float) -> tuple[float, ...]:
 def restart_weight(number: int) -> float:
     """The part of the capital that is staked at an interval, counted from 1; all of them sum to 1.
 
-    Half of it at the first, the rest for ever after in proportion to 1 / (j ln^2 j): power falls
-    with the logarithm of the wait, and never ends.
+    Half of it at the first, a quarter evenly over those in which most rollouts end, a quarter for
+    ever after in proportion to 1 / (j ln^2 j): power falls with the logarithm of the wait only.
     Source: ADR 0024; evidence.md, 17.2.
     """
     assert number >= 1, number
     if number == 1:
         return 0.5
-    return 0.5 / (_RESTART_SUM * number * math.log(number) ** 2)
+    early = 0.25 / (EARLY_INTERVALS - 1) if number <= EARLY_INTERVALS else 0.0
+    return early + 0.25 / (_RESTART_SUM * number * math.log(number) ** 2)
 
 
 def restart_weights(intervals: int) -> tuple[float, ...]:

@@ -77,7 +77,8 @@ class MetricRule:
 class EvidenceConfig:
     """Settings of the engine for one rollout, fixed when it starts (evidence.md, 1).
 
-    `requests_from` names the metric whose n counts the requests, for the split and the minimums;
+    `requests_from` names the metric whose n counts the requests, for the split and the minimums,
+    and is empty where nothing counts them;
     without `split_holds` a wrong share is only reported;
     `expected_requests` of the candidate in a step tune the displayed interval of its rate.
     """

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
-from tidegate.evidence.sequential import eprocess, latency, relative, split, unusual
+from tidegate.evidence.sequential import answers, eprocess, latency, relative, split, unusual
+from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import Hedge
@@ -96,6 +97,8 @@ class Account:
 class Ledger:
     """Everything that the rows have shown; `unusual` says that stable was not itself in the last.
 
+    `unanswered` holds what the candidate had finished when that was proven to be far too little.
+
     Units: requests and intervals of the current step.
     """
 
@@ -106,6 +109,8 @@ class Ledger:
     split: split.Split = field(default_factory=split.begin)
     closed_until: float | None = None
     unusual: bool = False
+    answers: Answers = field(default_factory=Answers)
+    unanswered: Answers | None = None
 
 
 def begin(config: EvidenceConfig) -> Ledger:
@@ -135,10 +140,16 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         for rule in config.metrics
     }
     requests = row.counts.get(config.requests_from)
-    n_c, n_s = (requests.n_c, requests.n_s) if requests is not None else (0.0, 0.0)
-    after = ledger.split
+    n_c = requests.n_c if requests is not None else 0.0
+    after, answered = ledger.split, ledger.answers
     if requests is not None and requests.complete:
-        after = split.advance(after, n_c=n_c, n_s=n_s, w=row.weight, tau=config.split_tolerance)
+        answered_c, answered_s = requests.answered
+        after = split.advance(
+            after, n_c=answered_c, n_s=answered_s, w=row.weight, tau=config.split_tolerance
+        )
+        # A row that is not over ends in the midst of scrapes, of which one arm may be the first.
+        if Flag.RUNNING not in row.flags:
+            answered = answers.advance(answered, counts=requests, weight=row.weight)
     return replace(
         ledger,
         accounts=accounts,
@@ -147,7 +158,15 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         split=after,
         closed_until=row.t1,
         unusual=not doubt.proves,
+        answers=answered,
+        unanswered=ledger.unanswered or _unanswered(answered, config=config),
     )
+
+
+def _unanswered(known: Answers, *, config: EvidenceConfig) -> Answers | None:
+    enough = known.due >= config.min_candidate_requests
+    proven = rounded(answers.far_log_e(known)) >= config.log_rollback
+    return known if enough and proven else None
 
 
 def record_all(rows: Sequence[Row], *, config: EvidenceConfig) -> Ledger:
@@ -249,6 +268,7 @@ def _next_step(ledger: Ledger, *, step: int) -> Ledger:
         step_requests=0.0,
         step_intervals=0,
         split=split.begin(),
+        answers=answers.next_step(ledger.answers),
     )
 
 

@@ -22,10 +22,14 @@ _HALVES = (0.5, 0.5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """Both halves between two intervals."""
+    """Both halves between two intervals.
+
+    `alone` says that the grid plays with everything, as the dispersion was known from the start.
+    """
 
     grid: eprocess.Process
     bet: eprocess.Process
+    alone: bool | None = None
 
 
 def begin(points: int) -> Hedge:
@@ -64,11 +68,14 @@ def advance(
     return Hedge(
         grid=eprocess.advance(hedge.grid, log_factors=grid_factors, phi=divisor, stake=stake),
         bet=bet,
+        alone=phi.trusted if hedge.alone is None else hedge.alone,
     )
 
 
 def log_value(hedge: Hedge) -> float:
-    """Log E of both halves together."""
+    """Log E of both halves together, or of the grid alone."""
+    if hedge.alone:
+        return eprocess.log_value(hedge.grid)
     halves = (eprocess.log_value(hedge.grid), eprocess.log_value(hedge.bet))
     return average(halves, weights=_HALVES)
 

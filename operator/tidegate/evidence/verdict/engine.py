@@ -1,11 +1,12 @@
 """From the interval table to one verdict: evidence of harm, evidence of no harm, or hold.
 
 Order of rules (evidence.md, 13):
-1. a guard is at its limit on enough events: roll back. What was proven stays proven, so neither a
-   warm-up nor missing data of another metric silences it;
+1. a guard is at its limit on enough events, or the candidate finishes far too few requests: roll
+   back. What was proven stays proven, so neither a warm-up nor missing data of another metric
+   silences it;
 2. inside settle or warm-up, or data of a guard unusable: hold;
 3. stable is not itself, or both arms break a limit and nothing tells them apart: hold;
-4. the candidate does not get its share: hold;
+4. the candidate does not get its share, or does not finish what it gets: hold;
 5. the step has too few requests or intervals, or a crossing too few events: hold;
 6. every guard is proven: advance;
 7. at the deadline: what the policy says; before it: hold.
@@ -19,7 +20,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tidegate.evidence.counts.rows import Row
-from tidegate.evidence.sequential import confidence, ledger, split
+from tidegate.evidence.sequential import answers, confidence, ledger, split
+from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.judgement import (
     Check,
     Context,
@@ -43,6 +45,7 @@ _HOLD_ORDER = (
     Reason.SATURATED,
     Reason.SHARED_INCIDENT,
     Reason.TRAFFIC_SPLIT,
+    Reason.INCOMPLETE,
     Reason.INSUFFICIENT,
     Reason.NO_BASELINE,
     Reason.NO_METRICS,
@@ -95,12 +98,17 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
             metric=harmful[0].metric,
             message="; ".join(one.message for one in harmful),
         )
+    if state.unanswered is not None:
+        message = _too_few(state.unanswered)
+        return replace(base, verdict=Verdict.ROLL_BACK, reason=Reason.UNANSWERED, message=message)
     if context.now < context.judged_from:
         message = warmup_message(context.judged_from)
         return replace(base, reason=Reason.WARMUP, message=message)
-    holds = _holds(guards, base=base, context=context, config=config)
+    holds = _holds(guards, base=base, state=state, context=context, config=config)
     if not holds:
         message = "; ".join(one.message for one in guards)
+        if not config.requests_from:
+            message += "; requests are not counted: no counter of them is known"
         return replace(base, verdict=Verdict.ADVANCE, reason=Reason.NON_INFERIOR, message=message)
     if context.at_deadline is not None and holds[0].reason in _WITHOUT_PROOF:
         return replace(
@@ -130,8 +138,20 @@ class _Hold:
     metric: str = ""
 
 
+def _too_few(known: Answers) -> str:
+    return (
+        f"the candidate finished {known.finished:.0f} requests, where its weight beside those of stable"
+        f" promises {known.due:.0f}: it does not answer, or does not get them"
+    )
+
+
 def _holds(
-    guards: Sequence[Finding], *, base: Judgement, context: Context, config: EvidenceConfig
+    guards: Sequence[Finding],
+    *,
+    base: Judgement,
+    state: Ledger,
+    context: Context,
+    config: EvidenceConfig,
 ) -> list[_Hold]:
     """All reasons not to advance, the first in rule order first."""
     needed = context.min_requests
@@ -145,7 +165,14 @@ def _holds(
     if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
         found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
-    if base.step_requests < needed:
+    if (
+        state.step == context.step
+        and ledger.rounded(answers.short_log_e(state.answers)) >= config.log_side
+    ):
+        found.append(_Hold(reason=Reason.INCOMPLETE, message=_too_few(state.answers)))
+    if not config.requests_from:
+        pass  # plain values alone, of a server of which no counter of requests is known
+    elif base.step_requests < needed:
         seen = f"{base.step_requests:.0f} of {needed:.0f} requests"
         found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
     elif base.step_intervals < config.min_intervals:

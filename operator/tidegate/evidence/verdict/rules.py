@@ -47,9 +47,10 @@ def config_of(
         for metric in analysis.metrics
         if metric.name in templates
     )
+    counted = requests_from(analysis, templates=templates)
     return EvidenceConfig(
         metrics=rules,
-        requests_from=requests_from(analysis, templates=templates),
+        requests_from=counted if counted in templates else "",
         alpha_rollback=analysis.false_rollback,
         alpha_promote=analysis.false_promotion,
         split_tolerance=traffic.share_tolerance,
