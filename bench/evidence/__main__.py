@@ -1,4 +1,4 @@
-"""Writes docs/evidence-results.md with its plots: `python -m bench.evidence [--quick]`."""
+"""Writes the pages of results with their plots: `python -m bench.evidence [--quick]`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench.evidence import drift_bench, engine_bench, speed
+from bench.evidence import default_bench, drift_bench, engine_bench, speed
 
 RUNS = 1000
+DEFAULT_RUNS = 100
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = """# Results of the evidence engine
 
@@ -23,8 +24,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.evidence", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--defaults-only", action="store_true", help="only evidence-defaults.md")
     options = parser.parse_args()
     scale = 10 if options.quick else 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    _say("rollouts with the defaults")
+    defaults = default_bench.page(runs=DEFAULT_RUNS // scale)
+    (options.out / "evidence-defaults.md").write_text(defaults)
+    if options.defaults_only:
+        return 0
     images = options.out / "images"
     images.mkdir(parents=True, exist_ok=True)
     (options.out / "evidence-results.md").write_text(

@@ -194,7 +194,8 @@ def latency_table(*, runs: int) -> list[str]:
 
 def promotion_table(*, runs: int) -> list[str]:
     """How often the whole engine advances a candidate, at a margin of 1.5."""
-    rule = MetricRule(name="error-ratio", compare=Compare(theta0_promote=1.5, excess_promote=1e-4))
+    compare = Compare(theta0_promote=1.5, excess_promote=1e-4, detect_ratio=1.01)  # proof alone
+    rule = MetricRule(name="error-ratio", compare=compare)
     config = EvidenceConfig(metrics=(rule,), requests_from="error-ratio")
     body = []
     for theta in (1.0, 1.25, 1.5):

@@ -124,6 +124,7 @@ FULL: Object = {
             },
         },
         "analysis": {
+            "profile": "Careful",
             "source": "default",
             "dataPlane": "Istio",
             "interval": "10s",
@@ -152,6 +153,7 @@ FULL: Object = {
                         "tolerance": 0.2,
                         "margin": 0.5,
                         "toleranceAbsolute": 0.01,
+                        "detect": {"ratio": 4, "absolute": 0.03},
                     },
                     "window": "5m",
                     "minSamples": 50,

@@ -206,6 +206,19 @@ RULES = (
         says="never limited: remove threshold",
     ),
     Case(
+        rule="V38",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="error-ratio", compare={"tolerance": 0.5, "detect": {"ratio": 2}}),
+            _metric(preset="error-ratio", compare={"tolerance": 4, "detect": {"absolute": 0.1}}),
+            _metric(preset="error-ratio", compare={"detect": {"ratio": 1.2}}),
+        ),
+        bad=(_metric(preset="error-ratio", compare={"tolerance": 1, "detect": {"ratio": 2}}),),
+        blames=f"{_METRIC}.compare.detect",
+        says="detect.ratio must be above 1 + tolerance",
+    ),
+    Case(
         rule="V33",
         body=_ROUTED,
         at=f"{_ROUTE}.timeouts",

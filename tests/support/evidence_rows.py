@@ -19,6 +19,8 @@ from tidegate.model import Verdict
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)
 UNMEASURED = Phi(value=10.0, df=0, source=PhiSource.UNMEASURED)
 COMPARED = MetricRule(name="error-ratio", compare=Compare())
+# Looks for harm that is tolerated, which nothing can find: only a proof lets it pass.
+PROOF_ALONE = Compare(detect_ratio=1.01, excess_promote=1e-4)
 LENGTH = 60.0
 
 

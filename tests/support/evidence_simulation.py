@@ -231,6 +231,7 @@ def _first(hit: npt.NDArray[np.bool_]) -> int | None:
 
 # --- latency -------------------------------------------------------------------------------------
 
+DECISIVE = 6  # as for latency-p95 of the latencies below
 EDGES = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 2.5)
 
 
@@ -261,7 +262,7 @@ def latency_look(
         found = latency.weigh(
             [relative.log_value(one) for one in hedges],
             edges=EDGES,
-            v=latency.uniform(len(EDGES)),
+            v=latency.weights(len(EDGES), decisive=DECISIVE),
             events=seen,
             min_candidate_events=5,
         )

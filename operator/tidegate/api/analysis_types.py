@@ -7,13 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tidegate import model
-from tidegate.api import schema
+from tidegate.api import profiles, schema
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.evidence.queries import presets
 
 DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
 
 OnInconclusive = Annotated[model.OnInconclusive, schema.LAX]
+Profile = Annotated[model.Profile, schema.LAX]
 VariableName = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 VariableValue = Annotated[str, Field(max_length=512)]
 Variables = Annotated[dict[VariableName, VariableValue], Field(max_length=16)]
@@ -59,6 +60,25 @@ Ruled = Annotated[float, Field(gt=0, le=10)]
 Risked = Annotated[float, Field(gt=0, le=0.2)]
 
 
+class Detect(Part):
+    """Harm of the size that one cares about: bad requests beside those of stable."""
+
+    extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
+    ratio: Annotated[float, Field(gt=1, le=1000)] | None = Field(
+        default=None,
+        description="This many times as many; looked for while there is time.",
+        json_schema_extra=built_in(profiles.in_words(lambda it: it.detect_ratio)),
+    )
+    absolute: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
+        default=None,
+        description="A rate that is higher by this, at least twice stable's; enough in the end.",
+        json_schema_extra=built_in(
+            f"{profiles.in_words(lambda it: it.detect_absolute)}; of a latency "
+            f"{profiles.in_words(lambda it: it.detect_slow)}"
+        ),
+    )
+
+
 class Compare(Part):
     """The candidate held against stable at the same time."""
 
@@ -67,26 +87,55 @@ class Compare(Part):
     tolerance: Tolerated | None = Field(
         default=None,
         description="Rolls back only if worse than stable by more than this ratio.",
-        json_schema_extra=built_in("0.1; 0.25 where the candidate has a single pod"),
+        json_schema_extra=built_in("0.1, with a candidate of a single pod 0.25; Quick 0.5"),
     )
-    margin: Ruled = Field(
-        default=0.25,
+    margin: Ruled | None = Field(
+        default=None,
         description="Passes only if worse than stable by more than this ratio is ruled out.",
+        json_schema_extra=built_in(profiles.in_words(lambda it: it.margin)),
     )
-    tolerance_absolute: Annotated[float, Field(gt=0, le=0.5)] = Field(
-        default=0.005,
+    tolerance_absolute: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
+        default=None,
         description="Passes also if a rate of bad requests above this is ruled out.",
+        json_schema_extra=built_in(profiles.in_words(lambda it: it.tolerance_absolute)),
+    )
+    detect: Detect = Field(
+        default=Detect(),
+        description="Passes also if harm of this size would have been found by now (NoHarmFound).",
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V38",
+            cel=(
+                "!has(self.tolerance) || !has(self.detect) || !has(self.detect.ratio) || "
+                "self.detect.ratio > 1.0 + self.tolerance"
+            ),
+            message=(
+                "detect.ratio must be above 1 + tolerance: what is tolerated cannot be found; "
+                "raise detect.ratio or lower tolerance"
+            ),
+            field="detect",
+            holds=lambda it: (
+                it.tolerance is None
+                or it.detect.ratio is None
+                or it.detect.ratio > 1 + it.tolerance
+            ),
+        ),
     )
 
 
 class Risk(Part):
     """How often a rollout may be judged wrongly."""
 
-    false_rollback: Risked = Field(
-        default=0.01, description="Chance of rolling back an equal candidate, per rollout."
+    false_rollback: Risked | None = Field(
+        default=None,
+        description="Chance of rolling back an equal candidate, per rollout.",
+        json_schema_extra=built_in(profiles.in_words(lambda it: it.false_rollback)),
     )
-    false_promotion: Risked = Field(
-        default=0.05, description="Chance of passing a candidate at the margin, per proof."
+    false_promotion: Risked | None = Field(
+        default=None,
+        description="Chance of passing a candidate at the margin, per proof.",
+        json_schema_extra=built_in(profiles.in_words(lambda it: it.false_promotion)),
     )
 
 
@@ -219,6 +268,13 @@ class BreachAfter(Part):
 class Analysis(Part):
     """How a step is judged."""
 
+    profile: Profile = Field(
+        default=profiles.DEFAULT,
+        description=(
+            "How carefully it is judged, in one word: sets risk, tolerance, margin, detect and the "
+            "deadline of steps; each of these wins where it is set."
+        ),
+    )
     source: schema.Name = Field(
         default="default", description="Metric source, by the name the administrator gave it."
     )

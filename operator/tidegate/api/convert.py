@@ -8,6 +8,7 @@ from typing import Any
 from tidegate import model
 from tidegate.api import analysis_types, checks, route_types, types, violations
 from tidegate.api.durations import seconds_of
+from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
@@ -26,7 +27,6 @@ REQUEST_REASON = f"{PREFIX}request-reason"
 
 _SCRAPE_INTERVAL_SECONDS = 15.0
 _LEAST_WINDOW_SECONDS = 60.0
-_LEAST_DEADLINE_SECONDS = 3600.0
 _INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
 _MIN_SAMPLES = 20
 # Connections that live on make pods' shares differ from their number.
@@ -118,7 +118,12 @@ def _spec(
         service=service,
         traffic=_traffic(spec.traffic),
         steps=tuple(
-            _step(step, min_requests=analysis.min_requests) for step in spec.strategy.canary.steps
+            _step(
+                step,
+                min_requests=analysis.min_requests,
+                least_deadline=PROFILES[spec.analysis.profile].deadline_seconds,
+            )
+            for step in spec.strategy.canary.steps
         ),
         scaling=_scaling(spec.strategy.scaling, provider=spec.traffic.provider),
         bake=model.Bake(
@@ -218,11 +223,9 @@ def _filter(given: route_types.RouteFilter) -> model.HeaderFilter:
     )
 
 
-def _step(given: types.Step, *, min_requests: int) -> model.Step:
+def _step(given: types.Step, *, min_requests: int, least_deadline: float) -> model.Step:
     hold = seconds_of(given.hold)
-    deadline = (
-        seconds_of(given.deadline) if given.deadline else max(_LEAST_DEADLINE_SECONDS, 4 * hold)
-    )
+    deadline = seconds_of(given.deadline) if given.deadline else max(least_deadline, 4 * hold)
     return model.Step(
         name=given.name,
         weight_percent=given.weight,
@@ -264,6 +267,7 @@ def _missing_metrics(
 def _analysis(
     given: analysis_types.Analysis, *, scrape_seconds: float, missing: tuple[str, ...]
 ) -> model.Analysis:
+    numbers = PROFILES[given.profile]
     has_query = any(metric.query for metric in given.metrics)
     default_interval = _QUERY_INTERVAL_SECONDS if has_query else _INTERVAL_SECONDS
     default_window = max(_LEAST_WINDOW_SECONDS, 4 * scrape_seconds)
@@ -279,12 +283,12 @@ def _analysis(
         error_limit=given.error_limit,
         no_data_timeout_seconds=seconds_of(given.no_data_timeout),
         on_inconclusive=given.on_inconclusive,
-        false_rollback=given.risk.false_rollback,
-        false_promotion=given.risk.false_promotion,
+        false_rollback=_given(given.risk.false_rollback, numbers.false_rollback),
+        false_promotion=_given(given.risk.false_promotion, numbers.false_promotion),
         data_plane=given.data_plane or "",
         key=analysis_key(given.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
         metrics=tuple(
-            _metric(it, window_seconds=window, min_requests=given.min_requests)
+            _metric(it, window_seconds=window, min_requests=given.min_requests, numbers=numbers)
             for it in given.metrics
             if it.name not in missing
         ),
@@ -293,7 +297,7 @@ def _analysis(
 
 
 def _metric(
-    given: analysis_types.Metric, *, window_seconds: float, min_requests: int
+    given: analysis_types.Metric, *, window_seconds: float, min_requests: int, numbers: Numbers
 ) -> model.Metric:
     ref = given.template_ref
     return model.Metric(
@@ -305,7 +309,7 @@ def _metric(
         variables=tuple(sorted(given.variables.items())),
         window_seconds=seconds_of(given.window) if given.window else window_seconds,
         min_samples=given.min_samples or min(_MIN_SAMPLES, min_requests),
-        compare=_compare(given),
+        compare=_compare(given, numbers=numbers),
         critical=given.critical,
         dry_run=given.dry_run,
     )
@@ -315,14 +319,27 @@ def _threshold(given: analysis_types.Threshold | None) -> model.Threshold:
     return model.Threshold(min=given.min, max=given.max) if given else model.NO_THRESHOLD
 
 
-def _compare(given: analysis_types.Metric) -> model.Compare | None:
+def _compare(given: analysis_types.Metric, *, numbers: Numbers) -> model.Compare | None:
     """What was asked for; presets are compared with stable unless they are told otherwise."""
     compare = given.compare
-    if compare is None:
-        own = client_errors.COMPARE if given.preset == presets.CLIENT_ERRORS else model.Compare()
-        return own if given.preset else None
+    if compare is None and given.preset == presets.CLIENT_ERRORS:
+        return client_errors.COMPARE
+    if compare is None and not given.preset:
+        return None
+    return compared(compare or analysis_types.Compare(), numbers=numbers)
+
+
+def compared(compare: analysis_types.Compare, *, numbers: Numbers) -> model.Compare:
+    """The comparison with every number that it leaves to the profile."""
     return model.Compare(
-        tolerance=compare.tolerance,
-        margin=compare.margin,
-        tolerance_absolute=compare.tolerance_absolute,
+        tolerance=numbers.tolerance if compare.tolerance is None else compare.tolerance,
+        margin=_given(compare.margin, numbers.margin),
+        tolerance_absolute=_given(compare.tolerance_absolute, numbers.tolerance_absolute),
+        detect_ratio=_given(compare.detect.ratio, numbers.detect_ratio),
+        detect_absolute=_given(compare.detect.absolute, numbers.detect_absolute),
+        detect_slow=_given(compare.detect.absolute, numbers.detect_slow),
     )
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
+from tidegate.api import convert, profiles, violations
 from tidegate.api import counts_types as doc
-from tidegate.api import violations
 from tidegate.evidence.counts import dispersion, intervals
 from tidegate.evidence.counts.dispersion import Phi, Spread
 from tidegate.evidence.counts.rows import Counts, PodCounts, Row
-from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.verdict import rules
 
+_NUMBERS = profiles.PROFILES[profiles.DEFAULT]
 INTERVAL_SECONDS = 60.0  # rows have no times; the engine asks for their order only
 
 
@@ -38,8 +39,8 @@ def read_counts(document: object) -> Given | tuple[model.Violation, ...]:
     config = EvidenceConfig(
         metrics=tuple(_rule(metric) for metric in found.metrics),
         requests_from=first.name,
-        alpha_rollback=found.risk.false_rollback,
-        alpha_promote=found.risk.false_promotion,
+        alpha_rollback=found.risk.false_rollback or _NUMBERS.false_rollback,
+        alpha_promote=found.risk.false_promotion or _NUMBERS.false_promotion,
         min_candidate_requests=found.min_requests,
         min_intervals=found.min_intervals,
         split_holds=all(row.weight is not None for row in first.rows),
@@ -51,11 +52,8 @@ def read_counts(document: object) -> Given | tuple[model.Violation, ...]:
 def _rule(given: doc.Metric) -> MetricRule:
     compare = None
     if given.compare is not None:
-        tolerance = given.compare.tolerance
-        compare = Compare(
-            theta0=1 + (rules.TOLERANCE if tolerance is None else tolerance),
-            theta0_promote=1 + given.compare.margin,
-            excess_promote=given.compare.tolerance_absolute,
+        compare = rules.compared(
+            convert.compared(given.compare, numbers=_NUMBERS), tolerance=rules.TOLERANCE
         )
     return MetricRule(name=given.name, compare=compare, limit=given.limit)
 

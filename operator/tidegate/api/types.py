@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidegate import model
-from tidegate.api import schema
+from tidegate.api import profiles, schema
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.route_types import GatewayAPI
@@ -266,7 +266,9 @@ class Step(Part):
     deadline: Annotated[str, DurationBetween("0s", "2160h")] | None = Field(
         default=None,
         description="Longest wait for proof at this weight; then analysis.onInconclusive.",
-        json_schema_extra=built_in("the longer of 1h and 4 x hold"),
+        json_schema_extra=built_in(
+            f"{profiles.in_words(lambda it: it.deadline_seconds, text=profiles.hours)}; at least 4 x hold"
+        ),
     )
     min_requests: schema.Count | None = Field(
         default=None,

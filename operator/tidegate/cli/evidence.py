@@ -25,9 +25,8 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.terms import Reason
 from tidegate.evidence.verdict import engine, planner
-from tidegate.model import Verdict
+from tidegate.model import Outcome, Verdict
 
 STDIN = "-"
 Say = Callable[[str], None]
@@ -171,7 +170,7 @@ def _source(source: PhiSource) -> str:
 
 def _need(found: Finding, given: counts.Given) -> str:
     """What would decide it if the candidate were as good as stable; empty when it is decided."""
-    if found.reason in {Reason.NON_INFERIOR, Reason.REGRESSION, Reason.SLO_BREACH}:
+    if found.outcome in {Outcome.PASS, Outcome.FAIL}:
         return ""
     if found.phi is None or found.n_c <= 0:
         return "requests of the candidate"

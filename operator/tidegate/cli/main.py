@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _controller(arguments)
         case "validate":
             return offline.validate(arguments.filename, say=_say)
-        case "evaluate" | "replay":
+        case "evaluate" | "replay" | "plan":
             return _about_evidence(arguments)
         case "crd":
             return offline.crd(arguments.output, say=_say)
@@ -79,7 +79,23 @@ def _controller(arguments: argparse.Namespace) -> int:
 
 def _about_evidence(arguments: argparse.Namespace) -> int:
     # scipy takes half a second to import; no other command needs it.
-    from tidegate.cli import evidence  # noqa: PLC0415
+    from tidegate.cli import evidence, plan  # noqa: PLC0415
+
+    if arguments.command == "plan":
+        assumed = plan.Assumed(
+            rate=arguments.rate,
+            errors=arguments.errors,
+            slow=arguments.slow,
+            scrape_seconds=arguments.scrape,
+            dispersion=arguments.dispersion,
+        )
+        return plan.plan(
+            arguments.filename,
+            assumed=assumed,
+            output=arguments.output,
+            picture=arguments.picture,
+            say=_say,
+        )
 
     if arguments.command == "replay":
         return evidence.replay_log(arguments.filename, rollout=arguments.rollout, say=_say)

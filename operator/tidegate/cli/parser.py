@@ -17,7 +17,10 @@ WATCH_TIMEOUT = "1h"
 OPERATOR_NAMESPACE = "tidegate-system"
 EXIT_CODES = (
     (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted, equal, advance"),
-    (outcome.NEGATIVE, "done, and the answer is no: invalid, refused, rolled back, different"),
+    (
+        outcome.NEGATIVE,
+        "done, and the answer is no: invalid, refused, rolled back, different, no promotion expected",
+    ),
     (outcome.TROUBLE, "not known: wrong use, no cluster, no answer in time"),
     (outcome.HOLD, "of evaluate: hold, as neither harm nor its absence is proven"),
     (outcome.ROLL_BACK, "of evaluate: roll back, as harm is proven"),
@@ -59,6 +62,7 @@ def build(prog: str) -> Parser:
     _add_controller(_command(commands, "controller", "run the operator"))
     _add_validate(_command(commands, "validate", "check manifests without a cluster"))
     _add_crd(_command(commands, "crd", "print the kinds of Tidegate for kubectl apply"))
+    _add_plan(_command(commands, "plan", "say what a rollout would find in what time"))
     _add_evaluate(_command(commands, "evaluate", "judge counts from anywhere by evidence"))
     _add_replay(_command(commands, "replay", "work out the verdicts in an operator's log again"))
     _add_status(_command(commands, "status", "show ModelDeployments and their rollouts"))
@@ -218,6 +222,61 @@ def _add_doctor(parser: Parser) -> None:
         help=f"where the operator runs (default: {OPERATOR_NAMESPACE})",
     )
     _add_place(parser)
+
+
+def _add_plan(parser: Parser) -> None:
+    parser.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        required=True,
+        help="manifests with a ModelDeployment and its metric templates; - is standard input",
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="NUMBER",
+        type=float,
+        required=True,
+        help="requests per second of all pods",
+    )
+    parser.add_argument(
+        "--errors",
+        metavar="SHARE",
+        type=float,
+        default=0.0,
+        help="share of requests that fail today, such as 0.004 (default: 0)",
+    )
+    parser.add_argument(
+        "--slow",
+        metavar="SHARE",
+        type=float,
+        default=0.05,
+        help="share of requests above the bucket edge that decides a latency (default: 0.05)",
+    )
+    parser.add_argument(
+        "--scrape",
+        metavar="DURATION",
+        type=_seconds,
+        default="15s",
+        help="time between scrapes (default: 15s)",
+    )
+    parser.add_argument(
+        "--dispersion",
+        metavar="NUMBER",
+        type=float,
+        help="how much bad requests clump (default: what the pods could show)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FORM",
+        choices=("table", "json"),
+        default="table",
+        help="table or json (default: table)",
+    )
+    parser.add_argument(
+        "--picture", metavar="FILE", default="", help="draw it, too: a name in .svg or .html"
+    )
 
 
 def _add_watch(parser: Parser) -> None:

@@ -154,6 +154,7 @@ class Reason(enum.StrEnum):
     TRAFFIC_SPLIT = "TrafficSplit"
     NO_BASELINE = "NoBaseline"
     NON_INFERIOR = "NonInferior"
+    NO_HARM_FOUND = "NoHarmFound"
     INCONCLUSIVE = "Inconclusive"
 
 

@@ -40,6 +40,14 @@ class OnInconclusive(enum.StrEnum):
     ROLLBACK = "Rollback"
 
 
+class Profile(enum.StrEnum):
+    """How carefully a step is judged, in one word."""
+
+    CAREFUL = "Careful"
+    BALANCED = "Balanced"
+    QUICK = "Quick"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """Identity of the served model; part of the revision."""
@@ -181,12 +189,17 @@ class Compare:
     """Held against stable (api.md, 5.4): rates of bad events as ratios above 1.
 
     `tolerance` may be exceeded before it is harm, None leaves it to the number of pods; `margin`
-    must be ruled out for a step to pass, or an excess of `tolerance_absolute` (a rate).
+    must be ruled out for a step to pass, or an excess of `tolerance_absolute` (a rate). A step passes
+    as well when `detect_ratio` times stable's rate, or `detect_absolute` more than it, would have
+    been found by now; `detect_slow` takes its place for a latency, whose bad requests are only slow.
     """
 
     tolerance: float | None = None
     margin: float = 0.25
     tolerance_absolute: float = 0.005
+    detect_ratio: float = 5.0
+    detect_absolute: float = 0.05
+    detect_slow: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

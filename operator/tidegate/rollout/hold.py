@@ -35,13 +35,16 @@ def _judge_hold(turn: Turn) -> Turn:
     assert stage is not None
     if stage.needs_proof:
         turn = _evidence_waits(turn)
+    proven = not edited and turn.seen.analysis.verdict is model.Verdict.ADVANCE
+    if proven:  # also after the deadline
+        turn = waiting.stop_waiting(turn, only=frozenset({model.Waiting.INCONCLUSIVE}))
     if waiting.is_paused(turn.rollout):
         return turn
     assert step.hold_until is not None
     assert step.deadline_at is not None
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
-    proven = turn.seen.analysis.verdict is model.Verdict.ADVANCE or not stage.needs_proof
-    if proven and not edited and turn.now >= step.hold_until:
+    passes = proven or not (stage.needs_proof or edited)
+    if passes and turn.now >= step.hold_until:
         return _pass(turn)
     if stage.needs_proof and turn.now >= step.deadline_at:
         return _deadline(turn)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from json_values import ANY_JSON
 
 from tidegate import model
-from tidegate.api import convert, schema
+from tidegate.api import convert, profiles, schema
 from tidegate.settings import MetricSourceSettings
 
 SOURCES = {
@@ -40,7 +41,7 @@ def _default_step(percent: int) -> model.Step:
         name=f"p{percent}",
         weight_percent=percent,
         hold_seconds=600.0,
-        deadline_seconds=3600.0,
+        deadline_seconds=7200.0,
         min_requests=100,
     )
 
@@ -158,14 +159,14 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
             name="p12",
             weight_percent=12.5,
             hold_seconds=3600.0,
-            deadline_seconds=14400.0,
+            deadline_seconds=21600.0,
             min_requests=5000,
         ),
         model.Step(
             name="all",
             weight_percent=100.0,
             hold_seconds=600.0,
-            deadline_seconds=3600.0,
+            deadline_seconds=21600.0,
             min_requests=500,
         ),
     )
@@ -183,7 +184,12 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
             name="errors",
             preset="error-ratio",
             threshold=model.Threshold(max=0.02),
-            compare=model.Compare(),
+            compare=model.Compare(
+                tolerance_absolute=0.002,
+                detect_ratio=3.0,
+                detect_absolute=0.02,
+                detect_slow=0.05,
+            ),
             window_seconds=120.0,
             critical=True,
         ),
@@ -191,7 +197,14 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
             name="p95",
             preset="latency-p95",
             threshold=model.Threshold(max=0.5),
-            compare=model.Compare(tolerance=0.2, margin=0.5, tolerance_absolute=0.01),
+            compare=model.Compare(
+                tolerance=0.2,
+                margin=0.5,
+                tolerance_absolute=0.01,
+                detect_ratio=4.0,
+                detect_absolute=0.03,
+                detect_slow=0.03,
+            ),
             window_seconds=300.0,
             min_samples=50,
         ),
@@ -210,6 +223,43 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
             dry_run=True,
         ),
     )
+
+
+@pytest.mark.parametrize("profile", model.Profile)
+def test_a_profile_sets_what_is_not_set_by_itself(profile: model.Profile) -> None:
+    numbers = profiles.PROFILES[profile]
+    alone = spec_of(place(SMALLEST, "spec.analysis", {"profile": profile.value}))
+    chosen = {
+        "profile": profile.value,
+        "risk": {"falseRollback": 0.03},
+        "metrics": [
+            {"name": "e", "preset": "error-ratio", "compare": {"detect": {"absolute": 0.07}}}
+        ],
+    }
+    mixed = spec_of(place(SMALLEST, "spec.analysis", chosen)).analysis
+    (metric,) = mixed.metrics
+
+    assert {step.deadline_seconds for step in alone.steps} == {numbers.deadline_seconds}
+    assert alone.analysis.false_rollback == numbers.false_rollback
+    assert (mixed.false_rollback, mixed.false_promotion) == (0.03, numbers.false_promotion)
+    assert metric.compare == model.Compare(
+        tolerance=numbers.tolerance,
+        margin=numbers.margin,
+        tolerance_absolute=numbers.tolerance_absolute,
+        detect_ratio=numbers.detect_ratio,
+        detect_absolute=0.07,
+        detect_slow=0.07,
+    )
+
+
+def test_each_profile_is_at_least_as_careful_as_the_next() -> None:
+    numbers = [profiles.PROFILES[it] for it in model.Profile]
+    for careful, quick in itertools.pairwise(numbers):
+        assert careful.false_promotion < quick.false_promotion
+        assert careful.tolerance_absolute < quick.tolerance_absolute
+        assert careful.detect_ratio < quick.detect_ratio
+        assert careful.detect_absolute < quick.detect_absolute
+        assert careful.deadline_seconds > quick.deadline_seconds
 
 
 def test_template_is_passed_on_without_nulls_and_else_unchanged() -> None:

@@ -161,6 +161,7 @@ def test_too_little_holds_and_says_what_is_needed(tmp_path: Path) -> None:
     for row in document["metrics"][0]["rows"]:
         row["candidate"] = {"total": 300, "bad": 3}
         row["stable"] = {"total": 2700, "bad": 27}
+    document["metrics"][0]["compare"]["detect"] = {"ratio": 1.2}
     code, said = evaluated(document, tmp_path)
     assert code == outcome.HOLD
     assert "Still needed" in said

@@ -91,7 +91,7 @@ def test_it_keeps_its_promises_and_says_what_it_is(told: tuple[bool, str]) -> No
 def test_a_narrow_terminal_still_says_why_a_version_was_rolled_back(width: int) -> None:
     rows = played(width=width)[1].splitlines()
     assert max(map(len, rows)) <= width
-    assert "v3, rejected: error-ratio" in " ".join(row.strip() for row in rows)
+    assert "v3, rejected: latency-p95 above" in " ".join(row.strip() for row in rows)
 
 
 def test_the_same_is_told_every_time(told: tuple[bool, str]) -> None:

@@ -13,96 +13,99 @@ from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.intervals import Table
 from tidegate.evidence.sequential.judgement import MetricRule
 from tidegate.evidence.verdict import outlook
-from tidegate.evidence.verdict.outlook import Past
+from tidegate.evidence.verdict.forecast import Past
 
 STEP = model.Stage(
     name="p5",
     weight_percent=5,
     effective_weight_percent=5,
     hold_seconds=600,
-    deadline_seconds=3600,
+    deadline_seconds=7200,
     min_requests=100,
 )
+SECOND = replace(STEP, name="p50", weight_percent=50, effective_weight_percent=50)
 
 
-def estimate(
-    *,
+def estimates(
+    *steps: model.Stage,
     bad_rate: float = 0.01,
     requests_per_second: float = 100.0,
     phi: Phi = INDEPENDENT,
-    weight: float = 5,
-    hold_seconds: float = 600.0,
     known: bool = True,
     rule: MetricRule = COMPARED,
-) -> model.Estimate:
+) -> tuple[model.Estimate, ...]:
     past = Past(bad_rate=bad_rate, requests_per_second=requests_per_second, phi=phi)
-    step = replace(STEP, effective_weight_percent=weight, hold_seconds=hold_seconds)
-    (found,) = outlook.estimates(
-        [step],
+    return outlook.estimates(
+        steps or (STEP,),
         pasts={rule.name: past} if known else {},
         config=config(rule),
         interval_seconds=30.0,
         scrape_seconds=15.0,
     )
-    return found
 
 
-def test_the_time_for_a_doubling_and_the_smallest_ratio_are_said() -> None:
-    found = estimate()
+def test_each_step_says_what_it_finds_when_it_passes_and_when_an_outage_is_found() -> None:
+    first, second = estimates(STEP, SECOND)
 
-    assert found.text.startswith("error-ratio: finds a doubling of 1.00% in about ")
-    assert "at 100 requests/s; x" in found.text
-    assert found.text.endswith(" within 10m")
-    assert found.warning == ""
-
-
-def test_a_step_that_is_too_short_names_the_hold_and_the_weight_that_would_do() -> None:
-    found = estimate(requests_per_second=20.0)
-
-    assert found.warning.startswith("a hold of 10m is too short to find a doubling of error-ratio")
-    assert "hold it for " in found.warning
-    weight = float(found.warning.rsplit("give it weight ", 1)[1])
-    assert estimate(requests_per_second=20.0, weight=weight).warning == ""
-    assert estimate(requests_per_second=20.0, weight=weight - 1).warning != ""
+    assert first.text.startswith("error-ratio (1.00% at 100 requests/s): finds 2.00% in ")
+    assert ", 5.00% in " in first.text
+    assert "a healthy version passes after about 10m (deadline 2h)" in first.text
+    assert "an outage is found in about " in first.text
+    assert first.text.endswith("; promotion in about 20m")
+    assert "promotion" not in second.text
+    assert (first.warning, second.warning) == ("", "")
 
 
-def test_where_no_weight_would_do_only_the_hold_is_named() -> None:
-    found = estimate(requests_per_second=0.05, phi=UNMEASURED)
+def test_a_step_that_does_not_pass_in_time_names_what_would_do() -> None:
+    slow = {"bad_rate": 0.0, "requests_per_second": 0.5, "phi": UNMEASURED}
+    (found,) = estimates(**slow)  # type: ignore[arg-type]
 
-    assert "hold it for" in found.warning
-    assert "weight" not in found.warning
+    assert found.text.endswith("; no promotion without a person is expected")
+    assert found.warning.startswith(
+        "error-ratio lets no healthy version pass before the deadline of 2h: set its deadline to "
+    )
+    hours = float(found.warning.split("set its deadline to ")[1].split("h")[0])
+    weight = float(found.warning.split("give it weight ")[1].split(";")[0])
+    detect = float(found.warning.split("compare.detect.absolute to ")[1])
+    assert COMPARED.compare is not None
+    wider = replace(COMPARED, compare=replace(COMPARED.compare, detect_absolute=detect))
+    heavier = replace(STEP, effective_weight_percent=weight)
+    for mended in (
+        estimates(replace(STEP, deadline_seconds=hours * 3600), **slow),  # type: ignore[arg-type]
+        estimates(heavier, **slow),  # type: ignore[arg-type]
+        estimates(STEP, rule=wider, **slow),  # type: ignore[arg-type]
+    ):
+        assert mended[0].warning == ""
+    lighter = replace(STEP, effective_weight_percent=weight - 5)
+    assert estimates(lighter, **slow)[0].warning != ""  # type: ignore[arg-type]
 
 
-def test_where_the_tolerance_allows_a_doubling_nothing_would_do() -> None:
-    lenient = replace(COMPARED, compare=replace(COMPARED.compare, theta0=2.5))  # type: ignore[type-var]
-    found = estimate(rule=lenient)
+def test_where_nothing_would_do_that_is_said() -> None:
+    (found,) = estimates(requests_per_second=1e-5, phi=UNMEASURED)
 
+    assert found.warning.endswith("no deadline, weight or detect would do")
     assert "a very long time" in found.text
-    assert found.warning.endswith("no hold or weight would do at this traffic")
 
 
-def test_a_hold_that_shows_nothing_says_so() -> None:
-    assert "nothing within 1s" in estimate(requests_per_second=0.01, hold_seconds=1.0).text
+def test_what_was_seen_in_earlier_steps_counts_for_the_smaller_harm() -> None:
+    quiet = {"bad_rate": 0.0, "requests_per_second": 10.0, "phi": UNMEASURED}
+    (alone,) = estimates(SECOND, **quiet)  # type: ignore[arg-type]
+    _, after = estimates(replace(STEP, effective_weight_percent=10), SECOND, **quiet)  # type: ignore[arg-type]
 
-
-def test_without_bad_requests_an_excess_is_ruled_out() -> None:
-    found = estimate(bad_rate=0.0)
-
-    assert "stable has no bad requests at 100 requests/s" in found.text
-    assert "an excess of 0.50% is ruled out in about 2m" in found.text
-    assert found.warning == ""
-    assert "a very long time" in estimate(bad_rate=0.0, weight=0).text
+    assert "passes after about 10m" in after.text
+    assert "passes after about 10m" not in alone.text
 
 
 def test_without_history_that_is_said() -> None:
-    assert estimate(known=False).text == "error-ratio: stable had no requests to plan with"
+    (found,) = estimates(known=False)
+    assert found == model.Estimate(text="error-ratio: stable had no requests to plan with")
 
 
 @pytest.mark.parametrize(
     "rule", [replace(COMPARED, guard=False), MetricRule(name="error-ratio", limit=0.01)]
 )
 def test_only_what_is_compared_and_guards_is_planned(rule: MetricRule) -> None:
-    assert estimate(rule=rule).text == "nothing is compared with stable"
+    assert estimates(rule=rule)[0].text == "nothing is compared with stable"
 
 
 def test_the_past_is_the_sum_of_its_intervals() -> None:

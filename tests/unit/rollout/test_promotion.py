@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout_world import HOLD, V1, V2, World, serving
+import pytest
+from rollout_world import ADVANCE, HOLD, V1, V2, World, serving
 
 from tidegate import model
 from tidegate.rollout.turn import RUNNING_SECONDS
@@ -137,6 +138,36 @@ def test_no_evidence_never_promotes() -> None:
     world.run_until(P.PAUSED, limit=2000)
     assert world.condition("Paused").reason == "Inconclusive"
     assert world.traffic.weights[V2.hash] == 10.0
+
+
+@pytest.mark.parametrize("provider", model.Provider)
+def test_proof_that_comes_after_the_deadline_ends_the_pause(provider: model.Provider) -> None:
+    world = serving(provider=provider)
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_until(P.PAUSED, limit=2000)
+    for _ in range(5):
+        world.tick(600.0)
+    assert world.status.phase is P.PAUSED
+    world.analysis = ADVANCE
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert "Resumed" in world.reasons()
+
+
+def test_proof_does_not_end_a_pause_that_people_asked_for() -> None:
+    world = serving()
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_until(P.PAUSED, limit=2000)
+    assert world.spec is not None
+    world.spec = replace(world.spec, paused=True)
+    world.analysis = ADVANCE
+    for _ in range(5):
+        world.tick(60.0)
+    assert world.status.phase is P.PAUSED
+    assert world.condition("Paused").reason == "SpecPaused"
 
 
 def test_a_step_whose_hold_is_over_waits_for_its_next_judgement() -> None:

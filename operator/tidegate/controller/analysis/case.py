@@ -32,7 +32,8 @@ from tidegate.evidence.sequential.judgement import (
     MetricRule,
 )
 from tidegate.evidence.terms import Problem, Reason
-from tidegate.evidence.verdict import engine, outlook, rules
+from tidegate.evidence.verdict import engine, harm, outlook, rules
+from tidegate.evidence.verdict.forecast import Past
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
 _SAME_SCRAPE = 0.9  # looks that are less of a scrape apart may see the same one
@@ -132,7 +133,7 @@ class Case:
             gaps=self._gaps,
         )
 
-    def _seen(self, rule: MetricRule, *, shape: Shape) -> outlook.Past | None:
+    def _seen(self, rule: MetricRule, *, shape: Shape) -> Past | None:
         past = self._pasts[rule.name]
         assert past is not None, rule
         return outlook.past_of(past.table(shape), rule=rule)
@@ -256,6 +257,11 @@ class Case:
             problems=dict(self._problems),
             checks=dict(self._checks),
             min_requests=subject.stages[step].min_requests,
+            late=harm.is_late(
+                now,
+                confirmed_at=subject.events[-1].at,
+                deadline_seconds=subject.stages[step].deadline_seconds,
+            ),
         )
 
     def judge(self, context: Context) -> model.AnalysisState:

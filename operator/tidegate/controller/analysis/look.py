@@ -15,7 +15,7 @@ from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.counts import counters
 from tidegate.evidence.counts.grid import LATE_SECONDS
-from tidegate.evidence.counts.history import History, Past, reduced
+from tidegate.evidence.counts.history import HISTORY_INTERVALS, History, Past, reduced
 from tidegate.evidence.counts.readings import nothing_of
 from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.promql import Free
@@ -23,7 +23,6 @@ from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict.outlook import about
 from tidegate.evidence.verdict.rules import is_counted
 
-HISTORY_INTERVALS = 60
 LEAST_HISTORY_INTERVALS = 4
 MAX_CHUNKS = 24  # per look and metric; the rest of a long rollout is counted at the next look
 MAX_SERIES = 120_000  # of all metrics together; one look counts so many in a few seconds

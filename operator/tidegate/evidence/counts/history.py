@@ -24,6 +24,7 @@ from tidegate.evidence.terms import Identity, Latency, Problem, Template, Window
 
 T = TypeVar("T")
 COMMON = 0.5
+HISTORY_INTERVALS = 60
 _BEFORE = -1  # no step of the plan
 
 

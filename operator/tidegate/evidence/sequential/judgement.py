@@ -23,12 +23,18 @@ OPEN = Interval(lower=None, upper=None)
 class Compare:
     """Held against stable: `theta0` is tolerated, `theta0_promote` and `excess_promote` pass.
 
-    Units: rate ratios; excess_promote is a rate that always passes (neither side has errors).
+    `detect_ratio` times stable's rate, or `detect_absolute` more, is harm that would have to be
+    found before a step may pass without a proof.
+
+    Units: rate ratios; excess_promote is a rate that always passes (neither side has errors);
+    detect_absolute is added to stable's rate.
     """
 
     theta0: float = 1.1
     theta0_promote: float = 1.25
     excess_promote: float = 0.005
+    detect_ratio: float = 5.0
+    detect_absolute: float = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +137,8 @@ class Context:
     """What a look knows besides the rows.
 
     `problems` are those of the current look, by metric; `checks` are the valid looks at scalar
-    metrics, oldest first. `at_deadline` is what the policy does without proof, None before then.
+    metrics, oldest first. `at_deadline` is what the policy does without proof, None before then;
+    `late` says that the last quarter of the step's time has begun.
     `min_requests` are those that the step asks for, None leaves them to the config.
     """
 
@@ -143,6 +150,7 @@ class Context:
     checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     at_deadline: Verdict | None = None
     min_requests: float | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +159,8 @@ class Finding:
 
     `log_e` and `log_limit` belong to the rollback test that is nearest to its limit, `log_proof` is
     the weakest of the proofs that promotion needs. Rates are those of the decisive stream, or of
-    the edge (seconds) that the evidence points at.
+    the edge (seconds) that the evidence points at. `power` is the chance to have found a candidate
+    with the rate `detect` of bad requests by now.
     """
 
     metric: str
@@ -170,6 +179,8 @@ class Finding:
     log_e: float = 0.0
     log_limit: float = math.inf
     log_proof: float = 0.0
+    detect: float | None = None
+    power: float = 0.0
     phi: Phi | None = None
 
 

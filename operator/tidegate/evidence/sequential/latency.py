@@ -24,9 +24,15 @@ class EValue:
     edge: float
 
 
-def uniform(count: int) -> tuple[float, ...]:
-    """Equal weights that sum to one."""
-    return (1.0 / count,) * count
+def weights(count: int, *, decisive: int) -> tuple[float, ...]:
+    """Half of the weight for the edge that was asked for, the rest evenly over the others.
+
+    A quantile that a team watches should not pay for all the edges that it does not (ADR 0027).
+    """
+    if count == 1:
+        return (1.0,)
+    rest = 0.5 / (count - 1)
+    return tuple(0.5 if index == decisive else rest for index in range(count))
 
 
 def edge_average(

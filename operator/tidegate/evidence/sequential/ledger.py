@@ -11,11 +11,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
 from tidegate.evidence.sequential import answers, eprocess, latency, relative, split, unusual
 from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.power import Stretch
 from tidegate.evidence.sequential.relative import Hedge
 from tidegate.evidence.sequential.unusual import Doubt, Self
 
@@ -76,9 +78,10 @@ class PodTotals:
 class Account:
     """All tests of one metric. `regressed`, `breached` and `outage` latch at the first crossing.
 
-    `rows` counts those with usable data, so that no restart is spent on the others. `pods` are
-    those of the candidate. `stable` says
-    whether stable is itself; `outage` holds the counts that showed one.
+    `rows` counts those with usable data, so that no restart is spent on the others. `pods` are those
+    of the candidate. `stretches` add up rows that may prove something, per step on the decisive
+    stream, the current step last; `phi` is the newest of that stream. `stable` says whether stable is
+    itself; `outage` holds the counts that showed one.
     """
 
     hedges: tuple[Hedge, ...]
@@ -91,6 +94,8 @@ class Account:
     breached: bool = False
     stable: Self = field(default_factory=Self)
     outage: Totals | None = None
+    stretches: tuple[Stretch, ...] = ()
+    phi: Phi | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +197,7 @@ def relative_e(
     found = latency.weigh(
         [relative.log_value(hedge) for hedge in account.hedges],
         edges=rule.edges or (0.0,),
-        v=latency.uniform(rule.streams),
+        v=latency.weights(rule.streams, decisive=rule.decisive),
         events=[totals.x_c for totals in account.totals],
         min_candidate_events=min_candidate_events if rule.edges else 0.0,
     )
@@ -256,9 +261,11 @@ def _no_proofs(rule: MetricRule) -> Proofs | None:
 def _next_step(ledger: Ledger, *, step: int) -> Ledger:
     fresh = eprocess.invest(eprocess.PROMOTION_POINTS)
     accounts = {
-        name: account
-        if account.proofs is None
-        else replace(account, proofs=replace(account.proofs, ratio_in_step=fresh))
+        name: replace(
+            account,
+            stretches=(*account.stretches, Stretch()),
+            proofs=account.proofs and replace(account.proofs, ratio_in_step=fresh),
+        )
         for name, account in ledger.accounts.items()
     }
     return replace(
@@ -304,7 +311,7 @@ def _recorded(
     stake = eprocess.restart_weight(account.rows + 1)
     streams = [counts.stream(index) for index in range(rule.streams)]
     theta0 = rule.compare.theta0 if rule.compare is not None else 1.0
-    grid = _rollback_grid(theta0)
+    grid = rollback_grid(theta0)
     decisive = streams[rule.decisive]
     after = replace(
         account,
@@ -329,6 +336,10 @@ def _recorded(
         proofs=_proofs(account.proofs, stream=decisive, rule=rule)
         if account.proofs is not None and doubt.proves
         else account.proofs,
+        stretches=(*account.stretches[:-1], account.stretches[-1].plus(decisive))
+        if doubt.proves
+        else account.stretches,
+        phi=decisive.phi,
         stable=unusual.watched(account.stable, stream=decisive, rule=rule),
     )
     return replace(
@@ -438,7 +449,8 @@ def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> 
 
 
 @functools.lru_cache(maxsize=256)
-def _rollback_grid(theta0: float) -> RatioGrid:
+def rollback_grid(theta0: float) -> RatioGrid:
+    """The rate ratios that the relative test bets on."""
     return eprocess.ratio_grid(eprocess.rollback_grid(theta0), theta0=theta0)
 
 

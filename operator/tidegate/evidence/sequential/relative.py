@@ -32,6 +32,11 @@ class Hedge:
     alone: bool | None = None
 
 
+def divisor(phi: Phi) -> float:
+    """The dispersion by which the grid's evidence of harm is divided."""
+    return phi.value if phi.trusted else max(CAREFUL, phi.value)
+
+
 def begin(points: int) -> Hedge:
     """The test before any interval, with a grid of so many points."""
     bet = eprocess.begin(len(eprocess.BET_FRACTIONS))
@@ -55,7 +60,6 @@ def advance(
     infinite: a smaller factor keeps the game fair, whatever the doubt comes from.
     Units: share is the (y, q) of the bet; stake is the restart weight of both halves.
     """
-    divisor = phi.value if phi.trusted else max(CAREFUL, phi.value)
     if doubt > 1:
         if grid_factors is not None:
             grid_factors = [min(one, one / doubt) for one in grid_factors]
@@ -66,7 +70,7 @@ def advance(
         bet_factors = None if share is None else eprocess.bet_log_factors(share[0], q=share[1])
         bet = eprocess.advance(bet, log_factors=bet_factors, phi=1.0, stake=stake)
     return Hedge(
-        grid=eprocess.advance(hedge.grid, log_factors=grid_factors, phi=divisor, stake=stake),
+        grid=eprocess.advance(hedge.grid, log_factors=grid_factors, phi=divisor(phi), stake=stake),
         bet=bet,
         alone=phi.trusted if hedge.alone is None else hedge.alone,
     )

@@ -8,7 +8,7 @@ Order of rules (evidence.md, 13):
 3. stable is not itself, or both arms break a limit and nothing tells them apart: hold;
 4. the candidate does not get its share, or does not finish what it gets: hold;
 5. the step has too few requests or intervals, or a crossing too few events: hold;
-6. every guard is proven: advance;
+6. every guard is proven, or would have shown the harm that it looks for: advance;
 7. at the deadline: what the policy says; before it: hold.
 No evidence is never success, and never harm.
 """
@@ -32,6 +32,8 @@ from tidegate.evidence.sequential.judgement import (
 )
 from tidegate.evidence.sequential.ledger import Account, Ledger
 from tidegate.evidence.terms import Reason
+from tidegate.evidence.verdict import harm
+from tidegate.evidence.verdict.harm import Search
 from tidegate.model import Outcome, Verdict
 
 # Of several reasons to hold the first is reported (evidence.md, 13).
@@ -52,9 +54,11 @@ _HOLD_ORDER = (
     Reason.UNDECIDED,
 )
 _HARM = frozenset({Reason.REGRESSION, Reason.SLO_BREACH, Reason.LIMIT, Reason.OUTAGE})
+_PASSING = (Reason.NON_INFERIOR, Reason.NO_HARM_FOUND)
 _WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.NON_INFERIOR: Outcome.PASS,
+    Reason.NO_HARM_FOUND: Outcome.PASS,
     Reason.NO_DATA: Outcome.NO_DATA,
     Reason.STALE: Outcome.NO_DATA,
     Reason.METRICS_UNAVAILABLE: Outcome.ERROR,
@@ -109,7 +113,8 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
         message = "; ".join(one.message for one in guards)
         if not config.requests_from:
             message += "; requests are not counted: no counter of them is known"
-        return replace(base, verdict=Verdict.ADVANCE, reason=Reason.NON_INFERIOR, message=message)
+        weakest = max((one.reason for one in guards), key=_PASSING.index)
+        return replace(base, verdict=Verdict.ADVANCE, reason=weakest, message=message)
     if context.at_deadline is not None and holds[0].reason in _WITHOUT_PROOF:
         return replace(
             base,
@@ -160,7 +165,7 @@ def _holds(
     found = [
         _Hold(reason=one.reason, message=one.message, metric=one.metric)
         for one in guards
-        if one.reason is not Reason.NON_INFERIOR
+        if one.reason not in _PASSING
     ]
     if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
@@ -197,11 +202,12 @@ def _finding(
     if rule.scalar:
         return _scalar(rule, context=context, config=config)
     account = state.accounts[rule.name]
-    numbers = _numbers(rule, account=account, config=config)
+    search = harm.searched(account, rule=rule, config=config, late=context.late)
+    numbers = _numbers(rule, account=account, search=search, config=config)
     if account.outage is not None:
         seen = account.outage
         numbers = replace(numbers, n_c=seen.n_c, x_c=seen.x_c, n_s=seen.n_s, x_s=seen.x_s)
-    reason = _reason(rule, account=account, context=context, config=config)
+    reason = _reason(rule, account=account, search=search, context=context, config=config)
     problem = context.problems.get(rule.name)
     if problem is not None and reason not in _HARM:
         reason, message = problem.reason, f"{rule.name}: {problem.message}"
@@ -212,12 +218,17 @@ def _finding(
 
 
 def _reason(
-    rule: MetricRule, *, account: Account, context: Context, config: EvidenceConfig
+    rule: MetricRule,
+    *,
+    account: Account,
+    search: Search | None,
+    context: Context,
+    config: EvidenceConfig,
 ) -> Reason:
     """What the tests of a metric say together."""
-    harm = _harm(account)
-    if harm is not None:
-        return harm
+    proven = _harm(account)
+    if proven is not None:
+        return proven
     if account.limits is not None:
         over = ledger.limit_e(account.limits.candidate) >= config.log_rollback
         if over and ledger.shared(account, rule=rule):
@@ -228,9 +239,10 @@ def _reason(
         return Reason.SHARED_INCIDENT
     if rule.compare is not None and _crossed_on_few_events(account, rule=rule, config=config):
         return Reason.INSUFFICIENT
-    if _log_proof(account) >= config.log_promote:
+    passes = _passes(rule, account=account, search=search, config=config)
+    if passes is not None:
         enough = account.totals[rule.decisive].n_c >= rule.min_samples
-        return Reason.NON_INFERIOR if enough else Reason.INSUFFICIENT
+        return passes if enough else Reason.INSUFFICIENT
     if rule.compare is not None and not context.has_stable:
         return Reason.NO_BASELINE
     return Reason.UNDECIDED
@@ -242,6 +254,19 @@ def _harm(account: Account) -> Reason | None:
     if account.regressed:
         return Reason.REGRESSION
     return Reason.SLO_BREACH if account.breached else None
+
+
+def _passes(
+    rule: MetricRule, *, account: Account, search: Search | None, config: EvidenceConfig
+) -> Reason | None:
+    """Why the metric may let the step pass: proof of no harm, or harm that was looked for."""
+    kept = account.limits is None or ledger.proof_e(account.limits.proof) >= config.log_promote
+    if not kept:
+        return None
+    if account.proofs is None or _log_proof(account) >= config.log_promote:
+        return Reason.NON_INFERIOR
+    found = search is not None and search.enough and not harm.suspect(account, rule=rule)
+    return Reason.NO_HARM_FOUND if found else None
 
 
 def _crossed_on_few_events(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:
@@ -263,7 +288,9 @@ def _log_proof(account: Account) -> float:
     return min(needed)
 
 
-def _numbers(rule: MetricRule, *, account: Account, config: EvidenceConfig) -> Finding:
+def _numbers(
+    rule: MetricRule, *, account: Account, search: Search | None, config: EvidenceConfig
+) -> Finding:
     """The finding with its numbers; the test nearest to its limit is shown."""
     log_e, index = 0.0, rule.decisive
     if account.limits is not None:
@@ -290,6 +317,8 @@ def _numbers(rule: MetricRule, *, account: Account, config: EvidenceConfig) -> F
         log_e=log_e,
         log_limit=config.log_rollback,
         log_proof=_log_proof(account),
+        detect=search.rate if search is not None else None,
+        power=search.power if search is not None else 0.0,
     )
 
 
@@ -317,10 +346,16 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
             return f"{text}, on {found.x_c:.0f} bad events only"
         case Reason.NO_BASELINE:
             return f"{text}, no stable revision to compare with"
-        case Reason.UNDECIDED:
-            return f"{text}, proof {found.log_proof:.1f}"
+        case Reason.NO_HARM_FOUND | Reason.UNDECIDED:
+            return f"{text}, proof {found.log_proof:.1f}{_chance(found)}"
         case _:
             return text
+
+
+def _chance(found: Finding) -> str:
+    if found.detect is None:
+        return ""
+    return f", {found.detect:.2%} bad would have been found ({found.power:.0%})"
 
 
 def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Finding:

@@ -1,36 +1,29 @@
 """What the steps of a rollout can find out at the traffic that stable has, said beforehand.
 
-Source: evidence.md, 12. Numbers come from stable's history; nothing here decides.
+Source: evidence.md, 12; ADR 0028. Numbers come from stable's history; nothing here decides.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from tidegate import model
-from tidegate.evidence.counts.dispersion import Phi, Spread
+from tidegate.evidence.counts.dispersion import Spread
 from tidegate.evidence.counts.intervals import Table
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
-from tidegate.evidence.verdict import planner
+from tidegate.evidence.verdict import forecast
+from tidegate.evidence.verdict.forecast import Ahead, Clock, MetricForecast, Past, StepForecast
 
-DOUBLING = 2.0
-MAX_WEIGHT = 50.0  # above it a lighter stable, not the candidate, limits what can be seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What stable showed of one metric before the rollout.
-
-    Units: rate of bad requests (0 to 1) at the decisive stream; requests per second.
-    """
-
-    bad_rate: float
-    requests_per_second: float
-    phi: Phi
+# Tried as a way out, the first that does is named. Above 50 % a lighter stable, not the candidate,
+# limits what can be seen.
+_FACTORS = (2, 3, 4, 6, 8, 12, 24, 48)
+_WEIGHTS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
+_DETECTS = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def past_of(table: Table, *, rule: MetricRule) -> Past | None:
@@ -60,42 +53,35 @@ def estimates(
     scrape_seconds: float,
     gaps: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[model.Estimate, ...]:
-    """One estimate per step of the plan: a sentence per metric that is compared with stable.
+    """One estimate per stage: what it finds, when it passes, and what to change if not.
 
-    `gaps` say by metric what of stable's history could not be read.
+    `gaps` say by metric what of stable's history could not be read. A stage that time ends has none.
     """
+    clock = Clock(interval_seconds=interval_seconds, scrape_seconds=scrape_seconds)
     compared = [rule for rule in config.metrics if rule.guard and rule.compare is not None]
+    unknown = [
+        _without_history(rule.name, unread=rule.name in gaps)
+        for rule in compared
+        if rule.name not in pasts
+    ]
+    steps = forecast.forecast(plan, pasts=pasts, config=config, clock=clock)
+    whole = whole_text(steps) if steps and steps[0].metrics and not unknown else ""
     found: list[model.Estimate] = []
-    for step in plan:
-        if not step.needs_proof:
-            found.append(model.Estimate(text=""))
-            continue
-        outlooks = [
-            _Outlook(
-                rule=rule,
-                past=pasts[rule.name],
-                step=step,
-                config=config,
-                interval_seconds=interval_seconds,
-                scrape_seconds=scrape_seconds,
-            )
-            for rule in compared
-            if rule.name in pasts
-        ]
-        unknown = [rule.name for rule in compared if rule.name not in pasts]
-        texts = [
-            *(one.text() for one in outlooks),
-            *(_without_history(name, unread=name in gaps) for name in unknown),
-            *(f"{name}: {gap}" for name, gap in sorted(gaps.items())),
-        ]
-        warnings = [warning for one in outlooks for warning in one.warnings()]
+    for index, step in enumerate(steps):
+        texts = [*map(metric_text, step.metrics), *unknown]
+        texts += [f"{name}: {gap}" for name, gap in sorted(gaps.items())]
+        if step.metrics and not unknown:
+            texts.append(step_text(step))
+        if index == 0 and whole:
+            texts.append(whole)
         found.append(
             model.Estimate(
                 text="; ".join(texts) or "nothing is compared with stable",
-                warning="; ".join(warnings),
+                warning="" if unknown else warning(step),
             )
         )
-    return tuple(found)
+    by_stage = iter(found)
+    return tuple(next(by_stage) if it.needs_proof else model.Estimate(text="") for it in plan)
 
 
 def _without_history(name: str, *, unread: bool) -> str:
@@ -103,103 +89,75 @@ def _without_history(name: str, *, unread: bool) -> str:
     return f"{name}: {why} to plan with"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outlook:
-    """One metric in one step. Units: seconds, weights 0 to 100."""
+# --- in words ------------------------------------------------------------------------------------
 
-    rule: MetricRule
-    past: Past
-    step: model.Stage
-    config: EvidenceConfig
-    interval_seconds: float
-    scrape_seconds: float
 
-    @property
-    def weight(self) -> float:
-        return self.step.exposure.live_percent / 100
+def metric_text(found: MetricForecast) -> str:
+    """Such as `error-ratio (0.40% at 12 requests/s): finds 0.80% in about 3h, 2.00% in 20m`."""
+    past = found.past
+    seen = f"{past.bad_rate:.2%} at {past.requests_per_second:.3g} requests/s"
+    finds = ", ".join(f"{one.rate:.2%} in {about(one.seconds)}" for one in found.finds)
+    return f"{found.name} ({seen}): finds {finds}, passes after {about(found.passes_seconds)}"
 
-    def text(self) -> str:
-        traffic = f"at {self.past.requests_per_second:.3g} requests/s"
-        if self.past.bad_rate <= 0:
-            seconds = self._excess_seconds()
-            assert self.rule.compare is not None
-            return (
-                f"{self.rule.name}: stable has no bad requests {traffic}; an excess of "
-                f"{self.rule.compare.excess_promote:.2%} is ruled out in about {about(seconds)}"
-            )
-        doubling = self._rollback_seconds(self.weight)
-        least = self._least_ratio()
-        within = f"within {about(self.step.hold_seconds)}"
-        smallest = f"x{least:.2g} {within}" if math.isfinite(least) else f"nothing {within}"
-        return (
-            f"{self.rule.name}: finds a doubling of {self.past.bad_rate:.2%} in about "
-            f"{about(doubling)} {traffic}; {smallest}"
-        )
 
-    def warnings(self) -> Iterator[str]:
-        """Too short to find a doubling: the hold, or the weight, that would do."""
-        needed = self._rollback_seconds(self.weight)
-        if self.past.bad_rate <= 0 or needed <= self.step.hold_seconds:
-            return
-        ways = [f"hold it for {about(needed)}"] if math.isfinite(needed) else []
-        weight = self._least_weight()
-        if weight is not None:
-            ways.append(f"give it weight {weight:.2g}")
-        instead = " or ".join(ways) or "no hold or weight would do at this traffic"
-        yield (
-            f"a hold of {about(self.step.hold_seconds)} is too short to find a doubling of "
-            f"{self.rule.name}: {instead}"
-        )
+def step_text(found: StepForecast) -> str:
+    """When the step passes, and when an outage is found."""
+    return (
+        f"a healthy version passes after about {about(found.passes_seconds)} "
+        f"(deadline {about(found.step.deadline_seconds)}), an outage is found in about "
+        f"{about(found.outage_seconds)}"
+    )
 
-    def _rollback_seconds(self, weight: float, *, theta: float = DOUBLING) -> float:
-        assert self.rule.compare is not None
-        return planner.rollback_seconds(
-            self.past.bad_rate,
-            theta=theta,
-            theta0=self.rule.compare.theta0,
-            weight=weight,
-            qps=self.past.requests_per_second,
-            alpha=self._alpha,
-            phi=self.past.phi.value,
-            interval=self.interval_seconds,
-            scrape=self.scrape_seconds,
-        )
 
-    def _least_ratio(self) -> float:
-        assert self.rule.compare is not None
-        return planner.detectable_ratio(
-            self.step.hold_seconds,
-            p_s=self.past.bad_rate,
-            theta0=self.rule.compare.theta0,
-            weight=self.weight,
-            qps=self.past.requests_per_second,
-            alpha=self._alpha,
-            phi=self.past.phi.value,
-            interval=self.interval_seconds,
-            scrape=self.scrape_seconds,
-        )
+def whole_text(steps: Sequence[StepForecast]) -> str:
+    """When promotion can be expected; empty where a step does not pass in time."""
+    if not all(one.passes_in_time for one in steps):
+        return "no promotion without a person is expected"
+    return f"promotion in about {about(math.fsum(one.passes_seconds for one in steps))}"
 
-    def _least_weight(self) -> float | None:
-        """The smallest whole weight above the step's that finds a doubling within its hold."""
-        first = math.floor(self.step.exposure.live_percent) + 1
-        for weight in range(first, round(MAX_WEIGHT) + 1):
-            if self._rollback_seconds(weight / 100) <= self.step.hold_seconds:
-                return float(weight)
-        return None
 
-    def _excess_seconds(self) -> float:
-        """Time until no bad request at all rules out the absolute excess."""
-        assert self.rule.compare is not None
-        candidate_per_second = self.past.requests_per_second * self.weight
-        if candidate_per_second <= 0:
-            return math.inf
-        per_request = -math.log1p(-self.rule.compare.excess_promote) / self.past.phi.value
-        return self.config.log_promote / per_request / candidate_per_second
+def warning(found: StepForecast) -> str:
+    """Why a step does not pass before its deadline and what to change; empty if it does."""
+    if not found.metrics or found.passes_in_time:
+        return ""
+    slowest = max(found.metrics, key=lambda one: one.passes_seconds)
+    ways = "; ".join(_ways(found)) or "no deadline, weight or detect would do"
+    return (
+        f"{slowest.name} lets no healthy version pass before the deadline of "
+        f"{about(found.step.deadline_seconds)}: {ways}"
+    )
 
-    @property
-    def _alpha(self) -> float:
-        """The level of one test after the error budget was shared."""
-        return math.exp(-self.config.log_rollback)
+
+def _ways(found: StepForecast) -> Iterator[str]:
+    """What would let the step pass in time; each is tried, so that it is true."""
+    deadlines = (found.step.deadline_seconds * factor for factor in _FACTORS)
+    for deadline in deadlines:
+        if _would_pass(found, partial(_stepped, deadline_seconds=deadline)):
+            yield f"set its deadline to {about(deadline)}"
+            break
+    for weight in (it for it in _WEIGHTS if it > found.step.effective_weight_percent):
+        if _would_pass(found, partial(_stepped, effective_weight_percent=weight)):
+            yield f"or give it weight {weight:g}"
+            break
+    for detect in _DETECTS:
+        if _would_pass(found, partial(_looking_for, detect=detect)):
+            yield f"or set compare.detect.absolute to {detect:g}"
+            break
+
+
+def _would_pass(found: StepForecast, changed: Callable[[Ahead], Ahead]) -> bool:
+    return all(changed(one).passes_in_time() for one in found.ahead)
+
+
+def _stepped(ahead: Ahead, **changes: float) -> Ahead:
+    return replace(ahead, step=replace(ahead.step, **changes))  # type: ignore[arg-type]
+
+
+def _looking_for(ahead: Ahead, *, detect: float) -> Ahead:
+    compare = ahead.rule.compare
+    assert compare is not None, ahead
+    wider = replace(compare, detect_absolute=max(detect, compare.detect_absolute))
+    return replace(ahead, rule=replace(ahead.rule, compare=wider))
 
 
 def about(seconds: float) -> str:

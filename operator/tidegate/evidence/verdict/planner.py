@@ -1,5 +1,6 @@
-"""What a step can find out, and how long it takes, said before it starts.
+"""How long a step takes in closed form, for a dispersion that is known.
 
+`forecast` plans by the tests themselves, also where it is not; this is for sizes at a glance.
 Source: evidence.md, 12. The additive nats are a fit to simulations of the tests of section 3.
 """
 
@@ -13,8 +14,6 @@ from tidegate.evidence.counts.grid import LATE_SECONDS
 
 _ROLLBACK_NATS = 1.5
 _PROMOTION_NATS = 1.0
-_MAX_RATIO = 1000.0
-_BISECTIONS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,46 +101,6 @@ def proof_seconds(
         return math.inf
     information = _divergence(weight, _share(weight, theta=theta0))
     return phi * (math.log(1 / alpha) + _PROMOTION_NATS) / (qps * p_s * information)
-
-
-def detectable_ratio(
-    bake_seconds: float,
-    *,
-    p_s: float,
-    theta0: float,
-    weight: float,
-    qps: float,
-    alpha: float,
-    phi: float,
-    interval: float,
-    scrape: float,
-) -> float:
-    """The smallest rate ratio that a step of this length rolls back half of the time, or infinity.
-
-    Units: seconds; the others as in `plan`.
-    """
-
-    def found(theta: float) -> bool:
-        needed = rollback_seconds(
-            p_s,
-            theta=theta,
-            theta0=theta0,
-            weight=weight,
-            qps=qps,
-            alpha=alpha,
-            phi=phi,
-            interval=interval,
-            scrape=scrape,
-        )
-        return needed <= bake_seconds
-
-    low, high = theta0, _MAX_RATIO
-    if not found(high):
-        return math.inf
-    for _ in range(_BISECTIONS):
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return high
 
 
 def fixed_requests(

@@ -126,7 +126,13 @@ def _rule(
         name=metric.name,
         edges=shape.edges,
         decisive=shape.decisive,
-        compare=_compare(metric.compare, tolerance=tolerance) if is_counted(template) else None,
+        compare=compared(
+            metric.compare,
+            tolerance=tolerance,
+            slow=isinstance(template.measure, Latency),
+        )
+        if metric.compare is not None and is_counted(template)
+        else None,
         limit=_limit(metric.threshold, template=template),
         guard=not metric.dry_run,
         common=shape.common,
@@ -138,14 +144,18 @@ def _rule(
     )
 
 
-def _compare(compare: model.Compare | None, *, tolerance: float) -> Compare | None:
-    if compare is None:
-        return None
+def compared(compare: model.Compare, *, tolerance: float, slow: bool = False) -> Compare:
+    """A comparison as the engine tests it; `tolerance` is the ratio of a spec that names none.
+
+    `slow` says that bad requests are slow ones.
+    """
     chosen = tolerance if compare.tolerance is None else compare.tolerance
     return Compare(
         theta0=1 + chosen,
         theta0_promote=1 + compare.margin,
         excess_promote=compare.tolerance_absolute,
+        detect_ratio=compare.detect_ratio,
+        detect_absolute=compare.detect_slow if slow else compare.detect_absolute,
     )
 
 

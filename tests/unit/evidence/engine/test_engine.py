@@ -2,7 +2,16 @@ import math
 from dataclasses import replace
 
 import pytest
-from evidence_rows import COMPARED, INDEPENDENT, UNMEASURED, config, context, counts, table
+from evidence_rows import (
+    COMPARED,
+    INDEPENDENT,
+    PROOF_ALONE,
+    UNMEASURED,
+    config,
+    context,
+    counts,
+    table,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +52,7 @@ def test_a_clear_regression_rolls_back_and_names_what_was_seen() -> None:
 
 
 def test_an_equal_candidate_is_advanced_when_the_margin_is_ruled_out() -> None:
-    rule = MetricRule(name="error-ratio", compare=Compare(theta0_promote=1.5))
+    rule = MetricRule(name="error-ratio", compare=replace(PROOF_ALONE, theta0_promote=1.5))
     early = engine.judge(table(*EQUAL[:3]), context=context(), config=config(rule))
     assert reasons(early) == (Verdict.HOLD, Reason.UNDECIDED)
     late = engine.judge(table(*EQUAL), context=context(), config=config(rule))
@@ -83,7 +92,7 @@ def test_evidence_of_harm_carries_over_to_the_next_step(step: int) -> None:
 
 def test_a_proof_of_earlier_steps_does_not_carry_a_late_regression() -> None:
     rule = MetricRule(
-        name="error-ratio", compare=Compare(theta0=3.0, theta0_promote=1.5, excess_promote=1e-4)
+        name="error-ratio", compare=replace(PROOF_ALONE, theta0=3.0, theta0_promote=1.5)
     )
     late = [replace(row, step=1) for row in table(*[counts(1000, 20, 9000, 90)] * 3)]
     rows = [*table(*EQUAL), *late]
@@ -297,7 +306,8 @@ def test_without_a_baseline_only_limits_decide() -> None:
 @pytest.mark.parametrize("policy", [Verdict.HOLD, Verdict.ADVANCE, Verdict.ROLL_BACK])
 def test_the_policy_decides_at_the_deadline(policy: Verdict) -> None:
     rows = table(*EQUAL[:4])
-    found = engine.judge(rows, context=context(at_deadline=policy), config=config())
+    rule = MetricRule(name="error-ratio", compare=PROOF_ALONE)
+    found = engine.judge(rows, context=context(at_deadline=policy), config=config(rule))
     assert reasons(found) == (policy, Reason.INCONCLUSIVE)
 
 

@@ -26,7 +26,7 @@ def average(
     return latency.edge_average(
         rows,
         edges=edges,
-        v=latency.uniform(len(edges)),
+        v=(1 / len(edges),) * len(edges),
         theta0=1.1,
         restart=RESTART,
         min_candidate_events=least,

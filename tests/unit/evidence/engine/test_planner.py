@@ -56,12 +56,6 @@ def test_what_cannot_be_seen_takes_for_ever(nothing: dict[str, float]) -> None:
     assert rollback(**nothing) == math.inf
 
 
-def test_the_smallest_ratio_is_found_just_in_time() -> None:
-    ratio = planner.detectable_ratio(1800, p_s=0.005, **STEP)
-    assert rollback(ratio) == pytest.approx(1800, rel=1e-6)
-    assert planner.detectable_ratio(1.0, p_s=0.005, **STEP) == math.inf
-
-
 def test_the_plan_is_never_shorter_than_the_least_intervals() -> None:
     found = planner.plan(
         0.2, theta=2, theta0_promote=3.0, alpha_promote=0.05, **{**STEP, "qps": 1e6}

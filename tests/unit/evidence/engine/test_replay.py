@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from evidence_rows import COMPARED, config, context, counts, table
+from evidence_rows import COMPARED, PROOF_ALONE, config, context, counts, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict import engine
 from tidegate.model import Document, Outcome, Verdict
 
-LIMITED = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
+LIMITED = MetricRule(name="error-ratio", compare=PROOF_ALONE, limit=0.05)
 CONFIG = config(LIMITED, MetricRule(name="drift", scalar=True))
 CHECKS = {"drift": (Check(value=0.1, kept=True), Check(value=0.4, kept=False))}
 

@@ -115,7 +115,8 @@ def test_slower_requests_are_found_within_fifteen_looks(slowness: sim.Slowness) 
 def promoted(theta: float, *, margin: float, runs: int) -> list[int | None]:
     """Look at which the whole engine advances, from independent errors at 100/s and 20 %."""
     rule = MetricRule(
-        name="error-ratio", compare=Compare(theta0_promote=margin, excess_promote=1e-4)
+        name="error-ratio",
+        compare=Compare(theta0_promote=margin, excess_promote=1e-4, detect_ratio=1.01),
     )
     config = EvidenceConfig(metrics=(rule,), requests_from="error-ratio")
     scenario = steady(100, 0.2, theta=(theta,) * LOOKS)

@@ -1,0 +1,331 @@
+"""`tidegate plan`: what a rollout would find, and how long it would take, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tidegate import model
+from tidegate.api import convert, documents
+from tidegate.api.revision import mapping
+from tidegate.cli import outcome, plan_picture
+from tidegate.cli.outcome import CliError
+from tidegate.cli.render import table
+from tidegate.evidence.counts import dispersion
+from tidegate.evidence.counts.dispersion import Phi, PhiSource
+from tidegate.evidence.counts.grid import LEAST_SCRAPES
+from tidegate.evidence.counts.history import HISTORY_INTERVALS
+from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
+from tidegate.evidence.terms import Latency, Template
+from tidegate.evidence.verdict import client_errors, forecast, outlook, rules
+from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
+from tidegate.evidence.verdict.outlook import about
+from tidegate.evidence.verdict.templates import resolve_templates
+from tidegate.rollout.strategy import compile as strategies
+from tidegate.traffic.provider import provider_for
+
+STDIN = "-"
+Say = Callable[[str], None]
+# The upper limit that is measured where bad requests do not clump at all, by simulation (ADR 0028).
+USUAL_DISPERSION = 2.0
+# Of a latency only the number of edges matters beforehand; this many a usual histogram has.
+_SHAPE = Shape(edges=tuple(0.005 * 2**index for index in range(12)), decisive=6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """What is not in the manifest. Units: requests per second; shares of them, 0 to 1; seconds.
+
+    `errors` fail and `slow` are above the edge of the latency; None leaves the dispersion to what
+    the pods of stable could show.
+    """
+
+    rate: float
+    errors: float
+    slow: float
+    scrape_seconds: float
+    dispersion: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One ModelDeployment: its steps as they are expected, and what is to be said of them."""
+
+    name: str
+    assumed: Assumed
+    steps: tuple[StepForecast, ...]
+    warnings: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def promoted_seconds(self) -> float:
+        """Until promotion without a person, infinite where a step does not pass in time."""
+        if not self.steps or not all(one.passes_in_time for one in self.steps):
+            return math.inf
+        return math.fsum(one.passes_seconds for one in self.steps)
+
+
+def plan(name: str, *, assumed: Assumed, output: str, picture: str, say: Say) -> int:
+    """Say per step what is found in what time, when it passes, and what to change if not.
+
+    Result: DONE when promotion without a person is expected, else NEGATIVE.
+    Errors: CliError for what cannot be read, is no valid ModelDeployment, or makes no sense.
+    """
+    _check(assumed)
+    found = [planned(body, assumed=assumed, others=_bodies(name)) for body in _deployments(name)]
+    if output == "json":
+        say(json.dumps([_as_document(one) for one in found], indent=2))
+    else:
+        for one in found:
+            for line in _as_text(one):
+                say(line)
+    if picture:
+        _draw(found, path=Path(picture), say=say)
+    expected = all(math.isfinite(one.promoted_seconds) for one in found)
+    return outcome.DONE if expected else outcome.NEGATIVE
+
+
+def planned(
+    body: Mapping[str, Any], *, assumed: Assumed, others: list[Mapping[str, Any]]
+) -> Planned:
+    """The forecast of one ModelDeployment; `others` may hold its metric templates."""
+    spec, refused = convert.read_spec(body)
+    subject = str(mapping(body.get("metadata")).get("name") or "(no name)")
+    blocking = [it for it in refused if it.blocks]
+    if spec is None or blocking:
+        first = blocking[0]
+        raise CliError(f"{subject}: {first.path}: {first.message}")
+    templates, left_out = _templates(spec, others=others)
+    steps = strategies.plan_of(spec)
+    config = _config(spec, templates=templates, steps=steps)
+    clock = Clock(
+        interval_seconds=max(
+            spec.analysis.interval_seconds, LEAST_SCRAPES * assumed.scrape_seconds
+        ),
+        scrape_seconds=assumed.scrape_seconds,
+    )
+    pasts = {
+        rule.name: _past(rule, assumed=assumed, pods=spec.replicas, clock=clock)
+        for rule in config.metrics
+        if rule.compare is not None and rule.name in {it.name for it in spec.analysis.metrics}
+    }
+    found = forecast.forecast(steps, pasts=pasts, config=config, clock=clock)
+    warnings = [outlook.warning(one) for one in found]
+    return Planned(
+        name=subject,
+        assumed=assumed,
+        steps=found,
+        warnings=tuple(
+            f"step {one.step.name}: {text}"
+            for one, text in zip(found, warnings, strict=True)
+            if text
+        ),
+        left_out=left_out,
+    )
+
+
+def _check(assumed: Assumed) -> None:
+    for name, value, most in (
+        ("--rate", assumed.rate, math.inf),
+        ("--scrape", assumed.scrape_seconds, math.inf),
+    ):
+        if not 0 < value < most:
+            raise CliError(f"{name} must be above 0")
+    for name, value in (("--errors", assumed.errors), ("--slow", assumed.slow)):
+        if not 0 <= value < 1:
+            raise CliError(f"{name} is a share of all requests from 0 to below 1, such as 0.004")
+    if assumed.dispersion is not None and assumed.dispersion < 1:
+        raise CliError("--dispersion must be at least 1, where nothing clumps")
+
+
+def _config(
+    spec: model.Spec, *, templates: Mapping[str, Template], steps: tuple[model.Stage, ...]
+) -> EvidenceConfig:
+    pods = provider_for(spec.traffic.provider).candidate_pods(
+        steps[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
+    )
+    analysis, templates = client_errors.beside(spec.analysis, templates)
+    return rules.config_of(
+        analysis,
+        templates=templates,
+        shapes={name: _SHAPE for name, it in templates.items() if isinstance(it.measure, Latency)},
+        traffic=spec.traffic,
+        one_pod=pods <= 1,
+    )
+
+
+def _templates(
+    spec: model.Spec, *, others: list[Mapping[str, Any]]
+) -> tuple[Mapping[str, Template], tuple[str, ...]]:
+    """The template of each metric that can be planned, and why the others are left out."""
+    known: dict[tuple[str, str], Template] = {}
+    for body in others:
+        template, _ = convert.read_template(body)
+        if template is not None:
+            known[str(body.get("kind")), template.name] = template
+    found: dict[str, Template] = {}
+    left_out: list[str] = []
+    for metric in spec.analysis.metrics:
+        alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
+        resolved = resolve_templates(
+            alone,
+            find=lambda it: known.get((it.kind, it.name)),
+            sources={spec.analysis.source: True},
+        )
+        if not isinstance(resolved, Mapping):
+            left_out.append(f"{metric.name}: {resolved[0].message}")
+        elif metric.compare is None or not rules.is_counted(resolved[metric.name]):
+            left_out.append(f"{metric.name}: it is not compared with stable, so nothing is planned")
+        found |= resolved if isinstance(resolved, Mapping) else {}
+    return found, tuple(left_out)
+
+
+def _past(rule: MetricRule, *, assumed: Assumed, pods: int, clock: Clock) -> Past:
+    bad = assumed.slow if rule.edges else assumed.errors
+    return Past(
+        bad_rate=bad,
+        requests_per_second=assumed.rate,
+        phi=_phi(bad * assumed.rate, assumed=assumed, pods=pods, clock=clock),
+    )
+
+
+def _phi(bad_per_second: float, *, assumed: Assumed, pods: int, clock: Clock) -> Phi:
+    """What the history will say of the dispersion: measured only with pods and events enough."""
+    if assumed.dispersion is not None:
+        return dispersion.given(assumed.dispersion)
+    loud = HISTORY_INTERVALS * -math.expm1(-bad_per_second * clock.interval_seconds)
+    df = math.floor(loud * max(0, pods - 1))
+    if df < dispersion.MIN_DF:
+        return Phi(value=dispersion.ASSUMED, df=df, source=PhiSource.UNMEASURED)
+    return Phi(value=USUAL_DISPERSION, df=df, source=PhiSource.MEASURED)
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+
+def _as_text(found: Planned) -> list[str]:
+    one = found.assumed
+    lines = [
+        (
+            f"{found.name}: {one.rate:g} requests/s, {one.errors:.2%} fail, {one.slow:.2%} are "
+            f"slow; scraped every {about(one.scrape_seconds)}"
+        ),
+        "",
+    ]
+    if any(step.metrics for step in found.steps):
+        heads = ("STEP", "WEIGHT", "METRIC", "A CANDIDATE IS FOUND WITH", "PASSES AFTER", "BY")
+        rows = [row for step in found.steps for row in _rows(step)]
+        lines += table(heads, rows)
+        lines += ["", *_steps(found), ""]
+        lines.append(f"Healthy version: {outlook.whole_text(found.steps)}")
+    else:
+        lines.append("nothing is compared with stable, so that nothing can be planned")
+    lines += [f"Warning: {text}" for text in found.warnings]
+    lines += [f"Not planned: {text}" for text in found.left_out]
+    return [*lines, ""]
+
+
+def _rows(step: StepForecast) -> list[list[str]]:
+    return [
+        [
+            step.step.name if index == 0 else " ",
+            f"{step.step.effective_weight_percent:g} %" if index == 0 else " ",
+            one.name,
+            ", ".join(f"{it.rate:.2%} in {about(it.seconds)}" for it in one.finds),
+            about(one.passes_seconds),
+            one.passes_by.value,
+        ]
+        for index, one in enumerate(step.metrics)
+    ]
+
+
+def _steps(found: Planned) -> list[str]:
+    heads = ("STEP", "HOLD", "PASSES AFTER", "DEADLINE", "OUTAGE FOUND IN")
+    rows = [
+        [
+            one.step.name,
+            about(one.step.hold_seconds),
+            about(one.passes_seconds),
+            about(one.step.deadline_seconds),
+            about(one.outage_seconds),
+        ]
+        for one in found.steps
+    ]
+    return table(heads, rows)
+
+
+def _as_document(found: Planned) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "promoted_seconds": _finite(found.promoted_seconds),
+        "steps": [
+            {
+                "name": one.step.name,
+                "weight_percent": one.step.effective_weight_percent,
+                "hold_seconds": one.step.hold_seconds,
+                "deadline_seconds": one.step.deadline_seconds,
+                "passes_seconds": _finite(one.passes_seconds),
+                "outage_seconds": _finite(one.outage_seconds),
+                "metrics": [
+                    {
+                        "name": it.name,
+                        "passes_seconds": _finite(it.passes_seconds),
+                        "passes_by": it.passes_by.value,
+                        "finds": [
+                            {"rate": at.rate, "seconds": _finite(at.seconds)} for at in it.finds
+                        ],
+                    }
+                    for it in one.metrics
+                ],
+            }
+            for one in found.steps
+        ],
+        "warnings": list(found.warnings),
+        "not_planned": list(found.left_out),
+    }
+
+
+def _finite(seconds: float) -> float | None:
+    return round(seconds, 1) if math.isfinite(seconds) else None
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _deployments(name: str) -> list[Mapping[str, Any]]:
+    found = [it for it in _bodies(name) if it.get("kind") == "ModelDeployment"]
+    if not found:
+        raise CliError(f"no ModelDeployment in {name}: nothing to plan")
+    return found
+
+
+def _bodies(name: str) -> list[Mapping[str, Any]]:
+    try:
+        text = sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8")
+        return [mapping(it) for it in documents.load_all(text)]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CliError(f"cannot read {name}: {reason}; check the path") from error
+    except (documents.DocumentError, UnicodeDecodeError) as error:
+        raise CliError(f"{name} is no valid YAML: {error}") from error
+
+
+def _draw(found: list[Planned], *, path: Path, say: Say) -> None:
+    if path.suffix not in {".svg", ".html"}:
+        raise CliError(f"--picture {path}: give a name that ends in .svg or .html")
+    drawn = [plan_picture.svg(one.name, steps=one.steps) for one in found]
+    text = drawn[0] if path.suffix == ".svg" else plan_picture.html(drawn)
+    if path.suffix == ".svg" and len(drawn) > 1:
+        raise CliError(f"--picture {path}: {len(drawn)} ModelDeployments fit into .html only")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CliError(f"cannot write {path}: {reason}; name another file") from error
+    say(f"picture: {path}")

@@ -1,0 +1,175 @@
+"""What a rollout would find, said without a cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tidegate.cli import outcome
+from tidegate.cli.main import main
+
+MANIFEST = """
+apiVersion: tidegate.dev/v1alpha1
+kind: ModelDeployment
+metadata: {{name: iris}}
+spec:
+  model: {{version: "1"}}
+  server: {{preset: MLServer}}
+  workload:
+    replicas: {replicas}
+    template: {{spec: {{containers: [{{name: server, image: images.example.com/iris:1}}]}}}}
+  traffic: {{provider: GatewayAPI, gatewayAPI: {{parentRefs: [{{name: gw}}]}}}}
+  analysis: {analysis}
+"""
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    return written(tmp_path)
+
+
+def written(folder: Path, *, replicas: int = 4, analysis: str = "{}") -> Path:
+    path = folder / "iris.yaml"
+    path.write_text(MANIFEST.format(replicas=replicas, analysis=analysis), encoding="utf-8")
+    return path
+
+
+def planned(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    code = main(["plan", "-f", *map(str, arguments)])
+    return code, capsys.readouterr().out
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    _, text = planned(capsys, *arguments, "-o", "json")
+    (found,) = json.loads(text)
+    return dict(found)
+
+
+def test_the_table_says_what_is_found_when_it_passes_and_when_it_is_promoted(
+    capsys: pytest.CaptureFixture[str], manifest: Path
+) -> None:
+    code, text = planned(capsys, manifest, "--rate", 12, "--errors", 0.004)
+
+    assert code == outcome.DONE
+    assert "iris: 12 requests/s, 0.40% fail, 5.00% are slow; scraped every 15s" in text
+    assert re.search(r"p10 +10 % +error-ratio +0\.80% in .+, 2\.00% in .+, 5\.40% in ", text)
+    assert re.search(r"p50 +10m +\d+m +2h +\d+s", text)
+    assert "Healthy version: promotion in about " in text
+    assert "Warning" not in text
+
+
+@pytest.mark.parametrize(
+    ("rate", "hours"),
+    [(1, 4.0), (10, 1.5), (100, 0.75)],
+)
+def test_an_ordinary_service_without_errors_is_expected_to_be_promoted(
+    capsys: pytest.CaptureFixture[str], manifest: Path, rate: float, hours: float
+) -> None:
+    found = document(capsys, manifest, "--rate", rate, "--slow", 0.012)
+    assert 0 < found["promoted_seconds"] <= hours * 3600
+    assert all(0 < one["outage_seconds"] <= 180 for one in found["steps"])
+
+
+def test_where_a_step_does_not_pass_in_time_it_says_what_to_change(
+    capsys: pytest.CaptureFixture[str], manifest: Path
+) -> None:
+    code, text = planned(capsys, manifest, "--rate", 0.05)
+
+    assert code == outcome.NEGATIVE
+    assert "no promotion without a person is expected" in text
+    assert "Warning: step p10: " in text
+
+
+def test_profiles_differ_and_single_fields_win(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    seconds = {
+        analysis: document(
+            capsys, written(tmp_path, analysis=f"{{{analysis}}}"), "--rate", 10, "--errors", 0.002
+        )["promoted_seconds"]
+        for analysis in ("profile: Quick", "profile: Balanced", "profile: Careful")
+    }
+    quick, balanced, careful = seconds.values()
+    assert quick < balanced < (careful or 1e9)
+
+
+def test_one_pod_plans_by_the_bet_and_a_given_dispersion_wins(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    alone = written(tmp_path, replicas=1)
+    by_bet, given = (
+        document(capsys, alone, "--rate", 100, "--errors", 0.01, *more)
+        for more in ((), ("--dispersion", "20"))
+    )
+    finds = [one["steps"][0]["metrics"][0]["finds"] for one in (by_bet, given)]
+    assert finds[0][0]["seconds"] < finds[1][0]["seconds"]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "html"])
+def test_the_picture_needs_nothing_else(
+    capsys: pytest.CaptureFixture[str], manifest: Path, suffix: str
+) -> None:
+    path = manifest.with_name(f"plan.{suffix}")
+    code, _ = planned(capsys, manifest, "--rate", 12, "--picture", path)
+    drawn = path.read_text(encoding="utf-8")
+
+    assert code == outcome.DONE
+    outside = drawn.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert "http" not in outside
+    assert "<script" not in drawn
+    root = ET.fromstring(re.search(r"<svg.*</svg>", drawn, re.DOTALL).group())  # type: ignore[union-attr]
+    texts = [one.text or "" for one in root.iter() if one.tag.endswith("text")]
+    assert sum(one.startswith("passes after ") for one in texts) == 6
+    width = float(root.attrib["width"])
+    places = [float(one.attrib["x"]) for one in root.iter() if one.tag.endswith("text")]
+    assert all(0 <= it <= width for it in places)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--rate", "0"), "--rate must be above 0"),
+        (("--rate", "nan"), "--rate must be above 0"),
+        (("--rate", "5", "--errors", "1.2"), "--errors is a share of all requests"),
+        (("--rate", "5", "--slow", "-1"), "--slow is a share of all requests"),
+        (("--rate", "5", "--dispersion", "0.5"), "--dispersion must be at least 1"),
+        (("--rate", "5", "--picture", "plan.png"), "ends in .svg or .html"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    capsys: pytest.CaptureFixture[str], manifest: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    assert main(["plan", "-f", str(manifest), *arguments]) == outcome.TROUBLE
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_without_a_deployment_or_with_a_wrong_one_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("kind: Service\n", encoding="utf-8")
+    wrong = written(tmp_path, analysis="{profile: Fast}")
+    for path, said in (
+        (other, "no ModelDeployment in"),
+        (wrong, "spec.analysis.profile"),
+        (tmp_path / "none.yaml", "cannot read"),
+    ):
+        assert main(["plan", "-f", str(path), "--rate", "1"]) == outcome.TROUBLE
+        assert said in capsys.readouterr().err
+
+
+def test_metrics_that_are_not_compared_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    metrics = "[{name: up, query: 'up', threshold: {min: 1}}]"
+    code, text = planned(
+        capsys, written(tmp_path, analysis=f"{{metrics: {metrics}}}"), "--rate", "1"
+    )
+    assert code == outcome.NEGATIVE
+    assert "nothing is compared with stable, so that nothing can be planned" in text
+    assert "Not planned: up: it is not compared with stable" in text
