@@ -217,7 +217,8 @@ def promotion_table(*, runs: int) -> list[str]:
         "### Promotions",
         "",
         (
-            f"{runs} runs at 100/s and 20 %; a candidate exactly at the margin of 1.5 may be advanced"
+            f"{runs} runs at 100/s and 20 %, by proof alone, which is not the default (see"
+            " evidence-defaults.md); a candidate exactly at the margin of 1.5 may be advanced"
             " in at most 5 % of them."
         ),
         "",

@@ -63,7 +63,7 @@ BUGS = (
     Bug(
         name="promotes on NoData",
         file="evidence/verdict/engine.py",
-        old="        if one.reason is not Reason.NON_INFERIOR\n    ]\n",
+        old="        if one.reason not in _PASSING\n    ]\n",
         new="        if one.reason is Reason.TRAFFIC_SPLIT\n    ]\n    needed = -1.0\n",
         plays=("data_stay_away", "promotion"),
         more=(
