@@ -104,8 +104,8 @@ BUGS = (
     Bug(
         name="a step does not wait for its hold",
         file="rollout/hold.py",
-        old="if proven and not edited and turn.now >= step.hold_until:",
-        new="if proven:",
+        old="if passes and turn.now >= step.hold_until:",
+        new="if passes:",
         plays=("long_hold",),
     ),
     Bug(
