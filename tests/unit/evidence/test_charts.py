@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import collections
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -113,13 +114,37 @@ def test_few_reference_windows_ask_for_a_wider_limit() -> None:
     assert false_alarms(60, h=5) > false_alarms(60, h=charts.limit_for(60)) + 0.03
 
 
-def test_drift_is_measured_in_deviations_of_good_windows() -> None:
-    good = [value**2 for value in (1.0, 2.0, 3.0) * 10]
+@pytest.mark.parametrize("bins", [3, 10])
+@pytest.mark.parametrize("windows", [30, 60, 100, 300])
+def test_skewed_distances_alarm_no_more_often_than_normal_ones(bins: int, windows: int) -> None:
+    rng, runs, alarms = np.random.default_rng(6), 300, 0
+    for _ in range(runs):
+        psi = rng.chisquare(bins - 1, size=windows + 180) / 1000
+        z = charts.standardised(psi[windows:], reference_psi=psi[:windows])
+        assert isinstance(z, tuple)
+        alarms += charts.cusum(z, h=charts.limit_for(windows)).alarm is not None
 
-    found = charts.standardised([4.0, 16.0], reference_psi=good)
+    assert alarms / runs <= 1 - math.exp(-180 / 938) + 0.06  # deviations of the root: up to 0.36
 
-    sd = math.sqrt(20 / 29)
-    assert found == pytest.approx((0.0, 2 / sd))
+
+def test_a_lasting_change_is_found_within_a_few_windows() -> None:
+    rng = np.random.default_rng(8)
+    for windows in (30, 300):
+        z = charts.standardised([0.1] * 10, reference_psi=rng.chisquare(9, size=windows) / 1000)
+        assert isinstance(z, tuple)
+        alarm = charts.cusum(z, h=charts.limit_for(windows)).alarm
+        assert alarm is not None
+        assert alarm < 4
+
+
+def test_drift_is_scored_by_its_rank_among_good_windows() -> None:
+    good = [1.0, 4.0, 9.0] * 10
+
+    found = charts.standardised([4.0, 16.0, 0.5], reference_psi=good)
+
+    highest = stats.norm.ppf(30.5 / 31)
+    assert found == pytest.approx((0.0, highest, -highest))
+    assert charts.standardised([2.0, 4.0, 0.7], reference_psi=np.sqrt(good)) == found
 
 
 @pytest.mark.parametrize(
@@ -208,6 +233,24 @@ def test_steps_are_told_early(size: float, after: int) -> None:
 def test_ramps_look_sudden_at_first_and_gradual_in_the_end(length: int, late: float) -> None:
     assert onsets(size=3, length=length, after=15)[Onset.GRADUAL] <= 0.4 * 60
     assert onsets(size=3, length=length, after=80)[Onset.GRADUAL] >= late * 60
+
+
+@pytest.mark.parametrize(
+    ("length", "onset"), [(0, Onset.SUDDEN), (300, Onset.GRADUAL)], ids=["step", "ramp"]
+)
+def test_a_year_of_hours_is_labelled_in_little_memory(length: int, onset: Onset) -> None:
+    since = np.arange(2000) - 900
+    z = 2 * (np.clip(since / length, 0, 1) if length else since >= 0) + np.sin(since) / 10
+    tracemalloc.start()
+    try:
+        found = label(charts.label_change(z, n_ref=100))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # One float for each window of each of some 120,000 fits would be 2 GB.
+    assert peak < 50e6
+    assert (found.onset, found.start) == (onset, pytest.approx(900, abs=3))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ import enum
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
+from scipy import special
 
 from tidegate.evidence.drift import numeric
 from tidegate.evidence.drift.numeric import Vector
@@ -25,6 +28,9 @@ RAMP_START_STEP = 3
 RAMP_LENGTH_STEP = 6  # also the shortest ramp
 CERTAIN_GAIN = 2.0
 REFIT_WINDOWS = 80
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+Spans = npt.NDArray[np.int64]  # windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +77,28 @@ class _Fit:
 def standardised(
     psi_values: Iterable[float], *, reference_psi: Iterable[float]
 ) -> tuple[float, ...] | Problem:
-    """Root of the PSI in standard deviations from its mean over known-good windows.
+    """The PSI as the normal score of its rank among known-good windows.
+
+    Even its root is skewed, so that its deviations would alarm too often. A score ends at that of a
+    value above the whole reference, 2.1 for 30 windows and 2.6 for 100: the size of a change is for
+    the PSI itself to tell, and `label_change` takes its roots.
 
     Shapes: psi_values (t,), reference_psi (r,) with r >= 30; result (t,).
+    Units:  standard deviations of a normal distribution.
     Errors: Problem(Insufficient) below 30 reference windows, or when they are all alike.
-    Source: evidence.md, 10.4.
+    Source: evidence.md, 10.4; van der Waerden 1952 for the scores.
     """
-    good = np.sqrt(numeric.counts(reference_psi))
+    good = np.sort(numeric.counts(reference_psi))
     if good.size < MIN_REFERENCE_WINDOWS:
         return numeric.insufficient(
             f"{good.size} reference windows; {MIN_REFERENCE_WINDOWS} are needed"
         )
-    mean = math.fsum(good) / good.size
-    sd = math.sqrt(math.fsum((good - mean) ** 2) / (good.size - 1))
-    if good.min() == good.max():
+    if good[0] == good[-1]:
         return numeric.insufficient("no variance: all reference windows are alike")
-    return tuple(((np.sqrt(numeric.counts(psi_values)) - mean) / sd).tolist())
+    values = numeric.counts(psi_values)
+    below, not_above = (np.searchsorted(good, values, side=side) for side in _SIDES)
+    # A new value takes one of r + 1 places; ties share the middle of theirs.
+    return tuple(special.ndtri((below + not_above + 1) / 2 / (good.size + 1)).tolist())
 
 
 def limit_for(reference_windows: int) -> float:
@@ -134,16 +146,11 @@ def label_change(z: Iterable[float], *, n_ref: int) -> ChangeLabel | Problem:
         return numeric.insufficient(f"{total - n_ref} windows; {RAMP_LENGTH_STEP} are needed")
     if values.min() == values.max():
         return numeric.insufficient("no variance: all windows are alike")
-    step = _best(values, [(at, at) for at in range(n_ref, total)])
+    step = _best(values, starts=np.arange(n_ref, total), lengths=np.array([0]))
     ramp = _best(
         values,
-        [
-            (start, start + length)
-            for start in range(n_ref, total - 1, RAMP_START_STEP)
-            for length in range(
-                RAMP_LENGTH_STEP, total - start + RAMP_LENGTH_STEP, RAMP_LENGTH_STEP
-            )
-        ],
+        starts=np.arange(n_ref, total - 1, RAMP_START_STEP),
+        lengths=np.arange(RAMP_LENGTH_STEP, total - n_ref + RAMP_LENGTH_STEP, RAMP_LENGTH_STEP),
     )
     gain = total * math.log(step.rss / ramp.rss) - math.log(total)
     onset = _onset(gain)
@@ -163,19 +170,35 @@ def _onset(gain: float) -> Onset:
     return Onset.SUDDEN if gain < -CERTAIN_GAIN else Onset.UNDETERMINED
 
 
-def _best(values: Vector, spans: list[tuple[int, int]]) -> _Fit:
-    """The span whose rise from 0 to 1, with free levels, leaves the smallest sum of squares."""
-    index = np.arange(values.size)
-    starts = np.array([[start] for start, _ in spans])
-    lengths = np.array([[max(end - start, 1)] for start, end in spans])
-    # A step is at 1 from its start on: a ramp of one window that began the window before.
-    offset = np.array([[1 if start == end else 0] for start, end in spans])
-    shapes = np.clip((index - starts + offset) / lengths, 0.0, 1.0)
-    centred = shapes - shapes.mean(axis=1, keepdims=True)
+def _best(values: Vector, *, starts: Spans, lengths: Spans) -> _Fit:
+    """The rise from 0 to 1, with free levels, that leaves the smallest sum of squares.
+
+    Sums up to each window give every fit in closed form: memory grows with the number of fits, not
+    with fits times windows. A rise may end one step of length after the last window.
+
+    Shapes: starts (s,), lengths (l,); a length of 0 is a step, at 1 from its start on.
+    """
+    start, length = (axis.ravel() for axis in np.meshgrid(starts, lengths, indexing="ij"))
+    fits = start + length < values.size + RAMP_LENGTH_STEP
+    start, length = start[fits], length[fits]
     residual = values - values.mean()
-    explained = (centred @ residual) ** 2 / (centred**2).sum(axis=1)
-    whole = float(residual @ residual)
+    explained = _explained(residual, zero=start - (length == 0), rise=np.maximum(length, 1))
     found = int(explained.argmax())
+    whole = float(residual @ residual)
     # A perfect fit leaves rounding only; the floor keeps the logarithm finite.
     rss = max(whole - float(explained[found]), 1e-12 * whole)
-    return _Fit(rss=rss, start=spans[found][0], end=spans[found][1])
+    return _Fit(rss=rss, start=int(start[found]), end=int(start[found] + length[found]))
+
+
+def _explained(residual: Vector, *, zero: Spans, rise: Spans) -> Vector:
+    """Sum of squares that each rise explains: 0 up to `zero`, 1 from `zero + rise` on."""
+    total = residual.size
+    sums = np.concatenate(([0.0], np.cumsum(residual)))
+    moments = np.concatenate(([0.0], np.cumsum(np.arange(total) * residual)))
+    top = np.minimum(zero + rise, total - 1) + 1
+    rising, level = (top - 1 - zero).astype(np.float64), total - top
+    slope = moments[top] - moments[zero + 1] - zero * (sums[top] - sums[zero + 1])
+    shared = slope / rise + sums[total] - sums[top]
+    first = rising * (rising + 1) / 2 / rise + level
+    second = rising * (rising + 1) * (2 * rising + 1) / 6 / rise**2 + level
+    return np.asarray(shared**2 / (second - first**2 / total))
