@@ -46,9 +46,8 @@ def psi_of(reference: Counts, current: Counts) -> Counts:
     """PSI along the last axis."""
 
     def smoothed(counts: Counts) -> Counts:
-        return np.asarray(
-            (counts + 0.5) / (counts.sum(axis=-1, keepdims=True) + counts.shape[-1] / 2)
-        )
+        shares = (counts + 0.5) / (counts.sum(axis=-1, keepdims=True) + counts.shape[-1] / 2)
+        return np.asarray(np.maximum(shares, distances.LEAST_SHARE))
 
     p, q = smoothed(reference), smoothed(current)
     return np.asarray(((p - q) * np.log(p / q)).sum(axis=-1))

@@ -40,13 +40,29 @@ def shares(counts: tuple[float, ...], *, add: float = 0.0) -> np.ndarray:
 
 
 def test_psi_is_the_symmetric_divergence_of_smoothed_shares() -> None:
-    p, q = shares(EXAMPLE[0], add=0.5), shares(EXAMPLE[1], add=0.5)
+    example = ((500.0, 300.0, 200.0, 2.0), (90.0, 40.0, 20.0, 3.0))
+    p, q = shares(example[0], add=0.5), shares(example[1], add=0.5)
 
-    found = distance(distances.psi(EXAMPLE[0], current=EXAMPLE[1]))
+    found = distance(distances.psi(example[0], current=example[1]))
 
     assert found.value == pytest.approx(stats.entropy(p, q) + stats.entropy(q, p), rel=1e-12)
-    kappa = 1 / 1000 + 1 / 153
+    kappa = 1 / 1002 + 1 / 153
     assert found.p == pytest.approx(stats.chi2.sf(found.value / kappa, 3), rel=1e-12)
+
+
+@pytest.mark.parametrize("total", [10**4, 10**5, 10**6, 10**7, 10**9])
+@pytest.mark.parametrize(("share", "value"), [(0.01, 0.0207), (0.05, 0.1917)])
+def test_a_new_category_weighs_by_its_share_and_not_by_the_size_of_the_window(
+    total: int, share: float, value: float
+) -> None:
+    before = (0.6 * total, 0.4 * total, 0.0)
+    after = (0.6 * (1 - share) * total, 0.4 * (1 - share) * total, share * total)
+
+    for pair in ((before, after), (after, before)):
+        found = distance(distances.psi(pair[0], current=pair[1])).value
+        assert found == pytest.approx(value + share**2, rel=0.02)  # what the others lost is small
+        tested = psi_test(distances.psi_larger_than(pair[0], current=pair[1], delta=0.1))
+        assert tested.p > 0.99 if share == 0.01 else tested.p < 0.01
 
 
 def test_jensen_shannon_is_the_mean_divergence_from_the_middle() -> None:
@@ -297,6 +313,18 @@ def test_steadier_windows_than_chance_allows_earn_nothing() -> None:
 # --- the concurrent mix --------------------------------------------------------------------------
 
 
+def mix_e(
+    counts: tuple[int, ...],
+    *,
+    q0: tuple[float, ...],
+    q0_total: float = math.inf,
+    k: float = distances.CONCENTRATION,
+) -> float:
+    found = distances.multinomial_log_e(counts, q0=q0, q0_total=q0_total, k=k)
+    assert isinstance(found, float), found
+    return found
+
+
 def test_mix_evidence_is_the_product_of_its_predictions() -> None:
     q0, k = (0.5, 0.3, 0.2), 10.0
     events = [0, 2, 2, 1, 0, 2, 2]
@@ -306,7 +334,9 @@ def test_mix_evidence_is_the_product_of_its_predictions() -> None:
         log_e += math.log(predicted / q0[event])
         seen[event] += 1
 
-    assert distances.multinomial_log_e(seen, q0=q0, k=k) == pytest.approx(log_e, rel=1e-12)
+    assert distances.multinomial_log_e(seen, q0=q0, q0_total=math.inf, k=k) == pytest.approx(
+        log_e, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("q0", [(0.5, 0.5), (0.9, 0.1), (0.6, 0.3, 0.1), (0.97, 0.02, 0.01)])
@@ -321,8 +351,7 @@ def test_mix_evidence_is_worth_one_on_average_without_change(
         if sum(counts) == total
     ]
     mean = math.fsum(
-        stats.multinomial.pmf(counts, total, q0)
-        * math.exp(distances.multinomial_log_e(counts, q0=q0, k=k))
+        stats.multinomial.pmf(counts, total, q0) * math.exp(mix_e(counts, q0=q0, k=k))
         for counts in tables
     )
 
@@ -333,9 +362,35 @@ def test_mix_evidence_grows_with_a_lasting_change_only() -> None:
     q0 = distances.smoothed_shares((5000, 3000, 2000))
 
     assert math.fsum(q0) == pytest.approx(1)
-    assert distances.multinomial_log_e((0, 0, 0), q0=q0) == pytest.approx(0, abs=1e-9)
-    assert distances.multinomial_log_e((500, 300, 200), q0=q0) < 0
-    assert distances.multinomial_log_e((400, 300, 300), q0=q0) > math.log(1000)
+    assert mix_e((0, 0, 0), q0=q0, q0_total=10_000) == pytest.approx(0, abs=1e-9)
+    assert mix_e((500, 300, 200), q0=q0, q0_total=10_000) < 0
+    assert mix_e((400, 300, 300), q0=q0, q0_total=10_000) > math.log(1000)
+
+
+@pytest.mark.parametrize("behind", [3, 9])
+@pytest.mark.parametrize("mix", [(0.5, 0.3, 0.2), (0.25,) * 4])
+def test_an_estimated_mix_keeps_the_promise_while_both_grow(
+    behind: int, mix: tuple[float, ...]
+) -> None:
+    rng, runs, looks, alarms = np.random.default_rng(9), 300, 40, 0
+    for _ in range(runs):
+        stable = np.cumsum(rng.multinomial(behind * 200, mix, size=looks), axis=0)
+        candidate = np.cumsum(rng.multinomial(200, mix, size=looks), axis=0)
+        alarms += any(
+            mix_e(new, q0=distances.smoothed_shares(old), q0_total=old.sum()) >= math.log(100)
+            for new, old in zip(candidate, stable, strict=True)
+        )
+
+    assert alarms / runs <= 0.01 + 3 * math.sqrt(0.01 / runs)
+
+
+@pytest.mark.parametrize(("behind", "enough"), [(1000, False), (2999, False), (3000, True)])
+def test_a_mix_from_few_observations_is_no_standard(behind: int, *, enough: bool) -> None:
+    found = distances.multinomial_log_e((700, 300), q0=(0.6, 0.4), q0_total=behind)
+
+    refused = f"the mix is estimated from {behind} observations; 1000 need 3000"
+    assert enough == isinstance(found, float)
+    assert enough or found == Problem(reason=Reason.INSUFFICIENT, message=refused)
 
 
 # --- bad input -----------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ from tidegate.evidence.drift import numeric, resampling
 from tidegate.evidence.drift.numeric import Numbers, Vector
 from tidegate.evidence.terms import Problem
 
+LEAST_SHARE = 1e-3  # a rarer bin counts as this, or a new one would weigh more in larger windows
+MIXES = 3.0  # observations behind an estimated mix for each one that is held against it
 HALF = 0.5  # filling empty bins with 1e-4 instead rejects up to 17 % of unchanged data
 CONCENTRATION = 100.0  # k of the Dirichlet prior around the expected mix
 NORMAL_ABOVE = 1e8  # noncentrality from which a normal distribution is as good, and always finite
@@ -56,6 +58,9 @@ class PsiTest:
 
 def psi(reference: Numbers, *, current: Numbers) -> Distance | Problem:
     """Population stability index with half a count added to every bin; symmetric.
+
+    A share below 0.1 percent counts as 0.1 percent. So a category that is new weighs by its own
+    share, 1 percent as 0.02 and 3 percent as 0.1, and not by how many observations lacked it.
 
     Shapes: reference and current (B,) over the same bins, B >= 2.
     Units:  counts; the index has no unit (natural logarithm).
@@ -206,6 +211,8 @@ def psi_larger_than(
 ) -> PsiTest | Problem:
     """Test of H0: the population's PSI is at most delta. At delta 0: nothing changed at all.
 
+    The population's PSI is that of `psi`, without what happens below a share of 0.1 percent.
+
     The chi-square is a limit: at delta 0 its far tail is optimistic, a p of 3e-7 happens about
     twice as often at 1,000 observations. Many windows of many features are judged at delta 0.02
     or more, where an unchanged one is never near the tail.
@@ -245,19 +252,30 @@ def design_effect(reference: Numbers, *, good_windows: Iterable[Numbers]) -> flo
     return max(1.0, math.fsum(ratios) / len(ratios))
 
 
-def multinomial_log_e(counts: Numbers, *, q0: Numbers, k: float = CONCENTRATION) -> float:
+def multinomial_log_e(
+    counts: Numbers, *, q0: Numbers, q0_total: float, k: float = CONCENTRATION
+) -> float | Problem:
     """Log evidence that counts do not come from the mix q0; valid at every look as counts grow.
 
-    It tests exact equality: act only when the total variation is material as well.
+    It tests exact equality: act only when the total variation is material as well. A mix that was
+    estimated has an error of its own: from as many observations as are held against it, it makes
+    ten times the false alarms that are promised. Three times as many suffice.
 
     Shapes: counts and q0 (B,); q0 above 0 with sum 1, such as `smoothed_shares` of stable.
-    Units:  counts since the start, not per window; result in nats.
+    Units:  counts since the start, not per window; q0_total the observations that q0 was estimated
+            from, infinite for a mix that is known; result in nats.
+    Errors: Problem(Insufficient) for less than three observations behind q0 for each in counts.
     Source: evidence.md, 10.3; Lindon and Malek 2022 (2011.03567).
     """
     assert k > 0, k
     seen, expected = numeric.counts(counts), numeric.finite(q0)
     assert (expected > 0).all(), q0
     assert abs(math.fsum(expected) - 1) < 1e-9, q0
+    total = math.fsum(seen)
+    if q0_total < MIXES * total:
+        return numeric.insufficient(
+            f"the mix is estimated from {q0_total:g} observations; {total:g} need {MIXES * total:g}"
+        )
     prior = k * expected
     likelihood = math.fsum(seen * np.log(expected))
     return _log_beta(prior + seen) - _log_beta(prior) - likelihood
@@ -283,7 +301,7 @@ def _counts(reference: Numbers, current: Numbers) -> tuple[Vector, Vector] | Pro
 
 
 def _psi(reference: Vector, current: Vector) -> float:
-    p, q = _smoothed(reference), _smoothed(current)
+    p, q = (np.maximum(_smoothed(arm), LEAST_SHARE) for arm in (reference, current))
     return math.fsum((p - q) * np.log(p / q))
 
 
