@@ -13,6 +13,7 @@ from dataclasses import dataclass
 LATE_SECONDS = 5.0
 LEAST_SCRAPES, MOST_SCRAPES = 2, 120
 BLOCK = 240  # intervals of one length; two hours of half a minute each
+LONGEST_SECONDS = 120.0  # of a grown interval: a fault late in a long wait is found as soon
 _BOUNDARY = 1e-6
 
 
@@ -63,7 +64,7 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
 
     A weight change closes the running interval; what follows it within `settle_seconds`, and the
     candidate's first `cold_start_seconds` of traffic, belongs to no interval. Intervals grow as a
-    weight stays, so that a rollout that waits for days keeps a short table.
+    weight stays, up to two minutes, so that a rollout that waits for days keeps a shorter table.
     """
     found: list[Slot] = []
     latest = now - grid.scrape_interval_seconds - LATE_SECONDS
@@ -86,10 +87,9 @@ def slots(grid: Grid, *, events: Sequence[WeightChange], after: float, now: floa
 
 def _boundaries(grid: Grid, *, start: float, after: float, until: float) -> list[float]:
     """Boundaries from `after` to `until`: each block of intervals is twice as long as the last."""
-    longest = MOST_SCRAPES * grid.scrape_interval_seconds
     length, found = grid.length_seconds, dict[float, None]()
     while True:
-        grows = 2 * length <= longest
+        grows = 2 * length <= LONGEST_SECONDS
         end = start + BLOCK * length if grows else math.inf
         # The tolerance keeps a boundary a boundary when a sum of floats misses it by a bit.
         first = max(0, math.ceil((after - start) / length - _BOUNDARY))

@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import replace
 
+import pytest
 from evidence_grid import FIRST, GRID, LATE
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,16 +42,21 @@ def test_a_weight_change_closes_the_running_interval_and_settles_again() -> None
     ]
 
 
-def test_intervals_grow_while_a_weight_stays_so_that_days_make_a_short_table() -> None:
+@pytest.mark.parametrize(
+    ("interval", "scrape", "lengths"),
+    [(5, 10, [20, 40, 80]), (30, 15, [30, 60, 120]), (60, 30, [60, 120]), (300, 60, [300])],
+)
+def test_intervals_grow_up_to_two_minutes_while_a_weight_stays(
+    interval: float, scrape: float, lengths: list[int]
+) -> None:
+    grid = replace(GRID, interval_seconds=interval, scrape_interval_seconds=scrape)
     week = 7 * 86400.0
-    found = spans([FIRST], now=1060 + week + LATE)
-    lengths = [round(t1 - t0) for t0, t1, _ in found]
+    found = slots(grid, events=[FIRST], after=0.0, now=1060 + week)
+    seen = [round(slot.t1 - slot.t0) for slot in found]
 
-    assert lengths[:240] == [20] * 240
-    assert lengths[240:480] == [40] * 240
-    assert max(lengths) == 640  # twice that would be more than 120 scrapes
-    assert len(found) < 2000
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(found))
+    assert sorted(set(seen)) == lengths
+    assert all(seen.count(one) == 240 for one in lengths[:-1])
+    assert all(before.t1 == after.t0 for before, after in itertools.pairwise(found))
 
 
 @given(st.lists(st.floats(1000, 60_000), max_size=8).map(sorted))
