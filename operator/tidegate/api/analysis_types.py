@@ -96,7 +96,10 @@ class Compare(Part):
     )
     tolerance_absolute: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
         default=None,
-        description="Passes also if a rate of bad requests above this is ruled out.",
+        description=(
+            "Passes also if the candidate's own rate of bad requests is below this, and it is not "
+            "clearly worse than margin in the step. Of a latency: of slow requests."
+        ),
         json_schema_extra=built_in(profiles.in_words(lambda it: it.tolerance_absolute)),
     )
     detect: Detect = Field(

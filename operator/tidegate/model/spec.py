@@ -189,7 +189,7 @@ class Compare:
     """Held against stable (api.md, 5.4): rates of bad events as ratios above 1.
 
     `tolerance` may be exceeded before it is harm, None leaves it to the number of pods; `margin`
-    must be ruled out for a step to pass, or an excess of `tolerance_absolute` (a rate). A step passes
+    must be ruled out for a step to pass, or a rate of the candidate of `tolerance_absolute`. A step passes
     as well when `detect_ratio` times stable's rate, or `detect_absolute` more than it, would have
     been found by now; `detect_slow` takes its place for a latency, whose bad requests are only slow.
     """

@@ -26,8 +26,9 @@ class Compare:
     `detect_ratio` times stable's rate, or `detect_absolute` more, is harm that would have to be
     found before a step may pass without a proof.
 
-    Units: rate ratios; excess_promote is a rate that always passes (neither side has errors);
-    detect_absolute is added to stable's rate.
+    Units: rate ratios; excess_promote is a rate of the candidate that passes, as where neither side
+    has errors, unless it is clearly beyond theta0_promote in the step; detect_absolute is added to
+    stable's rate.
     """
 
     theta0: float = 1.1

@@ -15,12 +15,13 @@ No evidence is never success, and never harm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tidegate.evidence.counts.rows import Row
-from tidegate.evidence.sequential import answers, confidence, ledger, split
+from tidegate.evidence.sequential import answers, confidence, eprocess, ledger, split
 from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.judgement import (
     Check,
@@ -281,10 +282,15 @@ def _log_proof(account: Account) -> float:
         needed.append(ledger.proof_e(account.limits.proof))
     if account.proofs is not None:
         ratio = ledger.proof_e(account.proofs.ratio)
-        # A regression that begins late must not ride on the proof of earlier steps.
-        if ledger.proof_e(account.proofs.ratio_in_step) < 0:
+        excess = ledger.proof_e(account.proofs.excess)
+        # A regression that begins late must not ride on the proof of earlier steps, and where
+        # every ratio within the margin has lost in this step, not on a rate that is still low.
+        in_step = ledger.proof_e(account.proofs.ratio_in_step)
+        if in_step < 0:
             ratio = min(ratio, 0.0)
-        needed.append(max(ratio, ledger.proof_e(account.proofs.excess)))
+        if in_step < -math.log(eprocess.PROMOTION_POINTS):
+            excess = min(excess, 0.0)
+        needed.append(max(ratio, excess))
     return min(needed)
 
 

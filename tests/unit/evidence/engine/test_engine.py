@@ -103,6 +103,39 @@ def test_a_proof_of_earlier_steps_does_not_carry_a_late_regression() -> None:
     assert reasons(found) == (Verdict.HOLD, Reason.UNDECIDED)
 
 
+@pytest.mark.parametrize(
+    ("late", "reason"),
+    [
+        (15, Reason.UNDECIDED),
+        (10, Reason.UNDECIDED),
+        (5, Reason.NON_INFERIOR),
+        (0, Reason.NON_INFERIOR),
+    ],
+)
+def test_a_low_rate_does_not_carry_what_is_worse_than_the_margin_in_this_step(
+    late: float, reason: Reason
+) -> None:
+    """0.1 % on both sides, and then more on the candidate's: still less than 0.5 %, and seen."""
+    rule = MetricRule(name="error-ratio", compare=Compare(theta0=8.0))
+    before = table(*[counts(1000, 1, 9000, 9)] * 20)
+    after = [replace(row, step=1, weight=0.5) for row in table(*[counts(5000, late, 5000, 5)] * 20)]
+    healthy = engine.judge(before, context=context(), config=config(rule))
+    assert healthy.reason is Reason.NON_INFERIOR
+
+    found = engine.judge([*before, *after], context=context(step=1), config=config(rule))
+
+    assert found.findings[0].x_c / found.findings[0].n_c < 0.005
+    assert found.reason is reason
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.5])
+def test_errors_of_the_candidate_alone_do_not_pass_by_their_low_rate(weight: float) -> None:
+    rule = MetricRule(name="error-ratio", compare=Compare(theta0=8.0))
+    rows = table(*[counts(9000 * weight, 3, 9000 * (1 - weight), 0)] * 20, weight=weight)
+    found = engine.judge(rows, context=context(), config=config(rule))
+    assert found.verdict is not Verdict.ADVANCE
+
+
 # --- limits --------------------------------------------------------------------------------------
 
 
