@@ -142,6 +142,7 @@ class Reason(enum.StrEnum):
     INCOMPATIBLE_BUCKETS = "IncompatibleBuckets"
     SATURATED = "Saturated"
     SHARED_INCIDENT = "SharedIncident"
+    SUSPICIOUS = "Suspicious"
     INSUFFICIENT = "Insufficient"
     UNDECIDED = "Undecided"
     NO_METRICS = "NoMetrics"

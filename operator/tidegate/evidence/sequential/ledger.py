@@ -13,9 +13,18 @@ from dataclasses import dataclass, field, replace
 
 from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
-from tidegate.evidence.sequential import answers, eprocess, latency, relative, split, unusual
+from tidegate.evidence.sequential import (
+    answers,
+    eprocess,
+    faster,
+    latency,
+    relative,
+    split,
+    unusual,
+)
 from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
+from tidegate.evidence.sequential.faster import Faster
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.power import Stretch
 from tidegate.evidence.sequential.relative import Hedge
@@ -81,7 +90,8 @@ class Account:
     `rows` counts those with usable data, so that no restart is spent on the others. `pods` are those
     of the candidate. `stretches` add up rows that may prove something, per step on the decisive
     stream, the current step last; `phi` is the newest of that stream. `stable` says whether stable is
-    itself; `outage` holds the counts that showed one.
+    itself; `outage` holds the counts that showed one;
+    `faster` belongs to a latency that is compared.
     """
 
     hedges: tuple[Hedge, ...]
@@ -96,6 +106,7 @@ class Account:
     outage: Totals | None = None
     stretches: tuple[Stretch, ...] = ()
     phi: Phi | None = None
+    faster: Faster | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +149,7 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
             ledger.accounts[rule.name],
             counts=row.counts.get(rule.name),
             over=Flag.RUNNING not in row.flags,
+            step=row.step,
             doubt=doubt,
             rule=rule,
             config=config,
@@ -226,6 +238,11 @@ def shared(account: Account, *, rule: MetricRule) -> bool:
     return together and decisive_e(account, rule=rule) < LOG_SUSPECT
 
 
+def much_faster(account: Account, *, step: int) -> bool:
+    """This is the step in which the candidate was first seen to be much faster than stable."""
+    return account.faster is not None and account.faster.step == step
+
+
 def strange(account: Account) -> bool:
     """True while stable is in an incident, so that nothing is proven against it."""
     return account.stable.strange
@@ -247,6 +264,7 @@ def _opened(rule: MetricRule) -> Account:
         totals=(Totals(),) * rule.streams,
         limits=limits,
         proofs=_no_proofs(rule),
+        faster=faster.begin(rule.edges) if rule.edges and rule.compare is not None else None,
     )
 
 
@@ -301,6 +319,7 @@ def _recorded(
     *,
     counts: Counts | None,
     over: bool,
+    step: int,
     doubt: Doubt,
     rule: MetricRule,
     config: EvidenceConfig,
@@ -341,12 +360,29 @@ def _recorded(
         else account.stretches,
         phi=decisive.phi,
         stable=unusual.watched(account.stable, stream=decisive, rule=rule),
+        faster=_faster(account.faster, streams=streams, step=step, rule=rule, config=config),
     )
     return replace(
         after,
         regressed=after.regressed or _regresses(after, counts=counts, rule=rule, config=config),
         breached=after.breached or _breaches(after, rule=rule, config=config),
     )
+
+
+def _faster(
+    known: Faster | None,
+    *,
+    streams: Sequence[Stream],
+    step: int,
+    rule: MetricRule,
+    config: EvidenceConfig,
+) -> Faster | None:
+    if known is None:
+        return None
+    after = faster.advance(known, streams=streams, edges=rule.edges)
+    if after.step is None and faster.log_value(after) >= config.log_side:
+        return replace(after, step=step)
+    return after
 
 
 def _pods(

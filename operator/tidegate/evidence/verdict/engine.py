@@ -6,7 +6,8 @@ Order of rules (evidence.md, 13):
    silences it;
 2. inside settle or warm-up, or data of a guard unusable: hold;
 3. stable is not itself, or both arms break a limit and nothing tells them apart: hold;
-4. the candidate does not get its share, or does not finish what it gets: hold;
+4. the candidate does not get its share, does not finish what it gets, or is much faster for the
+   first time: hold;
 5. the step has too few requests or intervals, or a crossing too few events: hold;
 6. every guard is proven, or would have shown the harm that it looks for: advance;
 7. at the deadline: what the policy says; before it: hold.
@@ -49,6 +50,7 @@ _HOLD_ORDER = (
     Reason.SHARED_INCIDENT,
     Reason.TRAFFIC_SPLIT,
     Reason.INCOMPLETE,
+    Reason.SUSPICIOUS,
     Reason.INSUFFICIENT,
     Reason.NO_BASELINE,
     Reason.NO_METRICS,
@@ -66,6 +68,10 @@ _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.ERROR: Outcome.ERROR,
     Reason.SCRAPED_TWICE: Outcome.ERROR,
     **dict.fromkeys(_HARM, Outcome.FAIL),
+}
+_ADDED: Mapping[Reason, str] = {  # to the message of a metric
+    Reason.NO_BASELINE: ", no stable revision to compare with",
+    Reason.SUSPICIOUS: ": much faster than stable; see that its answers are right, then promote",
 }
 
 
@@ -238,6 +244,8 @@ def _reason(
             return Reason.INSUFFICIENT
     if rule.guard and ledger.strange(account):
         return Reason.SHARED_INCIDENT
+    if rule.guard and ledger.much_faster(account, step=context.step):
+        return Reason.SUSPICIOUS
     if rule.compare is not None and _crossed_on_few_events(account, rule=rule, config=config):
         return Reason.INSUFFICIENT
     passes = _passes(rule, account=account, search=search, config=config)
@@ -350,12 +358,10 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
             return f"{text}, {rule.min_samples:.0f} requests are needed"
         case Reason.INSUFFICIENT:
             return f"{text}, on {found.x_c:.0f} bad events only"
-        case Reason.NO_BASELINE:
-            return f"{text}, no stable revision to compare with"
         case Reason.NO_HARM_FOUND | Reason.UNDECIDED:
             return f"{text}, proof {found.log_proof:.1f}{_chance(found)}"
         case _:
-            return text
+            return text + _ADDED.get(reason, "")
 
 
 def _chance(found: Finding) -> str:
