@@ -94,7 +94,7 @@ bench-controller: $(READY) ## What the controller costs; writes docs/controller-
 	$(PY) -m bench.controller
 
 bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/evidence-results.md
-	$(PY) -m bench.evidence
+	PYTHONPATH=tests/support $(PY) -m bench.evidence
 
 lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	$(LOCK) pyproject.toml --extra controller -o requirements/runtime.txt
