@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.bug import Bug
+from tests.sim.bugs_bake import BAKE
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_storms import STORMS
@@ -235,4 +236,5 @@ BUGS = (
     *REVISIONS,
     *WITHDRAWN,
     *STORMS,
+    *BAKE,
 )

@@ -14,7 +14,7 @@ def _by_both(*scripts: str) -> tuple[str, ...]:
 REVISIONS = (
     Bug(
         name="the entry Service goes by the newest spec",
-        file="traffic/entry.py",
+        file="traffic/planes/entry.py",
         old="    if (common := common_port(selected)) is not None:",
         new="    if (common := common_port(selected)) is None:",
         plays=_by_both("other_port_rolled_back", "other_preset_aborted"),

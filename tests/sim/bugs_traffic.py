@@ -56,14 +56,14 @@ TRAFFIC = (
     ),
     Bug(
         name="what another controller left behind blocks the route",
-        file="traffic/route.py",
+        file="traffic/planes/route.py",
         old="    if None in findings:\n",
         new="    if not any(findings):\n",
         plays=("left_behind_by_a_controller",),
     ),
     Bug(
         name="one Gateway answers for all",
-        file="traffic/route.py",
+        file="traffic/planes/route.py",
         old="    for parent in parents:\n",
         new="    for parent in parents[:1]:\n",
         plays=("one_gateway_at_a_time",),

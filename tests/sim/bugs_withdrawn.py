@@ -112,9 +112,9 @@ WITHDRAWN = (
     ),
     Bug(
         name="the surge is no limit",
-        file="traffic/gateway_api.py",
-        old="            room = max(ceiling - request.stable.wanted - request.candidate.wanted, 0)\n",
-        new="            room = needed\n",
+        file="traffic/sizing/by_weight.py",
+        old="room=max(ceiling - request.stable.wanted - request.candidate.wanted, 0),\n",
+        new="room=needed,\n",
         plays=("one_spare_pod",),
     ),
     Bug(

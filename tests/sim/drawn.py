@@ -82,6 +82,7 @@ def draw(seed: int, dice: random.Random) -> Plan:
         acts.insert(at, (20.0 * revisions.random(), act, argument))
     _draw_sizes(random.Random(f"{seed}/sizes"), spec, acts)
     _draw_edits(random.Random(f"{seed}/edits"), spec, acts)
+    _draw_bake(random.Random(f"{seed}/baking"), spec)
     return Plan(spec, tuple(acts), first)
 
 
@@ -95,6 +96,13 @@ def _draw_sizes(
         spec["scaling"] = {"maxSurgePercent": dice.choice((10, 25, 50))}
     if dice.random() < 0.06:
         acts.insert(dice.randint(1, len(acts)), (20.0 * dice.random(), *PARK_ACT))
+
+
+def _draw_bake(dice: random.Random, spec: dict[str, Any]) -> None:
+    """Sometimes what was promoted is watched for a while, with few or all pods of stable kept."""
+    if dice.random() < 0.1:
+        bake, kept = dice.choice(("5s", "20s", "1m")), dice.choice((25, 50, 100))
+        spec["strategy"] = {"postPromotion": {"bake": bake, "keepPreviousPercent": kept}}
 
 
 def _draw_edits(
@@ -461,7 +469,8 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
 def _blames(plan: Plan, faults: tuple[str, ...]) -> bool:
     """With all requests at the candidate nobody can say that an outage is not its fault."""
     everything = any(weight == 100 for weight, _ in plan.spec["steps"])
-    return everything and "shared_outage" in faults
+    bakes = "strategy" in plan.spec
+    return (everything or bakes) and "shared_outage" in faults
 
 
 def _words(plan: Plan, faults: tuple[str, ...]) -> str:
@@ -469,6 +478,8 @@ def _words(plan: Plan, faults: tuple[str, ...]) -> str:
     steps = ", ".join(f"{weight:g} % for {hold} s" for weight, hold in spec["steps"])
     lines = [f"{spec['provider']}, {spec['replicas']} replicas, steps {steps}"]
     judged = ", ".join(_judged(metric) for metric in spec["analysis"]["metrics"])
+    if bake := spec.get("strategy", {}).get("postPromotion"):
+        lines += [f"a bake of {bake['bake']} that keeps {bake['keepPreviousPercent']} % of stable"]
     lines += [f"the first version is {plan.first}, judged by {judged}"]
     lines += [f"{wait:.1f} s later: {act} {argument}".strip() for wait, act, argument in plan.acts]
     return "\n".join([*lines, f"faults: {', '.join(faults) or 'none'}"])

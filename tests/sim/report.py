@@ -29,6 +29,8 @@ TRANSITIONS = (
     "Paused -> Progressing",
     "Paused -> RollingBack",
     "Promoting -> Healthy",
+    "Promoting -> Baking",
+    "Baking -> Healthy",
     "Promoting -> RollingBack",
     "RollingBack -> RolledBack",
     "RollingBack -> Failed",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from tidegate import model
 from tidegate.model import actions, objects
 from tidegate.rollout import decide, duties
-from tidegate.traffic.provider import common_port
+from tidegate.traffic.plane import common_port
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic import provider
+from tidegate.traffic.plane import Reference, Target, WantedDocument
 
 STABLE = "aaaaaaaaaa"
 CANDIDATE = "bbbbbbbbbb"
@@ -67,9 +67,9 @@ def target(
     ready_pods: Mapping[str, int] | None = None,
     entry_revision: str = STABLE,
     ports: Mapping[str, model.PodPort] | None = None,
-) -> provider.Target:
+) -> Target:
     """Traffic between stable and candidate; every pod of both is ready unless told otherwise."""
-    return provider.Target(
+    return Target(
         meta=META,
         spec=spec,
         stable=STABLE,
@@ -82,9 +82,7 @@ def target(
     )
 
 
-def stored(
-    wanted: provider.WantedDocument, *, generation: int = 1, uid: str = META.uid
-) -> model.Document:
+def stored(wanted: WantedDocument, *, generation: int = 1, uid: str = META.uid) -> model.Document:
     """The document as the API server would hold it."""
     body = wanted.body
     metadata = {
@@ -97,7 +95,7 @@ def stored(
 
 
 def found(
-    *live: tuple[provider.WantedDocument, model.Document],
-) -> dict[provider.Reference, model.Document]:
+    *live: tuple[WantedDocument, model.Document],
+) -> dict[Reference, model.Document]:
     """Live documents by reference."""
     return {wanted.reference: document for wanted, document in live}

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tidegate import model
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "operator" / "tidegate"
 CLOCK = PACKAGE / "adapters" / "clock.py"
 MODEL = PACKAGE / "model" / "__init__.py"
+# Where a provider may be named: what users write, and the table of planes.
+NAMES_PROVIDERS = {PACKAGE / "api" / "types.py", PACKAGE / "traffic" / "plane.py"}
+PROVIDERS = {f"Provider.{provider.name}" for provider in model.Provider}
 # Dotted names that only adapters/clock.py may use: time and chance enter through ports.
 BANNED = {
     "asyncio.sleep",
@@ -68,6 +73,14 @@ def test_time_and_chance_enter_through_ports(path: Path) -> None:
     assert not {name for name in used for ban in BANNED if name.endswith(ban)}
     roots = {module.split(".")[0] for module in imported_modules(tree)}
     assert not roots & BANNED_MODULES
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nobody_else_asks_which_provider_it_is(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    used = {dotted(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    named = {name for name in used if any(name.endswith(one) for one in PROVIDERS)}
+    assert (not named) != (path in NAMES_PROVIDERS)
 
 
 @pytest.mark.parametrize("path", list(sources()), ids=lambda p: str(p.relative_to(PACKAGE)))

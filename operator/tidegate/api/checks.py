@@ -11,7 +11,10 @@ from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
 from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.model import objects
+from tidegate.rollout.strategy.compile import plan_of
 from tidegate.settings import MetricSourceSettings
+from tidegate.traffic.plane import plane_of
+from tidegate.traffic.refusals import refusals
 
 _NAME = re.compile(schema.DNS_LABEL)
 
@@ -110,23 +113,12 @@ def _items(value: object) -> list[Mapping[str, Any]]:
 
 
 def _unsupported_by_provider(spec: model.Spec) -> Iterable[model.Violation]:
-    provider = spec.traffic.provider
-    by_pods = provider is model.Provider.REPLICA_RATIO
-    if spec.scaling.max_unavailable_percent > 0 and not by_pods:
-        yield model.Violation(
-            path="spec.strategy.scaling.maxUnavailablePercent",
-            message=f"has no meaning for provider {provider}: remove it",
-            reason="UnsupportedByProvider",
-        )
-    if not spec.scaling.match_traffic and by_pods:
-        yield model.Violation(
-            path="spec.strategy.scaling.matchTraffic",
-            message=(
-                f"cannot be false for provider {provider}, where pod counts make the share: "
-                "remove it, or use another provider"
-            ),
-            reason="UnsupportedByProvider",
-        )
+    return refusals(
+        plan_of(spec),
+        plane_of(spec.traffic).capabilities,
+        scaling=spec.scaling,
+        provider=spec.traffic.provider,
+    )
 
 
 def _source_unknown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tidegate import model
@@ -16,6 +17,7 @@ from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors
 from tidegate.settings import MetricSourceSettings
+from tidegate.traffic.plane import Weights, plane_of
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
 
@@ -31,10 +33,10 @@ _INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
 _MIN_SAMPLES = 20
 # Connections that live on make pods' shares differ from their number.
 _SHARE_CHECKS = {
-    model.Provider.REPLICA_RATIO: model.ShareCheck.REPORT,
-    model.Provider.GATEWAY_API: model.ShareCheck.HOLD,
+    Weights.BY_POD: model.ShareCheck.REPORT,
+    Weights.EXACT: model.ShareCheck.HOLD,
 }
-_SURGE_PERCENT = {model.Provider.REPLICA_RATIO: 25.0, model.Provider.GATEWAY_API: 100.0}
+_SURGE_PERCENT = {Weights.BY_POD: 25.0, Weights.EXACT: 100.0}
 
 
 def read_spec(
@@ -110,13 +112,14 @@ def _spec(
         scrape_seconds=scrape,
         missing=_missing_metrics(spec.analysis, server=server, service=service),
     )
+    traffic = _traffic(spec.traffic)
     return model.Spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
         replicas=spec.workload.replicas,
         template=content["spec"]["workload"]["template"],
         service=service,
-        traffic=_traffic(spec.traffic),
+        traffic=traffic,
         steps=tuple(
             _step(
                 step,
@@ -125,7 +128,7 @@ def _spec(
             )
             for step in spec.strategy.canary.steps
         ),
-        scaling=_scaling(spec.strategy.scaling, provider=spec.traffic.provider),
+        scaling=_scaling(spec.strategy.scaling, weights=plane_of(traffic).capabilities.weights),
         bake=model.Bake(
             seconds=seconds_of(spec.strategy.post_promotion.bake),
             kept_percent=spec.strategy.post_promotion.keep_previous_percent,
@@ -184,13 +187,14 @@ def _service(
 
 
 def _traffic(given: types.Traffic) -> model.Traffic:
-    return model.Traffic(
+    traffic = model.Traffic(
         provider=given.provider,
         gateway=_gateway(given.gateway_api) if given.gateway_api else None,
         verify_timeout_seconds=seconds_of(given.verify.timeout),
-        share_check=given.verify.share or _SHARE_CHECKS[given.provider],
         share_tolerance=given.verify.tolerance,
     )
+    usual = _SHARE_CHECKS[plane_of(traffic).capabilities.weights]
+    return replace(traffic, share_check=given.verify.share or usual)
 
 
 def _gateway(given: route_types.GatewayAPI) -> model.GatewayRoute:
@@ -235,12 +239,12 @@ def _step(given: types.Step, *, min_requests: int, least_deadline: float) -> mod
     )
 
 
-def _scaling(given: types.Scaling, *, provider: model.Provider) -> model.Scaling:
+def _scaling(given: types.Scaling, *, weights: Weights) -> model.Scaling:
     surge = given.max_surge_percent
     return model.Scaling(
         match_traffic=given.match_traffic,
         min_replicas=given.min_replicas,
-        max_surge_percent=_SURGE_PERCENT[provider] if surge is None else surge,
+        max_surge_percent=_SURGE_PERCENT[weights] if surge is None else surge,
         max_unavailable_percent=given.max_unavailable_percent,
     )
 

@@ -19,7 +19,7 @@ from tidegate.controller.store import Store
 from tidegate.model import actions, objects
 from tidegate.revisions import render
 from tidegate.rollout.duties import FINALIZER
-from tidegate.traffic import changes, provider
+from tidegate.traffic import changes, plane
 
 # A version that no object has: an apply that is meant to create must not overwrite what another
 # leader has created meanwhile. ("0" would mean: whatever is there.)
@@ -42,7 +42,7 @@ class Surroundings:
     deployments: Mapping[str, ports.Object]
     services: Mapping[str, ports.Object]
     controller_revisions: Mapping[str, ports.Object]
-    targets: Mapping[provider.Reference, ports.Object]
+    targets: Mapping[plane.Reference, ports.Object]
 
     @property
     def meta(self) -> model.ObjectMeta:
@@ -300,16 +300,16 @@ class Actuator:
         return None
 
     async def _bring(
-        self, wanted: provider.WantedDocument, around: Surroundings, *, urgent: bool
+        self, wanted: plane.WantedDocument, around: Surroundings, *, urgent: bool
     ) -> ports.Failure | None:
         reference = wanted.reference
         kind = KINDS[reference.kind]
         seen = around.targets.get(reference)
         if seen is not None and not objects.is_controlled_by(seen, uid=around.meta.uid):
             return _name_conflict(kind, reference.name)
-        if seen is not None and provider.is_current(seen, wanted):
+        if seen is not None and plane.is_current(seen, wanted):
             return None
-        if wanted.mechanism is provider.Mechanism.APPLY:
+        if wanted.mechanism is plane.Mechanism.APPLY:
             body = plain(wanted.body)
             body["metadata"]["resourceVersion"] = NEVER
             if seen is not None:
@@ -324,7 +324,7 @@ class Actuator:
             return self._took(kind, result)
         if seen is None:
             return await self._create(kind, wanted.body, around)
-        operations = [plain(operation) for operation in provider.patch_operations(seen, wanted)]
+        operations = [plain(operation) for operation in plane.patch_operations(seen, wanted)]
         return await self._patch(kind, reference.name, operations, around, urgent=urgent)
 
     # --- finalizer -------------------------------------------------------------------------------
@@ -410,19 +410,17 @@ class Actuator:
         return result
 
 
-def _documents(
-    target: provider.Target, around: Surroundings
-) -> tuple[provider.WantedDocument, ...]:
+def _documents(target: plane.Target, around: Surroundings) -> tuple[plane.WantedDocument, ...]:
     """What to write; what carries the weights is created without any for the candidate.
 
     No version guards a creation against a leader that was deposed while its request was under way.
     The next pass raises the weight, guarded.
     """
-    plane = provider.provider_for(target.spec.traffic.provider)
-    documents = plane.documents(target)
+    chosen = plane.plane_of(target.spec.traffic)
+    documents = chosen.documents(target)
     if all(around.targets.get(one.reference) for one in documents if one.carries_weights):
         return documents
-    return plane.documents(replace(target, exposure=model.NO_TRAFFIC))
+    return chosen.documents(replace(target, exposure=model.NO_TRAFFIC))
 
 
 def plain(document: Any) -> Any:

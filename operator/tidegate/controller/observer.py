@@ -28,7 +28,7 @@ from tidegate.model import objects
 from tidegate.revisions import render, state
 from tidegate.rollout import phases
 from tidegate.settings import Settings
-from tidegate.traffic.provider import Reference, provider_for
+from tidegate.traffic.plane import Reference, plane_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ class Observer:
     ) -> model.TrafficState:
         if seen.spec is None:
             return seen.traffic
-        state_ = provider_for(seen.spec.traffic.provider).read(
+        state_ = plane_of(seen.spec.traffic).read(
             targets,
             meta=seen.meta,
             spec=seen.spec,
@@ -425,7 +425,7 @@ def _with_role(status_: model.Status) -> list[str]:
 def _references(seen: model.Observation) -> tuple[Reference, ...]:
     if seen.spec is None:
         return ()
-    return provider_for(seen.spec.traffic.provider).references(meta=seen.meta, spec=seen.spec)
+    return plane_of(seen.spec.traffic).references(meta=seen.meta, spec=seen.spec)
 
 
 def _frozen(seen: model.Observation, children: _Children) -> Mapping[str, model.FrozenRevision]:

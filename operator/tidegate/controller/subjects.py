@@ -10,7 +10,7 @@ from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict import arms
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.plane import plane_of
 
 
 def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
@@ -94,7 +94,7 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     """True when all of the candidate's first evidence comes from one pod, as from one node."""
     if not rollout.plan:
         return False
-    pods = provider_for(spec.traffic.provider).candidate_pods(
+    pods = plane_of(spec.traffic).sizing.candidate_pods(
         rollout.plan[0].exposure.live_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return pods <= 1

@@ -11,8 +11,7 @@ from tidegate import model
 from tidegate.rollout import plan
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
-from tidegate.traffic.pods import limits
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.sizing.limits import limits
 
 ALMOST_ALL_PERCENT = 99.0
 # Where nodes come and go all the time some pod is always being replaced: after this part of the
@@ -75,7 +74,7 @@ def part_of(turn: Turn, weight: float) -> float:
     """As much of the weight as the pods can carry that the candidate may have within the surge."""
     state = turn.state_of(turn.rollout.revision.hash)
     seen = state.wanted if state is not None else 0
-    return provider_for(turn.spec.traffic.provider).part_of(
+    return turn.plane.sizing.part_of(
         weight,
         replicas=turn.spec.replicas,
         scaling=turn.spec.scaling,
@@ -93,7 +92,7 @@ def kept_share(turn: Turn) -> float:
         return 0.0
     allowed = limits(turn.spec.replicas, scaling=turn.spec.scaling).unavailable_pods
     never_come = turn.spec.replicas - _full_size(turn)
-    return provider_for(turn.spec.traffic.provider).kept_share(
+    return turn.plane.sizing.kept_share(
         live_percent(turn, rollout),
         replicas=turn.spec.replicas,
         missing_pods=max(allowed, missing_pods(turn, turn.spec.replicas)) + never_come,
@@ -106,7 +105,7 @@ def wanted(turn: Turn) -> Wanted:
     """Pods of stable and candidate while both may have traffic."""
     rollout, spec = turn.rollout, turn.spec
     request = _request(turn, rollout)
-    found = provider_for(spec.traffic.provider).capacity(request)
+    found = turn.plane.sizing.capacity(request)
     stable = _as_way_back(turn, max(found.stable, _least_of_stable(turn, rollout)))
     candidate = found.candidate
     if rollout.withdrawn and turn.by_pods:

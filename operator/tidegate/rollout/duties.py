@@ -11,7 +11,7 @@ from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import capacity, dataplane, ending, notices, record
 from tidegate.rollout.turn import Turn
-from tidegate.traffic.provider import common_port
+from tidegate.traffic.plane import common_port
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tidegate import model
 from tidegate.rollout import capacity, preflight, waiting
 from tidegate.rollout.turn import Turn
-from tidegate.traffic.provider import common_port, provider_for
+from tidegate.traffic.plane import common_port
 
 # Pods and the server's own word are not watched: both are asked anew at every look. What has been
 # waited for long is looked at less often: a large model loads for minutes.
@@ -130,11 +130,10 @@ def _shared_trouble(turn: Turn) -> bool:
 
 def _pods_needed(turn: Turn, weight_percent: float) -> int:
     """Ready pods for a weight. Where pods are the weight, more follow the intent."""
-    provider = provider_for(turn.spec.traffic.provider)
     live = turn.rollout.exposure.live_percent > 0
     if turn.by_pods and live and weight_percent < 100:
         return 1
-    needed = provider.candidate_needed(
+    needed = turn.plane.sizing.candidate_needed(
         weight_percent, replicas=turn.spec.replicas, scaling=turn.spec.scaling
     )
     return needed - capacity.missing_pods(turn, needed)

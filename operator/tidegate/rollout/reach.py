@@ -13,7 +13,6 @@ from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
 from tidegate.rollout import capacity, ending, links, plan, waiting
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, weight_text
-from tidegate.traffic.provider import provider_for
 
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
 REACHED = frozenset(
@@ -169,7 +168,7 @@ def _pods_carry(turn: Turn, weight: float) -> bool:
         return True
     if stable is None or candidate is None:
         return False
-    return provider_for(turn.spec.traffic.provider).weight_reached(
+    return turn.plane.sizing.weight_reached(
         weight,
         replicas=turn.spec.replicas,
         scaling=turn.spec.scaling,

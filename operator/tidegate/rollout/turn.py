@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.model.actions import Action, Event, EventType, SetTraffic
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.plane import Plane, Weights, plane_of
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
@@ -87,9 +87,14 @@ class Turn:
         return (self.now - self.rollout.progress_at).total_seconds()
 
     @property
+    def plane(self) -> Plane:
+        """The data plane of this turn; no rule asks for the name of its provider."""
+        return plane_of(self.spec.traffic)
+
+    @property
     def by_pods(self) -> bool:
         """The numbers of pods make the weight, so that no route carries it."""
-        return provider_for(self.spec.traffic.provider).capabilities.weight_by_pods
+        return self.plane.capabilities.weights is Weights.BY_POD
 
     @property
     def target_agrees(self) -> bool:

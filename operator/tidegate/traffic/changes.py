@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tidegate import model
 from tidegate.model.actions import SetTraffic
 from tidegate.traffic.interface import Target
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.plane import plane_of
 from tidegate.traffic.writes import differences
 
 _MOVES_TRAFFIC = re.compile(
@@ -56,7 +56,7 @@ def changes_of(action: SetTraffic, seen: model.Observation) -> Changes:
     """What the write would change in the objects that there are; a missing one counts for nothing."""
     target = target_of(action, seen)
     moves, fields = False, []
-    for wanted in provider_for(target.spec.traffic.provider).documents(target):
+    for wanted in plane_of(target.spec.traffic).documents(target):
         kind, name = wanted.reference.kind, wanted.reference.name
         live = seen.traffic.documents.get(kind)
         for path in differences(live, wanted) if live is not None else ():

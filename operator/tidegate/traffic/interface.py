@@ -10,15 +10,32 @@ from typing import Protocol
 from tidegate import model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a provider can do, as data (ecosystem.md, 1.1).
+class Weights(enum.Enum):
+    """What makes a share: numbers of ready pods, in steps of one pod, or a route, to four decimals.
 
-    `weight_by_pods`: the share follows the numbers of ready pods, in steps of one pod, and every
-    revision that has pods takes part; else weights are exact to four decimals and set in a route.
+    By pod every revision that has pods takes part.
     """
 
-    weight_by_pods: bool
+    BY_POD = enum.auto()
+    EXACT = enum.auto()
+
+
+class Mirror(enum.Enum):
+    """Which requests can be copied to a candidate."""
+
+    NONE = enum.auto()
+    ALL = enum.auto()
+    PERCENT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a plane can do, as data (ecosystem.md, 1.1); `refusals` holds a plan against it."""
+
+    weights: Weights
+    mirror: Mirror = Mirror.NONE
+    headers: bool = False
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +131,8 @@ class Target:
     missing_pods: int = 0
 
 
-class TrafficProvider(Protocol):
-    """A data plane: how it rounds, which pods it needs, what it must hold, what it says."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do."""
-        ...
+class Sizing(Protocol):
+    """How a share is rounded, and how many pods it needs."""
 
     def effective_weight(
         self, weight_percent: float, *, replicas: int, scaling: model.Scaling
@@ -169,6 +181,20 @@ class TrafficProvider(Protocol):
         candidate_ready: int,
     ) -> bool:
         """Whether the pods do their part for a weight that the plane already holds."""
+        ...
+
+
+class Plane(Protocol):
+    """A data plane: what it can do, what it must hold, what it says."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    @property
+    def sizing(self) -> Sizing:
+        """Which pods it needs; planes that make shares in one way have it in common."""
         ...
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:

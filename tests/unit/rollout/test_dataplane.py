@@ -11,8 +11,8 @@ from rollout_world import HOLD, V1, V2, World, serving
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.traffic import provider
 from tidegate.traffic.changes import target_of
+from tidegate.traffic.plane import plane_of
 
 D = model.Difference
 PORT = "Service iris: spec.ports[0].port"
@@ -29,8 +29,7 @@ def with_documents(world: World) -> World:
         candidate=V2.hash if exposed else "",
         exposure=rollout.exposure if rollout is not None and exposed else model.NO_TRAFFIC,
     )
-    plane = provider.provider_for(seen.spec.traffic.provider)
-    documents = plane.documents(target_of(action, seen))
+    documents = plane_of(seen.spec.traffic).documents(target_of(action, seen))
     found = {one.reference.kind: one.body for one in documents}
     world.traffic = replace(world.traffic, documents=found)
     return world

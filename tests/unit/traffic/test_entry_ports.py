@@ -9,7 +9,7 @@ from traffic_examples import CANDIDATE, GATEWAY_SPEC, SPEC, STABLE, target
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.provider import common_port, provider_for
+from tidegate.traffic.plane import common_port, plane_of
 
 NAMED_8080 = model.PodPort(number=8080, name=objects.PORT_NAME)
 NAMED_9000 = model.PodPort(number=9000, name=objects.PORT_NAME)
@@ -64,7 +64,7 @@ def test_beside_a_route_the_entry_service_is_stables(weight_percent: float) -> N
 def _entry_target(
     spec: model.Spec, weight_percent: float, ports: Mapping[str, model.PodPort]
 ) -> model.Json:
-    plane = provider_for(spec.traffic.provider)
+    plane = plane_of(spec.traffic)
     documents = plane.documents(target(spec, weight_percent=weight_percent, ports=ports))
     (entry,) = [one for one in documents if one.reference.kind == "Service"]
     (port,) = objects.items(objects.at(entry.body, "spec", "ports"))

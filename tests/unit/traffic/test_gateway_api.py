@@ -16,16 +16,17 @@ from traffic_examples import (
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.provider import (
+from tidegate.traffic.plane import (
     CapacityRequest,
     Mechanism,
     PodCount,
     Reference,
     Wanted,
-    provider_for,
+    Weights,
+    plane_of,
 )
 
-PLANE = provider_for(model.Provider.GATEWAY_API)
+PLANE = plane_of(model.Traffic(provider=model.Provider.GATEWAY_API))
 PARENT: model.Document = {
     "group": "gateway.networking.k8s.io",
     "kind": "Gateway",
@@ -48,9 +49,9 @@ def backend(revision: str, weight: int) -> model.Document:
 
 
 def test_weights_are_exact_whatever_the_pods() -> None:
-    assert not PLANE.capabilities.weight_by_pods
-    assert PLANE.effective_weight(0.1, replicas=1, scaling=model.Scaling()) == 0.1
-    assert PLANE.weight_reached(
+    assert PLANE.capabilities.weights is Weights.EXACT
+    assert PLANE.sizing.effective_weight(0.1, replicas=1, scaling=model.Scaling()) == 0.1
+    assert PLANE.sizing.weight_reached(
         10, replicas=4, scaling=model.Scaling(), stable_ready=0, candidate_ready=0
     )
 
@@ -73,7 +74,7 @@ def test_weights_are_exact_whatever_the_pods() -> None:
 def test_the_candidate_needs_pods_for_its_share(
     weight_percent: float, scaling: model.Scaling, needed: int
 ) -> None:
-    assert PLANE.candidate_needed(weight_percent, replicas=10, scaling=scaling) == needed
+    assert PLANE.sizing.candidate_needed(weight_percent, replicas=10, scaling=scaling) == needed
 
 
 def capacity(
@@ -93,7 +94,7 @@ def capacity(
 
 
 def needed_for(percent: float, *, replicas: int) -> int:
-    return PLANE.candidate_needed(percent, replicas=replicas, scaling=model.Scaling())
+    return PLANE.sizing.candidate_needed(percent, replicas=replicas, scaling=model.Scaling())
 
 
 def one_pass(
@@ -113,7 +114,7 @@ def one_pass(
         stable=PodCount(wanted=pods[0], available=pods[0]),
         candidate=PodCount(wanted=pods[1], available=pods[1]),
     )
-    wanted = PLANE.capacity(request)
+    wanted = PLANE.sizing.capacity(request)
     return wanted.stable, wanted.candidate
 
 
@@ -186,7 +187,7 @@ def test_no_pods_are_asked_of_older_revisions() -> None:
         stable=PodCount(wanted=1, available=1),
         others=PodCount(wanted=2, available=2),
     )
-    assert PLANE.capacity(request) == Wanted(stable=1, candidate=0, others=0)
+    assert PLANE.sizing.capacity(request) == Wanted(stable=1, candidate=0, others=0)
 
 
 # --- documents -----------------------------------------------------------------------------------

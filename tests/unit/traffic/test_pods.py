@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate import model
-from tidegate.traffic import pods
-from tidegate.traffic.provider import NO_PODS, CapacityRequest, PodCount, Wanted
+from tidegate.traffic.plane import NO_PODS, CapacityRequest, PodCount, Wanted
+from tidegate.traffic.sizing import by_pods
+from tidegate.traffic.sizing.limits import Limits, limits
 
 
 def scaling_of(replicas: int, *, surge: int, unavailable: int) -> model.Scaling:
@@ -43,8 +44,8 @@ def test_percentages_become_pods(
     scaling = model.Scaling(
         max_surge_percent=surge_percent, max_unavailable_percent=unavailable_percent
     )
-    expected = pods.Limits(surge_pods=surge_pods, unavailable_pods=unavailable_pods)
-    assert pods.limits(replicas, scaling=scaling) == expected
+    expected = Limits(surge_pods=surge_pods, unavailable_pods=unavailable_pods)
+    assert limits(replicas, scaling=scaling) == expected
 
 
 SPLITS = [
@@ -78,7 +79,7 @@ def test_the_nearest_ratio_of_whole_pods_wins(
     asked: tuple[int, float, int], candidate_and_stable: tuple[int, int]
 ) -> None:
     replicas, weight_percent, surge_pods = asked
-    split = pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
+    split = by_pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
     assert (split.candidate, split.stable) == candidate_and_stable
 
 
@@ -91,7 +92,7 @@ def test_no_other_split_of_the_options_is_nearer(
     replicas: int, units: int, surge_pods: int
 ) -> None:
     weight = units / 10_000
-    split = pods.split_pods(replicas, weight_percent=weight, surge_pods=surge_pods)
+    split = by_pods.split_pods(replicas, weight_percent=weight, surge_pods=surge_pods)
     total = split.stable + split.candidate
     assert split.stable > 0
     assert split.candidate > 0
@@ -149,7 +150,7 @@ def test_one_pass_while_the_entry_service_selects_both(
         candidate=counted(candidate),
         others=counted(older),
     )
-    result = pods.next_pods(request)
+    result = by_pods.next_pods(request)
     assert (result.stable, result.candidate) == wanted
 
 
@@ -170,39 +171,39 @@ def ten(  # replicas; surge 2, unavailable 0
 
 def test_candidate_pods_that_serve_nobody_never_let_stable_shrink() -> None:
     seen = ("10/10", "2/2", "0/0")
-    silent = pods.next_pods(ten(20, live_percent=0, pods_seen=seen))
+    silent = by_pods.next_pods(ten(20, live_percent=0, pods_seen=seen))
     assert silent == Wanted(stable=10, candidate=2)
-    serving = pods.next_pods(ten(20, live_percent=20, pods_seen=seen))
+    serving = by_pods.next_pods(ten(20, live_percent=20, pods_seen=seen))
     assert serving == Wanted(stable=8, candidate=2)
 
 
 def test_candidate_pods_that_serve_nobody_make_room_for_stable_at_once() -> None:
-    result = pods.next_pods(ten(0, live_percent=0, pods_seen=("2/2", "8/8", "0/0")))
+    result = by_pods.next_pods(ten(0, live_percent=0, pods_seen=("2/2", "8/8", "0/0")))
     assert result == Wanted(stable=4, candidate=0)
 
 
 def test_stable_pods_that_serve_nobody_go_once_the_candidate_has_everything() -> None:
-    result = pods.next_pods(ten(100, live_percent=100, pods_seen=("2/2", "10/10", "0/0")))
+    result = by_pods.next_pods(ten(100, live_percent=100, pods_seen=("2/2", "10/10", "0/0")))
     assert result == Wanted(stable=0, candidate=10)
 
 
 def test_older_revisions_go_first_as_far_as_serving_pods_allow() -> None:
-    result = pods.next_pods(ten(30, live_percent=20, pods_seen=("4/4", "0/0", "9/8")))
+    result = by_pods.next_pods(ten(30, live_percent=20, pods_seen=("4/4", "0/0", "9/8")))
     assert result == Wanted(stable=4, candidate=0, others=6)  # the unready one went too
 
 
 def test_older_revisions_that_serve_nobody_go_at_once() -> None:
-    result = pods.next_pods(ten(20, live_percent=0, pods_seen=("10/10", "0/0", "1/1")))
+    result = by_pods.next_pods(ten(20, live_percent=0, pods_seen=("10/10", "0/0", "1/1")))
     assert result == Wanted(stable=10, candidate=1, others=0)
 
 
 def test_pods_that_are_being_removed_do_not_let_older_ones_go() -> None:
-    result = pods.next_pods(ten(20, live_percent=20, pods_seen=("8/8", "1/4", "1/1")))
+    result = by_pods.next_pods(ten(20, live_percent=20, pods_seen=("8/8", "1/4", "1/1")))
     assert result.others == 1  # 12 are available, but only 10 of them stay
 
 
 def test_broken_pods_of_the_shrinking_side_never_block_the_pass() -> None:
-    result = pods.next_pods(ten(100, live_percent=20, pods_seen=("4/0", "8/8", "0/0")))
+    result = by_pods.next_pods(ten(100, live_percent=20, pods_seen=("4/0", "8/8", "0/0")))
     assert result.stable == 2  # two of the broken ones may go, ten pods are asked for
 
 
@@ -215,7 +216,7 @@ def test_fewer_replicas_shrink_both_sides_down_to_the_limit() -> None:
         stable=counted("8/8"),
         candidate=counted("2/2"),
     )
-    assert pods.next_pods(request) == Wanted(stable=4, candidate=1)
+    assert by_pods.next_pods(request) == Wanted(stable=4, candidate=1)
 
 
 # --- properties ----------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def test_fewer_replicas_shrink_both_sides_down_to_the_limit() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     request: CapacityRequest
-    limits: pods.Limits
+    limits: Limits
 
 
 @st.composite
@@ -249,7 +250,7 @@ def cases(draw: st.DrawFn) -> Case:
         candidate=draw(pod_counts(most=40)),
         others=draw(st.one_of(st.just(NO_PODS), pod_counts(most=10))),
     )
-    return Case(request=request, limits=pods.limits(replicas, scaling=scaling))
+    return Case(request=request, limits=limits(replicas, scaling=scaling))
 
 
 def serving(request: CapacityRequest, *, wanted: Wanted | None = None) -> int:
@@ -269,7 +270,7 @@ def serving(request: CapacityRequest, *, wanted: Wanted | None = None) -> int:
 
 @given(cases())
 def test_a_pass_never_asks_for_more_than_replicas_and_surge(case: Case) -> None:
-    request, result = case.request, pods.next_pods(case.request)
+    request, result = case.request, by_pods.next_pods(case.request)
     before = request.stable.wanted + request.candidate.wanted + request.others.wanted
     after = result.stable + result.candidate + result.others
     ceiling = request.replicas + case.limits.surge_pods
@@ -282,7 +283,7 @@ def test_a_pass_never_asks_for_more_than_replicas_and_surge(case: Case) -> None:
 @given(cases())
 def test_a_pass_never_lowers_serving_pods_below_replicas_less_unavailable(case: Case) -> None:
     floor = max(case.request.replicas - case.limits.unavailable_pods, 0)
-    after = serving(case.request, wanted=pods.next_pods(case.request))
+    after = serving(case.request, wanted=by_pods.next_pods(case.request))
     assert after >= min(floor, serving(case.request))
 
 
@@ -303,8 +304,8 @@ def test_repeated_passes_reach_the_split_and_stop(
     scaling = model.Scaling(
         max_surge_percent=surge_percent, max_unavailable_percent=unavailable_percent
     )
-    surge_pods = pods.limits(replicas, scaling=scaling).surge_pods
-    goal = pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
+    surge_pods = limits(replicas, scaling=scaling).surge_pods
+    goal = by_pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
     wanted = Wanted(stable=start[0], candidate=start[1], others=start[2])
     for _ in range(200):
         now = CapacityRequest(
@@ -316,7 +317,7 @@ def test_repeated_passes_reach_the_split_and_stop(
             candidate=PodCount(wanted=wanted.candidate, available=wanted.candidate),
             others=PodCount(wanted=wanted.others, available=wanted.others),
         )
-        following = pods.next_pods(now)
+        following = by_pods.next_pods(now)
         if following == wanted:
             break
         wanted = following
@@ -345,6 +346,6 @@ def test_before_the_first_weight_the_candidate_always_gets_a_pod(
             stable=PodCount(wanted=wanted.stable, available=wanted.stable),
             candidate=PodCount(wanted=wanted.candidate, available=wanted.candidate),
         )
-        wanted = pods.next_pods(now)
+        wanted = by_pods.next_pods(now)
     assert wanted.candidate >= 1
     assert wanted.stable >= 1

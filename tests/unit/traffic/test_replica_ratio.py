@@ -14,17 +14,18 @@ from traffic_examples import (
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.provider import (
+from tidegate.traffic.plane import (
     CapacityRequest,
     Mechanism,
     PodCount,
     Reference,
     Target,
     Wanted,
-    provider_for,
+    Weights,
+    plane_of,
 )
 
-PLANE = provider_for(model.Provider.REPLICA_RATIO)
+PLANE = plane_of(model.Traffic(provider=model.Provider.REPLICA_RATIO))
 QUARTER = model.Scaling(max_surge_percent=25)
 BOTH = {"tidegate.dev/model-deployment": "iris"}
 
@@ -39,7 +40,7 @@ def selector_of(wanted: Target) -> model.Json:
 
 
 def test_the_share_follows_pods() -> None:
-    assert PLANE.capabilities.weight_by_pods
+    assert PLANE.capabilities.weights is Weights.BY_POD
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_the_share_follows_pods() -> None:
 def test_a_weight_is_rounded_to_whole_pods(
     weight_percent: float, replicas: int, effective_percent: float
 ) -> None:
-    effective = PLANE.effective_weight(weight_percent, replicas=replicas, scaling=QUARTER)
+    effective = PLANE.sizing.effective_weight(weight_percent, replicas=replicas, scaling=QUARTER)
     assert effective == effective_percent
 
 
@@ -58,7 +59,9 @@ def test_a_weight_is_rounded_to_whole_pods(
     [(0, 4, 0), (1, 4, 1), (50, 4, 1), (100, 4, 1), (50, 0, 0)],
 )
 def test_one_ready_pod_opens_a_weight(weight_percent: float, replicas: int, needed: int) -> None:
-    assert PLANE.candidate_needed(weight_percent, replicas=replicas, scaling=QUARTER) == needed
+    assert (
+        PLANE.sizing.candidate_needed(weight_percent, replicas=replicas, scaling=QUARTER) == needed
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_one_ready_pod_opens_a_weight(weight_percent: float, replicas: int, need
 def test_evidence_comes_from_all_pods_of_the_ratio(
     weight_percent: float, replicas: int, pods: int
 ) -> None:
-    assert PLANE.candidate_pods(weight_percent, replicas=replicas, scaling=QUARTER) == pods
+    assert PLANE.sizing.candidate_pods(weight_percent, replicas=replicas, scaling=QUARTER) == pods
 
 
 def test_capacity_takes_a_pass_within_the_limits() -> None:
@@ -78,7 +81,7 @@ def test_capacity_takes_a_pass_within_the_limits() -> None:
         live_percent=0,
         stable=PodCount(wanted=4, available=4),
     )
-    assert PLANE.capacity(request) == Wanted(stable=4, candidate=1)
+    assert PLANE.sizing.capacity(request) == Wanted(stable=4, candidate=1)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_capacity_takes_a_pass_within_the_limits() -> None:
 def test_a_weight_is_reached_when_the_pods_are_those_of_the_split(
     weight_percent: float, stable_ready: int, candidate_ready: int, *, reached: bool
 ) -> None:
-    assert reached == PLANE.weight_reached(
+    assert reached == PLANE.sizing.weight_reached(
         weight_percent,
         replicas=4,
         scaling=QUARTER,
@@ -246,7 +249,7 @@ def test_reached_pods_read_back_as_the_effective_weight(
     state = read_back(
         target(spec, weight_percent=50.0), ready_pods={STABLE: stable, CANDIDATE: candidate}
     )
-    assert state.weights[CANDIDATE] == PLANE.effective_weight(
+    assert state.weights[CANDIDATE] == PLANE.sizing.effective_weight(
         weight_percent, replicas=replicas, scaling=QUARTER
     )
 

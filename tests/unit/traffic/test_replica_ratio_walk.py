@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from traffic_examples import CANDIDATE, META, PORT, SPEC, STABLE, found, stored
 
 from tidegate import model
-from tidegate.traffic import pods
-from tidegate.traffic.provider import (
+from tidegate.traffic.plane import (
     NO_PODS,
     CapacityRequest,
     PodCount,
     Target,
     WantedDocument,
-    provider_for,
+    plane_of,
 )
+from tidegate.traffic.sizing.limits import limits
 
-PLANE = provider_for(model.Provider.REPLICA_RATIO)
+PLANE = plane_of(model.Traffic(provider=model.Provider.REPLICA_RATIO))
 ROUNDS = 300
 unhurried = settings(deadline=None)  # a whole rollout per example, on a machine that may be busy
 
@@ -80,10 +80,10 @@ class Cluster:
 
     def walk(self, weight_percent: float) -> Iterator[None]:
         """Go to a weight, one round at a time, until it is reached."""
-        share = PLANE.effective_weight(
+        share = PLANE.sizing.effective_weight(
             weight_percent, replicas=self.spec.replicas, scaling=self.spec.scaling
         )
-        needed = PLANE.candidate_needed(
+        needed = PLANE.sizing.candidate_needed(
             weight_percent, replicas=self.spec.replicas, scaling=self.spec.scaling
         )
         for _ in range(ROUNDS):
@@ -99,7 +99,7 @@ class Cluster:
         raise AssertionError(f"never reached {share}: {self.share()} {self.ready_pods()}")
 
     def resize(self, weight_percent: float) -> None:
-        wanted = PLANE.capacity(
+        wanted = PLANE.sizing.capacity(
             CapacityRequest(
                 replicas=self.spec.replicas,
                 scaling=self.spec.scaling,
@@ -118,7 +118,7 @@ class Cluster:
         self.entry = self._wanted_entry(weight_percent, entry_revision=entry_revision)
 
     def _pods_settled(self, share: float) -> bool:
-        return PLANE.weight_reached(
+        return PLANE.sizing.weight_reached(
             share,
             replicas=self.spec.replicas,
             scaling=self.spec.scaling,
@@ -166,10 +166,10 @@ rising = st.lists(st.integers(1, 100), min_size=0, max_size=4, unique=True).map(
 def test_a_promotion_never_lacks_pods_and_never_gives_more_than_the_step(
     cluster: Cluster, weights: list[int]
 ) -> None:
-    allowed = pods.limits(cluster.spec.replicas, scaling=cluster.spec.scaling)
+    allowed = limits(cluster.spec.replicas, scaling=cluster.spec.scaling)
     floor = cluster.spec.replicas - allowed.unavailable_pods
     for weight in [*weights, 100]:
-        limit = PLANE.effective_weight(
+        limit = PLANE.sizing.effective_weight(
             weight, replicas=cluster.spec.replicas, scaling=cluster.spec.scaling
         )
         for _ in cluster.walk(weight):

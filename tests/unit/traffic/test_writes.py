@@ -7,24 +7,24 @@ from traffic_examples import CANDIDATE, GATEWAY, GATEWAY_SPEC, SPEC, STABLE, sto
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.provider import (
+from tidegate.traffic.plane import (
     Target,
     WantedDocument,
     is_current,
     patch_operations,
-    provider_for,
+    plane_of,
 )
 
 MARKER_PATH = "/metadata/annotations/tidegate.dev~1rolled-back-revision"
 
 
 def entry_of(wanted: Target) -> WantedDocument:
-    (entry,) = provider_for(model.Provider.REPLICA_RATIO).documents(wanted)
+    (entry,) = plane_of(model.Traffic(provider=model.Provider.REPLICA_RATIO)).documents(wanted)
     return entry
 
 
 def route_of(wanted: Target) -> WantedDocument:
-    return provider_for(model.Provider.GATEWAY_API).documents(wanted)[0]
+    return plane_of(model.Traffic(provider=model.Provider.GATEWAY_API)).documents(wanted)[0]
 
 
 def with_spec(document: model.Document, **changed: model.Json) -> model.Document:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.rollout.strategy import canary
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.plane import plane_of
 
 FIRST = model.Stage(
     name="first",
@@ -33,7 +33,7 @@ def plan_of(spec: model.Spec) -> tuple[model.Stage, ...]:
 
 def fitted(stage: model.Stage, *, spec: model.Spec) -> model.Stage:
     """The stage with the share that the data plane gives when asked for its weight."""
-    share = provider_for(spec.traffic.provider).effective_weight(
+    share = plane_of(spec.traffic).sizing.effective_weight(
         stage.weight_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return replace(stage, effective_weight_percent=share)

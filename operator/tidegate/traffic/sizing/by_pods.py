@@ -1,7 +1,9 @@
-"""Whole pods whose ratio makes the split, and the passes that lead there within limits.
+"""Whole pods whose ratio makes the share, and the passes that lead there within limits.
 
 Source: features.md, 3.2, rules R1 to R9; invariant S5. All ratios are exact fractions.
 """
+
+# ruff: noqa: ARG002  (pods need fewer facts than the common interface offers)
 
 from __future__ import annotations
 
@@ -12,15 +14,8 @@ from functools import lru_cache
 
 from tidegate import model
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
+from tidegate.traffic.sizing.limits import limits
 from tidegate.traffic.splits import DECIMALS, exact
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How many pods a pass may have above, or lack below, the number of replicas."""
-
-    surge_pods: int
-    unavailable_pods: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +51,7 @@ class _Side:
         return min(self.available, self.wanted) if self.selected else 0
 
 
-# Both are asked for the same few sizes at every pass, and exact fractions are slow.
-@lru_cache(maxsize=4096)
-def limits(replicas: int, *, scaling: model.Scaling) -> Limits:
-    """Percentages as pods: surge rounds up, unavailable down; both 0 would stand still for ever.
-
-    Source: R1.
-    """
-    surge = math.ceil(replicas * exact(scaling.max_surge_percent) / 100)
-    unavailable = math.floor(replicas * exact(scaling.max_unavailable_percent) / 100)
-    if surge == 0 and unavailable == 0:
-        unavailable = 1
-    return Limits(surge_pods=surge, unavailable_pods=unavailable)
-
-
+# The same few sizes at every pass, and exact fractions are slow.
 @lru_cache(maxsize=4096)
 def split_pods(replicas: int, *, weight_percent: float, surge_pods: int) -> PodSplit:
     """The pods per role whose ratio comes nearest to the weight.
@@ -172,3 +154,74 @@ def _shrink(side: _Side, *, other: _Side, floor: int, ceiling: int) -> tuple[_Si
     from_other = min(above, unready + min(spare, other.serving))
     other = replace(other, wanted=other.wanted - from_other)
     return replace(side, wanted=side.wanted - (above - from_other)), other
+
+
+class ByPods:
+    """The share is that of the ready pods, in steps of one pod, per connection."""
+
+    def effective_weight(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> float:
+        """The candidate's share of the pods that come nearest (R2 to R4)."""
+        if weight_percent in {0, 100}:
+            return weight_percent
+        return _nearest(weight_percent, replicas=replicas, scaling=scaling).candidate_percent
+
+    def candidate_needed(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """One pod, if the weight gives it any: readiness itself then bounds the share.
+
+        More cannot be asked for: stable must not shrink before the candidate serves, so within
+        the surge there may be no room for a second one.
+        """
+        return min(self.candidate_pods(weight_percent, replicas=replicas, scaling=scaling), 1)
+
+    def candidate_pods(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
+    ) -> int:
+        """The candidate's side of the ratio."""
+        return _nearest(weight_percent, replicas=replicas, scaling=scaling).candidate
+
+    def capacity(self, request: CapacityRequest) -> Wanted:
+        """One pass of R5 to R9."""
+        return next_pods(request)
+
+    def part_of(
+        self, weight_percent: float, *, replicas: int, scaling: model.Scaling, candidate: int
+    ) -> float:
+        """The whole weight: pods lead to it one by one anyway."""
+        return weight_percent
+
+    def kept_share(
+        self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
+    ) -> float:
+        """All of it until stable can be selected alone: meanwhile every ready pod has its share.
+
+        A candidate that is selected alone shares with stable first.
+        """
+        if candidate == 0 or stable >= max(replicas - missing_pods, 1):
+            return 0.0
+        if stable == 0 or live_percent < 100:
+            return live_percent
+        return PodSplit(stable=stable, candidate=candidate).candidate_percent
+
+    def weight_reached(
+        self,
+        weight_percent: float,
+        *,
+        replicas: int,
+        scaling: model.Scaling,
+        stable_ready: int,
+        candidate_ready: int,
+    ) -> bool:
+        """Whether the ready pods are those of the split; 0 and 100 are made by the selector."""
+        if weight_percent in {0, 100}:
+            return True
+        ready = PodSplit(stable=stable_ready, candidate=candidate_ready)
+        return ready == _nearest(weight_percent, replicas=replicas, scaling=scaling)
+
+
+def _nearest(weight_percent: float, *, replicas: int, scaling: model.Scaling) -> PodSplit:
+    surge_pods = limits(replicas, scaling=scaling).surge_pods
+    return split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)

@@ -1,96 +1,33 @@
-"""ReplicaRatio: one plain Service over the pods of both revisions; the share is theirs to give.
+"""One plain Service over the pods of both revisions; the share is theirs to give.
 
 The entry Service selects stable alone, the candidate alone, or every pod of the ModelDeployment.
 Source: ecosystem.md, 1.3; features.md, 3.2; api.md, 2.6.
 """
-
-# ruff: noqa: ARG002  (pods need fewer facts than the common interface offers)
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from tidegate import model
-from tidegate.traffic import entry, pods, splits
+from tidegate.traffic import splits
 from tidegate.traffic.interface import (
     Capabilities,
-    CapacityRequest,
     Reference,
+    Sizing,
     Target,
-    Wanted,
     WantedDocument,
+    Weights,
 )
+from tidegate.traffic.planes import entry
+from tidegate.traffic.sizing.by_pods import ByPods
+from tidegate.traffic.sizing.limits import limits
 
 
-class ReplicaRatio:
-    """Splits by numbers of pods, per connection."""
+class ServicePlane:
+    """Provider ReplicaRatio: a selector, and numbers of pods."""
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Pods make the share."""
-        return Capabilities(weight_by_pods=True)
-
-    def effective_weight(
-        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
-    ) -> float:
-        """The candidate's share of the pods that come nearest (R2 to R4)."""
-        if weight_percent in {0, 100}:
-            return weight_percent
-        return _split(weight_percent, replicas=replicas, scaling=scaling).candidate_percent
-
-    def candidate_needed(
-        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
-    ) -> int:
-        """One pod, if the weight gives it any: readiness itself then bounds the share.
-
-        More cannot be asked for: stable must not shrink before the candidate serves, so within
-        the surge there may be no room for a second one.
-        """
-        return min(self.candidate_pods(weight_percent, replicas=replicas, scaling=scaling), 1)
-
-    def candidate_pods(
-        self, weight_percent: float, *, replicas: int, scaling: model.Scaling
-    ) -> int:
-        """The candidate's side of the ratio."""
-        return _split(weight_percent, replicas=replicas, scaling=scaling).candidate
-
-    def capacity(self, request: CapacityRequest) -> Wanted:
-        """One pass of R5 to R9."""
-        return pods.next_pods(request)
-
-    def part_of(
-        self, weight_percent: float, *, replicas: int, scaling: model.Scaling, candidate: int
-    ) -> float:
-        """The whole weight: pods lead to it one by one anyway."""
-        return weight_percent
-
-    def kept_share(
-        self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
-    ) -> float:
-        """All of it until stable can be selected alone: meanwhile every ready pod has its share.
-
-        A candidate that is selected alone shares with stable first.
-        """
-        if candidate == 0 or stable >= max(replicas - missing_pods, 1):
-            return 0.0
-        if stable == 0 or live_percent < 100:
-            return live_percent
-        return pods.PodSplit(stable=stable, candidate=candidate).candidate_percent
-
-    def weight_reached(
-        self,
-        weight_percent: float,
-        *,
-        replicas: int,
-        scaling: model.Scaling,
-        stable_ready: int,
-        candidate_ready: int,
-    ) -> bool:
-        """Whether the ready pods are those of the split; 0 and 100 are made by the selector."""
-        if weight_percent in {0, 100}:
-            return True
-        ready = pods.PodSplit(stable=stable_ready, candidate=candidate_ready)
-        return ready == _split(weight_percent, replicas=replicas, scaling=scaling)
+    capabilities = Capabilities(weights=Weights.BY_POD)
+    sizing: Sizing = ByPods()
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
         """The entry Service."""
@@ -135,11 +72,6 @@ class ReplicaRatio:
         )
 
 
-def _split(weight_percent: float, *, replicas: int, scaling: model.Scaling) -> pods.PodSplit:
-    surge_pods = pods.limits(replicas, scaling=scaling).surge_pods
-    return pods.split_pods(replicas, weight_percent=weight_percent, surge_pods=surge_pods)
-
-
 def _shares(ready_pods: Mapping[str, int]) -> dict[str, float]:
     """Shares by ready pods. With none ready any revision may answer next, so all count alike."""
     return splits.percents(ready_pods) or splits.percents(dict.fromkeys(ready_pods, 1))
@@ -160,7 +92,7 @@ def _selected_revision(target: Target) -> str:
         return "" if stranded and target.entry_revision != target.stable else target.stable
     if target.exposure.live_percent < 100:
         return ""
-    allowed = pods.limits(target.spec.replicas, scaling=target.spec.scaling)
+    allowed = limits(target.spec.replicas, scaling=target.spec.scaling)
     missing = max(allowed.unavailable_pods, target.missing_pods)
     needed = max(target.spec.replicas - missing, min(target.spec.replicas, 1))
     full = ready.get(target.candidate, 0) >= needed

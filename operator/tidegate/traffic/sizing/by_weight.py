@@ -1,37 +1,27 @@
-"""GatewayAPI in Managed mode: one HTTPRoute of ours with a weight per revision Service.
+"""Pods for a share that a route makes: each side has those for what it may have now.
 
-Source: ecosystem.md, 1.4; api.md, 5.2 and 5.3.
+Source: api.md, 5.3; house.md, H6.
 """
+
 # ruff: noqa: ARG002  (an exact plane needs fewer facts than the common interface offers)
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 from tidegate import model
-from tidegate.model import objects
-from tidegate.traffic import entry, pods, route, splits
-from tidegate.traffic.interface import (
-    Capabilities,
-    CapacityRequest,
-    Reference,
-    Target,
-    Wanted,
-    WantedDocument,
-)
+from tidegate.traffic import splits
+from tidegate.traffic.interface import CapacityRequest, Wanted
+from tidegate.traffic.sizing.limits import limits
+
+_LEAST_PERCENT = 0.0001  # the smallest share that there is
 
 
-class GatewayAPI:
-    """Splits by request, with weights exact to four decimals."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The route makes the share."""
-        return Capabilities(weight_by_pods=False)
+class ByWeight:
+    """Weights exact to four decimals; pods only have to carry them."""
 
     def effective_weight(
         self,
@@ -52,14 +42,9 @@ class GatewayAPI:
         goes only then.
         Source: api.md, 5.3 (`scaling.matchTraffic`, `.minReplicas`).
         """
-        if weight_percent == 0:
-            return 0
-        if weight_percent == 100 and replicas > 1:
-            return replicas - _lent(replicas, scaling=scaling)
-        if not scaling.match_traffic:
-            return replicas
-        carrying = _pods_for(splits.exact(weight_percent), replicas=replicas)
-        return min(max(carrying, scaling.min_replicas), replicas)
+        load = _Load(replicas=replicas, scaling=scaling)
+        carrying = load.carried_by(weight_percent)
+        return load.spared(carrying) if weight_percent == 100 else carrying
 
     def candidate_pods(
         self, weight_percent: float, *, replicas: int, scaling: model.Scaling
@@ -74,26 +59,26 @@ class GatewayAPI:
         than the surge allows: where a candidate has a least size, and where one pod is all there
         may be. Source: api.md, 5.3; house.md, H6.
         """
-        replicas, scaling = request.replicas, request.scaling
-        ceiling = replicas + pods.limits(replicas, scaling=scaling).surge_pods
-        lent = _lent(replicas, scaling=scaling)
-        needed = self._needed(request.target_percent, request=request)
-        carried = self._needed(request.live_percent, request=request)
-        whole = request.live_percent == 100  # has lent its pod already
-        least = self._needed(min(request.target_percent, 0.0001), request=request)
+        replicas, target, live = request.replicas, request.target_percent, request.live_percent
+        load = _Load(replicas=replicas, scaling=request.scaling)
+        ceiling = replicas + limits(replicas, scaling=request.scaling).surge_pods
+        needed = self._needed(target, request=request)
         share = _pods_for(100 - splits.exact(request.least_percent), replicas=replicas)
-        stable_least = max(share - lent, min(share, 1))
-        if request.target_percent < request.live_percent:
+        stable_least = load.spared(share)
+        if target < live:
             candidate = _towards(
                 max(needed, ceiling - replicas),
                 now=request.candidate.wanted,
-                least=max(carried - (0 if whole else lent), min(carried, 1)),
+                least=load.spared(load.carried_by(live)),
                 room=0,
             )
         else:
-            room = max(ceiling - request.stable.wanted - request.candidate.wanted, 0)
+            first = self._needed(min(target, _LEAST_PERCENT), request=request)
             candidate = _towards(
-                needed, now=request.candidate.wanted, least=max(carried, least), room=room
+                needed,
+                now=request.candidate.wanted,
+                least=max(self._needed(live, request=request), first),
+                room=max(ceiling - request.stable.wanted - request.candidate.wanted, 0),
             )
         stable = _towards(
             max(min(replicas, ceiling - needed), stable_least),
@@ -111,7 +96,7 @@ class GatewayAPI:
     ) -> float:
         """The whole weight, or the share of the load that these pods are made for."""
         needed = self.candidate_needed(weight_percent, replicas=replicas, scaling=scaling)
-        least = self.candidate_needed(0.0001, replicas=replicas, scaling=scaling)
+        least = self.candidate_needed(_LEAST_PERCENT, replicas=replicas, scaling=scaling)
         if candidate >= needed or candidate < least:
             return weight_percent
         return min(weight_percent, _share_of(candidate, replicas=replicas))
@@ -136,50 +121,6 @@ class GatewayAPI:
         """Always: pods do not make the weight."""
         return True
 
-    def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
-        """The route, then the entry Service."""
-        return (route.reference(meta), entry.reference(meta=meta, spec=spec))
-
-    def documents(self, target: Target) -> tuple[WantedDocument, ...]:
-        """The route with the weights and the marker, and the entry Service on stable."""
-        service = entry.document(target, revision=target.stable, marker="", carries_weights=False)
-        return (route.document(target), service)
-
-    def read(
-        self,
-        found: Mapping[Reference, model.Document],
-        *,
-        meta: model.ObjectMeta,
-        spec: model.Spec,
-        ready_pods: Mapping[str, int],
-    ) -> model.TrafficState:
-        """Weights as written in the route, and whether all its parents accepted that generation."""
-        service = entry.read(found, meta=meta, spec=spec)
-        state = model.TrafficState(
-            exists=False,
-            entry_exists=service.exists,
-            entry_revision=service.revision,
-            entry_port=service.port,
-            conflict=service.conflict,
-        )
-        live = found.get(route.reference(meta))
-        if live is None:
-            return state
-        if not objects.is_controlled_by(live, uid=meta.uid):
-            return replace(state, conflict=entry.name_conflict(route.KIND, meta.name))
-        finding = route.first_finding(live)
-        return replace(
-            state,
-            exists=True,
-            weights=route.weights(live, name=meta.name),
-            accepted=finding is None,
-            pending_reason=finding.reason if finding else "",
-            pending_message=finding.message if finding else "",
-            rolled_back_revision=objects.annotation(live, objects.ANNOTATION_ROLLED_BACK),
-            lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
-            resource_version=objects.resource_version(live),
-        )
-
 
 def _towards(goal: int, *, now: int, least: int, room: int) -> int:
     """Pods to ask for on the way from `now` to `goal`: growth within `room`, never below `least`."""
@@ -192,10 +133,30 @@ def _share_of(pods_: int, *, replicas: int) -> float:
     return math.floor(100 * unit * min(pods_, replicas) / max(replicas, 1)) / unit
 
 
-def _lent(replicas: int, *, scaling: model.Scaling) -> int:
-    """Pods that may be missing on the way: without any surge nothing could move otherwise."""
-    allowed = pods.limits(replicas, scaling=scaling)
-    return allowed.unavailable_pods if allowed.surge_pods == 0 else 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Load:
+    """The load of so many pods, and how it is carried."""
+
+    replicas: int
+    scaling: model.Scaling
+
+    def carried_by(self, percent: float) -> int:
+        """Pods of the candidate for this share of it, at least the minimum, at most all."""
+        if percent == 0:
+            return 0
+        if not self.scaling.match_traffic:
+            return self.replicas
+        carrying = _pods_for(splits.exact(percent), replicas=self.replicas)
+        return min(max(carrying, self.scaling.min_replicas), self.replicas)
+
+    def spared(self, pods: int) -> int:
+        """Of so many pods those that must be there on the way: nothing could move otherwise.
+
+        Without any surge some may be missing meanwhile, but never the last one.
+        """
+        allowed = limits(self.replicas, scaling=self.scaling)
+        missing = allowed.unavailable_pods if allowed.surge_pods == 0 else 0
+        return max(pods - missing, min(pods, 1))
 
 
 @lru_cache(maxsize=4096)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic import entry, splits
+from tidegate.traffic import splits
 from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
+from tidegate.traffic.planes import entry
 
 KIND = "HTTPRoute"
 _GROUP = "gateway.networking.k8s.io"

@@ -1,0 +1,61 @@
+"""What a plane cannot do of a plan; said before anything is created. Source: house.md, H7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tidegate import model
+from tidegate.traffic.interface import Capabilities, Mirror, Weights
+
+REASON = "UnsupportedByProvider"
+
+
+def refusals(
+    plan: Sequence[model.Stage],
+    capabilities: Capabilities,
+    *,
+    scaling: model.Scaling,
+    provider: model.Provider,
+) -> tuple[model.Violation, ...]:
+    """Why this plan cannot be walked on such a plane: its stages in their order, then its scaling.
+
+    `provider` is only what people know the plane by.
+    """
+    refused = [
+        ("spec.strategy", f"stage {stage.name}: provider {provider} {cannot}")
+        for stage in plan
+        for cannot in _of_exposure(stage.exposure, capabilities)
+    ]
+    refused += _of_scaling(scaling, capabilities, provider=provider)
+    return tuple(
+        model.Violation(path=path, message=message, reason=REASON) for path, message in refused
+    )
+
+
+def _of_exposure(exposure: model.Exposure, capabilities: Capabilities) -> Iterator[str]:
+    mirror = exposure.mirror_percent
+    if mirror > 0 and capabilities.mirror is Mirror.NONE:
+        yield "cannot copy requests: leave out the mirror, or use another provider"
+    elif 0 < mirror < 100 and capabilities.mirror is Mirror.ALL:
+        yield "copies all requests or none: set mirrorPercent to 100"
+    if exposure.headers and not capabilities.headers:
+        yield "cannot route by header: leave out the headers, or use another provider"
+    if exposure.preview and not capabilities.preview:
+        yield "has no preview: use another strategy or provider"
+
+
+def _of_scaling(
+    scaling: model.Scaling, capabilities: Capabilities, *, provider: model.Provider
+) -> Iterator[tuple[str, str]]:
+    by_pods = capabilities.weights is Weights.BY_POD
+    if scaling.max_unavailable_percent > 0 and not by_pods:
+        path = "spec.strategy.scaling.maxUnavailablePercent"
+        yield path, f"has no meaning for provider {provider}: remove it"
+    if not scaling.match_traffic and by_pods:
+        yield (
+            "spec.strategy.scaling.matchTraffic",
+            (
+                f"cannot be false for provider {provider}, where pod counts make the share: "
+                "remove it, or use another provider"
+            ),
+        )

@@ -1,0 +1,57 @@
+"""Bugs of the bake: who watches it, how long, and how traffic comes back from it."""
+
+from __future__ import annotations
+
+from tests.sim.bug import Bug
+
+
+def _by_both(script: str) -> tuple[str, ...]:
+    return (f"{script}_gatewayapi", f"{script}_replicaratio")
+
+
+BAKE = (
+    Bug(
+        name="a breach in the bake ends as a promotion",
+        file="rollout/walk.py",
+        old="rollout.stage.control is not model.Control.NONE\n",
+        new="rollout.stage.needs_proof\n",
+        plays=_by_both("broken_in_the_bake"),
+    ),
+    Bug(
+        name="the roles change at the switch, before the bake",
+        file="rollout/reach.py",
+        old='            turn = turn.say("Promoted", f"{version} serves all traffic")\n',
+        new='            turn = ending.become_stable(turn.say("Promoted", version))\n',
+        plays=_by_both("baked"),
+    ),
+    Bug(
+        name="from a bake everything goes back at once",
+        file="rollout/ending.py",
+        old="    return rollout.rollback_by == HARM and not rollout.switched\n",
+        new="    return rollout.rollback_by == HARM\n",
+        plays=("broken_in_the_bake_gatewayapi",),
+    ),
+    Bug(
+        name="the bake keeps every pod of stable",
+        file="rollout/capacity.py",
+        old="    return min(pods, max(kept, 1))\n",
+        new="    return min(pods, max(kept, pods))\n",
+        plays=("baked_gatewayapi",),
+    ),
+    Bug(
+        name="a bake ends before its time",
+        file="rollout/hold.py",
+        old="    if proven and not edited and turn.now >= step.hold_until:\n",
+        new="    if proven and not edited and turn.now >= (\n"
+        "        step.hold_until if stage.needs_proof else step.confirmed_at or turn.now\n"
+        "    ):\n",
+        plays=_by_both("baked"),
+    ),
+    Bug(
+        name="promote-full does not end a bake",
+        file="rollout/reach.py",
+        old="    switches = stage.kind is model.StageKind.SWITCH\n",
+        new="    switches = stage.kind in {model.StageKind.SWITCH, model.StageKind.BAKE}\n",
+        plays=_by_both("hurried_in_the_bake"),
+    ),
+)
