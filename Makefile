@@ -48,9 +48,9 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools bench requirements
+	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools requirements
 	cd tests/support && MYPYPATH=../../operator:../..:. $(abspath $(VENV))/bin/mypy \
-	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py
+	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py ../../bench
 
 contracts: $(READY)
 	$(VENV)/bin/lint-imports

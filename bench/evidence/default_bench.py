@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tests.support.evidence_walk import Ended, Service, Setup, setup, spec_of, walk
+from evidence_walk import Ended, Service, Setup, setup, spec_of, walk
 
 from tidegate import model
 

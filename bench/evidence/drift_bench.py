@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import drift_simulation as simulation
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
-from tests.support import drift_simulation as simulation
 
 SEED = 20_240_611
 RUNS = 40_000

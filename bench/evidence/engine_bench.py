@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import evidence_simulation as simulation
 import matplotlib as mpl
 import numpy as np
+from evidence_simulation import Run, Scenario, Slowness, Summary, cell, steady
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tests.support import evidence_simulation as simulation
-from tests.support.evidence_simulation import Run, Scenario, Slowness, Summary, cell, steady
 
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.support.evidence_rows import COMPARED, INDEPENDENT, config, context, counts, table
+from evidence_rows import COMPARED, INDEPENDENT, config, context, counts, table
 
 from tidegate.evidence.counts.rows import Stream
 from tidegate.evidence.sequential import eprocess, relative

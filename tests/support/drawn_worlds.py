@@ -49,7 +49,7 @@ class DrawnPod(Pod):
         below = [_below(float(one), median_seconds=self.median_seconds) for one in EDGES]
         cells = np.diff(np.concatenate([[0.0], below, [1.0]]))
         drawn = self.rng.multinomial(n, cells / cells.sum())
-        self._below = np.cumsum(np.cumsum(drawn, axis=1), axis=0)
+        self._cumulative = np.cumsum(np.cumsum(drawn, axis=1), axis=0)
 
     def series(self, *, start: float, end: float) -> list[FakeSeries]:
         first, last = np.searchsorted(self._at, (start - START, end - START), side="right")
@@ -62,7 +62,7 @@ class DrawnPod(Pod):
         ]
         name = "rest_server_request_duration_seconds_bucket"
         for index, le in enumerate((*EDGES, "+Inf")):
-            found.append(self._drawn(name, self._below[:, index], chosen, le=le))
+            found.append(self._drawn(name, self._cumulative[:, index], chosen, le=le))
         return found
 
     def _drawn(

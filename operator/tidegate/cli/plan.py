@@ -28,7 +28,7 @@ from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
 from tidegate.evidence.verdict.outlook import about
 from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.rollout.strategy import compile as strategies
-from tidegate.traffic.provider import provider_for
+from tidegate.traffic.plane import plane_of
 
 STDIN = "-"
 Say = Callable[[str], None]
@@ -147,7 +147,7 @@ def _check(assumed: Assumed) -> None:
 def _config(
     spec: model.Spec, *, templates: Mapping[str, Template], steps: tuple[model.Stage, ...]
 ) -> EvidenceConfig:
-    pods = provider_for(spec.traffic.provider).candidate_pods(
+    pods = plane_of(spec.traffic).sizing.candidate_pods(
         steps[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     analysis, templates = client_errors.beside(spec.analysis, templates)

@@ -1,4 +1,4 @@
-"""Whole rollouts with the defaults of the smallest spec; at length in bench/evidence/defaults_bench.py."""
+"""Whole rollouts with the defaults of the smallest spec; at length in bench/evidence/worlds_bench.py."""
 
 from __future__ import annotations
 
