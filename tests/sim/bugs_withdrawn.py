@@ -15,7 +15,7 @@ WITHDRAWN = (
     Bug(
         name="pods that somebody else took are waited for on the way back",
         file="rollout/capacity.py",
-        old="    never_come = turn.spec.replicas - _full_size(turn)\n",
+        old="    never_come = turn.spec.replicas - full_size(turn)\n",
         new="    never_come = 0\n",
         plays=("aborted_while_autoscaled_gatewayapi",),
     ),

@@ -15,6 +15,7 @@ from tidegate.rollout import (
     conditions,
     duties,
     ending,
+    failover,
     identity,
     phases,
     rebuild,
@@ -60,7 +61,7 @@ def decide(seen: model.Observation) -> actions.Decision:
 def _work(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
-        return turn
+        return failover.keep(turn)
     if rollout.ending:
         return starting.follow_on(ending.work_rolling_back(turn))
     return walk.work(turn)
@@ -70,12 +71,12 @@ def _only_keep_safe(turn: Turn) -> Turn:
     """No forward move: the newest spec cannot be carried out, but a breach still rolls back."""
     rollout = turn.active_rollout
     if rollout is None:
-        return turn
+        return failover.keep(turn)
     if not rollout.ending and rollout.exposure.is_visited:
         turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
     if turn.rollout.ending:
         return ending.work_rolling_back(turn)
-    return turn
+    return failover.keep(turn)
 
 
 def _invalid(turn: Turn) -> Turn:

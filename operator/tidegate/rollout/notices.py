@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import capacity
+from tidegate.rollout import capacity, failover
 from tidegate.rollout.turn import Turn
 
+FAILED_OVER = "FailedOver"
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
 SCALED = "ScaledByOthers"
@@ -35,6 +36,10 @@ def found(turn: Turn) -> Iterator[Notice]:
     if revisions := modified(turn):
         text = modified_text(*revisions)
         yield Notice(type=MODIFIED, reason="TemplateChanged", message=text)
+    known = turn.status.failover
+    if known is not None and known.moved_at is not None:
+        text = failover.text(turn, known)
+        yield Notice(type=FAILED_OVER, reason="StableUnavailable", message=text)
     if revisions := capacity.sized_by_others(turn):
         text = capacity.others_text(*revisions)
         yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
