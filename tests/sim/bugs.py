@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.bug import Bug
+from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_storms import STORMS
@@ -232,6 +233,7 @@ BUGS = (
     ),
     *FOUND,
     *TRAFFIC,
+    *FAILOVER,
     *REVISIONS,
     *WITHDRAWN,
     *STORMS,

@@ -205,7 +205,9 @@ def _count(turn: Turn, revision: str) -> PodCount:
     state = turn.state_of(revision)
     if state is None:
         return PodCount(wanted=0, available=0)
-    return PodCount(wanted=state.wanted, available=state.ready)
+    # What somebody else added is no reason to keep pods from anybody.
+    wanted = min(state.wanted, turn.spec.replicas) if state.sized_by_others else state.wanted
+    return PodCount(wanted=wanted, available=state.ready)
 
 
 def _count_others(turn: Turn, *mine: str) -> PodCount:
