@@ -71,6 +71,6 @@ FAILOVER = (
         file="rollout/walk.py",
         old="    if failover.holds(turn) and not _may_be_promoted(turn):\n        return turn\n",
         new="",
-        plays=("stable_falls_over_gatewayapi_walking",),
+        plays=("carrying_proves_nothing",),
     ),
 )

@@ -185,6 +185,17 @@ async def promoted_while_it_answers(run: Run) -> None:
     assert not failed_over(run)
 
 
+async def carrying_proves_nothing(run: Run) -> None:
+    """Stable is down for longer than the step may take: nobody has to decide anything."""
+    stable, _ = await serve_and_walk(run, steps=((25, 15), (50, 15)), progressDeadline=LONG)
+    make_unready(run, stable)
+    await asyncio.sleep(150.0)
+    assert run.phase() == "Progressing", facts.status(run.body).get("message")
+    assert not any(facts.passed(run.body)), "nothing was seen beside it"
+    make_ready(run, stable)
+    await ends_well(run)
+
+
 async def no_help_of_a_rejected_one(run: Run) -> None:
     """Stable falls over while a candidate that a person aborted is still on its way out."""
     first = manifest("v1", replicas=4, steps=((50, 60),), progressDeadline=LONG)
@@ -233,6 +244,7 @@ PLAYS = {
         ),
         _of(both_fall_over),
         _of(promoted_while_it_answers),
+        _of(carrying_proves_nothing),
         _of(no_help_of_a_rejected_one, may_reject_good=True),
     )
 }
