@@ -55,8 +55,8 @@ FAILOVER = (
     Bug(
         name="the next candidate takes traffic from what answers for stable, to nobody",
         file="rollout/reach.py",
-        old="failover.taken_over(waiting.stop_waiting(turn), weight)",
-        new="(waiting.stop_waiting(turn), weight)",
+        old="failover.taken_over(waiting.stop_waiting(turn), part)",
+        new="(waiting.stop_waiting(turn), part)",
         plays=("successor_falls_over_gatewayapi_newer",),
     ),
     Bug(

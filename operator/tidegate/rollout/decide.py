@@ -17,6 +17,7 @@ from tidegate.rollout import (
     ending,
     failover,
     identity,
+    notices,
     phases,
     rebuild,
     repair,
@@ -80,13 +81,11 @@ def _only_keep_safe(turn: Turn) -> Turn:
 
 
 def _invalid(turn: Turn) -> Turn:
-    """Say what to change. Where no spec was ever read, nothing is touched."""
-    problem = next(iter(turn.hindrances or turn.seen.violations), None)
-    told = turn.status.phase is model.Phase.INVALID
+    """Say what to change, once for each problem. Where no spec was ever read, nothing is touched."""
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
-    if told or problem is None:
-        return turn
-    return turn.warn("InvalidSpec", f"{problem.path}: {problem.message}")
+    text = notices.hindrance_text(turn)
+    told = notices.told_text(turn.seen, notices.INVALID)
+    return turn.warn(notices.INVALID, text) if text and text != told else turn
 
 
 def _in_phase(turn: Turn) -> Turn:
