@@ -67,6 +67,13 @@ FAILOVER = (
         plays=("no_help_of_a_rejected_one",),
     ),
     Bug(
+        name="a step is dated while its candidate answers for stable",
+        file="rollout/repair.py",
+        old="    stands = turn.weight_stands and not failover.holds(turn)\n",
+        new="    stands = turn.weight_stands\n",
+        plays=("clock_back_while_it_answers",),
+    ),
+    Bug(
         name="carrying the load is taken for proof",
         file="rollout/walk.py",
         old="    if failover.holds(turn) and not _may_be_promoted(turn):\n        return turn\n",

@@ -196,6 +196,20 @@ async def carrying_proves_nothing(run: Run) -> None:
     await ends_well(run)
 
 
+async def clock_back_while_it_answers(run: Run) -> None:
+    """The wall clock goes back by an hour: no step is dated by the share of a failover."""
+    stable, _ = await serve_and_walk(run, replicas=2, steps=((25, 20),), progressDeadline=LONG)
+    make_unready(run, stable)
+    assert await run.until(lambda: failed_over(run), limit=20.0)
+    process = run.replicas[0].process
+    assert process is not None
+    process.wall_offset_seconds = -3600.0
+    await asyncio.sleep(15.0)
+    process.wall_offset_seconds = 0.0
+    make_ready(run, stable)
+    await ends_well(run)
+
+
 async def no_help_of_a_rejected_one(run: Run) -> None:
     """Stable falls over while a candidate that a person aborted is still on its way out."""
     first = manifest("v1", replicas=4, steps=((50, 60),), progressDeadline=LONG)
@@ -245,6 +259,7 @@ PLAYS = {
         _of(both_fall_over),
         _of(promoted_while_it_answers),
         _of(carrying_proves_nothing),
+        _of(clock_back_while_it_answers),
         _of(no_help_of_a_rejected_one, may_reject_good=True),
     )
 }

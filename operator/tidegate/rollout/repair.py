@@ -84,7 +84,8 @@ def _restart_clocks(turn: Turn) -> Turn:
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
     if rollout.ending or _is_dated(turn.rollout):
         return turn
-    return plan.confirm(turn) if turn.weight_stands else turn
+    stands = turn.weight_stands and not failover.holds(turn)
+    return plan.confirm(turn) if stands else turn
 
 
 def _is_dated(rollout: model.Rollout) -> bool:

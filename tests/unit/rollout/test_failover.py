@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -140,6 +141,22 @@ def test_harm_of_what_answers_ends_it_with_the_first_ready_pod() -> None:
     set_ready(world, V1, 1)
     world.tick()
     assert world.traffic.weights == {V1.hash: 100.0}
+
+
+def test_a_clock_that_goes_back_dates_no_step_while_another_answers() -> None:
+    """What was confirmed in the future has to be seen again, and not at all of the traffic."""
+    world = walking()
+    set_ready(world, V1, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    world.now -= timedelta(hours=1)
+    wait(world, 5)
+    assert world.traffic.weights[V2.hash] == 100.0
+    assert world.status.rollout is not None
+    assert world.status.rollout.plan[0].confirmed_at is None
+    set_ready(world, V1, 4)
+    wait(world, END_SECONDS + 3)
+    assert world.traffic.weights[V2.hash] == 25.0
+    assert world.status.rollout.plan[0].confirmed_at is not None
 
 
 def test_a_candidate_without_traffic_is_not_asked() -> None:
