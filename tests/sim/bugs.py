@@ -226,8 +226,8 @@ BUGS = (
     Bug(
         name="a lowering write that failed is left to chance",
         file="controller/reconciler.py",
-        old="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
-        new="        return Done()",
+        old="                return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
+        new="                return Done()",
         plays=("rollback", "aborted"),
         modes=(Mode.REFUSED,),
     ),

@@ -145,4 +145,11 @@ WITHDRAWN = (
         new="        if state.role is not role:\n",
         plays=("label_removed_candidate",),
     ),
+    Bug(
+        name="a way back that is refused is told by nobody",
+        file="controller/reconciler.py",
+        old="        if look.observation.blocked is not None:\n",
+        new="        if look.observation is None:\n",
+        plays=("refused_on_the_way_back_gatewayapi_abort",),
+    ),
 )
