@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sim.bug import Bug
 from tests.sim.bugs_bake import BAKE
+from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_storms import STORMS
@@ -31,9 +32,11 @@ BUGS = (
     Bug(
         name="weight before status",
         file="controller/reconciler.py",
-        old="        refused = await self._status.write(look.observation, decision.status)\n",
+        old="        refused = await self._status.write(look.observation, decision.status)\n"
+        "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
         new="        await self._perform(actions.after_status(decision.actions), look)\n"
-        "        refused = await self._status.write(look.observation, decision.status)\n",
+        "        refused = await self._status.write(look.observation, decision.status)\n"
+        "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
     ),
     Bug(
         name="status before weight when rolling back",
@@ -226,13 +229,14 @@ BUGS = (
     Bug(
         name="a lowering write that failed is left to chance",
         file="controller/reconciler.py",
-        old="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
-        new="        return Done()",
+        old="                return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
+        new="                return Done()",
         plays=("rollback", "aborted"),
         modes=(Mode.REFUSED,),
     ),
     *FOUND,
     *TRAFFIC,
+    *FAILOVER,
     *REVISIONS,
     *WITHDRAWN,
     *STORMS,

@@ -141,8 +141,8 @@ FOUND = (
     Bug(
         name="a step is dated anew at a weight that is lost (found by the simulator)",
         file="rollout/repair.py",
-        old="return plan.confirm(turn) if turn.weight_stands else turn",
-        new="return plan.confirm(turn)",
+        old="stands = turn.weight_stands and not failover.holds(turn)",
+        new="stands = not failover.holds(turn)",
         plays=("bounced_by_wrong_clock",),
     ),
     Bug(

@@ -15,7 +15,7 @@ WITHDRAWN = (
     Bug(
         name="pods that somebody else took are waited for on the way back",
         file="rollout/capacity.py",
-        old="    never_come = turn.spec.replicas - _full_size(turn)\n",
+        old="    never_come = turn.spec.replicas - full_size(turn)\n",
         new="    never_come = 0\n",
         plays=("aborted_while_autoscaled_gatewayapi",),
     ),
@@ -144,5 +144,12 @@ WITHDRAWN = (
         old="        if state.role is not role or not state.watched:\n",
         new="        if state.role is not role:\n",
         plays=("label_removed_candidate",),
+    ),
+    Bug(
+        name="a way back that is refused is told by nobody",
+        file="controller/reconciler.py",
+        old="        if look.observation.blocked is not None:\n",
+        new="        if look.observation is None:\n",
+        plays=("refused_on_the_way_back_gatewayapi_abort",),
     ),
 )

@@ -104,6 +104,12 @@ def intent(body: Object | None) -> float:
     return float((rollout(body).get("traffic") or {}).get("candidate", 0.0))
 
 
+def failed_over_to(body: Object | None) -> str:
+    """The revision that answers for stable by status, or empty."""
+    found = status(body).get("failover") or {}
+    return str(found["revision"]) if found.get("movedAt") else ""
+
+
 def rejected(body: Object | None) -> set[str]:
     return {it["revision"] for it in status(body).get("rejectedRevisions") or []}
 

@@ -9,7 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, finds_bake, finds_kinds, finds_revisions, finds_traffic
+from tests.sim import (
+    facts,
+    failing_over,
+    finds_bake,
+    finds_kinds,
+    finds_revisions,
+    finds_traffic,
+    neighbours,
+)
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.cluster_side import CLUSTER_SIDE
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
@@ -425,6 +433,8 @@ PLAYS = (
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_bake.PLAYS
+    | failing_over.PLAYS
+    | neighbours.PLAYS
     | {
         scenario.name: scenario
         for scenario in (

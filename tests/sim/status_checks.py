@@ -173,7 +173,7 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     """I2: status says that a rollout is over only once its traffic is gone, rolled back for harm too.
 
     For other reasons stable takes over as fast as it can; and while it has no ready pod, and the
-    candidate has one, nothing is moved at all.
+    candidate has one, nothing is moved at all. Where the write is refused, status says so.
     """
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
@@ -186,7 +186,8 @@ def target_goes_first(memory: Memory, change: Change) -> None:
         return
     if not facts.is_readable(before):
         return  # lost like an emptied status, with what it said of its traffic
-    harmed = after.get("rollbackBy") == "Analysis" and memory.has_pods(facts.stable(change.new))
+    harmed = after.get("rollbackBy") == "Analysis" and memory.had_pods(facts.stable(change.new))
+    harmed = harmed and facts.condition(change.new, "Stalled").get("status") != "True"
     harmed = harmed and not facts.switched(change.old)  # stable may have been shrunk by then
     if after.get("id") == before["id"] and not harmed:
         return

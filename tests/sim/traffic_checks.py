@@ -127,6 +127,9 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     if change.urgent or first:
         require(revision not in memory.quarantined or first, "S4", f"{what} after its rejection")
         return
+    if facts.failed_over_to(body) == revision:
+        _stands_in(memory, revision, what=what)
+        return
     require(running.get("revision") == revision, "S2", f"{what} without a rollout of it")
     require(revision not in memory.quarantined, "S4", f"{what} after its rejection")
     allowed = facts.intent(body)
@@ -136,6 +139,17 @@ def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
     _proven(memory, revision, share)
     parked = facts.replicas(body) == 0
     require(parked or memory.has_pods(revision), "S5", f"{what} without ready endpoints")
+
+
+def _stands_in(memory: Memory, revision: str, *, what: str) -> None:
+    """S4, S10, S13: it answers for a stable revision without pods, and nobody has rejected it."""
+    require(revision not in memory.quarantined, "S4", f"{what} after its rejection")
+    require(facts.holds_finalizer(memory.body), "S10", f"{what} without the finalizer")
+    require(memory.has_pods(revision), "S5", f"{what} without ready endpoints")
+    stable = facts.stable(memory.body)
+    since = memory.ready_from.get(stable, 0.0)
+    steady = memory.had_pods(stable) and memory.run.loop.time() - since > 60.0
+    require(not steady, "S13", f"{what}, and {stable} has had pods for a minute")
 
 
 def _proven(memory: Memory, revision: str, share: float) -> None:

@@ -120,6 +120,7 @@ class World:
     ready_url_awaited: str = ""
     accept: bool = True
     broken: frozenset[str] = frozenset()
+    held: dict[str, int] = field(default_factory=dict)  # ready pods that stay so many
     writes: list[str] = field(default_factory=list)
     events: list[actions.Event] = field(default_factory=list)
     rejections: list[str] = field(default_factory=list)
@@ -334,7 +335,7 @@ class World:
 
     def _pods_become_ready(self) -> None:
         for hash_, state in self.revisions.items():
-            ready = 0 if hash_ in self.broken else state.wanted
+            ready = 0 if hash_ in self.broken else self.held.get(hash_, state.wanted)
             failure = "server: CrashLoopBackOff" if hash_ in self.broken else ""
             self.revisions[hash_] = replace(
                 state, ready=ready, available=ready, failure=failure, crash=failure

@@ -152,6 +152,13 @@ FULL_STATUS = model.Status(
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     served=(C,),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),
+    failover=model.Failover(
+        revision=B,
+        since=NOON,
+        moved_at=NOON + timedelta(seconds=3),
+        percent_before=12.5,
+        stable_ready_since=NOON + timedelta(seconds=9),
+    ),
     traffic=model.TrafficSync(
         generation=6,
         difference=model.TrafficDifference(

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
 
 from tidegate import model, ports
+from tidegate.controller.asking import Asking, failed
 from tidegate.controller.background import Background
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.counts import samples
 from tidegate.evidence.queries import identity
 from tidegate.evidence.queries.identity import Owner, Probed
-from tidegate.evidence.terms import Problem, Query, Reason, Template
+from tidegate.evidence.terms import Problem, Query, Template
 from tidegate.settings import MetricSourceSettings
 
 RARELY_SECONDS = 300.0  # between probes of a source that is known
@@ -49,7 +49,7 @@ class Identities:
         sources: Mapping[str, MetricSourceSettings],
         background: Background,
     ) -> None:
-        self._source = source
+        self._asking = Asking(source=source, sources=sources)
         self._clock = clock
         self._sources = sources
         self._known: dict[Key, dict[str, _Known]] = {}
@@ -106,26 +106,16 @@ class Identities:
     async def _answer(
         self, name: str, known: _Known, *, kept: model.IdentityMode | None
     ) -> Probed | Problem:
-        try:
-            async with asyncio.timeout(self._sources[name].deadline_seconds):
-                async with self._slots[name]:
-                    return await self._probed(name, known.owner, kept=kept)
-        except TimeoutError:
-            message = f"metric source {name} did not answer in time"
-            return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
-
-    async def _probed(
-        self, name: str, owner: Owner, *, kept: model.IdentityMode | None
-    ) -> Probed | Problem:
-        result = await self._source.query(
-            name,
-            promql=identity.probe_query(owner),
-            at=self._clock.now().astimezone(UTC),
-            **self._sources[name].asked_for(owner.namespace),
-        )
+        owner = known.owner
+        async with self._slots[name]:
+            result = await self._asking.in_time(
+                name,
+                promql=identity.probe_query(owner),
+                at=self._clock.now(),
+                namespace=owner.namespace,
+            )
         if not isinstance(result, ports.Ok):
-            message = f"{name}: {result.message}"
-            return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
+            return failed(name, result.message)
         answer = result.value
         rows = samples.vector(answer.result_type, result=answer.result, warnings=answer.warnings)
         if isinstance(rows, Problem):

@@ -10,10 +10,10 @@ import asyncio
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain, zip_longest
 
 from tidegate import model, ports
+from tidegate.controller.asking import Asking
 from tidegate.controller.background import Background
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.counts import samples
@@ -214,7 +214,7 @@ class Looks:
         clock: ports.Clock,
         sources: Mapping[str, MetricSourceSettings],
     ) -> None:
-        self._source = source
+        self._asking = Asking(source=source, sources=sources)
         self._clock = clock
         self._sources = sources
 
@@ -255,8 +255,7 @@ class Looks:
         for scrapes in (preflight.RANGE_SCRAPES, _NARROW_SCRAPES):
             range_seconds = max(1, round(scrapes * settings.scrape_interval_seconds))
             texts = question.texts(ask, range_seconds=range_seconds)
-            whose = settings.asked_for(question.identity.namespace)
-            results = [await self._query(text, settings=settings, whose=whose) for text in texts]
+            results = [await self._query(question, text) for text in texts]
             failures = [one for one in results if not isinstance(one, ports.Ok)]
             if not failures:
                 good = [one.value for one in results if isinstance(one, ports.Ok)]
@@ -266,15 +265,13 @@ class Looks:
                 break
         return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
 
-    async def _query(
-        self, text: str, *, settings: MetricSourceSettings, whose: Mapping[str, str]
-    ) -> ports.Result[ports.RawAnswer]:
-        at = datetime.fromtimestamp(self._clock.now().timestamp(), tz=UTC)
-        try:
-            async with asyncio.timeout(settings.deadline_seconds):
-                return await self._source.query(settings.name, promql=text, at=at, **whose)
-        except TimeoutError:
-            return ports.Retryable(message=f"metric source {settings.name} did not answer in time")
+    async def _query(self, question: Question, text: str) -> ports.Result[ports.RawAnswer]:
+        return await self._asking.in_time(
+            question.source,
+            promql=text,
+            at=self._clock.now(),
+            namespace=question.identity.namespace,
+        )
 
 
 def _together(answers: Sequence[Answer]) -> Answer:

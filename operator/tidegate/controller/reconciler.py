@@ -91,8 +91,12 @@ class Reconciler:
         exposed = _exposed(decision.status)
         for action in actions.lowering(decision.actions):
             failure = await self._lower(key, look, action)
+            if isinstance(failure, ports.Fatal):
+                return await self._lowering_refused(key, look, decision, failure)
             if failure is not None:
-                return self._lowering_failed(key, failure)
+                # A rollback does not wait for the normal back-off (reliability.md, 2).
+                self._stale.add(key)
+                return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
         refused = await self._status.write(look.observation, decision.status)
         if refused is not None:
             return self._failed(key, refused, exposed=exposed)
@@ -198,12 +202,19 @@ class Reconciler:
         )
         return Done(requeue_after_seconds=SOON_SECONDS)
 
-    def _lowering_failed(self, key: Key, failure: ports.Failure) -> Outcome:
-        """A rollback does not wait for the normal back-off (reliability.md, 2)."""
-        if isinstance(failure, ports.Fatal):
-            return self._block(key, failure, exposed=True)
-        self._stale.add(key)
-        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
+    async def _lowering_refused(
+        self, key: Key, look: Look, decision: actions.Decision, failure: ports.Fatal
+    ) -> Outcome:
+        """A decision whose status tells of the refusal stands, and its write is tried again and again.
+
+        The first refusal is only kept: the next pass, which follows at once, knows of it.
+        """
+        if look.observation.blocked is not None:
+            refused = await self._status.write(look.observation, decision.status)
+            if refused is not None:
+                return self._failed(key, refused, exposed=True)
+            self._record(look, decision)
+        return self._block(key, failure, exposed=True)
 
     def _forget(self, key: Key) -> None:
         self._stale.discard(key)

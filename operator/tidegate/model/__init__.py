@@ -8,6 +8,7 @@ Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants i
 
 from tidegate.model.document import Document, Json
 from tidegate.model.exposure import NO_TRAFFIC, Control, Exposure, Header, StageKind
+from tidegate.model.failover import Failover
 from tidegate.model.frozen import FrozenRevision, FrozenRollout, PodPort
 from tidegate.model.judgement import (
     NO_COUNTS,
@@ -106,6 +107,7 @@ __all__ = [
     "EntryService",
     "Estimate",
     "Exposure",
+    "Failover",
     "FrozenRevision",
     "FrozenRollout",
     "GatewayRoute",

@@ -15,6 +15,7 @@ from tidegate.model.exposure import (
     Header,
     StageKind,
 )
+from tidegate.model.failover import Failover
 from tidegate.model.fields import PER_METRIC, TEXT, URI, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
 
@@ -503,6 +504,7 @@ class Status:
     served: Annotated[
         tuple[str, ...], About("Revisions that were promoted, newest first.", limit=21)
     ] = ()
+    failover: Annotated[Failover | None, About("Who answers while stable has no ready pod.")] = None
     traffic: Annotated[TrafficSync, About("Whether Service and route are as spec asks.")] = (
         TrafficSync()
     )

@@ -25,10 +25,14 @@ def ready(turn: Turn, revision: str) -> int:
     return state.ready if state is not None else 0
 
 
-def stable_can_take(turn: Turn) -> bool:
-    """No traffic is moved to a side without ready pods while the other has some."""
+def stable_can_take(turn: Turn, *, at_once: bool = False) -> bool:
+    """No traffic is moved to a side without ready pods while the other has some.
+
+    Where another revision answers for stable, it does until stable has had its pods for a while.
+    """
     if ready(turn, turn.stable) > 0:
-        return True
+        known = turn.status.failover
+        return at_once or known is None or known.moved_at is None
     weights = turn.seen.traffic.weights
     return not any(ready(turn, one) for one, share in weights.items() if share > 0)
 
@@ -48,7 +52,7 @@ def others_text(*revisions: str) -> str:
     )
 
 
-def _full_size(turn: Turn) -> int:
+def full_size(turn: Turn) -> int:
     """How many pods carry the whole load: those that spec asks for, or that somebody else chose."""
     state = turn.state_of(turn.stable)
     sized = state is not None and state.sized_by_others
@@ -57,7 +61,7 @@ def _full_size(turn: Turn) -> int:
 
 def stable_is_short(turn: Turn) -> bool:
     """Stable lacks pods for the load: more of them are unready than may be."""
-    replicas = _full_size(turn)
+    replicas = full_size(turn)
     return ready(turn, turn.stable) < replicas - replicas // PATIENT_PART
 
 
@@ -91,7 +95,7 @@ def kept_share(turn: Turn) -> float:
     if turn.stalled_seconds >= turn.spec.progress_deadline_seconds:
         return 0.0
     allowed = limits(turn.spec.replicas, scaling=turn.spec.scaling).unavailable_pods
-    never_come = turn.spec.replicas - _full_size(turn)
+    never_come = turn.spec.replicas - full_size(turn)
     return turn.plane.sizing.kept_share(
         live_percent(turn, rollout),
         replicas=turn.spec.replicas,
@@ -200,7 +204,9 @@ def _count(turn: Turn, revision: str) -> PodCount:
     state = turn.state_of(revision)
     if state is None:
         return PodCount(wanted=0, available=0)
-    return PodCount(wanted=state.wanted, available=state.ready)
+    # What somebody else added is no reason to keep pods from anybody.
+    wanted = min(state.wanted, turn.spec.replicas) if state.sized_by_others else state.wanted
+    return PodCount(wanted=wanted, available=state.ready)
 
 
 def _count_others(turn: Turn, *mine: str) -> PodCount:

@@ -125,7 +125,8 @@ def _message(turn: Turn) -> str:
         case model.Phase.FAILED if turn.active_rollout is None:
             return f"{serving}; {_rejection(turn)}"
         case _:
-            return f"{serving}; {_progress(turn)}"
+            more = f"; {_violations(turn)}" if turn.hindrances else ""
+            return f"{serving}; {_progress(turn)}{more}"
 
 
 def _violations(turn: Turn) -> str:

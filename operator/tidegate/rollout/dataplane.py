@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import reach
+from tidegate.rollout import failover, reach
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.changes import changes_of
 
@@ -60,7 +60,7 @@ def _intent(turn: Turn) -> actions.SetTraffic | None:
     if turn.stable and rollout is not None and rollout.exposure.is_visited:
         return reach.exposure_of(turn)
     if turn.stable:
-        return rest(turn, turn.stable)
+        return failover.intent(turn) or rest(turn, turn.stable)
     first = rollout.revision.hash if rollout is not None else ""
     serves = turn.seen.traffic.weights.get(first, 0.0) >= 100
     return rest(turn, first) if serves else None

@@ -15,7 +15,9 @@ from tidegate.rollout import (
     conditions,
     duties,
     ending,
+    failover,
     identity,
+    notices,
     phases,
     rebuild,
     repair,
@@ -60,7 +62,7 @@ def decide(seen: model.Observation) -> actions.Decision:
 def _work(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
-        return turn
+        return failover.keep(turn)
     if rollout.ending:
         return starting.follow_on(ending.work_rolling_back(turn))
     return walk.work(turn)
@@ -70,22 +72,20 @@ def _only_keep_safe(turn: Turn) -> Turn:
     """No forward move: the newest spec cannot be carried out, but a breach still rolls back."""
     rollout = turn.active_rollout
     if rollout is None:
-        return turn
+        return failover.keep(turn)
     if not rollout.ending and rollout.exposure.is_visited:
         turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
     if turn.rollout.ending:
         return ending.work_rolling_back(turn)
-    return turn
+    return failover.keep(turn)
 
 
 def _invalid(turn: Turn) -> Turn:
-    """Say what to change. Where no spec was ever read, nothing is touched."""
-    problem = next(iter(turn.hindrances or turn.seen.violations), None)
-    told = turn.status.phase is model.Phase.INVALID
+    """Say what to change, once for each problem. Where no spec was ever read, nothing is touched."""
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
-    if told or problem is None:
-        return turn
-    return turn.warn("InvalidSpec", f"{problem.path}: {problem.message}")
+    text = notices.hindrance_text(turn)
+    told = notices.told_text(turn.seen, notices.INVALID)
+    return turn.warn(notices.INVALID, text) if text and text != told else turn
 
 
 def _in_phase(turn: Turn) -> Turn:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, dataplane, ending, notices, record
+from tidegate.rollout import capacity, dataplane, ending, failover, notices, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.plane import common_port
 
@@ -77,7 +77,7 @@ def _hold_finalizer(turn: Turn) -> Turn:
     """Hold deletion back exactly while a candidate has, or is about to get, traffic."""
     rollout = turn.active_rollout
     intended = rollout is not None and rollout.exposure.answers_users
-    owed = intended or not ending.only_stable_serves(turn)
+    owed = intended or bool(failover.stands_in(turn)) or not ending.only_stable_serves(turn)
     held = FINALIZER in turn.seen.meta.finalizers
     if owed and not held and turn.stable:
         return replace(turn, actions=(actions.AddFinalizer(), *turn.actions))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, plan, record, waiting
+from tidegate.rollout import capacity, failover, plan, record, waiting
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
@@ -92,7 +92,7 @@ def _has_left(turn: Turn) -> bool:
     if not traffic.exists:
         return True
     confirmed = traffic.accepted or rollout.first_traffic_at is None
-    return not rollout.exposure.is_visited and only_stable_serves(turn) and confirmed
+    return not rollout.exposure.is_visited and has_no_traffic(turn) and confirmed
 
 
 def _leave(turn: Turn, *, reason: str, by: str) -> Turn:
@@ -126,7 +126,7 @@ def _give_back(turn: Turn) -> Turn:
     turn = turn.look_again(LOWERING_LOOK_SECONDS)
     if not turn.stable:
         return _with_share(turn, 0.0)
-    if not capacity.stable_can_take(turn):
+    if not capacity.stable_can_take(turn, at_once=turn.rollout.rollback_by == HARM):
         return turn
     share = 0.0 if _at_once(turn.rollout) else capacity.kept_share(turn)
     if share >= capacity.live_percent(turn, turn.rollout) > 0:
@@ -184,14 +184,11 @@ def withdraw(turn: Turn, why: str) -> Turn:
     The fence differs from that of an ended rollout, and from one withdrawal to the next: a raise
     that is still on its way must come too late each time.
     """
+    turn = plan.undated(failover.forget(turn))
     rollout = turn.rollout
-    step = rollout.step
-    if step is not None:
-        step = replace(step, confirmed_at=None, hold_until=None, deadline_at=None)
     changed = replace(
         rollout,
         exposure=model.NO_TRAFFIC,
-        step=step,
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
     )
@@ -209,18 +206,28 @@ def only_stable_serves(turn: Turn) -> bool:
     return all(share == 0 or revision == turn.stable for revision, share in weights.items())
 
 
+def has_no_traffic(turn: Turn) -> bool:
+    """Nobody is sent anywhere but to stable, or to what answers for it."""
+    serves = {turn.stable, failover.stands_in(turn)}
+    weights = turn.seen.traffic.weights
+    return all(share == 0 or revision in serves for revision, share in weights.items())
+
+
 def work_rolling_back(turn: Turn) -> Turn:
     """Repeat the lowering write until the data plane confirms it; then the rollout is over."""
     rollout, traffic = turn.rollout, turn.seen.traffic
-    lowered = not traffic.exists or not turn.stable or only_stable_serves(turn)
+    lowered = not traffic.exists or not turn.stable or has_no_traffic(turn)
     if lowered and (traffic.accepted or not traffic.exists or not turn.stable):
         return finish(turn)
     if lowered:
         return turn.look_again(LOWERING_LOOK_SECONDS)
     judged = turn.seen.analysis
-    if rollout.rollback_by != HARM and judged.verdict is model.Verdict.ROLL_BACK:
+    if rollout.rollback_by == HARM:
+        return _give_back(turn)
+    if judged.verdict is model.Verdict.ROLL_BACK:
         return roll_back(turn, reason=judged.message, by=HARM)
-    return _give_back(turn)
+    turn = failover.keep(turn)
+    return turn if failover.holds(turn) else _give_back(turn)
 
 
 def finish(turn: Turn) -> Turn:
@@ -341,6 +348,9 @@ def close(turn: Turn, *, result: model.RolloutResult, reason: str, by: str) -> T
         record=record.name_of(turn, rollout),
     )
     ended = replace(rollout, active=False, step=None, waiting_for=None, exposure=model.NO_TRAFFIC)
+    known = turn.status.failover
+    if known is not None and rollout.revision.hash in {known.revision, turn.stable}:
+        turn = failover.forget(turn)
     status = replace(turn.status, rollout=ended, last_rollout=last, candidate=None)
     turn = record.ended(turn.with_status(status), ended, last=last)
     return turn.look_again(RUNNING_SECONDS)

@@ -170,9 +170,14 @@ def third_revision_has_pods(turn: Turn) -> Finding | None:
     ]
     if not left:
         return None
-    return Finding(
-        reason=model.Waiting.DRAIN, message=f"revision {min(left)} still has pods to drain"
-    )
+    message = f"revision {min(left)} still has pods to drain"
+    known = turn.status.failover
+    if known is not None and known.revision in left:
+        message = (
+            f"revision {known.revision} answers for stable, which has no ready pod: deploy that "
+            "version again, it serves at once, and then this one"
+        )
+    return Finding(reason=model.Waiting.DRAIN, message=message)
 
 
 def ports_differ(turn: Turn) -> Finding | None:

@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import capacity
+from tidegate.rollout import capacity, failover
 from tidegate.rollout.turn import Turn
 
+FAILED_OVER = "FailedOver"
+INVALID = "InvalidSpec"
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
 SCALED = "ScaledByOthers"
 UNKNOWN = "UnknownFields"
 PARTLY_READ = "StatusPartlyRead"
 _NAMED_LOSSES = 5
+_LONGEST = 1000  # what does not fit into a condition would look new at every look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,15 @@ class Notice:
 def found(turn: Turn) -> Iterator[Notice]:
     """All that there is to be noticed; a lost stable is told by condition Available."""
     seen = turn.seen
+    if (problem := hindrance(turn)) is not None:
+        yield Notice(type=INVALID, reason=problem.reason, message=hindrance_text(turn))
     if revisions := modified(turn):
         text = modified_text(*revisions)
         yield Notice(type=MODIFIED, reason="TemplateChanged", message=text)
+    known = turn.status.failover
+    if known is not None and known.moved_at is not None:
+        text = failover.text(turn, known)
+        yield Notice(type=FAILED_OVER, reason="StableUnavailable", message=text)
     if revisions := capacity.sized_by_others(turn):
         text = capacity.others_text(*revisions)
         yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
@@ -47,6 +56,23 @@ def found(turn: Turn) -> Iterator[Notice]:
 def told(seen: model.Observation, type_: str) -> bool:
     """Status has the condition already."""
     return any(one.type == type_ for one in seen.status.conditions)
+
+
+def hindrance(turn: Turn) -> model.Violation | None:
+    """The first reason why the spec cannot be carried out, if there is one."""
+    found = turn.hindrances if turn.seen.spec is not None else turn.seen.violations
+    return next(iter(found), None)
+
+
+def hindrance_text(turn: Turn) -> str:
+    """Which field it is, and how to mend it; empty where there is none."""
+    problem = hindrance(turn)
+    return "" if problem is None else f"{problem.path}: {problem.message}"[:_LONGEST]
+
+
+def told_text(seen: model.Observation, type_: str) -> str:
+    """What the condition says already, or empty."""
+    return next((one.message for one in seen.status.conditions if one.type == type_), "")
 
 
 def lost_text(turn: Turn) -> str:

@@ -140,6 +140,15 @@ def confirm(turn: Turn) -> Turn:
     return turn.with_rollout(changed)
 
 
+def undated(turn: Turn) -> Turn:
+    """The active step has yet to be reached again, and its whole hold begins then."""
+    rollout = turn.rollout
+    if rollout.step is None:
+        return turn
+    step = replace(rollout.step, confirmed_at=None, hold_until=None, deadline_at=None)
+    return turn.with_rollout(replace(rollout, step=step))
+
+
 def wanted_exposure(rollout: model.Rollout) -> model.Exposure:
     """What the rollout works towards in its present stage."""
     stage = rollout.stage

@@ -11,7 +11,7 @@ from tidegate import model
 from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
-from tidegate.rollout import capacity, ending, links, plan, waiting
+from tidegate.rollout import capacity, ending, failover, links, plan, waiting
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, weight_text
 
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
@@ -45,7 +45,8 @@ def reach(turn: Turn) -> Turn:
     finding = links.missing_link(turn, part)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
-    return _write(waiting.stop_waiting(turn), replace(exposure, live_percent=part))
+    turn, part = failover.taken_over(waiting.stop_waiting(turn), part)
+    return _write(turn, replace(exposure, live_percent=part))
 
 
 def _write(turn: Turn, exposure: model.Exposure) -> Turn:

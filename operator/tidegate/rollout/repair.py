@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate import model
-from tidegate.rollout import ending, plan
+from tidegate.rollout import ending, failover, plan
 from tidegate.rollout.strategy.compile import FIRST
 from tidegate.rollout.strategy.promotion import SWITCH
 from tidegate.rollout.turn import Turn
@@ -75,13 +75,17 @@ def _restart_clocks(turn: Turn) -> Turn:
     """Restart clocks that lie in the future; never shorter than planned, never endless."""
     if turn.status.retiring:
         turn = turn.with_status(replace(turn.status, retiring=_retiring(turn)))
+    if (known := turn.status.failover) is not None:
+        known = failover.restarted(known, now=turn.now)
+        turn = turn.with_status(replace(turn.status, failover=known))
     rollout = turn.active_rollout
     if rollout is None:
         return turn
     turn = turn.with_rollout(_without_future(rollout, now=turn.now))
     if rollout.ending or _is_dated(turn.rollout):
         return turn
-    return plan.confirm(turn) if turn.weight_stands else turn
+    stands = turn.weight_stands and not failover.holds(turn)
+    return plan.confirm(turn) if stands else turn
 
 
 def _is_dated(rollout: model.Rollout) -> bool:

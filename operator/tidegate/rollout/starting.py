@@ -44,7 +44,7 @@ def follow_on(turn: Turn) -> Turn:
 
 def _let_go(turn: Turn) -> Turn:
     """A rollback that was written but that nobody confirms does not keep a new revision away."""
-    late = conditions.rollback_unconfirmed(turn) and ending.only_stable_serves(turn)
+    late = conditions.rollback_unconfirmed(turn) and ending.has_no_traffic(turn)
     return ending.finish(turn) if late else turn
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout import capacity, ending, first, hold, lateness, phases, plan, reach, waiting
+from tidegate.rollout import (
+    capacity,
+    ending,
+    failover,
+    first,
+    hold,
+    lateness,
+    links,
+    phases,
+    plan,
+    reach,
+    waiting,
+)
 from tidegate.rollout.turn import Turn
 
 
@@ -17,6 +29,9 @@ def work(turn: Turn) -> Turn:
     turn = safety_watch(_note_new_batch(turn))
     if turn.rollout.ending:
         return turn
+    turn = failover.keep(turn)
+    if failover.holds(turn) and not _may_be_promoted(turn):
+        return turn
     tried = _walk(turn)
     rollout = tried.active_rollout
     no_progress = rollout is not None and rollout.progress_at == turn.rollout.progress_at
@@ -25,6 +40,13 @@ def work(turn: Turn) -> Turn:
         return tried
     weight = capacity.part_of(turn, plan.wanted_exposure(turn.rollout).live_percent)
     return lateness.give_up(turn, tried=tried, weight=weight)
+
+
+def _may_be_promoted(turn: Turn) -> bool:
+    """It has all traffic already, and by now the pods for it and every proof."""
+    stage = turn.rollout.stage
+    promotes = stage is not None and stage.kind is model.StageKind.SWITCH
+    return promotes and links.missing_link(turn, 100.0) is None
 
 
 def _walk(turn: Turn) -> Turn:

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from tidegate.controller.analysis.parts import Part, Partitions
+from tidegate.controller.asking import Asking, failed, late
 from tidegate.controller.background import Background
 from tidegate.evidence.counts import samples
 from tidegate.evidence.queries.promql import Free, Group, Wanted
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
-from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer, Result
+from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer
 from tidegate.settings import MetricSourceSettings
 
 STANDARD_SCRAPES = 4
@@ -110,7 +111,7 @@ class Fetcher:
         executor: Executor,
         background: Background,
     ) -> None:
-        self._source = source
+        self._asking = Asking(source=source, sources=sources)
         self._sources = sources
         self._executor = executor
         self._background = background
@@ -162,7 +163,7 @@ class Fetcher:
                 async with asyncio.timeout(self._sources[source].deadline_seconds):
                     found = await work()
             except TimeoutError:
-                found = dict.fromkeys(asks, _late(source))
+                found = dict.fromkeys(asks, late(source))
             except Exception as error:
                 found = dict.fromkeys(asks, _error(f"{source}: {error!r}"))
                 raise
@@ -209,11 +210,14 @@ class Fetcher:
         assert isinstance(ask.wanted, Free), ask
         source = ask.wanted.source
         async with self._slots[source]:
-            result = await self._query(
-                source, promql=ask.wanted.promql, at=ask.at, namespace=ask.wanted.namespace
+            result = await self._asking.query(
+                source,
+                promql=ask.wanted.promql,
+                at=datetime.fromtimestamp(ask.at, tz=UTC),
+                namespace=ask.wanted.namespace,
             )
         if not isinstance(result, Ok):
-            return {ask: _failed(source, result.message)}
+            return {ask: failed(source, result.message)}
         answer = result.value
         number = samples.parse_number(
             answer.result_type, result=answer.result, warnings=answer.warnings
@@ -250,7 +254,7 @@ class Fetcher:
             return ()
         group = wish.group
         if gathered.queries_left == 0:
-            gathered.settle(part.members, _failed(group.source, "too many queries for one tick"))
+            gathered.settle(part.members, failed(group.source, "too many queries for one tick"))
             return ()
         gathered.queries_left -= 1
         text = group.text(
@@ -259,14 +263,17 @@ class Fetcher:
             range_seconds=wish.range_seconds,
             more=part.matchers,
         )
-        result = await self._query(group.source, promql=text, at=wish.at, namespace=wish.namespace)
+        at = datetime.fromtimestamp(wish.at, tz=UTC)
+        result = await self._asking.query(
+            group.source, promql=text, at=at, namespace=wish.namespace
+        )
         if isinstance(result, Ok):
             work = partial(_parsed, result.value, wish=wish, members=part.members)
             gathered.add(await self._executor.run(work))
             return ()
         if isinstance(result, Fatal) and result.reason in _TOO_LARGE:
             return self._smaller(part, wish=wish, gathered=gathered, message=result.message)
-        gathered.settle(part.members, _failed(group.source, result.message))
+        gathered.settle(part.members, failed(group.source, result.message))
         return ()
 
     def _smaller(
@@ -280,16 +287,6 @@ class Fetcher:
             problem = _error(f"{wish.group.source}: {message}")
             gathered.settle(part.members, replace(problem, too_large=True))
         return halves
-
-    async def _query(
-        self, source: str, *, promql: str, at: float, namespace: str
-    ) -> Result[RawAnswer]:
-        return await self._source.query(
-            source,
-            promql=promql,
-            at=datetime.fromtimestamp(at, tz=UTC),
-            **self._sources[source].asked_for(namespace),
-        )
 
 
 def _parsed(
@@ -355,12 +352,3 @@ def _shared_scrapes(wanted_scrapes: float) -> int:
 
 def _error(message: str) -> Problem:
     return Problem(reason=Reason.ERROR, message=message)
-
-
-def _late(source: str) -> Problem:
-    message = f"metric source {source} did not answer in time"
-    return Problem(reason=Reason.METRICS_UNAVAILABLE, message=message)
-
-
-def _failed(source: str, message: str) -> Problem:
-    return Problem(reason=Reason.METRICS_UNAVAILABLE, message=f"{source}: {message}")
