@@ -119,7 +119,8 @@ async def other_parents_left_behind(run: Run, field: str) -> None:
         "namespace": {"namespace": "elsewhere"},
         "section": {"sectionName": "https"},
         "port": {"port": 8443},
-    }[field]
+    }
+    parent |= changed[field]
     run.world.leftover_answers = [_left_over(parent=parent, reason="NotAllowedByListeners")]
     run.world.report_routes()
     run.people.deploy("v2")
