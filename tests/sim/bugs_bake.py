@@ -41,8 +41,8 @@ BAKE = (
     Bug(
         name="a bake ends before its time",
         file="rollout/hold.py",
-        old="    if proven and not edited and turn.now >= step.hold_until:\n",
-        new="    if proven and not edited and turn.now >= (\n"
+        old="    if passes and turn.now >= step.hold_until:\n",
+        new="    if passes and turn.now >= (\n"
         "        step.hold_until if stage.needs_proof else step.confirmed_at or turn.now\n"
         "    ):\n",
         plays=_by_both("baked"),
