@@ -45,6 +45,17 @@ def next_step(known: Answers) -> Answers:
     return Answers(far=known.far, spread=known.spread, rows=known.rows)
 
 
+def share_of(counts: Counts, *, weight: float, by_pods: bool) -> float:
+    """The share that the candidate gets: by weight, or less where pods decide and it has fewer.
+
+    An autoscaler of one version changes the shares of both where each pod gets as much.
+    """
+    pods_c, pods_s = len(counts.pods_c), len(counts.pods_s)
+    if not by_pods or not pods_c or not pods_s:
+        return weight
+    return min(weight, pods_c / (pods_c + pods_s))
+
+
 def advance(known: Answers, *, counts: Counts, weight: float) -> Answers:
     """The tests after a row of both arms. With a weight of 0 or 1 it says nothing.
 

@@ -166,7 +166,8 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         )
         # A row that is not over ends in the midst of scrapes, of which one arm may be the first.
         if Flag.RUNNING not in row.flags:
-            answered = answers.advance(answered, counts=requests, weight=row.weight)
+            share = answers.share_of(requests, weight=row.weight, by_pods=not config.split_holds)
+            answered = answers.advance(answered, counts=requests, weight=share)
     return replace(
         ledger,
         accounts=accounts,

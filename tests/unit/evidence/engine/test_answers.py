@@ -41,18 +41,17 @@ def row(number: int, *, weight: float, candidate: Sequence[float], stable: Seque
     return Row(t0=start, t1=start + LENGTH, step=0, weight=weight, counts={"error-ratio": counts})
 
 
-def even(
-    *, weight: float, per_second: float, unanswered: float, rows: int = 60, pods: int = 4
-) -> list[Row]:
+def even(*, weight: float, per_second: float, unanswered: float, rows: int = 60) -> list[Row]:
+    """Ten pods, of which the candidate has its share."""
     rng = np.random.default_rng(21)
-    share = per_second * LENGTH * weight * (1 - unanswered)
-    rest = per_second * LENGTH * (1 - weight) / pods
+    pods = round(10 * weight)
+    each = per_second * LENGTH / 10
     return [
         row(
             number,
             weight=weight,
-            candidate=[rng.poisson(share)],
-            stable=rng.poisson(rest, size=pods).tolist(),
+            candidate=rng.poisson(each * (1 - unanswered), size=pods).tolist(),
+            stable=rng.poisson(each, size=10 - pods).tolist(),
         )
         for number in range(rows)
     ]
@@ -116,15 +115,30 @@ def test_one_that_answers_passes(unanswered: float) -> None:
 
 
 def test_silence_after_long_service_is_found_too() -> None:
-    rows = even(weight=0.25, per_second=100.0, unanswered=0.0, rows=120)
+    rows = even(weight=0.3, per_second=100.0, unanswered=0.0, rows=120)
     rows += [
         replace(one, t0=3600 + one.t0, t1=3600 + one.t1)
-        for one in even(weight=0.25, per_second=100.0, unanswered=1.0, rows=10)
+        for one in even(weight=0.3, per_second=100.0, unanswered=1.0, rows=10)
     ]
     at = rolled_back(verdicts(rows, holds=False))
 
     assert at is not None
     assert 3600 < at <= 3600 + 180
+
+
+def test_an_autoscaled_stable_takes_requests_where_pods_decide() -> None:
+    """Planned was a half; stable has grown to twelve pods beside four."""
+    rng = np.random.default_rng(4)
+    rows = [
+        row(
+            k,
+            weight=0.5,
+            candidate=rng.poisson(300, 4).tolist(),
+            stable=rng.poisson(300, 12).tolist(),
+        )
+        for k in range(40)
+    ]
+    assert {verdict for _, verdict, _ in verdicts(rows, holds=False)[3:]} == {Verdict.ADVANCE}
 
 
 def test_few_requests_prove_no_silence() -> None:
@@ -136,7 +150,8 @@ def test_a_pod_that_is_not_scraped_any_more_is_no_silence() -> None:
     """Stable's requests go on, and so do those of one of four pods of the candidate."""
     rows = [row(0, weight=0.5, candidate=[800] * 4, stable=[800] * 4)]
     rows += [row(k, weight=0.5, candidate=[800], stable=[800] * 4) for k in range(1, 20)]
-    found = verdicts(rows, holds=False)
+    assert rolled_back(verdicts(rows, holds=False)) is None
+    found = verdicts(rows, holds=True)
 
     assert rolled_back(found) is None
     assert found[-1][1] is Verdict.HOLD
