@@ -76,13 +76,24 @@ def _by_documents(plain: Callable[..., Any]) -> Any:
     """The state of a revision; every document that it is read from counts."""
 
     def remembered(
-        deployment: Any, *, service: Any, endpoint_slices: list[Any], pods: list[Any]
+        deployment: Any,
+        *,
+        service: Any,
+        endpoint_slices: list[Any],
+        pods: list[Any],
+        template_hash: str,
     ) -> Any:
         read = (deployment, service, *endpoint_slices, None, *pods)
         key = ("revision", *map(id, read))
         found = _known.get(key)
         if found is None:
-            state = plain(deployment, service=service, endpoint_slices=endpoint_slices, pods=pods)
+            state = plain(
+                deployment,
+                service=service,
+                endpoint_slices=endpoint_slices,
+                pods=pods,
+                template_hash=template_hash,
+            )
             found = _known[key] = (read, state)
         return found[1]
 
