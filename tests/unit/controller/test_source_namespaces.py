@@ -39,7 +39,7 @@ def _read(namespace: str, *, source: str, analysis: Mapping[str, Any]) -> list[t
         MetricSourceSettings(name="team-a", url=URL, **OWN),  # type: ignore[arg-type]
     )
     body = copy.deepcopy(SMALLEST)
-    body["metadata"]["namespace"] = namespace
+    body["metadata"] |= {"namespace": namespace, "uid": "u"}
     body["spec"]["analysis"] = {"source": source, **analysis}
     store = Store()
     store.put(ports.MODEL_DEPLOYMENT, body)

@@ -310,7 +310,7 @@ def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int
             if entry.snapshot["metadata"]["ownerReferences"][0]["uid"] == uid
         ]
         found = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid=uid)
-        assert [body["metadata"]["name"] for body in found] == expected
+        assert [entry.snapshot["metadata"]["name"] for entry in found] == expected
 
 
 def test_a_namespace_that_changes_has_its_own_model_deployments_looked_at() -> None:
