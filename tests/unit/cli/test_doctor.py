@@ -18,7 +18,7 @@ import pytest
 from tidegate import model, ports
 from tidegate.api import crdgen
 from tidegate.cli import doctor, findings, outcome, views
-from tidegate.cli.kubectl import Desk
+from tidegate.cli.kubectl import Console
 from tidegate.model import PreflightReason
 
 FOUND = model.Preflight(
@@ -126,10 +126,10 @@ def examined(
     metrics: ports.MetricSource | None = None,
 ) -> tuple[int, str]:
     lines: list[str] = []
-    desk = Desk(api=api, clock=world.LeapingClock(), say=lines.append)  # type: ignore[arg-type]
+    console = Console(api=api, clock=world.LeapingClock(), say=lines.append)  # type: ignore[arg-type]
     where = doctor.Where(namespace="ml", name=name, operator_namespace=operator_namespace)
     url = "http://prometheus:9090" if metrics else ""
-    code = asyncio.run(doctor.examine(desk, where, output=output, metrics=metrics, url=url))
+    code = asyncio.run(doctor.examine(console, where, output=output, metrics=metrics, url=url))
     return code, "\n".join(lines)
 
 
