@@ -10,8 +10,8 @@ import pytest
 from api_examples import SMALLEST
 
 from tidegate import model, ports
-from tidegate.controller import reading
-from tidegate.controller.dependencies import Ref, ref_of
+from tidegate.api import convert, status, templates
+from tidegate.controller.dependencies import Ref, ref_of, template_ref
 from tidegate.controller.reading import Asked, SpecReader
 from tidegate.controller.snapshot import slim
 from tidegate.controller.store import Entry, Store
@@ -62,9 +62,9 @@ class World:
         self.store = Store()
         self.reader = SpecReader(store=self.store, settings=SETTINGS)
         self.parsed: list[str] = []
-        self._count(monkeypatch, reading.convert, "read_spec")
-        self._count(monkeypatch, reading.status, "read_with_losses")
-        self._count(monkeypatch, reading.templates, "read_template")
+        self._count(monkeypatch, convert, "read_spec")
+        self._count(monkeypatch, status, "read_with_losses")
+        self._count(monkeypatch, templates, "read_template")
 
     def _count(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
         plain = getattr(module, name)
@@ -170,9 +170,9 @@ def test_a_snapshot_of_any_depth_is_taken() -> None:
 
 
 def test_a_reference_means_the_template_of_the_objects_own_namespace() -> None:
-    own = reading.template_ref("ns", {"kind": "MetricTemplate", "name": "t"})
+    own = template_ref("ns", {"kind": "MetricTemplate", "name": "t"})
     assert own == Ref(TEMPLATE, "ns", "t")
-    cluster = reading.template_ref("ns", {"kind": "ClusterMetricTemplate", "name": "t"})
+    cluster = template_ref("ns", {"kind": "ClusterMetricTemplate", "name": "t"})
     assert cluster == Ref(ports.CLUSTER_METRIC_TEMPLATE, "", "t")
-    assert reading.template_ref("ns", {"kind": "ConfigMap", "name": "t"}) is None
-    assert reading.template_ref("ns", "t") is None
+    assert template_ref("ns", {"kind": "ConfigMap", "name": "t"}) is None
+    assert template_ref("ns", "t") is None
