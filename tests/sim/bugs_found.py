@@ -298,9 +298,9 @@ FOUND = (
     Bug(
         name="a pass waits for the look that is under way",
         file="controller/observer.py",
-        old="        traffic, records = self._traffic(seen, targets), self._records(seen.meta)\n",
-        new="        traffic, records = self._traffic(seen, targets), self._records(seen.meta)\n"
-        "        while getattr(self._analyst._entries.get(seen.meta.uid), 'looking', False):\n"
+        old="        seen = replace(seen, traffic=targets.traffic_of(seen, planes))\n",
+        new="        seen = replace(seen, traffic=targets.traffic_of(seen, planes))\n"
+        "        while getattr(self._beside._analyst._entries.get(seen.meta.uid), 'looking', False):\n"
         "            await self._clock.sleep(0.1)\n",
         plays=("aborted_while_prometheus_hangs", "crashes_while_prometheus_hangs_by_pods"),
     ),

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from tidegate import model
+from tidegate import model, ports
 from tidegate.adapters import kube_http
 from tidegate.api import convert, frozen, record, revision, status
-from tidegate.controller import reading
+from tidegate.controller import reading, store
 from tidegate.revisions import state
 
 _known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
@@ -76,14 +76,38 @@ def _by_documents(plain: Callable[..., Any]) -> Any:
     """The state of a revision; every document that it is read from counts."""
 
     def remembered(
-        deployment: Any, *, service: Any, endpoint_slices: list[Any], pods: list[Any]
+        deployment: Any,
+        *,
+        service: Any,
+        endpoint_slices: list[Any],
+        pods: list[Any],
+        template_hash: str,
     ) -> Any:
         read = (deployment, service, *endpoint_slices, None, *pods)
         key = ("revision", *map(id, read))
         found = _known.get(key)
         if found is None:
-            state = plain(deployment, service=service, endpoint_slices=endpoint_slices, pods=pods)
+            state = plain(
+                deployment,
+                service=service,
+                endpoint_slices=endpoint_slices,
+                pods=pods,
+                template_hash=template_hash,
+            )
             found = _known[key] = (read, state)
+        return found[1]
+
+    return remembered
+
+
+def _by_body(plain: Callable[[ports.Kind, Any], Any]) -> Any:
+    """One snapshot of one document for all processes: what was read from it is known as well."""
+
+    def remembered(kind: ports.Kind, body: Any) -> Any:
+        key = ("snapshot", id(body))
+        found = _known.get(key)
+        if found is None:
+            found = _known[key] = (body, plain(kind, body))
         return found[1]
 
     return remembered
@@ -91,6 +115,7 @@ def _by_documents(plain: Callable[..., Any]) -> Any:
 
 def install() -> None:
     """Put the memory in front of the functions, once per process."""
+    store.slim = _by_body(store.slim)  # type: ignore[attr-defined]
     convert.read_spec = _by_identity("spec", convert.read_spec, _spec)
     revision.revision_of = _by_identity("revision", revision.revision_of, _spec)
     status.write_status = _by_value(status.write_status)

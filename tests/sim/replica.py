@@ -21,18 +21,14 @@ from tests.sim.world import SCRAPE_SECONDS, START, World
 from tidegate import ports
 from tidegate.adapters import kube
 from tidegate.adapters import kube_http as http
-from tidegate.cli.shell import LABELLED_KINDS, OPTIONAL_KINDS, OWN_KINDS
-from tidegate.controller import engine, store, sweep, workqueue
+from tidegate.controller import dependencies, engine, workqueue
 from tidegate.settings import LeaderElectionSettings, MetricSourceSettings, Settings
 
 if TYPE_CHECKING:
     from tests.sim.environment import Environment
 
 T = TypeVar("T")
-WATCHED = [sweep.Watched(kind=kind) for kind in OWN_KINDS] + [
-    sweep.Watched(kind=kind, label_selector=store.WATCH_SELECTOR)
-    for kind in (*LABELLED_KINDS, *OPTIONAL_KINDS)
-]
+WATCHED = dependencies.watched()
 _ALPHABET = string.ascii_lowercase + string.digits
 
 

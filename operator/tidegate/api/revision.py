@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,8 @@ def analysis_key(given: Mapping[str, Any]) -> str:
 def canonical(value: object, *, depth: int = 0) -> Any:
     """JSON with one spelling: no nulls in objects, whole numbers as integers, text keys.
 
+    Parts that are canonical already are shared with the input, so neither may be changed.
+
     Errors: none; what is no JSON becomes a text, and nesting beyond 100 levels is cut.
     """
     if depth > _MAX_DEPTH:
@@ -58,15 +61,23 @@ def canonical(value: object, *, depth: int = 0) -> Any:
         case float():
             return _number(value)
         case Mapping():
-            return {
+            members = {
                 str(key): canonical(item, depth=depth + 1)
                 for key, item in value.items()
                 if item is not None
             }
+            return value if _same_members(members, value) else members
         case list() | tuple():
-            return [canonical(item, depth=depth + 1) for item in value]
+            items = [canonical(item, depth=depth + 1) for item in value]
+            shared = isinstance(value, list) and all(map(operator.is_, items, value))
+            return value if shared else items
         case _:
             return str(value)
+
+
+def _same_members(made: dict[str, Any], given: Mapping[Any, Any]) -> bool:
+    same = isinstance(given, dict) and len(made) == len(given)
+    return same and all(made.get(key) is item for key, item in given.items())
 
 
 def _digest(content: object) -> str:
@@ -86,7 +97,7 @@ def _number(value: float) -> float | int | str:
 
 
 def _model(body: Mapping[str, Any]) -> dict[str, Any]:
-    given: dict[str, Any] = canonical(mapping(mapping(body.get("spec")).get("model")))
+    given = dict(canonical(mapping(mapping(body.get("spec")).get("model"))))
     given.pop("provenance", None)  # shown only; a later field, known already to stay outside
     if given.get("name") == mapping(body.get("metadata")).get("name"):
         given.pop("name", None)
@@ -95,7 +106,7 @@ def _model(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _template(body: Mapping[str, Any]) -> dict[str, Any]:
     workload = mapping(mapping(body.get("spec")).get("workload"))
-    template: dict[str, Any] = canonical(mapping(workload.get("template")))
+    template = dict(canonical(mapping(workload.get("template"))))
     metadata = dict(mapping(template.pop("metadata", None)))
     metadata.pop("creationTimestamp", None)
     metadata = {key: value for key, value in metadata.items() if value not in ({}, [])}

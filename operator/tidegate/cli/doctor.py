@@ -15,7 +15,7 @@ from tidegate import model, ports
 from tidegate.api import convert, crdgen, templates
 from tidegate.cli import findings, outcome, render, views
 from tidegate.cli.findings import Finding, Grade
-from tidegate.cli.kubectl import Desk
+from tidegate.cli.kubectl import Console
 from tidegate.controller.preflight import Looks, Subject
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict.templates import resolve_templates
@@ -57,42 +57,42 @@ class Where:
 
 
 async def examine(
-    desk: Desk, where: Where, *, output: str, metrics: ports.MetricSource | None, url: str
+    console: Console, where: Where, *, output: str, metrics: ports.MetricSource | None, url: str
 ) -> int:
     """Print all findings; NEGATIVE when something stops rollouts.
 
     With `metrics`, which asks the Prometheus at `url` for any source, the looks are made here too.
     """
-    bodies = await _bodies(desk, where)
-    found = [*await _definitions(desk), *await _operator(desk, where)]
+    bodies = await _bodies(console, where)
+    found = [*await _definitions(console), *await _operator(console, where)]
     specs = {id(body): _spec(body) for body in bodies}
     uses_gateway = [it for it in specs.values() if it is not None and it.traffic.gateway]
-    found += await _rights(desk, where, with_routes=bool(uses_gateway))
-    found += await _gateways(desk, where, specs=uses_gateway)
+    found += await _rights(console, where, with_routes=bool(uses_gateway))
+    found += await _gateways(console, where, specs=uses_gateway)
     for body in bodies:
         found += findings.of_object(views.read(body))
         spec = specs[id(body)]
         if metrics is not None and spec is not None:
-            found += await _looked_at(desk, body, spec, metrics=metrics, url=url)
-    _print(desk, found, output=output)
+            found += await _looked_at(console, body, spec, metrics=metrics, url=url)
+    _print(console, found, output=output)
     stopped = any(it.grade is Grade.PROBLEM for it in found)
     return outcome.NEGATIVE if stopped else outcome.DONE
 
 
-def _print(desk: Desk, found: Sequence[Finding], *, output: str) -> None:
+def _print(console: Console, found: Sequence[Finding], *, output: str) -> None:
     if output == "json":
-        desk.say(json.dumps({"findings": [it.document() for it in found]}, indent=2))
+        console.say(json.dumps({"findings": [it.document() for it in found]}, indent=2))
         return
     rows = [[it.check, it.of, str(it.grade), it.message] for it in found]
     for line in render.table(["CHECK", "OF", "RESULT", "MESSAGE"], rows):
-        desk.say(line)
+        console.say(line)
     problems = sum(it.grade is Grade.PROBLEM for it in found)
-    desk.say(f"{problems} of {len(found)} checks would stop a rollout")
+    console.say(f"{problems} of {len(found)} checks would stop a rollout")
 
 
-async def _bodies(desk: Desk, where: Where) -> list[ports.Object]:
+async def _bodies(console: Console, where: Where) -> list[ports.Object]:
     kind = ports.MODEL_DEPLOYMENT
-    listed = await desk.api.list_objects(kind, namespace=where.namespace, label_selector="")
+    listed = await console.api.list_objects(kind, namespace=where.namespace, label_selector="")
     if not isinstance(listed, ports.Ok):
         if isinstance(listed, ports.Fatal) and listed.reason == "NotServed":
             return []  # told by the check of the kinds
@@ -113,11 +113,11 @@ def _spec(body: ports.Object) -> model.Spec | None:
 # --- the cluster ---------------------------------------------------------------------------------
 
 
-async def _definitions(desk: Desk) -> list[Finding]:
+async def _definitions(console: Console) -> list[Finding]:
     found = []
     for wanted in crdgen.DEFINITIONS:
         name = f"{wanted.resource.plural}.{crdgen.GROUP}"
-        read = await desk.api.get(ports.DEFINITION, namespace="", name=name)
+        read = await console.api.get(ports.DEFINITION, namespace="", name=name)
         if isinstance(read, ports.Ok):
             found.append(findings.definition(wanted, read.value))
         else:
@@ -125,24 +125,24 @@ async def _definitions(desk: Desk) -> list[Finding]:
     return found
 
 
-async def _operator(desk: Desk, where: Where) -> list[Finding]:
-    server = await desk.api.server_time()
+async def _operator(console: Console, where: Where) -> list[Finding]:
+    server = await console.api.server_time()
     if isinstance(server, ports.Ok):
         now = server.value
-        found = [findings.clocks(local=desk.clock.now(), server=now)]
+        found = [findings.clocks(local=console.clock.now(), server=now)]
     else:
-        now = desk.clock.now()
+        now = console.clock.now()
         found = [findings.unknown("clock", "API server", server.message)]
     of = f"{where.operator_namespace}/{LEASE}"
-    lease = await desk.api.get_lease(namespace=where.operator_namespace, name=LEASE)
+    lease = await console.api.get_lease(namespace=where.operator_namespace, name=LEASE)
     if isinstance(lease, ports.Ok):
         return [*found, findings.leader(lease.value, of=of, now=now)]
     return [*found, findings.unknown("operator", of, lease.message)]
 
 
-async def _rights(desk: Desk, where: Where, *, with_routes: bool) -> list[Finding]:
+async def _rights(console: Console, where: Where, *, with_routes: bool) -> list[Finding]:
     """What the operator's account may do in the examined namespace."""
-    account = await _account(desk, where)
+    account = await _account(console, where)
     if isinstance(account, Finding):
         return [account]
     rights = RIGHTS + (GATEWAY_RIGHTS if with_routes else ())
@@ -150,7 +150,7 @@ async def _rights(desk: Desk, where: Where, *, with_routes: bool) -> list[Findin
     slots = asyncio.Semaphore(_PARALLEL)
     answers = await asyncio.gather(
         *(
-            _may(desk, slots, account=account, right=right, namespace=where.namespace)
+            _may(console, slots, account=account, right=right, namespace=where.namespace)
             for right in asked
         )
     )
@@ -165,10 +165,10 @@ async def _rights(desk: Desk, where: Where, *, with_routes: bool) -> list[Findin
     return [findings.rights(denied, of=account, asked=len(asked))]
 
 
-async def _account(desk: Desk, where: Where) -> str | Finding:
+async def _account(console: Console, where: Where) -> str | Finding:
     """The user name of the operator's service account, by its Deployment."""
     namespace = where.operator_namespace
-    listed = await desk.api.list_objects(
+    listed = await console.api.list_objects(
         ports.DEPLOYMENT, namespace=namespace, label_selector=_SELECTOR
     )
     if not isinstance(listed, ports.Ok):
@@ -181,7 +181,7 @@ async def _account(desk: Desk, where: Where) -> str | Finding:
 
 
 async def _may(
-    desk: Desk,
+    console: Console,
     slots: asyncio.Semaphore,
     *,
     account: str,
@@ -201,17 +201,19 @@ async def _may(
         "spec": {"user": account, "resourceAttributes": attributes},
     }
     async with slots:
-        answer = await desk.api.create(ports.ACCESS_REVIEW, namespace="", body=body)
+        answer = await console.api.create(ports.ACCESS_REVIEW, namespace="", body=body)
     if not isinstance(answer, ports.Ok):
         return answer.message
     return bool((answer.value.get("status") or {}).get("allowed"))
 
 
-async def _gateways(desk: Desk, where: Where, *, specs: Sequence[model.Spec]) -> list[Finding]:
+async def _gateways(
+    console: Console, where: Where, *, specs: Sequence[model.Spec]
+) -> list[Finding]:
     """The Gateways that routes attach to, and their classes; nothing where no spec names one."""
     if not specs:
         return []
-    served = await desk.api.serves(ports.HTTP_ROUTE)
+    served = await console.api.serves(ports.HTTP_ROUTE)
     if not isinstance(served, ports.Ok):
         return [findings.unknown("gateway", "HTTPRoute", served.message)]
     if not served.value:
@@ -226,7 +228,7 @@ async def _gateways(desk: Desk, where: Where, *, specs: Sequence[model.Spec]) ->
     found, classes = [findings.ok("gateway", "HTTPRoute", "is served")], set()
     for namespace, name in sorted(parents):
         of = f"Gateway {namespace}/{name}"
-        read = await desk.api.get(ports.GATEWAY, namespace=namespace, name=name)
+        read = await console.api.get(ports.GATEWAY, namespace=namespace, name=name)
         if not isinstance(read, ports.Ok):
             found.append(findings.unknown("gateway", of, read.message))
             continue
@@ -235,7 +237,7 @@ async def _gateways(desk: Desk, where: Where, *, specs: Sequence[model.Spec]) ->
             classes.add(str(read.value["spec"]["gatewayClassName"]))
     for name in sorted(classes):
         of = f"GatewayClass {name}"
-        read = await desk.api.get(ports.GATEWAY_CLASS, namespace="", name=name)
+        read = await console.api.get(ports.GATEWAY_CLASS, namespace="", name=name)
         if isinstance(read, ports.Ok):
             found.append(findings.gateway_class(read.value, of=of))
         else:
@@ -247,14 +249,14 @@ async def _gateways(desk: Desk, where: Where, *, specs: Sequence[model.Spec]) ->
 
 
 async def _looked_at(
-    desk: Desk, body: ports.Object, spec: model.Spec, *, metrics: ports.MetricSource, url: str
+    console: Console, body: ports.Object, spec: model.Spec, *, metrics: ports.MetricSource, url: str
 ) -> list[Finding]:
     """What the Prometheus at `url` says of each metric of the revision that serves."""
     seen = views.read(body)
     of, stable = f"{seen.meta.namespace}/{seen.meta.name}", seen.status.stable
     if stable is None:
         return [findings.unknown("evidence", of, "nothing serves yet, so nothing was asked")]
-    found = await _templates(desk, spec, namespace=seen.meta.namespace)
+    found = await _templates(console, spec, namespace=seen.meta.namespace)
     modes = {one.source: one.mode for one in seen.status.identity}
     found = {
         name: one
@@ -275,18 +277,20 @@ async def _looked_at(
     )
     names = {template.source for template in found.values()} | {spec.analysis.source}
     sources = {name: MetricSourceSettings(name=name, url=url) for name in names}
-    rows = await Looks(source=metrics, clock=desk.clock, sources=sources).rows(subject)
+    rows = await Looks(source=metrics, clock=console.clock, sources=sources).rows(subject)
     return findings.of_metrics(rows, of=f"{of} at {url}", by=url)
 
 
-async def _templates(desk: Desk, spec: model.Spec, *, namespace: str) -> Mapping[str, Template]:
+async def _templates(
+    console: Console, spec: model.Spec, *, namespace: str
+) -> Mapping[str, Template]:
     """The template of each metric; one that cannot be read is told by the operator."""
     kinds = {it.kind: it for it in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)}
     read: dict[model.TemplateRef, Template] = {}
     for reference in {it.template for it in spec.analysis.metrics if it.template is not None}:
         kind = kinds[reference.kind]
         where = namespace if kind.namespaced else ""
-        answer = await desk.api.get(kind, namespace=where, name=reference.name)
+        answer = await console.api.get(kind, namespace=where, name=reference.name)
         body = answer.value if isinstance(answer, ports.Ok) else None
         template = templates.read_template(body)[0] if body is not None else None
         if template is not None:

@@ -24,7 +24,7 @@ _KIND = ports.MODEL_DEPLOYMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Console:
     """What a command works with; `say` prints one line."""
 
     api: ports.KubeApi
@@ -33,7 +33,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class NamespacedName:
     """A ModelDeployment by name."""
 
     namespace: str
@@ -43,34 +43,34 @@ class Target:
 # --- status --------------------------------------------------------------------------------------
 
 
-async def show_all(desk: Desk, *, namespace: str, output: str) -> int:
+async def show_all(console: Console, *, namespace: str, output: str) -> int:
     """Print all ModelDeployments of a namespace; an empty namespace means of the cluster."""
-    listed = await desk.api.list_objects(_KIND, namespace=namespace, label_selector="")
+    listed = await console.api.list_objects(_KIND, namespace=namespace, label_selector="")
     if not isinstance(listed, ports.Ok):
         raise outcome.trouble(listed, doing="list ModelDeployments")
     bodies = sorted(listed.value, key=_place)
     if output != "table":
         items = {"apiVersion": "v1", "kind": "List", "items": [_shown(it) for it in bodies]}
-        _dump(desk, items, output=output)
+        _dump(console, items, output=output)
     elif not bodies:
-        desk.say(
+        console.say(
             f"no ModelDeployment in {f'namespace {namespace}' if namespace else 'the cluster'}"
         )
     else:
         seen = [views.read(it) for it in bodies]
-        for line in views.overview(seen, now=desk.clock.now(), with_namespace=not namespace):
-            desk.say(line)
+        for line in views.overview(seen, now=console.clock.now(), with_namespace=not namespace):
+            console.say(line)
     return outcome.DONE
 
 
-async def show_one(desk: Desk, target: Target, *, output: str) -> int:
+async def show_one(console: Console, named: NamespacedName, *, output: str) -> int:
     """Print everything about one ModelDeployment."""
-    body = await _read(desk, target)
+    body = await _read(console, named)
     if output != "table":
-        _dump(desk, _shown(body), output=output)
+        _dump(console, _shown(body), output=output)
         return outcome.DONE
     for line in views.detail(views.read(body)):
-        desk.say(line)
+        console.say(line)
     return outcome.DONE
 
 
@@ -84,32 +84,32 @@ def _shown(body: ports.Object) -> ports.Object:
     return body | {"metadata": metadata}
 
 
-def _dump(desk: Desk, document: Any, *, output: str) -> None:
+def _dump(console: Console, document: Any, *, output: str) -> None:
     text = documents.dump(document) if output == "yaml" else json.dumps(document, indent=2)
-    desk.say(text.rstrip("\n"))
+    console.say(text.rstrip("\n"))
 
 
 # --- history -------------------------------------------------------------------------------------
 
 
-async def show_history(desk: Desk, target: Target, *, output: str) -> int:
+async def show_history(console: Console, named: NamespacedName, *, output: str) -> int:
     """Print the records of ended rollouts of one ModelDeployment, the newest first."""
-    listed = await desk.api.list_objects(
+    listed = await console.api.list_objects(
         ports.ROLLOUT_RECORD,
-        namespace=target.namespace,
-        label_selector=f"{objects.LABEL_MODEL_DEPLOYMENT}={target.name}",
+        namespace=named.namespace,
+        label_selector=f"{objects.LABEL_MODEL_DEPLOYMENT}={named.name}",
     )
     if not isinstance(listed, ports.Ok):
         raise outcome.trouble(listed, doing="list RolloutRecords")
     bodies = sorted(listed.value, key=_finished, reverse=True)
     if output != "table":
         items = {"apiVersion": "v1", "kind": "List", "items": [_shown(it) for it in bodies]}
-        _dump(desk, items, output=output)
+        _dump(console, items, output=output)
     elif not bodies:
-        desk.say(f"no rollout of {target.name} has ended yet, or no record of one is kept")
+        console.say(f"no rollout of {named.name} has ended yet, or no record of one is kept")
     else:
         for line in views.history(bodies):
-            desk.say(line)
+            console.say(line)
     return outcome.DONE
 
 
@@ -156,93 +156,98 @@ def _may_heal(seen: views.Seen) -> bool:
     return stalled == ["ReferenceNotFound"]
 
 
-async def watch(desk: Desk, target: Target, *, timeout_seconds: float) -> int:
+async def watch(console: Console, named: NamespacedName, *, timeout_seconds: float) -> int:
     """Print a line for each change until the work on the newest spec ended.
 
     Result: DONE when what spec asks for serves, NEGATIVE when it was rolled back, failed, is
             invalid or was deleted, TROUBLE at the timeout.
     """
-    ends_at = desk.clock.monotonic() + timeout_seconds
-    seen = views.read(await _read(desk, target))
+    ends_at = console.clock.monotonic() + timeout_seconds
+    seen = views.read(await _read(console, named))
     said = ""
     while True:
         line = views.progress(seen)
         if line != said:
-            desk.say(f"{render.instant(desk.clock.now())}  {line}")
+            console.say(f"{render.instant(console.clock.now())}  {line}")
             said = line
         ended = ending(seen)
         if ended is not None:
-            desk.say(render.escaped(ended.text))
+            console.say(render.escaped(ended.text))
             return ended.exit_code
-        if desk.clock.monotonic() >= ends_at:
+        if console.clock.monotonic() >= ends_at:
             waited = durations.text_of(timeout_seconds)
-            desk.say(f"timeout: not ended within {waited}; the rollout itself goes on")
+            console.say(f"timeout: not ended within {waited}; the rollout itself goes on")
             return outcome.TROUBLE
-        await desk.clock.sleep(WATCH_SECONDS)
-        again = await _read_if_answered(desk, target)
+        await console.clock.sleep(WATCH_SECONDS)
+        again = await _read_if_answered(console, named)
         if again is not None:
             seen = views.read(again)
 
 
-async def _read_if_answered(desk: Desk, target: Target) -> ports.Object | None:
+async def _read_if_answered(console: Console, named: NamespacedName) -> ports.Object | None:
     """The object, or `None` while the API server is away: its restart must not end a watch."""
-    result = await desk.api.get(_KIND, namespace=target.namespace, name=target.name)
+    result = await console.api.get(_KIND, namespace=named.namespace, name=named.name)
     match result:
         case ports.Ok(value=None):
-            raise CliError(f"{target.namespace}/{target.name} was deleted: nothing left to watch")
+            raise CliError(f"{named.namespace}/{named.name} was deleted: nothing left to watch")
         case ports.Ok(value=body):
             return body
         case ports.Retryable():
             return None
         case failure:
-            raise outcome.trouble(failure, doing=f"read {target.name}")
+            raise outcome.trouble(failure, doing=f"read {named.name}")
 
 
 # --- requests ------------------------------------------------------------------------------------
 
 
 async def ask(
-    desk: Desk, target: Target, *, kind: model.RequestKind, reason: str, wait_seconds: float
+    console: Console,
+    named: NamespacedName,
+    *,
+    kind: model.RequestKind,
+    reason: str,
+    wait_seconds: float,
 ) -> int:
     """Write a request and wait for the operator's answer; without waiting only write it.
 
     Result: DONE when accepted or nothing was to be done, NEGATIVE when refused, TROUBLE without
             an answer in time.
     """
-    request = await _write(desk, target, kind=kind, reason=reason)
+    request = await _write(console, named, kind=kind, reason=reason)
     if wait_seconds <= 0:
-        desk.say(f"asked: {kind} of {target.name} (revision {request.revision})")
+        console.say(f"asked: {kind} of {named.name} (revision {request.revision})")
         return outcome.DONE
-    ends_at = desk.clock.monotonic() + wait_seconds
+    ends_at = console.clock.monotonic() + wait_seconds
     while True:
-        body = await _read(desk, target)
+        body = await _read(console, named)
         seen = views.read(body)
         if requests.is_answered(seen, request):
             answer = requests.answer(seen, kind=kind)
-            desk.say(render.escaped(answer.text))
+            console.say(render.escaped(answer.text))
             return answer.exit_code
         if requests.replaced(body, request):
-            raise CliError(f"somebody else asked something of {target.name} meanwhile: ask again")
-        if desk.clock.monotonic() >= ends_at:
+            raise CliError(f"somebody else asked something of {named.name} meanwhile: ask again")
+        if console.clock.monotonic() >= ends_at:
             waited = durations.text_of(wait_seconds)
             raise CliError(requests.no_answer(seen, request, waited=waited))
-        await desk.clock.sleep(ANSWER_SECONDS)
+        await console.clock.sleep(ANSWER_SECONDS)
 
 
 async def _write(
-    desk: Desk, target: Target, *, kind: model.RequestKind, reason: str
+    console: Console, named: NamespacedName, *, kind: model.RequestKind, reason: str
 ) -> model.Request:
     """Write the annotations; whoever else changes the object meanwhile makes us read it again."""
     failure: ports.Failure = ports.Conflict()
     for _ in range(_ATTEMPTS):
-        body = await _read(desk, target)
+        body = await _read(console, named)
         request = requests.new_request(
-            views.read(body), kind=kind, reason=reason, at=desk.clock.now()
+            views.read(body), kind=kind, reason=reason, at=console.clock.now()
         )
-        result = await desk.api.json_patch(
+        result = await console.api.json_patch(
             _KIND,
-            namespace=target.namespace,
-            name=target.name,
+            namespace=named.namespace,
+            name=named.name,
             operations=requests.operations(body, request),
         )
         if isinstance(result, ports.Ok):
@@ -250,27 +255,27 @@ async def _write(
         failure = result
         if not isinstance(failure, ports.Conflict):
             break
-    raise outcome.trouble(failure, doing=f"ask for {kind} of {target.name}")
+    raise outcome.trouble(failure, doing=f"ask for {kind} of {named.name}")
 
 
-async def _read(desk: Desk, target: Target) -> ports.Object:
-    result = await desk.api.get(_KIND, namespace=target.namespace, name=target.name)
+async def _read(console: Console, named: NamespacedName) -> ports.Object:
+    result = await console.api.get(_KIND, namespace=named.namespace, name=named.name)
     if not isinstance(result, ports.Ok):
-        raise outcome.trouble(result, doing=f"read {target.name}")
+        raise outcome.trouble(result, doing=f"read {named.name}")
     if result.value is None:
-        raise await _absent(desk, target)
+        raise await _absent(console, named)
     return result.value
 
 
-async def _absent(desk: Desk, target: Target) -> CliError:
+async def _absent(console: Console, named: NamespacedName) -> CliError:
     """Whether the object is missing or its whole kind."""
-    served = await desk.api.serves(_KIND)
+    served = await console.api.serves(_KIND)
     if isinstance(served, ports.Ok) and not served.value:
         missing = ports.Fatal(
             reason="NotServed", message="this cluster does not know the kind ModelDeployment"
         )
-        return outcome.trouble(missing, doing=f"read {target.name}")
+        return outcome.trouble(missing, doing=f"read {named.name}")
     return CliError(
-        f"there is no ModelDeployment {target.name} in namespace {target.namespace}: "
+        f"there is no ModelDeployment {named.name} in namespace {named.namespace}: "
         "check the name and -n; `tidegate status -A` shows all"
     )

@@ -121,37 +121,41 @@ async def _in_cluster(arguments: argparse.Namespace) -> int:
         namespace=arguments.namespace,
     )
     async with session.connected(place) as api:
-        desk = kubectl.Desk(api=api, clock=clock.SystemClock(), say=_say)
-        return await _command(arguments, desk=desk, namespace=place.namespace)
+        console = kubectl.Console(api=api, clock=clock.SystemClock(), say=_say)
+        return await _command(arguments, console=console, namespace=place.namespace)
 
 
-async def _command(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespace: str) -> int:
-    target = kubectl.Target(namespace=namespace, name=arguments.name)
+async def _command(
+    arguments: argparse.Namespace, *, console: kubectl.Console, namespace: str
+) -> int:
+    named = kubectl.NamespacedName(namespace=namespace, name=arguments.name)
     match arguments.command:
         case "status" if arguments.name and arguments.all_namespaces:
             raise CliError("a NAME and --all-namespaces exclude each other: leave one of them out")
         case "status" if arguments.name:
-            return await kubectl.show_one(desk, target, output=arguments.output)
+            return await kubectl.show_one(console, named, output=arguments.output)
         case "status":
             wanted = "" if arguments.all_namespaces else namespace
-            return await kubectl.show_all(desk, namespace=wanted, output=arguments.output)
+            return await kubectl.show_all(console, namespace=wanted, output=arguments.output)
         case "history":
-            return await kubectl.show_history(desk, target, output=arguments.output)
+            return await kubectl.show_history(console, named, output=arguments.output)
         case "doctor":
-            return await _doctor(arguments, desk=desk, namespace=namespace)
+            return await _doctor(arguments, console=console, namespace=namespace)
         case "watch":
-            return await kubectl.watch(desk, target, timeout_seconds=arguments.timeout)
+            return await kubectl.watch(console, named, timeout_seconds=arguments.timeout)
         case name:
             return await kubectl.ask(
-                desk,
-                target,
+                console,
+                named,
                 kind=model.RequestKind(name),
                 reason=arguments.reason,
                 wait_seconds=arguments.wait,
             )
 
 
-async def _doctor(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespace: str) -> int:
+async def _doctor(
+    arguments: argparse.Namespace, *, console: kubectl.Console, namespace: str
+) -> int:
     # Its libraries take a while to import; no other command needs them.
     from tidegate.adapters import telemetry  # noqa: PLC0415
     from tidegate.adapters.prometheus import AnySource  # noqa: PLC0415
@@ -164,11 +168,13 @@ async def _doctor(arguments: argparse.Namespace, *, desk: kubectl.Desk, namespac
     )
     url = arguments.prometheus.rstrip("/")
     if not url:
-        return await doctor.examine(desk, where, output=arguments.output, metrics=None, url="")
+        return await doctor.examine(console, where, output=arguments.output, metrics=None, url="")
     if not url.startswith(("http://", "https://")):
         raise CliError(f"--prometheus: {url!r} is no URL such as http://localhost:9090")
-    metrics = AnySource(url, clock=desk.clock, recorder=telemetry.Telemetry())
+    metrics = AnySource(url, clock=console.clock, recorder=telemetry.Telemetry())
     try:
-        return await doctor.examine(desk, where, output=arguments.output, metrics=metrics, url=url)
+        return await doctor.examine(
+            console, where, output=arguments.output, metrics=metrics, url=url
+        )
     finally:
         metrics.close()

@@ -13,18 +13,9 @@ from contextlib import AbstractAsyncContextManager
 import tidegate
 from tidegate import ports
 from tidegate.adapters import clock, kopf_feed, kube, probe, telemetry
-from tidegate.controller import engine, kinds_check, store, sweep, workqueue
+from tidegate.controller import dependencies, engine, kinds_check, workqueue
+from tidegate.controller.dependencies import Served, Watched
 from tidegate.settings import Settings
-
-OWN_KINDS = (ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-LABELLED_KINDS = (
-    ports.DEPLOYMENT,
-    ports.CONTROLLER_REVISION,
-    ports.SERVICE,
-    ports.ENDPOINT_SLICE,
-)
-# Served where the Gateway API is installed; and records, which no rollout depends on.
-OPTIONAL_KINDS = (ports.HTTP_ROUTE, ports.ROLLOUT_RECORD)
 
 
 class StartError(RuntimeError):
@@ -54,10 +45,10 @@ async def run(
             api = await kube.connect(recorder=recorder, kubeconfig=kubeconfig)
             stack.push_async_callback(api.close)
             session = await stack.enter_async_context(probe.session())
-            watched, absent = await _kinds(api)
-            if settings.namespace_selector:
-                selector = settings.namespace_selector
-                watched.append(sweep.Watched(kind=ports.NAMESPACE, label_selector=selector))
+            absent = await _absent_kinds(api)
+            watched = dependencies.watched(
+                absent=absent, namespace_selector=settings.namespace_selector
+            )
             machine = _machine(settings, api=api, session=session, recorder=recorder)
             check = kinds_check.KindsCheck(
                 api=api,
@@ -81,27 +72,25 @@ async def run(
         return 1
 
 
-async def _kinds(api: ports.KubeApi) -> tuple[list[sweep.Watched], list[ports.Kind]]:
-    """What to watch, and the optional kinds that this cluster does not serve.
+async def _absent_kinds(api: ports.KubeApi) -> list[ports.Kind]:
+    """The optional kinds that this cluster does not serve.
 
     Errors: StartError when one of Tidegate's own kinds is not served.
     """
     absent = []
-    for kind in (*OWN_KINDS, *OPTIONAL_KINDS):
+    own = dependencies.served(Served.BY_OUR_CRDS)
+    for kind in dependencies.asked_for():
         answer = await api.serves(kind)
         if not isinstance(answer, ports.Ok):
             raise StartError(f"the API server does not answer: {answer.message}")
-        if not answer.value and kind in OWN_KINDS:
+        if not answer.value and kind in own:
             raise StartError(
                 f"the cluster does not serve {kind.plural}.{kind.group} ({kind.version}):"
                 " install Tidegate's CRDs of this version first"
             )
         if not answer.value:
             absent.append(kind)
-    labelled = [kind for kind in (*LABELLED_KINDS, *OPTIONAL_KINDS) if kind not in absent]
-    watched = [sweep.Watched(kind=kind) for kind in OWN_KINDS]
-    watched += [sweep.Watched(kind=kind, label_selector=store.WATCH_SELECTOR) for kind in labelled]
-    return watched, absent
+    return absent
 
 
 def _machine(
@@ -132,7 +121,7 @@ class _Controller:
         check: kinds_check.KindsCheck,
         process: workqueue.Process,
         telemetry: telemetry.Telemetry,
-        watched: Sequence[sweep.Watched],
+        watched: Sequence[Watched],
         absent: Sequence[ports.Kind],
         use_kubeconfig: bool,
     ) -> None:

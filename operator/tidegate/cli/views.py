@@ -32,8 +32,7 @@ class Seen:
     @property
     def active_rollout(self) -> model.Rollout | None:
         """The rollout that has no result yet, if any."""
-        rollout = self.status.rollout
-        return rollout if rollout is not None and rollout.active else None
+        return self.status.active_rollout
 
 
 def read(body: dict[str, Any]) -> Seen:

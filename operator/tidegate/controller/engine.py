@@ -16,6 +16,8 @@ from tidegate import ports
 from tidegate.controller import leader, store, sweep, workqueue
 from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.background import Background
+from tidegate.controller.beside import Beside
+from tidegate.controller.dependencies import Watched
 from tidegate.controller.events import Events
 from tidegate.controller.identities import Identities
 from tidegate.controller.observer import Observer
@@ -100,6 +102,32 @@ def reconciler(
     observer = Observer(
         api=parts.api,
         store=parts.store,
+        beside=_beside(parts, metrics=metrics, executor=executor),
+        clock=parts.clock,
+        settings=parts.settings,
+        epoch=parts.elector.epoch,
+    )
+    return Reconciler(
+        api=parts.api,
+        store=parts.store,
+        observer=observer,
+        ownership=Ownership(
+            api=parts.api, store=parts.store, clock=parts.clock, settings=parts.settings
+        ),
+        events=Events(
+            api=parts.api,
+            clock=parts.clock,
+            background=parts.background,
+            recorder=parts.recorder,
+            instance=parts.elector.identity,
+        ),
+        recorder=parts.recorder,
+        leading=parts.elector.leading,
+    )
+
+
+def _beside(parts: Machine, *, metrics: ports.MetricSource, executor: ports.Executor) -> Beside:
+    return Beside(
         analyst=Analyst(
             source=metrics,
             clock=parts.clock,
@@ -124,26 +152,6 @@ def reconciler(
         readiness=Readiness(
             api=parts.api, probe=parts.probe, clock=parts.clock, background=parts.background
         ),
-        clock=parts.clock,
-        settings=parts.settings,
-        epoch=parts.elector.epoch,
-    )
-    return Reconciler(
-        api=parts.api,
-        store=parts.store,
-        observer=observer,
-        ownership=Ownership(
-            api=parts.api, store=parts.store, clock=parts.clock, settings=parts.settings
-        ),
-        events=Events(
-            api=parts.api,
-            clock=parts.clock,
-            background=parts.background,
-            recorder=parts.recorder,
-            instance=parts.elector.identity,
-        ),
-        recorder=parts.recorder,
-        leading=parts.elector.leading,
     )
 
 
@@ -155,7 +163,7 @@ class Engine:
         parts: Machine,
         *,
         process: workqueue.Process,
-        watched: Sequence[sweep.Watched],
+        watched: Sequence[Watched],
         absent: Sequence[ports.Kind],
         make_feeder: MakeFeeder,
         milestone: Milestone,

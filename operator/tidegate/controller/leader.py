@@ -22,7 +22,7 @@ class LeadershipLostError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class ElectionRecord:
     """What the Lease says. No holder means that it was released, no namespaces that all are served."""
 
     holder: str
@@ -41,7 +41,7 @@ class Election:
         self.identity = identity
         self._settings = settings
         self._namespaces = tuple(namespaces)
-        self._record: Record | None = None
+        self._record: ElectionRecord | None = None
         self._changed_at = 0.0
         self._renewed_at: float | None = None
 
@@ -263,10 +263,10 @@ class Elector:
             self._recorder.problem("lease_unavailable", error=failure.message)
 
 
-def _parse(lease: ports.Object, *, settings: LeaderElectionSettings) -> Record:
+def _parse(lease: ports.Object, *, settings: LeaderElectionSettings) -> ElectionRecord:
     spec = lease.get("spec") or {}
     duration_seconds = spec.get("leaseDurationSeconds") or settings.lease_duration_seconds
-    return Record(
+    return ElectionRecord(
         holder=str(spec.get("holderIdentity") or ""),
         transitions=int(spec.get("leaseTransitions") or 0),
         namespaces=_namespaces(lease),

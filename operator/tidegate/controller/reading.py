@@ -1,20 +1,21 @@
-"""What a ModelDeployment asks for, as far as it can be carried out, and how its metrics are read."""
+"""What a ModelDeployment says and asks for, as far as it can be carried out.
+
+Everything that follows from the object alone is read once per version of it. What follows from other
+objects too, templates and what a rollout froze, is read again only when one of them has changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate import model, ports
-from tidegate.api import convert, effective, templates
-from tidegate.controller.store import Store
+from tidegate.api import convert, effective, revision, status, templates
+from tidegate.controller.dependencies import Ref, template_ref
+from tidegate.controller.store import Entry, Store
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict.templates import Find, resolve_templates
 from tidegate.settings import Settings
-
-TEMPLATE_KINDS = {
-    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +32,79 @@ class Asked:
         return any(one.blocks for one in self.violations)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Followed:
+    """What followed from an object and from others, and those others as they were then."""
+
+    asked: Asked
+    frozen: model.FrozenRollout | None
+    templates: tuple[tuple[Ref, Entry | None], ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Said:
+    """What one version of a ModelDeployment says."""
+
+    meta: model.ObjectMeta
+    status: model.Status
+    status_losses: tuple[str, ...]
+    request: model.Request | None
+    desired: model.Revision
+    spec: model.Spec | None
+    violations: tuple[model.Violation, ...]
+    followed: _Followed | None = field(default=None, repr=False)
+
+
 class SpecReader:
-    """Reads specs; the templates that they refer to come from the store."""
+    """Reads ModelDeployments; the templates that they refer to come from the store."""
 
     def __init__(self, *, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
 
-    def read(self, body: ports.Object, *, frozen: model.FrozenRollout | None) -> Asked:
+    def said(self, body: ports.Object) -> Said:
+        """What follows from the object alone."""
+        spec, violations = self._spec(body)
+        status_, losses = status.read_with_losses(body.get("status"))
+        return Said(
+            meta=convert.read_meta(body),
+            status=status_,
+            status_losses=losses,
+            request=convert.read_request(body["metadata"].get("annotations")),
+            desired=revision.revision_of(body),
+            spec=spec,
+            violations=violations,
+        )
+
+    def asked(self, entry: Entry, *, frozen: model.FrozenRollout | None) -> Asked:
         """What is asked for. `frozen` is the rollout whose spec stands in for what cannot be."""
-        newest = self._read(body)
+        said = entry.read(self.said)
+        known = said.followed
+        if known is None or known.frozen is not frozen or self._changed(known.templates):
+            known = self._follow(entry.snapshot, said, frozen=frozen)
+            said.followed = known
+        return known.asked
+
+    def _changed(self, seen: Sequence[tuple[Ref, Entry | None]]) -> bool:
+        return any(self._store.entry(ref) is not entry for ref, entry in seen)
+
+    def _follow(
+        self, body: ports.Object, said: Said, *, frozen: model.FrozenRollout | None
+    ) -> _Followed:
+        found: dict[Ref, Entry | None] = {}
+        asked = self._in_effect(body, said, frozen=frozen, found=found)
+        return _Followed(asked=asked, frozen=frozen, templates=tuple(found.items()))
+
+    def _in_effect(
+        self,
+        body: ports.Object,
+        said: Said,
+        *,
+        frozen: model.FrozenRollout | None,
+        found: dict[Ref, Entry | None],
+    ) -> Asked:
+        namespace = said.meta.namespace
+        newest = self._resolved(said.spec, said.violations, namespace, found)
         if frozen is None or not newest.blocked:
             return newest
         parts = effective.parts_of(newest.violations)
@@ -48,26 +112,34 @@ class SpecReader:
             effective.mended(body, frozen=frozen, parts=parts),
             effective.as_frozen(body, frozen=frozen),
         ):
-            found = self._read(stand_in)
-            if found.spec is not None:
-                return replace(found, violations=newest.violations)
+            other = self._resolved(*self._spec(stand_in), namespace, found)
+            if other.spec is not None:
+                return replace(other, violations=newest.violations)
         return newest
 
-    def _read(self, body: ports.Object) -> Asked:
+    def _spec(self, body: ports.Object) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
         namespace = str(body["metadata"].get("namespace", ""))
-        opened = self._settings.sources_of(namespace)
-        spec, violations = convert.read_spec(body, sources=opened)
+        return convert.read_spec(body, sources=self._settings.sources_of(namespace))
+
+    def _resolved(
+        self,
+        spec: model.Spec | None,
+        violations: tuple[model.Violation, ...],
+        namespace: str,
+        found: dict[Ref, Entry | None],
+    ) -> Asked:
+        """With the templates of the metrics; what was looked up for them is noted in `found`."""
         if spec is None:
             return Asked(spec=None, violations=violations)
-        found, unresolved = self._resolve(spec, namespace)
-        return Asked(spec=spec, violations=violations + unresolved, templates=found)
+        resolved, unresolved = self._resolve(spec, namespace, found)
+        return Asked(spec=spec, violations=violations + unresolved, templates=resolved)
 
     def _resolve(
-        self, spec: model.Spec, namespace: str
+        self, spec: model.Spec, namespace: str, noted: dict[Ref, Entry | None]
     ) -> tuple[dict[str, Template], tuple[model.Violation, ...]]:
         """Each metric by itself: one that cannot be read must not silence the others."""
         found: dict[str, Template] = {}
-        find, sources = self._finder(namespace), self._enforcing(namespace)
+        find, sources = self._finder(namespace, noted), self._enforcing(namespace)
         resolved = resolve_templates(spec, find=find, sources=sources)
         if not isinstance(resolved, tuple):
             return dict(resolved), ()
@@ -82,15 +154,18 @@ class SpecReader:
         opened = self._settings.sources_of(namespace)
         return {name: it.enforces_namespace for name, it in opened.items()}
 
-    def _finder(self, namespace: str) -> Find:
+    def _finder(self, namespace: str, noted: dict[Ref, Entry | None]) -> Find:
         """Looks up the template behind a reference; a missing or unusable one is None."""
 
         def find(reference: model.TemplateRef) -> Template | None:
-            kind = TEMPLATE_KINDS.get(reference.kind)
-            if kind is None:
+            ref = template_ref(namespace, {"kind": reference.kind, "name": reference.name})
+            if ref is None:
                 return None
-            where = namespace if kind.namespaced else ""
-            body = self._store.get(kind, namespace=where, name=reference.name)
-            return templates.read_template(body)[0] if body is not None else None
+            entry = noted[ref] = self._store.entry(ref)
+            return entry.read(_template) if entry is not None else None
 
         return find
+
+
+def _template(body: ports.Object) -> Template | None:
+    return templates.read_template(body)[0]

@@ -225,8 +225,8 @@ class Reconciler:
 
 
 def _candidate(look: Look) -> str:
-    rollout = look.observation.status.rollout
-    return rollout.revision.hash if rollout is not None and rollout.active else ""
+    rollout = look.observation.status.active_rollout
+    return rollout.revision.hash if rollout is not None else ""
 
 
 def _record_name(action: actions.Bookkeeping) -> str:
@@ -235,8 +235,8 @@ def _record_name(action: actions.Bookkeeping) -> str:
 
 def _exposed(status: model.Status) -> bool:
     """Users may be answered by a candidate."""
-    rollout = status.rollout
-    return rollout is not None and rollout.active and rollout.exposure.answers_users
+    rollout = status.active_rollout
+    return rollout is not None and rollout.exposure.answers_users
 
 
 def _transition(meta: model.ObjectMeta, decision: actions.Decision) -> ports.Transition:

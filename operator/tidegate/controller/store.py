@@ -6,19 +6,18 @@ Snapshots are shared and must not be changed. Source: architecture.md, 3.1.
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tidegate import model, ports
-from tidegate.api import frozen, record
+from tidegate.controller import dependencies
+from tidegate.controller.dependencies import By, IndexKey, Ref, ref_of
+from tidegate.controller.snapshot import slim
 from tidegate.controller.workqueue import Key
 
-MODEL_DEPLOYMENT_LABEL = "tidegate.dev/model-deployment"
-WATCH_SELECTOR = "tidegate.dev/watch=true"
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+T = TypeVar("T")
 _REMEMBERED_DELETIONS = 4096  # uids; late replies about deleted objects come within seconds
 
 _TERMINAL_PHASES = {
@@ -27,40 +26,36 @@ _TERMINAL_PHASES = {
     model.Phase.FAILED,
     model.Phase.INVALID,
 }
-_TEMPLATE_KINDS = {
-    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
-}
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Address of one object; the namespace of a cluster-scoped one is empty."""
-
-    kind: ports.Kind
-    namespace: str
-    name: str
+def _unread(_snapshot: ports.Object) -> None:
+    """The reader of an entry that nobody has read yet."""
 
 
-class By(enum.Enum):
-    """What objects are found by: uid of their controller, label, or template they refer to."""
-
-    OWNER = enum.auto()
-    LABEL = enum.auto()
-    TEMPLATE = enum.auto()
-
-
-IndexKey = tuple[By, ports.Kind, str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
-    """A snapshot. `sequence` grows with every change of the store."""
+    """A snapshot and what was read from it. `sequence` grows with every change of the store."""
 
     snapshot: ports.Object
     uid: str
     resource_version: str
     sequence: int
     index_keys: tuple[IndexKey, ...]
+    _reading: tuple[Callable[[ports.Object], object], object] = field(
+        default=(_unread, None), repr=False
+    )
+
+    def read(self, reader: Callable[[ports.Object], T]) -> T:
+        """What `reader` says of this version of the object: asked once, then remembered.
+
+        It must follow from the object alone. One reading is kept, so each kind has one reader.
+        """
+        known, reading = self._reading
+        if known == reader:
+            return reading  # type: ignore[return-value]
+        made = reader(self.snapshot)
+        self._reading = (reader, made)
+        return made
 
 
 class Store:
@@ -84,15 +79,13 @@ class Store:
         entry = self.entry(Ref(kind, namespace, name))
         return entry.snapshot if entry else None
 
-    def owned(self, kind: ports.Kind, *, namespace: str, owner_uid: str) -> list[ports.Object]:
+    def owned(self, kind: ports.Kind, *, namespace: str, owner_uid: str) -> list[Entry]:
         """Objects of this kind whose controller has this uid, by name."""
-        return self._snapshots(self._find(By.OWNER, kind, namespace, owner_uid))
+        return self._ordered(self._find(By.OWNER, kind, namespace, owner_uid))
 
-    def labelled(
-        self, kind: ports.Kind, *, namespace: str, model_deployment: str
-    ) -> list[ports.Object]:
+    def labelled(self, kind: ports.Kind, *, namespace: str, model_deployment: str) -> list[Entry]:
         """Objects of this kind with label `tidegate.dev/model-deployment`, by name."""
-        return self._snapshots(self._find(By.LABEL, kind, namespace, model_deployment))
+        return self._ordered(self._find(By.LABEL, kind, namespace, model_deployment))
 
     def model_deployments(self) -> list[Key]:
         """Every ModelDeployment, in a stable order."""
@@ -126,17 +119,14 @@ class Store:
         """Number of the newest change."""
         return self._sequence
 
+    def users_of(self, template: Ref) -> set[Key]:
+        """The ModelDeployments that refer to this template."""
+        users = self._find(By.TEMPLATE, template.kind, template.namespace, template.name)
+        return {Key(user.namespace, user.name) for user in users}
+
     def dependents(self, kind: ports.Kind, body: ports.Object) -> set[Key]:
-        """The ModelDeployments to look at when this object changes (architecture.md, 3.1)."""
-        ref = ref_of(kind, body)
-        if kind == ports.MODEL_DEPLOYMENT:
-            return {Key(ref.namespace, ref.name)}
-        if kind == ports.NAMESPACE:
-            return {key for key in self.model_deployments() if key.namespace == ref.name}
-        if kind in _TEMPLATE_KINDS.values():
-            users = self._find(By.TEMPLATE, kind, ref.namespace, ref.name)
-            return {Key(user.namespace, user.name) for user in users}
-        return {Key(ref.namespace, name) for name in _owner_names(body)}
+        """The ModelDeployments to look at when this object changes."""
+        return dependencies.keys_of(kind, body, known=self)
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -189,7 +179,7 @@ class Store:
             uid=_uid(body),
             resource_version=_version(body),
             sequence=self._sequence + 1,
-            index_keys=_index_keys(ref_of(kind, body), body),
+            index_keys=dependencies.index_keys(ref_of(kind, body), body),
         )
 
     def _unindex(self, ref: Ref, entry: Entry) -> None:
@@ -212,9 +202,9 @@ class Store:
     def _find(self, by: By, kind: ports.Kind, namespace: str, value: str) -> Iterable[Ref]:
         return self._index.get((by, kind, namespace, value), ())
 
-    def _snapshots(self, refs: Iterable[Ref]) -> list[ports.Object]:
+    def _ordered(self, refs: Iterable[Ref]) -> list[Entry]:
         ordered = sorted(refs, key=lambda ref: ref.name)
-        return [self._entries[ref.kind][ref].snapshot for ref in ordered]
+        return [self._entries[ref.kind][ref] for ref in ordered]
 
 
 class Intake:
@@ -250,22 +240,6 @@ class Intake:
             self._recorder.problem("event_unreadable", kind=kind.kind, error=repr(error))
 
 
-def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
-    """The object without `managedFields` and without kubectl's copy of it; the input is kept.
-
-    Of a record, which may have 10 kB, and of what was frozen only what is asked of it stays.
-    """
-    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    annotations = metadata.get("annotations")
-    if annotations and _LAST_APPLIED in annotations:
-        metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
-    if kind == ports.ROLLOUT_RECORD:
-        return {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
-    if kind == ports.CONTROLLER_REVISION:
-        return {**body, "metadata": metadata, "data": frozen.slim_data(body["data"])}
-    return {**body, "metadata": metadata}
-
-
 def _untold(key: Key) -> None:
     """Nobody asked to be told."""
 
@@ -284,26 +258,6 @@ def older(version: str, *, than: str) -> bool:
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
-def ref_of(kind: ports.Kind, body: ports.Object) -> Ref:
-    """The address of an object of this kind."""
-    metadata = body["metadata"]
-    return Ref(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
-
-
-def _index_keys(ref: Ref, body: ports.Object) -> tuple[IndexKey, ...]:
-    if ref.kind == ports.MODEL_DEPLOYMENT:
-        templates = _template_refs(ref, body)
-        return tuple((By.TEMPLATE, t.kind, t.namespace, t.name) for t in templates)
-    owners = [
-        str(owner.get("uid", "")) for owner in _owner_references(body) if owner.get("controller")
-    ]
-    label = _labels(body).get(MODEL_DEPLOYMENT_LABEL)
-    return (
-        *((By.OWNER, ref.kind, ref.namespace, uid) for uid in owners),
-        *([(By.LABEL, ref.kind, ref.namespace, str(label))] if label else []),
-    )
-
-
 def _finished(body: ports.Object) -> bool:
     metadata, status = body["metadata"], body.get("status") or {}
     return (
@@ -320,40 +274,3 @@ def _uid(body: ports.Object) -> str:
 
 def _version(body: ports.Object) -> str:
     return str(body["metadata"].get("resourceVersion", ""))
-
-
-def _labels(body: ports.Object) -> Mapping[str, Any]:
-    return body["metadata"].get("labels") or {}
-
-
-def _owner_references(body: ports.Object) -> list[Mapping[str, Any]]:
-    return body["metadata"].get("ownerReferences") or []
-
-
-def _owner_names(body: ports.Object) -> set[str]:
-    """Names of the ModelDeployments that an object belongs to, by owner and by label."""
-    names = {
-        str(owner["name"])
-        for owner in _owner_references(body)
-        if owner.get("kind") == ports.MODEL_DEPLOYMENT.kind
-        and str(owner.get("apiVersion", "")).startswith(f"{ports.TIDEGATE_GROUP}/")
-    }
-    label = _labels(body).get(MODEL_DEPLOYMENT_LABEL)
-    return names | {str(label)} if label else names
-
-
-def _template_refs(ref: Ref, snapshot: ports.Object) -> set[Ref]:
-    """The templates that a ModelDeployment names; what is malformed names none."""
-    metrics = _at(_at(_at(snapshot, "spec"), "analysis"), "metrics")
-    named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
-    found = set()
-    for reference in named:
-        kind = _TEMPLATE_KINDS.get(str(_at(reference, "kind")))
-        if kind is not None:
-            namespace = ref.namespace if kind.namespaced else ""
-            found.add(Ref(kind, namespace, str(_at(reference, "name"))))
-    return found
-
-
-def _at(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, Mapping) else None

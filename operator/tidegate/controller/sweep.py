@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tidegate import ports
 from tidegate.controller import store as stores
+from tidegate.controller.dependencies import Ref, Watched, ref_of
 
 LATE_AFTER_SECONDS = 60.0
 _SYNC_POLL_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -22,24 +23,16 @@ class KindAppearedError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A kind and the label selector under which the feeder watches it."""
-
-    kind: ports.Kind
-    label_selector: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """What a list says that the store does not: objects to forget, and versions not yet seen."""
 
     gone: tuple[stores.Entry, ...]
-    unseen: Mapping[stores.Ref, str]
+    unseen: Mapping[Ref, str]
 
 
 def compare(
-    listed: Mapping[stores.Ref, ports.Object],
-    known: Mapping[stores.Ref, stores.Entry],
+    listed: Mapping[Ref, ports.Object],
+    known: Mapping[Ref, stores.Entry],
     *,
     since: int,
 ) -> Difference:
@@ -116,7 +109,7 @@ class Sweeper:
         """Return once every kind is synced: a list taken now is contained in the store."""
         for item in self._watched:
             attempt = 0
-            missing_since: dict[stores.Ref, float] = {}
+            missing_since: dict[Ref, float] = {}
             while not await self._synced(item, missing_since):
                 await self._clock.sleep(_SYNC_POLL_SECONDS[attempt])
                 attempt = min(attempt + 1, len(_SYNC_POLL_SECONDS) - 1)
@@ -137,7 +130,7 @@ class Sweeper:
     async def sweep(self) -> None:
         """Compare all kinds once, and look again a minute later at what was not yet seen."""
         await self._find_appeared()
-        unseen: dict[stores.Ref, str] = {}
+        unseen: dict[Ref, str] = {}
         for item in self._watched:
             difference = await self._difference(item)
             if difference is not None:
@@ -146,7 +139,7 @@ class Sweeper:
         late = await self._late(unseen) if unseen else []
         self._late_in_a_row = self._late_in_a_row + 1 if late else 0
 
-    async def _synced(self, item: Watched, missing_since: dict[stores.Ref, float]) -> bool:
+    async def _synced(self, item: Watched, missing_since: dict[Ref, float]) -> bool:
         """Whether a list is contained in the store; what a watch has lost is read live in time.
 
         `missing_since` remembers since when (monotonic seconds) the store lacks an object.
@@ -175,8 +168,8 @@ class Sweeper:
             return None
         return compare(listed, self._store.entries(item.kind), since=since)
 
-    async def _list(self, item: Watched) -> Mapping[stores.Ref, ports.Object] | None:
-        listed: dict[stores.Ref, ports.Object] = {}
+    async def _list(self, item: Watched) -> Mapping[Ref, ports.Object] | None:
+        listed: dict[Ref, ports.Object] = {}
         for namespace in self._namespaces if item.kind.namespaced else ("",):
             result = await self._api.list_metadata(
                 item.kind, namespace=namespace, label_selector=item.label_selector
@@ -184,7 +177,7 @@ class Sweeper:
             if not isinstance(result, ports.Ok):
                 self._complain(item.kind, result.message)
                 return None
-            listed.update((stores.ref_of(item.kind, body), body) for body in result.value)
+            listed.update((ref_of(item.kind, body), body) for body in result.value)
         self._failures.pop(item.kind, None)
         return listed
 
@@ -199,12 +192,12 @@ class Sweeper:
             self._recorder.problem("deletion_missed", kind=kind.kind, uid=entry.uid)
             self._sink.deleted(kind, entry.snapshot)
 
-    async def _late(self, unseen: Mapping[stores.Ref, str]) -> list[stores.Ref]:
+    async def _late(self, unseen: Mapping[Ref, str]) -> list[Ref]:
         """Of these versions, those that the feeder still has not delivered a minute later."""
         await self._clock.sleep(LATE_AFTER_SECONDS)
         return await self._read_late(unseen)
 
-    async def _read_late(self, unseen: Mapping[stores.Ref, str]) -> list[stores.Ref]:
+    async def _read_late(self, unseen: Mapping[Ref, str]) -> list[Ref]:
         """Read live, one by one, what the store still lacks; returns what was found."""
         late = []
         for ref, version in unseen.items():
@@ -214,7 +207,7 @@ class Sweeper:
                 late.append(ref)
         return late
 
-    async def _read_live(self, ref: stores.Ref) -> bool:
+    async def _read_live(self, ref: Ref) -> bool:
         """Put the object into the store; False when it is gone or could not be read."""
         result = await self._api.get(ref.kind, namespace=ref.namespace, name=ref.name)
         if not isinstance(result, ports.Ok) or result.value is None:

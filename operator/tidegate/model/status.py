@@ -531,6 +531,11 @@ class Status:
         tuple[Condition, ...], About("Aspects of the state.", limit=16, key="type")
     ] = ()
 
+    @property
+    def active_rollout(self) -> Rollout | None:
+        """The rollout that has no result yet, if any."""
+        return self.rollout if self.rollout is not None and self.rollout.active else None
+
     def rejects(self, revision: str) -> bool:
         """The revision must not be tried again until a person asks for it."""
         return revision in self.rejected_earlier or any(

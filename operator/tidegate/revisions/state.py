@@ -21,11 +21,13 @@ def revision_state(
     service: model.Document | None,
     endpoint_slices: Sequence[model.Document] | None,
     pods: Sequence[model.Document],
+    template_hash: str,
 ) -> model.RevisionState | None:
     """What the live objects of a revision say; None for a Deployment that bears no revision.
 
     `endpoint_slices` and `pods` may hold those of other revisions too. With slices given
-    (not None) a pod counts as ready only when its endpoint is ready as well.
+    (not None) a pod counts as ready only when its endpoint is ready as well. `template_hash` is that
+    of the Deployment's template: it takes as long as all the rest, so it is worked out once.
     """
     revision = objects.label(deployment, objects.LABEL_REVISION)
     if not revision:
@@ -57,13 +59,13 @@ def revision_state(
         unready_since=_instant(trouble.unready_since(own_pods)),
         watched=objects.label(deployment, objects.LABEL_WATCH) == "true",
         resource_version=objects.resource_version(deployment),
-        template_hash=_template_hash(deployment),
+        template_hash=template_hash,
         made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
         asked=_asked(deployment),
     )
 
 
-def _template_hash(deployment: model.Document) -> str:
+def template_hash(deployment: model.Document) -> str:
     """One value for one template. Kubernetes never adds defaults to stored ones: pods would restart."""
     template = objects.at(deployment, "spec", "template")
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))

@@ -47,8 +47,7 @@ class Turn:
     @property
     def active_rollout(self) -> model.Rollout | None:
         """The rollout that has no result yet, if any."""
-        rollout = self.status.rollout
-        return rollout if rollout is not None and rollout.active else None
+        return self.status.active_rollout
 
     @property
     def stable(self) -> str:

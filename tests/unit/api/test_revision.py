@@ -194,6 +194,22 @@ def test_canonical_form_is_stable(value: object) -> None:
     assert revision.canonical(once) == once
 
 
+@given(value=ANY_JSON)
+def test_what_is_canonical_already_is_shared_and_nothing_is_changed(value: object) -> None:
+    before = copy.deepcopy(value)
+    once = revision.canonical(value)
+    assert revision.canonical(once) is once
+    revision.revision_of({"spec": {"model": value, "workload": {"template": value}}})
+    assert repr(value) == repr(before)
+
+
+def test_an_object_with_another_spelling_in_it_is_not_shared() -> None:
+    given = {"same": {"a": 1}, "spelled": [1.0], "none": {"a": None}}
+    once = revision.canonical(given)
+    assert repr(once) == "{'same': {'a': 1}, 'spelled': [1], 'none': {}}"
+    assert once["same"] is given["same"]
+
+
 def test_what_is_no_json_becomes_a_text() -> None:
     assert revision.canonical({1: {"a", "b"} - {"b"}, "t": (1.0, None)}) == {
         "1": "{'a'}",

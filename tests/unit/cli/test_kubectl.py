@@ -15,7 +15,7 @@ from tidegate.api import documents
 from tidegate.cli import kubectl, outcome
 from tidegate.cli.outcome import CliError
 
-IRIS = kubectl.Target(namespace="ml", name="iris")
+IRIS = kubectl.NamespacedName(namespace="ml", name="iris")
 AWAY = ports.Retryable(message="connection refused")
 FORBIDDEN = ports.Fatal(reason="Forbidden", message="user x cannot get resource modeldeployments")
 
@@ -30,8 +30,8 @@ class Terminal:
 
     def run(self, command: Callable[..., Coroutine[Any, Any, int]], *args: Any, **kw: Any) -> int:
         api: Any = self.api
-        desk = kubectl.Desk(api=api, clock=self.clock, say=self.lines.append)
-        return asyncio.run(command(desk, *args, **kw))
+        console = kubectl.Console(api=api, clock=self.clock, say=self.lines.append)
+        return asyncio.run(command(console, *args, **kw))
 
     @property
     def text(self) -> str:

@@ -15,9 +15,10 @@ import pytest
 from api_examples import SMALLEST
 from fetch_world import START, TICK, World, run_play
 
-from tidegate import model
+from tidegate import model, ports
 from tidegate.controller import preflight
 from tidegate.controller.analysis.fetch import Ask, Fetcher
+from tidegate.controller.dependencies import ref_of
 from tidegate.controller.identities import Identities
 from tidegate.controller.reading import SpecReader
 from tidegate.controller.store import Store
@@ -38,10 +39,14 @@ def _read(namespace: str, *, source: str, analysis: Mapping[str, Any]) -> list[t
         MetricSourceSettings(name="team-a", url=URL, **OWN),  # type: ignore[arg-type]
     )
     body = copy.deepcopy(SMALLEST)
-    body["metadata"]["namespace"] = namespace
+    body["metadata"] |= {"namespace": namespace, "uid": "u"}
     body["spec"]["analysis"] = {"source": source, **analysis}
-    reader = SpecReader(store=Store(), settings=Settings(metric_sources=sources))
-    return [(it.path, it.reason) for it in reader.read(body, frozen=None).violations]
+    store = Store()
+    store.put(ports.MODEL_DEPLOYMENT, body)
+    reader = SpecReader(store=store, settings=Settings(metric_sources=sources))
+    entry = store.entry(ref_of(ports.MODEL_DEPLOYMENT, body))
+    assert entry is not None
+    return [(it.path, it.reason) for it in reader.asked(entry, frozen=None).violations]
 
 
 @pytest.mark.parametrize("analysis", [{}, {"metrics": FREE}], ids=["presets", "a free query"])

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from port_fakes import MemoryRecorder
 
 from tidegate import ports
-from tidegate.controller.store import Intake, Ref, Store, slim
+from tidegate.controller.dependencies import Ref
+from tidegate.controller.snapshot import slim
+from tidegate.controller.store import Intake, Store
 from tidegate.controller.workqueue import Key
 
 MD = ports.MODEL_DEPLOYMENT
@@ -143,9 +145,9 @@ def test_children_are_found_by_controller_and_by_label() -> None:
     store.put(ports.SERVICE, obj(ports.SERVICE, "s", metadata=owned_by("md")))
     store.put(ports.DEPLOYMENT, obj(name="x", namespace="other", metadata=label))
     owned = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid")
-    assert [body["metadata"]["name"] for body in owned] == ["a", "b"]
+    assert [entry.snapshot["metadata"]["name"] for entry in owned] == ["a", "b"]
     labelled = store.labelled(ports.DEPLOYMENT, namespace="ns", model_deployment="md")
-    assert [body["metadata"]["name"] for body in labelled] == ["a"]
+    assert [entry.snapshot["metadata"]["name"] for entry in labelled] == ["a"]
 
 
 def test_index_follows_changes_and_frees_memory() -> None:
@@ -308,7 +310,7 @@ def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int
             if entry.snapshot["metadata"]["ownerReferences"][0]["uid"] == uid
         ]
         found = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid=uid)
-        assert [body["metadata"]["name"] for body in found] == expected
+        assert [entry.snapshot["metadata"]["name"] for entry in found] == expected
 
 
 def test_a_namespace_that_changes_has_its_own_model_deployments_looked_at() -> None:

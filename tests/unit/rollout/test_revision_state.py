@@ -9,7 +9,7 @@ from rendered import REVISION, deployment, rendered_service
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.revisions.state import revision_state
+from tidegate.revisions.state import revision_state, template_hash
 
 CREATED_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -41,7 +41,11 @@ def state_of(
     pods: list[model.Document] | None = None,
 ) -> model.RevisionState:
     state = revision_state(
-        document, service=service, endpoint_slices=endpoint_slices, pods=pods or []
+        document,
+        service=service,
+        endpoint_slices=endpoint_slices,
+        pods=pods or [],
+        template_hash=template_hash(document),
     )
     assert state is not None
     return state
@@ -77,7 +81,7 @@ def test_a_status_of_an_older_generation_is_not_current() -> None:
 
 
 def test_a_deployment_that_bears_no_revision_is_none_of_ours() -> None:
-    nobody = revision_state({}, service=None, endpoint_slices=None, pods=[])
+    nobody = revision_state({}, service=None, endpoint_slices=None, pods=[], template_hash="")
     assert nobody is None
 
 

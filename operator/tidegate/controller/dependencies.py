@@ -1,0 +1,208 @@
+"""What concerns which ModelDeployment: one row per kind, with the selector by which it is watched.
+
+Whoever watches, sweeps, indexes or enqueues asks this table, so a new kind is one more row.
+Source: architecture.md, 3.1.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tidegate import ports
+from tidegate.controller.workqueue import Key
+from tidegate.model import objects
+
+WATCH_SELECTOR = f"{objects.LABEL_WATCH}=true"
+TEMPLATE_KINDS = {
+    kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Address of one object; the namespace of a cluster-scoped one is empty."""
+
+    kind: ports.Kind
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A kind and the label selector under which the feeder watches it."""
+
+    kind: ports.Kind
+    label_selector: str = ""
+
+
+class By(enum.Enum):
+    """What objects are found by: uid of their controller, label, or template they refer to."""
+
+    OWNER = enum.auto()
+    LABEL = enum.auto()
+    TEMPLATE = enum.auto()
+
+
+IndexKey = tuple[By, ports.Kind, str, str]
+
+
+class Known(Protocol):
+    """What the store knows beside the object whose dependents are asked for."""
+
+    def model_deployments(self) -> Iterable[Key]:
+        """Every ModelDeployment."""
+        ...
+
+    def users_of(self, template: Ref) -> Iterable[Key]:
+        """The ModelDeployments that refer to this template."""
+        ...
+
+
+class Served(enum.Enum):
+    """Whether a cluster serves a kind."""
+
+    BY_OUR_CRDS = enum.auto()  # no start without them
+    ALWAYS = enum.auto()
+    PERHAPS = enum.auto()  # other people's CRDs, and records, which no rollout depends on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One kind: whom its objects concern, by what they are found, and how they are watched.
+
+    A kind without a selector is watched whole; None is for what only the settings can select.
+    """
+
+    concerns: Callable[[Ref, ports.Object, Known], Iterable[Key]]
+    found_by: Callable[[Ref, ports.Object], Iterable[IndexKey]]
+    served: Served = Served.ALWAYS
+    selector: str | None = WATCH_SELECTOR
+
+
+def keys_of(kind: ports.Kind, body: ports.Object, *, known: Known) -> set[Key]:
+    """The ModelDeployments to look at when this object changes."""
+    return set(TABLE[kind].concerns(ref_of(kind, body), body, known))
+
+
+def index_keys(ref: Ref, body: ports.Object) -> tuple[IndexKey, ...]:
+    """By what an object is found."""
+    return tuple(TABLE[ref.kind].found_by(ref, body))
+
+
+def asked_for() -> list[ports.Kind]:
+    """The kinds that a cluster may not serve, ours first."""
+    return [*served(Served.BY_OUR_CRDS), *served(Served.PERHAPS)]
+
+
+def served(how: Served) -> list[ports.Kind]:
+    """The kinds that are served so."""
+    return [kind for kind, row in TABLE.items() if row.served is how]
+
+
+def watched(*, absent: Collection[ports.Kind] = (), namespace_selector: str = "") -> list[Watched]:
+    """What to watch in a cluster that lacks some kinds; namespaces only where some are selected."""
+    found = [
+        Watched(kind=kind, label_selector=row.selector)
+        for kind, row in TABLE.items()
+        if row.selector is not None and kind not in absent
+    ]
+    if namespace_selector:
+        found.append(Watched(kind=ports.NAMESPACE, label_selector=namespace_selector))
+    return found
+
+
+def ref_of(kind: ports.Kind, body: ports.Object) -> Ref:
+    """The address of an object of this kind."""
+    metadata = body["metadata"]
+    return Ref(kind, str(metadata.get("namespace", "")), str(metadata["name"]))
+
+
+# --- whom an object concerns ---------------------------------------------------------------------
+
+
+def _itself(ref: Ref, _body: ports.Object, _known: Known) -> Iterable[Key]:
+    return (Key(ref.namespace, ref.name),)
+
+
+def _users(ref: Ref, _body: ports.Object, known: Known) -> Iterable[Key]:
+    return known.users_of(ref)
+
+
+def _those_within(ref: Ref, _body: ports.Object, known: Known) -> Iterable[Key]:
+    return (key for key in known.model_deployments() if key.namespace == ref.name)
+
+
+def _owners(ref: Ref, body: ports.Object, _known: Known) -> Iterable[Key]:
+    """By owner and by label: either may have been taken away."""
+    for owner in _owner_references(body):
+        ours = str(owner.get("apiVersion", "")).startswith(f"{ports.TIDEGATE_GROUP}/")
+        if ours and owner.get("kind") == ports.MODEL_DEPLOYMENT.kind:
+            yield Key(ref.namespace, str(owner["name"]))
+    if label := _labels(body).get(objects.LABEL_MODEL_DEPLOYMENT):
+        yield Key(ref.namespace, str(label))
+
+
+# --- by what an object is found ------------------------------------------------------------------
+
+
+def _by_name(_ref: Ref, _body: ports.Object) -> Iterable[IndexKey]:
+    return ()
+
+
+def _by_owner_and_label(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
+    for owner in _owner_references(body):
+        if owner.get("controller"):
+            yield By.OWNER, ref.kind, ref.namespace, str(owner.get("uid", ""))
+    if label := _labels(body).get(objects.LABEL_MODEL_DEPLOYMENT):
+        yield By.LABEL, ref.kind, ref.namespace, str(label)
+
+
+def _by_templates(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
+    """The templates that a ModelDeployment names; what is malformed names none."""
+    metrics = _at(_at(_at(body, "spec"), "analysis"), "metrics")
+    named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
+    for reference in dict.fromkeys(template_ref(ref.namespace, it) for it in named):
+        if reference is not None:
+            yield By.TEMPLATE, reference.kind, reference.namespace, reference.name
+
+
+def template_ref(namespace: str, reference: object) -> Ref | None:
+    """The template that a reference in an object of this namespace means."""
+    kind = TEMPLATE_KINDS.get(str(_at(reference, "kind")))
+    if kind is None:
+        return None
+    return Ref(kind, namespace if kind.namespaced else "", str(_at(reference, "name")))
+
+
+def _labels(body: ports.Object) -> Mapping[str, Any]:
+    return body["metadata"].get("labels") or {}
+
+
+def _owner_references(body: ports.Object) -> list[Mapping[str, Any]]:
+    return body["metadata"].get("ownerReferences") or []
+
+
+def _at(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+_TEMPLATE = Row(concerns=_users, found_by=_by_name, served=Served.BY_OUR_CRDS, selector="")
+_OWNED = Row(concerns=_owners, found_by=_by_owner_and_label)
+_OWNED_PERHAPS = Row(concerns=_owners, found_by=_by_owner_and_label, served=Served.PERHAPS)
+TABLE: Mapping[ports.Kind, Row] = {
+    ports.MODEL_DEPLOYMENT: Row(
+        concerns=_itself, found_by=_by_templates, served=Served.BY_OUR_CRDS, selector=""
+    ),
+    ports.METRIC_TEMPLATE: _TEMPLATE,
+    ports.CLUSTER_METRIC_TEMPLATE: _TEMPLATE,
+    ports.DEPLOYMENT: _OWNED,
+    ports.CONTROLLER_REVISION: _OWNED,
+    ports.SERVICE: _OWNED,
+    ports.ENDPOINT_SLICE: _OWNED,
+    ports.HTTP_ROUTE: _OWNED_PERHAPS,
+    ports.ROLLOUT_RECORD: _OWNED_PERHAPS,
+    ports.NAMESPACE: Row(concerns=_those_within, found_by=_by_name, selector=None),
+}

@@ -1,0 +1,48 @@
+"""What the store keeps of an object: no more than is asked for, and equal texts once.
+
+Thousands of objects say mostly the same words. A watch decodes each of them anew, so without this
+every document would hold its own copy of each member's name.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tidegate import ports
+from tidegate.api import frozen, record
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_LONGEST_SHARED = 128  # characters; longer texts are messages and arguments, which seldom repeat
+_DEEPEST_SHARED = 100  # levels; no object has half of them, and recursion must not end a watch
+
+
+def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
+    """The object without `managedFields` and without kubectl's copy of it; the input is kept.
+
+    Of a record, which may have 10 kB, and of what was frozen only what is asked of it stays.
+    """
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    annotations = metadata.get("annotations")
+    if annotations and _LAST_APPLIED in annotations:
+        metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
+    kept: ports.Object = {**body, "metadata": metadata}
+    if kind == ports.ROLLOUT_RECORD:
+        kept = {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
+    elif kind == ports.CONTROLLER_REVISION:
+        kept["data"] = frozen.slim_data(body["data"])
+    shared: ports.Object = _shared(kept)
+    return shared
+
+
+def _shared(value: Any, depth: int = 0) -> Any:
+    """The same document of shared texts, in containers that are no larger than they must be."""
+    if type(value) is str:
+        return sys.intern(value) if len(value) <= _LONGEST_SHARED else value
+    if depth > _DEEPEST_SHARED:
+        return value
+    if isinstance(value, dict):
+        return {_shared(name): _shared(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shared(item, depth + 1) for item in value]
+    return value

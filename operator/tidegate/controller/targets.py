@@ -1,0 +1,55 @@
+"""The objects of the data plane, and what they say of the traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tidegate import model, ports
+from tidegate.controller.actuator import KINDS
+from tidegate.controller.live import read_live
+from tidegate.controller.store import Store
+from tidegate.traffic.plane import Reference, plane_of
+
+
+def targets_of(seen: model.Observation, store: Store) -> dict[Reference, ports.Object]:
+    """The live objects of the data plane, as the store has them."""
+    found = {}
+    for reference in _references(seen):
+        body = store.get(KINDS[reference.kind], namespace=seen.meta.namespace, name=reference.name)
+        if body is not None:
+            found[reference] = body
+    return found
+
+
+async def refresh_targets(seen: model.Observation, api: ports.KubeApi, store: Store) -> None:
+    """Read the traffic objects live after a conflict; the store may lag behind the winner."""
+    for reference in _references(seen):
+        await read_live(
+            api,
+            store,
+            KINDS[reference.kind],
+            namespace=seen.meta.namespace,
+            name=reference.name,
+        )
+
+
+def traffic_of(
+    seen: model.Observation, targets: Mapping[Reference, ports.Object]
+) -> model.TrafficState:
+    """What they say of it; without a spec in effect nobody knows which objects count."""
+    if seen.spec is None:
+        return seen.traffic
+    state_ = plane_of(seen.spec.traffic).read(
+        targets,
+        meta=seen.meta,
+        spec=seen.spec,
+        ready_pods={hash_: one.ready for hash_, one in seen.revisions.items()},
+    )
+    return replace(state_, documents={one.kind: body for one, body in targets.items()})
+
+
+def _references(seen: model.Observation) -> tuple[Reference, ...]:
+    if seen.spec is None:
+        return ()
+    return plane_of(seen.spec.traffic).references(meta=seen.meta, spec=seen.spec)

@@ -1,0 +1,178 @@
+"""What an object says is read once per version, and what follows from others when they change."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from api_examples import SMALLEST
+
+from tidegate import model, ports
+from tidegate.api import convert, status, templates
+from tidegate.controller.dependencies import Ref, ref_of, template_ref
+from tidegate.controller.reading import Asked, SpecReader
+from tidegate.controller.snapshot import slim
+from tidegate.controller.store import Entry, Store
+from tidegate.settings import MetricSourceSettings, Settings
+
+MD, TEMPLATE = ports.MODEL_DEPLOYMENT, ports.METRIC_TEMPLATE
+SETTINGS = Settings(metric_sources=(MetricSourceSettings(name="default", url="http://127.0.0.1"),))
+PROMQL = "avg(own{namespace=~'{{ namespace }}', candidate=~'{{ candidate }}'})"
+
+
+def deployment(*, version: int = 1, **spec: Any) -> ports.Object:
+    body = copy.deepcopy(SMALLEST)
+    body["metadata"] |= {"namespace": "ns", "uid": "md", "resourceVersion": str(version)}
+    metric = {
+        "name": "own",
+        "templateRef": {"kind": "MetricTemplate", "name": "own"},
+        "threshold": {"max": 1},
+    }
+    body["spec"] |= {"analysis": {"source": "default", "metrics": [metric]}} | spec
+    return body
+
+
+def template(metric: str, *, version: int = 1) -> ports.Object:
+    return {
+        "apiVersion": TEMPLATE.api_version,
+        "kind": TEMPLATE.kind,
+        "metadata": {
+            "name": "own",
+            "namespace": "ns",
+            "uid": "template",
+            "resourceVersion": str(version),
+        },
+        "spec": {"type": "Value", "provider": {}, "value": {"series": {"metric": metric}}},
+    }
+
+
+def frozen(port: int) -> model.FrozenRollout:
+    spec = {"model": SMALLEST["spec"]["model"], "server": {"preset": "MLServer", "port": port}}
+    return model.FrozenRollout(
+        name="r", revision="aaaaaaaaaa", attempt=1, from_revision="", spec=spec
+    )
+
+
+class World:
+    """A store with one ModelDeployment, and how often its parts were parsed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = Store()
+        self.reader = SpecReader(store=self.store, settings=SETTINGS)
+        self.parsed: list[str] = []
+        self._count(monkeypatch, convert, "read_spec")
+        self._count(monkeypatch, status, "read_with_losses")
+        self._count(monkeypatch, templates, "read_template")
+
+    def _count(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+        plain = getattr(module, name)
+
+        def counted(*args: Any, **options: Any) -> Any:
+            self.parsed.append(name)
+            return plain(*args, **options)
+
+        monkeypatch.setattr(module, name, counted)
+
+    def asked(self, *, frozen: model.FrozenRollout | None = None) -> Asked:
+        return self.reader.asked(self.entry(), frozen=frozen)
+
+    def entry(self) -> Entry:
+        entry = self.store.entry(ref_of(MD, deployment()))
+        assert entry is not None
+        return entry
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(monkeypatch)
+    made.store.put(TEMPLATE, template("first"))
+    made.store.put(MD, deployment())
+    return made
+
+
+def series(asked: Asked) -> str:
+    return asked.templates["own"].measure.series.metric  # type: ignore[union-attr]
+
+
+def test_every_version_is_parsed_once(world: World) -> None:
+    first = world.asked()
+    assert series(first) == "first"
+    assert sorted(world.parsed) == ["read_spec", "read_template", "read_with_losses"]
+    world.parsed.clear()
+    assert world.asked() is first
+    world.store.put(MD, deployment())
+    assert world.asked() is first
+    assert not world.parsed
+
+
+def test_a_newer_version_is_parsed_and_says_what_is_new(world: World) -> None:
+    world.asked()
+    world.parsed.clear()
+    world.store.put(MD, deployment(version=2, paused=True))
+    asked = world.asked()
+    assert asked.spec is not None
+    assert asked.spec.paused
+    assert sorted(world.parsed) == ["read_spec", "read_with_losses"]
+
+
+def test_a_template_that_changes_comes_or_goes_counts_without_an_edit(world: World) -> None:
+    assert series(world.asked()) == "first"
+    world.store.put(TEMPLATE, template("second", version=2))
+    assert series(world.asked()) == "second"
+    world.store.remove(TEMPLATE, template("second", version=3))
+    assert [one.reason for one in world.asked().violations] == ["ReferenceNotFound"]
+    world.store.put(TEMPLATE, template("third", version=4) | {"metadata": _again(5)})
+    assert series(world.asked()) == "third"
+    assert world.parsed.count("read_spec") == 1
+
+
+def _again(version: int) -> ports.Object:
+    metadata: ports.Object = template("", version=version)["metadata"]
+    return metadata | {"uid": "another"}
+
+
+def test_what_stands_in_follows_what_was_frozen(world: World) -> None:
+    world.store.put(MD, deployment(version=2, server={"preset": "MLServer", "port": "many"}))
+    assert world.asked().spec is None
+    for port in (8081, 8082):
+        rollout = frozen(port)
+        asked = world.asked(frozen=rollout)
+        assert asked.spec is not None
+        assert asked.spec.server.port == port
+        assert asked.blocked
+        assert world.asked(frozen=rollout) is asked
+
+
+def test_an_entry_that_is_asked_by_another_reader_answers_that_one(world: World) -> None:
+    entry = world.entry()
+    assert entry.read(len) == len(entry.snapshot)
+    assert entry.read(list) == list(entry.snapshot)
+    assert entry.read(len) == len(entry.snapshot)
+
+
+def test_snapshots_share_their_texts_but_no_containers() -> None:
+    text = json.dumps(deployment())
+    one, other = (slim(MD, json.loads(text)) for _ in range(2))
+    assert one == other
+    assert one["metadata"] is not other["metadata"]
+    for first, second in zip(one["spec"], other["spec"], strict=True):
+        assert first is second
+    assert one["spec"]["model"]["version"] is other["spec"]["model"]["version"]
+
+
+def test_a_snapshot_of_any_depth_is_taken() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = [deep]
+    assert slim(MD, deployment(deep=deep))["spec"]["deep"] is not None
+
+
+def test_a_reference_means_the_template_of_the_objects_own_namespace() -> None:
+    own = template_ref("ns", {"kind": "MetricTemplate", "name": "t"})
+    assert own == Ref(TEMPLATE, "ns", "t")
+    cluster = template_ref("ns", {"kind": "ClusterMetricTemplate", "name": "t"})
+    assert cluster == Ref(ports.CLUSTER_METRIC_TEMPLATE, "", "t")
+    assert template_ref("ns", {"kind": "ConfigMap", "name": "t"}) is None
+    assert template_ref("ns", "t") is None
