@@ -64,11 +64,20 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How a rollout ended: promoted, paused or rolled back, after how many seconds, in which step."""
+    """How a rollout ended: promoted, paused or rolled back, after how many seconds, in which step, and why."""
 
     how: str
     seconds: float
     step: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """Counts of warm pods, and the requests of those that are not warm yet."""
+
+    warm: list[PodCounts]
+    cold: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,8 +97,8 @@ class World:
     pods: dict[str, _Pod] = field(default_factory=dict)
     homes: dict[int, str] = field(default_factory=dict)
 
-    def row(self, weight: float, *, at: float) -> tuple[list[PodCounts], list[PodCounts]]:
-        """Errors, then slow requests per edge, by pod of candidate and stable that is warm."""
+    def row(self, weight: float, *, at: float) -> tuple[Arm, Arm]:
+        """Errors, then slow requests per edge, by pod of candidate and stable."""
         cell = self.cell
         mine = [f"c{k}" for k in range(math.ceil(cell.pods * weight - 1e-9))]
         others = [f"s{k}" for k in range(cell.pods - (0 if cell.gateway else len(mine)))]
@@ -99,10 +108,14 @@ class World:
             drawn = self._evenly(mine, total=cell.qps * weight * ROW * (1 - cell.unanswered), at=at)
             drawn |= self._evenly(others, total=cell.qps * (1 - weight) * ROW, at=at)
         counted = {name: self._counted(name, *drawn[name], at=at) for name in drawn}
-        warm = {name for name in counted if at >= self._pod(name, at=at).born + cell.warmup}
-        return [counted[it] for it in mine if it in warm], [
-            counted[it] for it in others if it in warm
-        ]
+        return self._arm(mine, counted, at=at), self._arm(others, counted, at=at)
+
+    def _arm(self, names: Sequence[str], counted: dict[str, PodCounts], *, at: float) -> Arm:
+        young = {it for it in names if at < self._pod(it, at=at).born + self.cell.warmup}
+        return Arm(
+            warm=[counted[it] for it in names if it not in young],
+            cold=math.fsum(counted[it].n for it in young),
+        )
 
     def _evenly(
         self, names: Sequence[str], *, total: float, at: float
@@ -176,7 +189,7 @@ def walk(cell: Cell, rng: np.random.Generator, *, upto: float = 4 * 3600.0) -> E
     """One rollout from its first weight on."""
     world = World(cell=cell, rng=rng)
     spreads = {ERRORS: (Spread(),), SLOW: (Spread(),) * len(EDGES)}
-    past = [world.row(0.0, at=-ROW * (HISTORY - k))[1] for k in range(HISTORY)]
+    past = [world.row(0.0, at=-ROW * (HISTORY - k))[1].warm for k in range(HISTORY)]
     for pods in past:
         _widen(spreads, pods=pods)
     config = _config(cell, past=[pod for pods in past for pod in pods])
@@ -195,14 +208,14 @@ def walk(cell: Cell, rng: np.random.Generator, *, upto: float = 4 * 3600.0) -> E
                 has_stable=True,
                 min_requests=SPEC.analysis.min_requests,
             )
-            verdict = engine.decide(state, context=context, config=config).verdict
-            if verdict is model.Verdict.ROLL_BACK:
-                return End(how="rolled back", seconds=at, step=number)
-            if verdict is model.Verdict.ADVANCE and at - begun >= step.hold_seconds:
+            found = engine.decide(state, context=context, config=config)
+            if found.verdict is model.Verdict.ROLL_BACK:
+                return End(how="rolled back", seconds=at, step=number, reason=found.reason)
+            if found.verdict is model.Verdict.ADVANCE and at - begun >= step.hold_seconds:
                 break
             if at - begun >= step.deadline_seconds:
                 if not cell.confirmed or at >= upto:
-                    return End(how="paused", seconds=at, step=number)
+                    return End(how="paused", seconds=at, step=number, reason=found.reason)
                 break
     return End(how="promoted", seconds=at, step=len(SPEC.steps))
 
@@ -226,7 +239,7 @@ def _config(cell: Cell, *, past: Sequence[PodCounts]) -> EvidenceConfig:
 
 
 def _row(
-    arms: tuple[list[PodCounts], list[PodCounts]],
+    arms: tuple[Arm, Arm],
     *,
     at: float,
     step: int,
@@ -235,9 +248,9 @@ def _row(
 ) -> Row:
     """The row with the dispersion that was known before it; then that is widened."""
     counts = {}
-    if arms[0]:
+    if arms[0].warm:
         for name, chosen in _STREAMS.items():
-            mine, others = ([_part(pod, chosen) for pod in pods] for pods in arms)
+            mine, others = ([_part(pod, chosen) for pod in arm.warm] for arm in arms)
             n_c, x_c = _sums(mine)
             n_s, x_s = _sums(others)
             counts[name] = Counts(
@@ -248,8 +261,10 @@ def _row(
                 phi=tuple(one.phi() for one in spreads[name]),
                 pods_s=tuple(others),
                 pods_c=tuple(mine),
+                cold_c=arms[0].cold,
+                cold_s=arms[1].cold,
             )
-    _widen(spreads, pods=arms[1])
+    _widen(spreads, pods=arms[1].warm)
     return Row(t0=at, t1=at + ROW, step=step, weight=weight, counts=counts)
 
 

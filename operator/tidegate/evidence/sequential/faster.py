@@ -68,11 +68,18 @@ def places(edges: tuple[float, ...]) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def advance(known: Faster, *, streams: Sequence[Stream], edges: tuple[float, ...]) -> Faster:
+def advance(
+    known: Faster,
+    *,
+    streams: Sequence[Stream],
+    edges: tuple[float, ...],
+    step: int,
+    log_limit: float,
+) -> Faster:
     """The tests after a row.
 
     Each asks whether stable is slower than `TIMES` an edge more often than the candidate is slower
-    than the edge itself.
+    than the edge itself. The first step in which they all reach the limit is kept.
 
     Shapes: streams and edges (edges,).
     """
@@ -85,7 +92,10 @@ def advance(known: Faster, *, streams: Sequence[Stream], edges: tuple[float, ...
         processes.append(eprocess.advance(known.processes[index], log_factors=factors, phi=phi))
         slow.append(known.slow[index] + x_s)
     requests = known.requests + (streams[0].n_s if streams else 0.0)
-    return replace(known, processes=tuple(processes), slow=tuple(slow), requests=requests)
+    after = replace(known, processes=tuple(processes), slow=tuple(slow), requests=requests)
+    if after.step is None and log_value(after) >= log_limit:
+        return replace(after, step=step)
+    return after
 
 
 def log_value(known: Faster) -> float:

@@ -361,29 +361,16 @@ def _recorded(
         else account.stretches,
         phi=decisive.phi,
         stable=unusual.watched(account.stable, stream=decisive, rule=rule),
-        faster=_faster(account.faster, streams=streams, step=step, rule=rule, config=config),
+        faster=account.faster
+        and faster.advance(
+            account.faster, streams=streams, edges=rule.edges, step=step, log_limit=config.log_side
+        ),
     )
     return replace(
         after,
         regressed=after.regressed or _regresses(after, counts=counts, rule=rule, config=config),
         breached=after.breached or _breaches(after, rule=rule, config=config),
     )
-
-
-def _faster(
-    known: Faster | None,
-    *,
-    streams: Sequence[Stream],
-    step: int,
-    rule: MetricRule,
-    config: EvidenceConfig,
-) -> Faster | None:
-    if known is None:
-        return None
-    after = faster.advance(known, streams=streams, edges=rule.edges)
-    if after.step is None and faster.log_value(after) >= config.log_side:
-        return replace(after, step=step)
-    return after
 
 
 def _pods(
