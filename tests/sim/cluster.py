@@ -138,6 +138,13 @@ class Cluster:
             if any(o["uid"] == uid for o in body["metadata"].get("ownerReferences") or ())
         ]
 
+    def restore(self, kind: ports.Kind, body: Object) -> None:
+        """Put an object as it is, as out of a backup; nobody is told."""
+        metadata = body["metadata"]
+        self._objects[kind.plural][metadata.get("namespace", ""), metadata["name"]] = body
+        self._managed.setdefault(metadata["uid"], {})
+        self.version = max(self.version, int(metadata["resourceVersion"]))
+
     def put_pods(self, pods: Iterable[Object]) -> None:
         """Pods are not watched; the world puts them here before they are listed."""
         self._objects["pods"] = {

@@ -43,6 +43,7 @@ class SimFeeder:
                 self._deliver_later(kind, self._sink.changed, body)
         for change in missed:
             self._take(change)
+        del snapshot, missed  # this task lives as long as its process
         self._run.cluster.listeners.append(self._seen)
         try:
             await self._end

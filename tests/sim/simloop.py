@@ -39,9 +39,9 @@ class SimLoop(base_events.BaseEventLoop):
 
     _ready: deque[asyncio.Handle]
 
-    def __init__(self) -> None:
+    def __init__(self, *, now: float = 0.0) -> None:
         super().__init__()
-        self._now = 0.0
+        self._now = now
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timers_set = 0
         self._tasks_made = 0

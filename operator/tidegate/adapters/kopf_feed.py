@@ -13,6 +13,7 @@ from typing import Any
 import kopf
 
 from tidegate import ports
+from tidegate.adapters import kube_http
 
 _FINALIZER = "tidegate.dev/unused-kopf-finalizer"
 # Only peering, which is off, would use it. Without one Kopf asks for the name of the process's
@@ -88,7 +89,7 @@ class Feeder:
             id=f"feed {kind.plural}",
         )
         async def feed(event: kopf.RawEvent, **_: Any) -> None:
-            body: ports.Object = dict(event["object"])
+            body: ports.Object = kube_http.with_shared_texts(dict(event["object"]))
             if event["type"] == "DELETED":
                 sink.deleted(kind, body)
             else:

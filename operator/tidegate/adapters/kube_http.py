@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ YAML = "application/yaml"
 _LINE_BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff]")
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+_LONGEST_SHARED_TEXT = 128  # what is longer is mostly a message, and said once
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -77,7 +79,7 @@ def path(kind: ports.Kind, *, namespace: str, name: str = "") -> str:
 def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
     """The reply with its decoded body."""
     try:
-        document = json.loads(data) if data else {}
+        document = with_shared_texts(json.loads(data)) if data else {}
     except ValueError:
         document = None
     return Reply(
@@ -87,6 +89,21 @@ def parse(status: int, headers: Mapping[str, str], data: bytes) -> Reply:
         retry_after_seconds=_retry_after_seconds(headers),
         date=_date(headers),
     )
+
+
+def with_shared_texts(value: Any) -> Any:
+    """A decoded JSON document whose names and short texts are the same objects as everybody's.
+
+    Documents of a fleet say the same words: unshared, more than half of what the store keeps of an
+    object would be these. The input stays as it is.
+    """
+    if isinstance(value, str):
+        return sys.intern(value) if len(value) <= _LONGEST_SHARED_TEXT else value
+    if isinstance(value, dict):
+        return {sys.intern(name): with_shared_texts(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [with_shared_texts(one) for one in value]
+    return value
 
 
 def schemas(document: ports.Object, *, group: str, version: str) -> dict[str, ports.Object]:
