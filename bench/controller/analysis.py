@@ -6,12 +6,12 @@ import asyncio
 import gc
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from bench.controller.meter import Meter
 from tidegate import model, ports
 from tidegate.adapters.executor import SingleThread
 from tidegate.adapters.telemetry import Telemetry
@@ -45,6 +45,8 @@ class Cost:
     """CPU seconds of the loop's thread in its longest callback, and of the process in all looks."""
 
     longest_callback_seconds: float
+    callbacks: int
+    above_ten_ms: int
     cpu_seconds: float
     kept_bytes: int
 
@@ -192,23 +194,6 @@ def analysis(metrics: tuple[model.Metric, ...]) -> model.Analysis:
     )
 
 
-@contextmanager
-def callbacks(longest: list[float]) -> Iterator[None]:
-    """Notes how much CPU time each callback of the loop takes of its own thread."""
-    plain = asyncio.Handle._run  # noqa: SLF001
-
-    def timed(handle: asyncio.Handle) -> None:
-        began = time.thread_time()
-        plain(handle)
-        longest[0] = max(longest[0], time.thread_time() - began)
-
-    asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]  # noqa: SLF001
-    try:
-        yield
-    finally:
-        asyncio.Handle._run = plain  # type: ignore[method-assign]  # noqa: SLF001
-
-
 async def looked_at(size: Size, executor: Any) -> Analyst:
     """The analyst after some looks, of which the first learns the history."""
     recorder = Telemetry()
@@ -242,7 +227,7 @@ async def looked_at(size: Size, executor: Any) -> Analyst:
 def cost(size: Size, *, in_thread: bool, memory: bool = False) -> Cost:
     """What some looks at one rollout cost."""
     executor = SingleThread() if in_thread else Inline()
-    longest = [0.0]
+    meter = Meter()
 
     async def run() -> int:
         if not memory:
@@ -259,11 +244,13 @@ def cost(size: Size, *, in_thread: bool, memory: bool = False) -> Cost:
         return after - before
 
     began = time.process_time()
-    with callbacks(longest):
+    with meter.running():
         kept = asyncio.run(run())
     executor.close()
     return Cost(
-        longest_callback_seconds=longest[0],
+        longest_callback_seconds=meter.longest,
+        callbacks=len(meter.seconds),
+        above_ten_ms=meter.above(0.01),
         cpu_seconds=time.process_time() - began,
         kept_bytes=kept,
     )

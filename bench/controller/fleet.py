@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.controller.meter import Meter
 from tests.sim.cluster import Change, Cluster
 from tests.sim.environment import Environment
 from tests.sim.fields import Object
@@ -24,6 +22,7 @@ from tests.sim.simloop import SimLoop
 from tests.sim.truth import Truth
 from tests.sim.world import Pod, World
 
+from bench.controller.meter import Meter
 from tidegate import model, ports
 from tidegate.adapters import kube_http as http
 from tidegate.model import objects
@@ -76,6 +75,7 @@ class FleetWorld(World):
         self._uids: dict[str, set[str]] = {}
 
     def selected(self, selector: dict[str, str]) -> list[Pod]:
+        """Pods with these labels."""
         uids = self._uids.get(selector.get(objects.LABEL_MODEL_DEPLOYMENT, ""), ())
         return [
             pod
@@ -170,6 +170,7 @@ class Fleet(Environment):
             await asyncio.gather(self._task, return_exceptions=True)
 
     def on_send(self, process: Process, request: http.Request) -> None:
+        """Note it."""
         del process
         self.sent.append(Sent(at=self.loop.time(), cpu=self.meter.total, request=request))
 

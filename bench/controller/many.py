@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from bench.controller.fleet import BAD, STRANGERS, Fleet, copied, played
 from bench.controller.meter import Meter
 from bench.controller.requests import NAME, about_rollouts
-
 from tidegate import model
 
 MINUTES = 15.0  # longer than the sweep's interval

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bench.controller.fleet import BAD, STRANGERS, Fleet, Sent, played
 from bench.controller.meter import Meter
-
 from tidegate import model, ports
 
 NAME = "mallard"  # a word that stands nowhere else in a document

@@ -4,13 +4,75 @@ from __future__ import annotations
 
 from tests.sim.bug import Bug
 
-STORMS = (
-    Bug(
-        name="a pass waits for more than the API server",
+_BEFORE_DECIDING = "        self._stale.discard(key)\n        self._known.add(key)\n"
+_ROUNDS = "self._observer._readiness._known.values()"
+
+
+def _waits(name: str, waits: str, *plays: str) -> Bug:
+    """A pass that waits between its look and its decision."""
+    return Bug(
+        name=name,
         file="controller/reconciler.py",
-        old="        self._stale.discard(key)\n        self._known.add(key)\n",
-        new="        await self._clock.sleep(0.2)\n        self._known.add(key)\n",
-        plays=(),
+        old=_BEFORE_DECIDING,
+        new=f"{_BEFORE_DECIDING}        {waits}\n",
+        more=(
+            (
+                "controller/reconciler.py",
+                "from __future__ import annotations\n",
+                "from __future__ import annotations\n\nimport asyncio\n",
+            ),
+        ),
+        plays=plays,
+    )
+
+
+STORMS = (
+    _waits("a pass waits for more than the API server", "await asyncio.sleep(0.2)"),
+    _waits(
+        "a pass waits for ready URLs",
+        f"while any(one.asking for one in {_ROUNDS}): await asyncio.sleep(0.05)",
+        "ready_slowly",
+        "aborted_before_ready",
+    ),
+    Bug(
+        name="a candidate that is away for long is rejected",
+        file="rollout/lateness.py",
+        old="    if fault := links.own_fault(turn, weight):\n",
+        new="    away = 'away for too long' if turn.rollout.withdrawn else ''\n"
+        "    if fault := links.own_fault(turn, weight) or away:\n",
+        plays=("evicted_for_long_gatewayapi", "evicted_for_long_replicaratio"),
+    ),
+    Bug(
+        name="a withdrawn candidate stays away",
+        file="rollout/links.py",
+        old="        or model_not_ready(turn)\n        or old_marker_present(turn)\n",
+        new="        or model_not_ready(turn)\n        or (\n"
+        "            Finding(reason=model.Waiting.WITHDRAWN, message='it was withdrawn')\n"
+        "            if turn.rollout.withdrawn\n            else None\n        )\n"
+        "        or old_marker_present(turn)\n",
+        plays=("evicted_gatewayapi", "evicted_replicaratio"),
+    ),
+    Bug(
+        name="the entry Service goes by the port of the newest spec",
+        file="traffic/entry.py",
+        old="    if (common := common_port(selected)) is not None:\n        return common\n",
+        new="    if common_port(selected) is not None:\n"
+        "        return target.spec.service.target_port\n",
+        plays=("other_port_rolled_back GatewayAPI", "other_port_rolled_back ReplicaRatio"),
+    ),
+    Bug(
+        name="the first controller in a route's status speaks for all",
+        file="traffic/route.py",
+        old="    if None in findings:\n",
+        new="    if findings[0] is None:\n",
+        plays=("left_behind_by_a_controller",),
+    ),
+    Bug(
+        name="what is half proven is parked with its traffic",
+        file="rollout/walk.py",
+        old="    if turn.spec.replicas == 0 and not waiting.is_parked(turn):\n",
+        new="    if turn.spec.replicas == 0:\n",
+        plays=("parked_half_way_gatewayapi", "parked_half_way_replicaratio"),
     ),
     Bug(
         name="a repair that is refused is a new wait at every pass",

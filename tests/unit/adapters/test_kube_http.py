@@ -150,3 +150,18 @@ def test_path_addresses_the_object_and_quotes_names(
     kind: ports.Kind, namespace: str, name: str, expected: str
 ) -> None:
     assert http.path(kind, namespace=namespace, name=name) == expected
+
+
+def test_documents_share_their_names_and_short_texts() -> None:
+    text = json.dumps({"role-of-this": ["stable-of-this", 1, None, True, {"deep-in-it": 2.5}]})
+    one, other = (http.with_shared_texts(json.loads(text)) for _ in range(2))
+    assert one == other == json.loads(text)
+    assert one["role-of-this"][0] is other["role-of-this"][0]
+    assert [id(name) for name in one] == [id(name) for name in other]
+
+
+def test_sharing_leaves_the_document_as_it_is() -> None:
+    document = {"a": [{"b": "c"}]}
+    shared = http.with_shared_texts(document)
+    shared["a"][0]["b"] = "d"
+    assert document == {"a": [{"b": "c"}]}
