@@ -26,7 +26,8 @@ class Load:
     taken_in_cpu_seconds: float
     idle_cpu_seconds: float
     idle_requests: int
-    rollout_cpu_seconds: float
+    rollout_loop_seconds: float
+    rollout_counting_seconds: float
     callbacks: int
     above_ten_ms: int
     longest_seconds: float
@@ -93,6 +94,7 @@ def load(rested: Fleet, *, idle: int, running: int, bad: int) -> Load:
         await fleet.until_all(names, model.Phase.HEALTHY)
         await asyncio.sleep(120.0)
         meter.restart()
+        fleet.counting_seconds = 0.0
         first, began = len(fleet.sent), fleet.loop.time()
         for name in names[bad:]:
             fleet.deploy(name, "v2")
@@ -111,7 +113,8 @@ def load(rested: Fleet, *, idle: int, running: int, bad: int) -> Load:
         taken_in_cpu_seconds=marks[0],
         idle_cpu_seconds=(marks[1] - marks[0]) / MINUTES,
         idle_requests=int(marks[2]),
-        rollout_cpu_seconds=meter.total / running / ROLLOUT_MINUTES,
+        rollout_loop_seconds=meter.total / running / ROLLOUT_MINUTES,
+        rollout_counting_seconds=fleet.counting_seconds / running / ROLLOUT_MINUTES,
         callbacks=len(meter.seconds),
         above_ten_ms=meter.above(0.01),
         longest_seconds=meter.longest,

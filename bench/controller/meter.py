@@ -7,7 +7,6 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -50,7 +49,6 @@ class Meter:
     def aside(self, function: Callable[P, T]) -> Callable[P, T]:
         """The function, whose time does not count: it stands for another program."""
 
-        @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> T:
             began = time.thread_time()
             self._depth += 1

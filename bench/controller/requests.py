@@ -18,10 +18,11 @@ _BESIDE = frozenset({ports.LEASE.plural, ports.EVENT.plural})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One promotion or rollback. Leases are left out; CPU in seconds of the operator."""
+    """One promotion or rollback. Leases are left out; CPU seconds of the loop and of counting."""
 
     sent: tuple[Sent, ...]
-    cpu_seconds: float
+    loop_seconds: float
+    counting_seconds: float
     longest_seconds: float
     callbacks: int
 
@@ -95,12 +96,14 @@ def both(provider: model.Provider, *, replicas: int) -> Both:
 async def _rollout(fleet: Fleet, version: str, phase: model.Phase) -> Rollout:
     first, meter = len(fleet.sent), fleet.meter
     meter.restart()
+    fleet.counting_seconds = 0.0
     fleet.deploy(NAME, version)
     await fleet.until_all([NAME], phase)
     await asyncio.sleep(AFTER_SECONDS + 5.0)
     return Rollout(
         sent=about_rollouts(fleet.sent[first:]),
-        cpu_seconds=meter.total,
+        loop_seconds=meter.total,
+        counting_seconds=fleet.counting_seconds,
         longest_seconds=meter.longest,
         callbacks=len(meter.seconds),
     )

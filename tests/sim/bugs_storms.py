@@ -40,7 +40,7 @@ STORMS = (
         old="    if fault := links.own_fault(turn, weight):\n",
         new="    away = 'away for too long' if turn.rollout.withdrawn else ''\n"
         "    if fault := links.own_fault(turn, weight) or away:\n",
-        plays=("evicted_for_long_gatewayapi", "evicted_for_long_replicaratio"),
+        plays=("replaced_slowly", "evicted_for_long_gatewayapi"),
     ),
     Bug(
         name="a withdrawn candidate stays away",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
@@ -20,6 +20,8 @@ from tidegate.settings import Settings
 
 if TYPE_CHECKING:
     from tests.sim.replica import Process
+
+T = TypeVar("T")
 
 
 class Environment:
@@ -54,6 +56,10 @@ class Environment:
 
     def on_pass_waited(self, process: Process, request: http.Request, seconds: float) -> None:
         """A pass is about to send a request; so long it has waited for something else."""
+
+    def counted(self, work: Callable[[], T]) -> T:
+        """Work that has a thread of its own in a real process."""
+        return work()
 
     def snapshot(self, behind: int) -> tuple[list[tuple[ports.Kind, Object]], list[Change]]:
         """The cluster as it was some changes ago, and what has happened since."""

@@ -181,3 +181,9 @@ def timeless(value: Any) -> Any:
     if isinstance(value, list):
         return [timeless(item) for item in value]
     return value
+
+
+def is_withdrawn(rollout: Object) -> bool:
+    """Its candidate has had traffic, has none, and nobody has given it up; it may wait for room."""
+    walks = rollout.get("active") and not rollout.get("rollbackReason")
+    return bool(walks and rollout.get("firstTrafficAt") and not rollout["traffic"]["candidate"])

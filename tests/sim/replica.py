@@ -297,7 +297,7 @@ class Counting:
     async def run(self, work: Callable[[], T]) -> T:
         await asyncio.sleep(0)
         await self._process.running()
-        return work()
+        return self._process.run.counted(work)
 
 
 class Probe:

@@ -134,7 +134,7 @@ def withdrawn_candidates_come_back(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
     before = facts.rollout(change.old)
-    if (before.get("waitingFor") or {}).get("reason") != "Withdrawn":
+    if not facts.is_withdrawn(before):
         return
     version = str(before["modelVersion"])
     doubt = memory.run.scenario.may_reject_good or memory.run.nemesis.may_reject_good
