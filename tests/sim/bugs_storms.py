@@ -54,7 +54,7 @@ STORMS = (
     ),
     Bug(
         name="the entry Service goes by the port of the newest spec",
-        file="traffic/entry.py",
+        file="traffic/planes/entry.py",
         old="    if (common := common_port(selected)) is not None:\n        return common\n",
         new="    if common_port(selected) is not None:\n"
         "        return target.spec.service.target_port\n",
@@ -62,15 +62,15 @@ STORMS = (
     ),
     Bug(
         name="the first controller in a route's status speaks for all",
-        file="traffic/route.py",
+        file="traffic/planes/route.py",
         old="    if None in findings:\n",
         new="    if findings[0] is None:\n",
         plays=("left_behind_by_a_controller",),
     ),
     Bug(
-        name="what is half proven is parked with its traffic",
+        name="without pods what is half proven skips its steps",
         file="rollout/walk.py",
-        old="    if turn.spec.replicas == 0 and not waiting.is_parked(turn):\n",
+        old="    if phases.phase_of(turn.rollout) is model.Phase.PENDING and turn.spec.replicas == 0:\n",
         new="    if turn.spec.replicas == 0:\n",
         plays=("parked_half_way_gatewayapi", "parked_half_way_replicaratio"),
     ),
