@@ -334,8 +334,16 @@ def _free(text: str, **given: str) -> Mapping[str, object] | Unsafe:
 
 def test_a_query_that_tells_revisions_apart_is_asked_for_both() -> None:
     assert _free('avg(up{revision="${revision}",a="${a}"}[${window}])', a="x") == {
-        "candidate": Free(source="default", promql='avg(up{revision="c0ffee0001",a="x"}[60s])'),
-        "stable": Free(source="default", promql='avg(up{revision="5ab1e00001",a="x"}[60s])'),
+        "candidate": Free(
+            source="default",
+            promql='avg(up{revision="c0ffee0001",a="x"}[60s])',
+            namespace="ml",
+        ),
+        "stable": Free(
+            source="default",
+            promql='avg(up{revision="5ab1e00001",a="x"}[60s])',
+            namespace="ml",
+        ),
     }
 
 
