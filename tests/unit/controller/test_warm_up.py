@@ -57,3 +57,8 @@ def test_a_cold_pod_of_stable_makes_no_candidate_look_better() -> None:
     assert sum(one["cold"][1] for one in rows) > 1000  # answered, and counted apart
     assert all(one["cold"][0] == 0 for one in rows)
     assert sum(one["xS"][0] for one in rows) < 0.01 * sum(one["nS"] for one in rows)
+
+
+def test_without_a_warm_up_no_pod_is_cold() -> None:
+    _, bench = asyncio.run(verdicts(build.STABLE, warmup_seconds=0.0))
+    assert {tuple(row["counts"]["error-ratio"]["cold"]) for row in bench.rows()} == {(0.0, 0.0)}

@@ -251,7 +251,9 @@ class Counting:
         return after if any(worse) else None
 
     def _cold(self, slot: Slot) -> frozenset[str]:
-        """The pods that are not warm when a slot begins."""
+        """The pods that are not warm when a slot begins; without a warm-up all are warm at once."""
+        if not self._grid.cold_start_seconds:
+            return frozenset()
         warm = slot.t0 - self._grid.cold_start_seconds
         return frozenset(pod for pod, at in self._born.items() if at > warm)
 
