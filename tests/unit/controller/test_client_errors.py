@@ -126,3 +126,16 @@ def test_a_template_of_the_users_own_is_left_alone() -> None:
     )
 
     assert [it.name for it in _beside(own).metrics] == ["errors"]
+
+
+def test_no_more_proof_is_asked_than_of_the_errors() -> None:
+    easy = model.Compare(tolerance=2.0, margin=3.0, tolerance_absolute=0.2, detect_ratio=7.0)
+    template = presets.TEMPLATES["MLServer", "error-ratio"]
+
+    easily = _beside(template, metric("errors", preset="error-ratio", compare=easy)).metrics[-1]
+    strictly = _beside(template, metric("errors", preset="error-ratio")).metrics[-1]
+
+    assert easily.name == strictly.name == NAME
+    assert easily.compare == easy
+    assert strictly.compare is not None
+    assert (strictly.compare.tolerance, strictly.compare.tolerance_absolute) == (1.0, 0.05)

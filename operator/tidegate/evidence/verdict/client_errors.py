@@ -47,13 +47,24 @@ def beside(
                 name=presets.CLIENT_ERRORS,
                 preset=presets.CLIENT_ERRORS,
                 threshold=model.NO_THRESHOLD,
-                compare=COMPARE,
+                compare=_compare(guard.compare or COMPARE),
                 critical=False,
             )
             template = replace(found, source=known.source, mode=known.mode)
             more = {**templates, metric.name: template}
             return replace(analysis, metrics=(*metrics, metric)), more
     return analysis, templates
+
+
+def _compare(errors: model.Compare) -> model.Compare:
+    """What is asked of the errors, where that is less: no step waits for more than it was told."""
+    return model.Compare(
+        tolerance=max(COMPARE.tolerance or 0.0, errors.tolerance or 0.0),
+        margin=max(COMPARE.margin, errors.margin),
+        tolerance_absolute=max(COMPARE.tolerance_absolute, errors.tolerance_absolute),
+        detect_ratio=max(COMPARE.detect_ratio, errors.detect_ratio),
+        detect_absolute=max(COMPARE.detect_absolute, errors.detect_absolute),
+    )
 
 
 def _compares_errors(metric: model.Metric) -> bool:
