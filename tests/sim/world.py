@@ -33,6 +33,7 @@ class Pod:
     """One pod of a Deployment."""
 
     name: str
+    namespace: str
     revision: str
     version: str
     labels: dict[str, str]
@@ -174,6 +175,7 @@ class World:
         }
         pod = Pod(
             name=name,
+            namespace=body["metadata"]["namespace"],
             revision=labels[objects.LABEL_REVISION],
             version=version,
             labels=labels,
@@ -461,7 +463,7 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
         "metadata": {
             "name": pod.name,
             "uid": f"uid-{pod.name}",
-            "namespace": pod.counters.labels["namespace"],
+            "namespace": pod.namespace,
             "labels": pod.labels,
             "creationTimestamp": datetime.fromtimestamp(START + pod.created_at, UTC).isoformat(),
         },
