@@ -67,6 +67,15 @@ FOUND = (
         modes=(Mode.LATE,),
     ),
     Bug(
+        name="a late note takes back what was noted since (found by the simulator)",
+        file="controller/actuator.py",
+        old='return [{"op": "add", "path": path, "value": value}]',
+        new='whole = {**metadata["annotations"], name: value}\n'
+        '        return [{"op": "add", "path": ANNOTATIONS_PATH, "value": whole}]',
+        plays=("back_early",),
+        modes=(Mode.LATE,),
+    ),
+    Bug(
         name="a drain that begins before the traffic leaves (found by the simulator)",
         file="rollout/duties.py",
         old="        if _serves(turn, entry.revision):\n"

@@ -26,7 +26,7 @@ from tidegate.traffic import changes, plane
 NEVER = "1"
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
-REPLICAS_PATH = "/metadata/annotations/" + objects.ANNOTATION_REPLICAS.replace("/", "~1")
+ANNOTATIONS_PATH = "/metadata/annotations"
 KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
 
 
@@ -203,7 +203,8 @@ class Actuator:
         operations: list[ports.Object] = [
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
-            _note_replicas(deployment, action.replicas),
+            # By this note our own number is told from one that somebody else wrote.
+            *_annotate(deployment, objects.ANNOTATION_REPLICAS, str(action.replicas)),
         ]
         # A late write must not take the pods of a revision that is tried again: its role differs.
         if role := objects.label(deployment, objects.LABEL_ROLE):
@@ -232,12 +233,10 @@ class Actuator:
         self, action: actions.NoteTemplate, around: Surroundings
     ) -> ports.Failure | None:
         deployment = around.deployments[action.revision]
-        note = {objects.ANNOTATION_TEMPLATE_HASH: action.template_hash}
-        annotations = {**(deployment["metadata"].get("annotations") or {}), **note}
         operations: list[ports.Object] = [
             # What was seen is noted, or nothing.
             {"op": "test", "path": "/spec/template", "value": deployment["spec"]["template"]},
-            {"op": "add", "path": "/metadata/annotations", "value": annotations},
+            *_annotate(deployment, objects.ANNOTATION_TEMPLATE_HASH, action.template_hash),
         ]
         name = _name(around, action.revision)
         return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
@@ -458,12 +457,16 @@ def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
     ]
 
 
-def _note_replicas(deployment: ports.Object, replicas: int) -> ports.Object:
-    """By this note our own number is told from one that somebody else wrote."""
-    note = {objects.ANNOTATION_REPLICAS: str(replicas)}
-    if not deployment["metadata"].get("annotations"):
-        return {"op": "add", "path": "/metadata/annotations", "value": note}
-    return {"op": "add", "path": REPLICAS_PATH, "value": str(replicas)}
+def _annotate(body: ports.Object, name: str, value: str) -> list[ports.Object]:
+    """Set one annotation and leave the others: late, the whole map would undo what was noted since."""
+    metadata = body["metadata"]
+    if metadata.get("annotations"):
+        path = f"{ANNOTATIONS_PATH}/{name.replace('/', '~1')}"
+        return [{"op": "add", "path": path, "value": value}]
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": ANNOTATIONS_PATH, "value": {name: value}},
+    ]
 
 
 def _blame_template(failure: ports.Failure) -> ports.Failure:
