@@ -57,9 +57,16 @@ REVISIONS = (
     Bug(
         name="a lost stable comes back without pods",
         file="rollout/capacity.py",
-        old="        return 0 if alone else min(turn.spec.replicas, 1)",
-        new="        return 0 if alone else min(turn.spec.replicas, 0)",
+        old="        return 0 if single and alone else min(turn.spec.replicas, 1)",
+        new="        return 0 if single and alone else min(turn.spec.replicas, 0)",
         plays=_by_both("single_stable_lost"),
+    ),
+    Bug(
+        name="a stable that is lost beside a candidate alone comes back without pods",
+        file="rollout/capacity.py",
+        old="        return 0 if single and alone else min(turn.spec.replicas, 1)",
+        new="        return 0 if alone else min(turn.spec.replicas, 1)",
+        plays=("stable_lost_unselected ReplicaRatio",),
     ),
     Bug(
         name="what a rollout froze does not stand in for a broken spec",

@@ -277,6 +277,25 @@ async def single_stable_lost(run: Run, plane: str) -> None:
     assert await run.until(lambda: run.phase() in OVER), run.phase()
 
 
+async def stable_lost_unselected(run: Run, plane: str) -> None:
+    """Stable loses its Deployment while the candidate has everything and is not proven yet."""
+    run.people.create(manifest("v1", provider=plane, replicas=1, steps=((100, 40),)))
+    assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
+    name = f"{NAME}-{facts.stable(run.body)}"
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    run.people.delete(ports.DEPLOYMENT, name)
+    back = await run.until(lambda: _pods(run, name) == 1, limit=5.0)
+    assert back, "there is no way back"
+    run.people.ask("abort")
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+
+
+def _pods(run: Run, name: str) -> int:
+    found = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, name)
+    return found["spec"]["replicas"] if found is not None else 0
+
+
 def _made(body: Object) -> Any:
     """What must be as it was before."""
     return body["spec"].get("template") or body["spec"]["ports"]
@@ -417,6 +436,7 @@ def _plays() -> dict[str, Scenario]:
         preset_corrected,
         other_server_without_limits,
         single_stable_lost,
+        stable_lost_unselected,
         unsupported_edit_then_breach,
         unreadable_edit_then_breach,
         unreadable_edit_then_deletion,

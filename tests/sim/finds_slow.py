@@ -43,6 +43,18 @@ class Slow(Calm):
         )
 
 
+class Unreadable(Slow):
+    """Once told to, Prometheus answers in a form that cannot be counted: native histograms."""
+
+    def on_query(self, process: Process) -> QueryPlan:
+        return QueryPlan(distort=_without_samples) if self.hangs else super().on_query(process)
+
+
+def _without_samples(answer: ports.RawAnswer) -> ports.RawAnswer:
+    native = [{"metric": one["metric"], "histograms": []} for one in answer.result]
+    return ports.RawAnswer(result_type=answer.result_type, result=native)
+
+
 class SlowPods(Slow):
     """A ready URL that takes a second, as one does that runs the model."""
 
@@ -177,6 +189,23 @@ async def asked_too_late(run: Run) -> None:
     assert run.phase() == "Healthy", facts.status(run.body)["message"]
 
 
+async def answers_unreadably(run: Run) -> None:
+    """What cannot be counted is an error of the metric: nobody is promoted or rejected by it."""
+    await serve_first(run)
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    _hang(run)
+
+    def is_error() -> bool:
+        return facts.condition(run.body, "AnalysisPassing").get("reason") == "Error"
+
+    assert await run.until(is_error, limit=30.0), facts.condition(run.body, "AnalysisPassing")
+    assert isinstance(run.nemesis, Unreadable)
+    run.nemesis.hangs = False
+    assert await run.until(lambda: run.phase() in OVER), run.phase()
+    assert run.phase() == "Healthy", facts.status(run.body)["message"]
+
+
 SLOW_PLAYS: dict[str, tuple[Play, type[Slow]]] = {
     "aborted_while_prometheus_hangs": (aborted_while_prometheus_hangs("GatewayAPI"), Slow),
     "aborted_while_prometheus_hangs_by_pods": (
@@ -192,5 +221,6 @@ SLOW_PLAYS: dict[str, tuple[Play, type[Slow]]] = {
     "ready_slowly": (ready_slowly("GatewayAPI"), SlowPods),
     "ready_slowly_by_pods": (ready_slowly("ReplicaRatio"), SlowPods),
     "aborted_before_ready": (aborted_before_ready, SlowPods),
+    "answers_unreadably": (answers_unreadably, Unreadable),
     "asked_too_late": (asked_too_late, SlowPods),
 }

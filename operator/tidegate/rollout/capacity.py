@@ -167,9 +167,10 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
     """
     stable = turn.state_of(turn.stable)
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    if stable is None:  # lost: its pods come back, unless the candidate serves alone by now
-        return 0 if alone else min(turn.spec.replicas, 1)
-    if turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0:
+    single = turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0
+    if stable is None:  # lost: a pod comes back, unless the only one is the candidate's by now
+        return 0 if single and alone else min(turn.spec.replicas, 1)
+    if single:
         return 0
     return stable.wanted if alone else min(stable.wanted, 1)
 

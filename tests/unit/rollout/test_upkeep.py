@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from rollout_world import BREACH, V1, V2, V3, World, serving
+import pytest
+from rollout_world import BREACH, HOLD, V1, V2, V3, World, serving
 
 from tidegate import model
 from tidegate.model import actions
@@ -57,6 +58,28 @@ def test_what_is_lost_with_all_that_made_it_is_reported_not_invented() -> None:
     world.tick()
     assert V1.hash not in world.revisions
     assert "nothing says how it was made" in world.condition("Available").message
+
+
+@pytest.mark.parametrize(
+    ("replicas", "surge", "pods"),
+    [
+        (4, 25.0, 1),  # a way back, although nobody is sent to it
+        (1, 100.0, 1),
+        (1, 0.0, 0),  # the only pod that there may be is the candidate's
+    ],
+)
+def test_stable_that_is_lost_while_the_candidate_serves_alone_comes_back_for_the_way_back(
+    replicas: int, surge: float, pods: int
+) -> None:
+    scaling = model.Scaling(max_surge_percent=surge)
+    world = serving(replicas=replicas, provider=RATIO, weights=(100.0,), scaling=scaling)
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 100)
+    world.traffic = replace(world.traffic, entry_revision=V2.hash)
+    del world.revisions[V1.hash]
+    world.tick()
+    assert world.pods().get(V1.hash, 0) == pods
 
 
 def test_candidate_whose_deployment_is_deleted_leaves_at_once_and_comes_back() -> None:
