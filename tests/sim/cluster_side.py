@@ -303,6 +303,17 @@ async def the_gateway_is_slow(run: Run, act: str) -> None:
     assert await run.until(lambda: deployment(run, candidate)["spec"]["replicas"] == 0, limit=60)
 
 
+async def stable_keeps_its_share(run: Run, stable: str, *, seconds: float) -> None:
+    """Until another revision is stable: it has the pods of four for the weight in force."""
+    for _ in range(round(2 * seconds)):
+        await asyncio.sleep(0.5)
+        if facts.stable(run.body) != stable:
+            break
+        in_force = run.world.planes[(NAMESPACE, NAME)].weights.get(f"{NAME}-{stable}", 0)
+        asked = deployment(run, stable)["spec"]["replicas"]
+        assert 25 * asked >= in_force, f"{asked} pods for {in_force} %"
+
+
 async def shrinks_late(run: Run) -> None:
     """Stable shrinks with the weight, and the data plane follows only after a while."""
     first = manifest("v1", replicas=4, steps=((50, 30),), progressDeadline=LONG)
@@ -312,13 +323,7 @@ async def shrinks_late(run: Run) -> None:
     stable = facts.stable(run.body)
     run.world.gateway_seconds = 20.0
     run.people.deploy("v2")
-    for _ in range(400):
-        await asyncio.sleep(0.5)
-        if facts.stable(run.body) != stable:
-            break
-        in_force = run.world.planes[(NAMESPACE, NAME)].weights.get(f"{NAME}-{stable}", 0)
-        asked = deployment(run, stable)["spec"]["replicas"]
-        assert 25 * asked >= in_force, f"{asked} pods for {in_force} %"
+    await stable_keeps_its_share(run, stable, seconds=200.0)
     run.world.gateway_seconds = 0.3
     await ends_well(run)
 

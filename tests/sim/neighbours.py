@@ -18,6 +18,7 @@ from tests.sim.cluster_side import (
     serve,
     serve_and_walk,
     shares,
+    stable_keeps_its_share,
     waits_for,
 )
 from tests.sim.nemesis import WELL, CallPlan, Calm
@@ -201,13 +202,7 @@ async def slow_while_a_weight_shrinks_stable(run: Run, surge: int) -> None:
     stable = facts.stable(run.body)
     run.world.gateway_seconds = 12.0
     run.people.deploy("v2")
-    for _ in range(600):
-        await asyncio.sleep(0.5)
-        if facts.stable(run.body) != stable:
-            break
-        in_force = run.world.planes[(NAMESPACE, NAME)].weights.get(f"{NAME}-{stable}", 0)
-        asked = deployment(run, stable)["spec"]["replicas"]
-        assert 25 * asked >= in_force, f"{asked} pods for {in_force} %"
+    await stable_keeps_its_share(run, stable, seconds=300.0)
     run.world.gateway_seconds = 0.3
     assert waits_for(run) in {"", "RouteNotReady"}
     await ends_well(run)

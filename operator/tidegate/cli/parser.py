@@ -132,18 +132,24 @@ def _add_crd(parser: Parser) -> None:
     )
 
 
-def _add_status(parser: Parser) -> None:
-    parser.add_argument(
-        "name", metavar="NAME", nargs="?", default="", help="show everything about this one"
-    )
+def _add_output(parser: Parser, *forms: str) -> None:
+    """The forms of an answer, the default first."""
+    *others, last = forms
     parser.add_argument(
         "-o",
         "--output",
         metavar="FORM",
-        choices=("table", "json", "yaml"),
-        default="table",
-        help="table, json or yaml (default: table)",
+        choices=forms,
+        default=forms[0],
+        help=f"{', '.join(others)} or {last} (default: {forms[0]})",
     )
+
+
+def _add_status(parser: Parser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", default="", help="show everything about this one"
+    )
+    _add_output(parser, "table", "json", "yaml")
     parser.add_argument(
         "-A", "--all-namespaces", action="store_true", help="those of all namespaces"
     )
@@ -158,14 +164,7 @@ def _add_evaluate(parser: Parser) -> None:
         required=True,
         help="counts as JSON, or - for standard input; see docs/how-to/replay.md",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FORM",
-        choices=("table", "json"),
-        default="table",
-        help="table or json (default: table)",
-    )
+    _add_output(parser, "table", "json")
 
 
 def _add_replay(parser: Parser) -> None:
@@ -186,14 +185,7 @@ def _add_replay(parser: Parser) -> None:
 
 def _add_history(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FORM",
-        choices=("table", "json", "yaml"),
-        default="table",
-        help="table, json or yaml (default: table)",
-    )
+    _add_output(parser, "table", "json", "yaml")
     _add_place(parser)
 
 
@@ -201,14 +193,7 @@ def _add_doctor(parser: Parser) -> None:
     parser.add_argument(
         "name", metavar="NAME", nargs="?", default="", help="only this one (default: all)"
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FORM",
-        choices=("table", "json"),
-        default="table",
-        help="table or json (default: table)",
-    )
+    _add_output(parser, "table", "json")
     parser.add_argument(
         "--prometheus",
         metavar="URL",
@@ -266,14 +251,7 @@ def _add_plan(parser: Parser) -> None:
         type=float,
         help="how much bad requests clump (default: what the pods could show)",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FORM",
-        choices=("table", "json"),
-        default="table",
-        help="table or json (default: table)",
-    )
+    _add_output(parser, "table", "json")
     parser.add_argument(
         "--picture", metavar="FILE", default="", help="draw it, too: a name in .svg or .html"
     )
