@@ -28,11 +28,13 @@ def ready(turn: Turn, revision: str) -> int:
 def stable_can_take(turn: Turn, *, at_once: bool = False) -> bool:
     """No traffic is moved to a side without ready pods while the other has some.
 
-    Where another revision answers for stable, it does until stable has had its pods for a while.
+    Where another revision answers for stable, it does until stable has had its pods for a while, and
+    when it has lost its own, too, whoever is back first serves.
     """
-    if ready(turn, turn.stable) > 0:
-        known = turn.status.failover
-        return at_once or known is None or known.moved_at is None
+    known = turn.status.failover
+    free = at_once or known is None or known.moved_at is None
+    if ready(turn, turn.stable) > 0 or not free:
+        return free
     weights = turn.seen.traffic.weights
     return not any(ready(turn, one) for one, share in weights.items() if share > 0)
 

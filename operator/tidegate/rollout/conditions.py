@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from tidegate import model
 from tidegate.rollout import capacity, notices, numbers, preflight, waiting
@@ -135,18 +136,14 @@ def _violations(turn: Turn) -> str:
 
 
 def _rejection(turn: Turn) -> str:
-    desired = turn.status.desired
-    if desired is None:
-        return "no revision is asked for"
+    desired = turn.desired
     found = [r for r in turn.status.rejected if r.revision == desired.hash]
     reason = found[0].reason if found else "too long ago to say why"
     return f"spec asks for {desired.model_version}, rejected: {reason}"
 
 
 def _progress(turn: Turn) -> str:
-    rollout = turn.active_rollout
-    if rollout is None:
-        return "starting"
+    rollout = turn.rollout
     parts = [rollout.revision.model_version]
     stage = rollout.stage
     if rollout.ending:
@@ -396,6 +393,8 @@ def _analysis_passing(turn: Turn) -> _Finding:
             return _Finding(type=kind, holds=False, reason="Breached")
         case model.Verdict.HOLD:
             return _Finding(type=kind, holds=None, reason=judged.reason or "Warmup")
+        case _ as never:
+            assert_never(never)
 
 
 def _promoted(turn: Turn) -> _Finding:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from tidegate import model
 from tidegate.model import actions
@@ -99,6 +100,8 @@ def _differ(turn: Turn, fields: str) -> tuple[Turn, bool]:
             return _try_again(turn, found)
         case D.LEFT:
             return _note(turn, replace(found, fields=fields)), False
+        case _ as never:
+            assert_never(never)
 
 
 def _apply(turn: Turn, fields: str) -> tuple[Turn, bool]:

@@ -296,8 +296,7 @@ def _forget_previous(turn: Turn) -> Turn:
 def _trim_history(turn: Turn) -> Turn:
     """Delete the oldest revisions without pods beyond `revisionHistoryLimit`."""
     kept = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
-    if turn.seen.desired is not None:
-        kept.add(turn.seen.desired.hash)
+    kept.add(turn.desired.hash)
     idle = [
         state
         for state in turn.seen.revisions.values()

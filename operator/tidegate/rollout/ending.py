@@ -264,10 +264,10 @@ def complete(turn: Turn) -> Turn:
     """Behind the last stage the candidate is stable; nothing restarts."""
     result, reason, by = _why_promoted(turn)
     old = turn.status.stable
+    assert old is not None  # what serves first has a stage of its own
     turn = become_stable(turn)
-    if old is not None:
-        turn = turn.with_status(replace(turn.status, previous=old))
-        turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
+    turn = turn.with_status(replace(turn.status, previous=old))
+    turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
     return close(turn, result=result, reason=reason, by=by)
 
 

@@ -143,8 +143,7 @@ def confirm(turn: Turn) -> Turn:
 def undated(turn: Turn) -> Turn:
     """The active step has yet to be reached again, and its whole hold begins then."""
     rollout = turn.rollout
-    if rollout.step is None:
-        return turn
+    assert rollout.step is not None
     step = replace(rollout.step, confirmed_at=None, hold_until=None, deadline_at=None)
     return turn.with_rollout(replace(rollout, step=step))
 

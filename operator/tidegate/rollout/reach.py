@@ -226,7 +226,7 @@ def promote_fully(turn: Turn) -> Turn:
 
 
 def skip_steps(turn: Turn) -> Turn:
-    """Of what is left of the plan only the switch stays, if that is still to come."""
+    """Of what is left of the plan only what gives it all traffic stays, if that is still to come."""
     stages = tuple(
         replace(stage, state=_cut(stage)) if _is_left(stage) else stage
         for stage in turn.rollout.plan
@@ -240,5 +240,5 @@ def _is_left(stage: model.Stage) -> bool:
 
 
 def _cut(stage: model.Stage) -> model.StepState:
-    switches = stage.kind is model.StageKind.SWITCH
-    return model.StepState.PENDING if switches else model.StepState.SKIPPED
+    stays = stage.kind in {model.StageKind.FIRST, model.StageKind.SWITCH}
+    return model.StepState.PENDING if stays else model.StepState.SKIPPED

@@ -23,7 +23,8 @@ def rebuild(turn: Turn) -> Turn:
     """Status with what serves, and what was rejected, where it no longer says so."""
     if turn.stable:
         return turn
-    emptied = turn.status.rollout is None or _began_blind(turn)
+    rollout = turn.status.rollout
+    emptied = rollout is None or _began_blind(turn, rollout)
     revision = _from_cluster(turn) if emptied else _from_rollout(turn)
     if not revision:
         return turn
@@ -40,17 +41,14 @@ def rebuild(turn: Turn) -> Turn:
     return turn.with_status(status).warn("StatusRebuilt", text)
 
 
-def _began_blind(turn: Turn) -> bool:
+def _began_blind(turn: Turn, rollout: model.Rollout) -> bool:
     """A first revision is rolled out although another one has the role of stable.
 
     So it looks when an object without status is restored before what it owned is given to it.
     """
-    rollout = turn.status.rollout
-    first = rollout is not None and not rollout.from_revision
-    roles = {hash_: state.role for hash_, state in turn.seen.revisions.items()}
-    if rollout is not None:
-        roles.pop(rollout.revision.hash, None)
-    return first and model.Role.STABLE in roles.values()
+    mine = rollout.revision.hash
+    others = (state.role for hash_, state in turn.seen.revisions.items() if hash_ != mine)
+    return not rollout.from_revision and model.Role.STABLE in others
 
 
 def _from_rollout(turn: Turn) -> str:

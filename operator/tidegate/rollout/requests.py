@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from tidegate import model
 from tidegate.rollout import ending, reach, waiting
@@ -119,6 +120,8 @@ def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
             return reach.pass_step(turn) if _step_confirmed(turn) else waiting.stop_waiting(turn)
         case model.RequestKind.PROMOTE_FULL:
             return reach.promote_fully(turn)
+        case _ as never:
+            assert_never(never)
 
 
 def _step_confirmed(turn: Turn) -> bool:
@@ -128,8 +131,7 @@ def _step_confirmed(turn: Turn) -> bool:
 
 
 def _forget_rejection(turn: Turn) -> Turn:
-    assert turn.seen.desired is not None
-    return turn.with_status(ending.forget(turn.status, turn.seen.desired.hash))
+    return turn.with_status(ending.forget(turn.status, turn.desired.hash))
 
 
 def _refuse(turn: Turn, request: model.Request, reason: str) -> Turn:

@@ -18,8 +18,7 @@ from tidegate.rollout.turn import Turn
 
 def follow_spec(turn: Turn) -> Turn:
     """Start, replace or cancel a rollout so that the spec's revision is the one worked on."""
-    desired = turn.seen.desired
-    assert desired is not None
+    desired = turn.desired
     if turn.status.desired != desired:
         turn = turn.with_status(replace(turn.status, desired=desired))
     rollout = turn.active_rollout
@@ -37,9 +36,7 @@ def follow_spec(turn: Turn) -> Turn:
 
 def follow_on(turn: Turn) -> Turn:
     """What spec asks for begins as soon as no other rollout is on its way out."""
-    desired = turn.seen.desired
-    ended = turn.active_rollout is None and desired is not None
-    return _start_if_new(turn, desired) if ended and desired is not None else turn
+    return turn if turn.active_rollout is not None else _start_if_new(turn, turn.desired)
 
 
 def _let_go(turn: Turn) -> Turn:

@@ -38,6 +38,12 @@ class Turn:
         return self.seen.spec
 
     @property
+    def desired(self) -> model.Revision:
+        """The revision that the valid spec asks for; only rules that run for one may ask."""
+        assert self.seen.desired is not None
+        return self.seen.desired
+
+    @property
     def rollout(self) -> model.Rollout:
         """The active rollout; only rules that run for one may ask."""
         rollout = self.active_rollout

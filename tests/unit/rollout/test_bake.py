@@ -79,6 +79,32 @@ def test_what_judges_is_said_in_status() -> None:
     assert world.status.rollout.step.estimate == "judged by absolute limits: error-ratio"
 
 
+@pytest.mark.parametrize(
+    ("limited", "told"),
+    [
+        (True, "judged by absolute limits: error-ratio; not judged without stable beside it: p95"),
+        (False, "nothing has a limit; not judged without stable beside it: error-ratio, p95"),
+    ],
+)
+def test_what_cannot_be_judged_without_stable_beside_it_is_said(
+    limited: bool,  # noqa: FBT001
+    told: str,
+) -> None:
+    world = serving()
+    assert world.spec is not None
+    (known,) = world.spec.analysis.metrics
+    known = known if limited else replace(known, threshold=model.NO_THRESHOLD)
+    compared = replace(known, name="p95", threshold=model.NO_THRESHOLD)
+    shown = replace(compared, name="shown", dry_run=True)
+    analysis = replace(world.spec.analysis, metrics=(known, compared, shown))
+    world.spec = replace(world.spec, analysis=analysis, bake=model.Bake(seconds=600.0))
+    world.deploy(V2)
+    world.run_until(P.BAKING)
+    assert world.status.rollout is not None
+    assert world.status.rollout.step is not None
+    assert world.status.rollout.step.estimate == told
+
+
 def test_a_breach_gives_everything_back_at_once_where_stable_kept_its_pods() -> None:
     world = baking()
     world.analysis = BREACH

@@ -56,6 +56,35 @@ def test_a_wide_surge_needs_no_parts() -> None:
     assert shares == [50.0, 100.0, 100.0]
 
 
+def in_parts(*, percent: float = 50.0) -> World:
+    """A candidate that has the first part of its weight, with nothing proven yet."""
+    world = serving(replicas=10, scaling=NARROW, weights=(percent,))
+    world.analysis = replace(HOLD, estimates=(model.Estimate(text="finds a doubling in 5m"),))
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) == 0)
+    assert world.traffic.weights[V2.hash] < percent
+    return world
+
+
+def test_what_a_step_can_find_is_said_once_however_many_parts_it_has() -> None:
+    world = in_parts()
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    assert world.reasons().count("TrafficShifted") > 1
+    assert world.reasons().count("StepPlanned") == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 4.0])
+def test_a_part_that_somebody_else_changes_is_put_right_before_the_next(share: float) -> None:
+    world = in_parts()
+    part = world.traffic.weights[V2.hash]
+    stolen = {V1.hash: 100.0 - share, V2.hash: share}
+    world.traffic = replace(world.traffic, weights=stolen)
+    world.weights_seen.clear()
+    world.tick()
+    assert world.weights_seen == [{V1.hash: 100.0 - part, V2.hash: part}]
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+
+
 def shrunk(provider: model.Provider, scaling: model.Scaling) -> World:
     """A candidate at 50 %, for which stable was cut."""
     world = serving(provider=provider, replicas=4, scaling=scaling, weights=(50.0,))
@@ -129,6 +158,23 @@ def test_harm_that_is_seen_while_a_candidate_leaves_rejects_it_at_once() -> None
     world.tick()
     assert world.traffic.weights == {V1.hash: 100.0}
     assert world.status.rejected[0].revision == V2.hash
+
+
+@pytest.mark.parametrize("act", ["abort", "newer", "back"])
+def test_who_asked_for_the_way_back_waits_no_longer_than_the_deadline(act: str) -> None:
+    """Stable never gets the pods for its share; it takes everything all the same."""
+    world = shrunk(GATEWAY, NO_SURGE)
+    assert world.spec is not None
+    world.held[V1.hash] = world.revisions[V1.hash].ready
+    if act == "abort":
+        world.ask("abort", V2)
+    else:
+        world.deploy(V3 if act == "newer" else V1)
+    began = world.now
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) > 0)
+    waited = (world.now - began).total_seconds()
+    deadline = world.spec.progress_deadline_seconds
+    assert deadline <= waited <= 1.5 * deadline
 
 
 @pytest.mark.parametrize("act", ["newer", "back"])

@@ -182,6 +182,26 @@ def test_a_write_that_does_not_last_is_repeated_ever_more_rarely(world: World) -
     assert state_of(world) is D.APPLYING
 
 
+def test_taking_back_that_gets_lost_is_repeated_ever_more_rarely_and_no_quarrel(
+    world: World,
+) -> None:
+    change_port(world, 9999)
+    at = []
+    for second in range(3600):
+        before = written(world)
+        passes(world, 1.0)
+        if written(world) > before:
+            at.append(second)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert pauses[0] <= 4
+    assert pauses == sorted(pauses)
+    assert 600 <= pauses[-1] <= 605
+    assert state_of(world) is D.RESTORING
+    world.run_while(lambda: with_documents(world) is world and state_of(world) is D.RESTORING)
+    assert state_of(world) is D.RESTORED
+    assert world.reasons() == ["TrafficDrift"]
+
+
 def test_what_the_api_server_refuses_is_repeated_in_its_own_time(world: World) -> None:
     edit_port(world, 8000)
     passes(world, 1.0)

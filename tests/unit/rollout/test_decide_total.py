@@ -63,7 +63,7 @@ ROLLOUTS = st.builds(
     judged_since=MAYBE,
     evidence_since=MAYBE,
     waiting_for=st.none() | st.builds(model.WaitingFor, since=TIMES),
-    rollback_by=NAMES,
+    rollback_by=st.just("") | NAMES,
 )
 STATUSES = st.builds(
     model.Status,

@@ -159,6 +159,135 @@ def test_a_clock_that_goes_back_dates_no_step_while_another_answers() -> None:
     assert world.status.rollout.plan[0].confirmed_at is not None
 
 
+@BOTH
+@pytest.mark.parametrize("back", [V1, V2])
+def test_once_nobody_has_pods_whoever_is_back_first_serves_at_once(
+    provider: model.Provider, back: model.Revision
+) -> None:
+    """Every request fails meanwhile, so nothing is waited for, and traffic is not moved in vain."""
+    world = promoted(provider)
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    set_ready(world, V1, 0)
+    wait(world, 5)
+    assert world.traffic.weights[V1.hash] == 100.0
+    set_ready(world, back, 1)
+    wait(world, 2)
+    assert {r for r, share in world.traffic.weights.items() if share} == {back.hash}
+    assert (world.status.failover is None) is (back is V2)
+
+
+def without_the_last_pods_of_what_answers(provider: model.Provider) -> World:
+    """A third version is asked for while the first answers for the second.
+
+    Where pods are the weight it waits until the first has none, as nobody else can take them.
+    """
+    world = promoted(provider)
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    world.analysis = HOLD
+    world.deploy(V3)
+    if provider is RATIO:
+        gone = replace(world.revisions[V1.hash], wanted=0, ready=0, available=0, asked=0)
+        world.revisions[V1.hash], world.held[V1.hash] = gone, 0
+    world.run_while(lambda: world.traffic.weights.get(V3.hash, 0.0) == 0)
+    return world
+
+
+def test_a_candidate_takes_over_with_its_first_weight() -> None:
+    world = without_the_last_pods_of_what_answers(GATEWAY)
+    assert world.traffic.weights[V3.hash] == 100.0
+    assert world.traffic.weights.get(V1.hash, 0.0) == 0.0
+    assert V3.hash in world.condition("FailedOver").message
+    set_ready(world, V2, 4)
+    wait(world, END_SECONDS + 3)
+    assert world.traffic.weights == {V2.hash: 50.0, V3.hash: 50.0}
+
+
+def test_where_pods_are_the_weight_endpoints_do_it_once_both_are_selected() -> None:
+    world = without_the_last_pods_of_what_answers(RATIO)
+    assert world.traffic.weights == {V2.hash: 50.0, V3.hash: 50.0}
+    assert world.status.failover is None
+
+
+def test_where_pods_are_the_weight_a_third_version_says_how_to_go_on() -> None:
+    """Its advice is followed: what answers for stable is asked for, serves, and the rest goes on."""
+    world = promoted(RATIO)
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    world.deploy(V3)
+    wait(world, 5)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert rollout.waiting_for is not None
+    assert rollout.waiting_for.reason is model.Waiting.DRAIN
+    assert f"revision {V1.hash} answers for stable" in rollout.waiting_for.message
+    assert "deploy that version again" in rollout.waiting_for.message
+    world.deploy(V1)
+    world.run_until(model.Phase.HEALTHY)
+    assert {r for r, share in world.traffic.weights.items() if share} == {V1.hash}
+    world.deploy(V3)
+    world.run_until(model.Phase.HEALTHY)
+    assert world.traffic.weights == {V3.hash: 100.0}
+
+
+@pytest.mark.parametrize("act", ["aborted", "back", "newer"])
+def test_one_that_leaves_gives_all_back_to_the_pods_of_stable(act: str) -> None:
+    """Not first to its old share: nobody wants it to have one."""
+    world = walking()
+    set_ready(world, V1, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    if act == "aborted":
+        world.ask("abort", V2)
+    else:
+        world.deploy(V1 if act == "back" else V3)
+    wait(world, 10)
+    assert world.traffic.weights[V2.hash] == 100.0
+    world.weights_seen.clear()
+    set_ready(world, V1, 4)
+    wait(world, END_SECONDS - 2)
+    assert world.traffic.weights[V2.hash] == 100.0
+    wait(world, 5)
+    assert world.weights_seen[0] == {V1.hash: 100.0}
+    assert not any(weights.get(V2.hash) for weights in world.weights_seen)
+
+
+def promoting_on_few_pods() -> World:
+    """A person has promoted a candidate that has the pods for its step only."""
+    world = walking()
+    set_ready(world, V2, 1)
+    world.ask("promote-full", V2)
+    world.tick()
+    set_ready(world, V1, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    assert world.traffic.weights[V2.hash] == 100.0
+    return world
+
+
+def test_what_a_person_promoted_has_nothing_to_prove_anew() -> None:
+    world = promoting_on_few_pods()
+    assert world.status.rollout is not None
+    before = world.status.rollout.evidence_since
+    set_ready(world, V1, 4)
+    wait(world, END_SECONDS + 3)
+    assert world.traffic.weights[V2.hash] == 25.0
+    assert world.status.rollout.evidence_since == before
+    set_ready(world, V2, 4)
+    world.run_until(model.Phase.HEALTHY)
+    assert world.traffic.weights == {V2.hash: 100.0}
+
+
+def test_one_that_is_promoted_while_it_answers_is_stable_and_stands_in_for_nobody() -> None:
+    world = promoting_on_few_pods()
+    set_ready(world, V2, 4)
+    world.run_until(model.Phase.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert world.status.failover is None
+    assert all(one.type != "FailedOver" for one in world.status.conditions)
+    assert {r for r, share in world.traffic.weights.items() if share} == {V2.hash}
+
+
 def test_a_candidate_without_traffic_is_not_asked() -> None:
     world = serving(weights=(25.0,))
     world.deploy(V2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import V1, V2, World
+from rollout_world import V1, V2, World, make_spec
 
 from tidegate import model
 
@@ -40,6 +40,24 @@ def test_retry_starts_a_failed_first_revision_again() -> None:
     world.run_until(P.HEALTHY)
     assert world.status.rollout is not None
     assert world.status.rollout.attempt == 2
+
+
+@pytest.mark.parametrize("provider", model.Provider)
+def test_promote_full_does_not_make_a_first_revision_without_pods_stable(
+    provider: model.Provider,
+) -> None:
+    """It skips what has to be proven; that it can serve at all is no such thing."""
+    world = World(spec=make_spec(provider=provider), broken=frozenset({V1.hash}))
+    world.tick()
+    world.ask("promote-full", V1)
+    for _ in range(5):
+        world.tick()
+    assert world.status.stable is None
+    assert world.status.phase is P.INITIALIZING
+    assert not world.traffic.exists
+    world.broken = frozenset()
+    world.run_until(P.HEALTHY)
+    assert world.traffic.weights == {V1.hash: 100.0}
 
 
 def test_first_revision_waits_for_the_ready_url() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, V1, V2, World, serving
+from rollout_world import ADVANCE, START, V1, V2, World, serving
 
 from tidegate import model
 
@@ -72,6 +72,31 @@ def test_moving_numbers_in_a_reason_to_wait_are_written_once() -> None:
         world.analysis = replace(lost, message=f"last answer {seconds} s ago")
         world.tick(1.0)
     assert world.status_writes == 0
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"reason": "MetricsUnavailable", "consecutive_errors": 1},  # counted anew after a restart
+        {"reason": "NoData", "without_data_since": START},
+    ],
+)
+def test_a_wait_for_metrics_lasts_until_they_are_there_again(less: dict[str, object]) -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    lost = model.AnalysisState(judged=True, reason="MetricsUnavailable", consecutive_errors=5)
+    world.analysis = lost
+    world.run_until(P.PAUSED)
+    if "without_data_since" in less:
+        less = {**less, "without_data_since": world.now}
+    world.analysis = model.AnalysisState(judged=True, **less)  # type: ignore[arg-type]
+    for _ in range(10):
+        world.tick()
+    assert world.status.phase is P.PAUSED
+    assert world.condition("Paused").reason == "MetricsUnavailable"
+    world.analysis = ADVANCE
+    world.run_until(P.HEALTHY)
 
 
 def test_unreachable_metrics_pause_and_go_on_alone() -> None:

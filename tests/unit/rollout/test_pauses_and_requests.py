@@ -34,6 +34,36 @@ def test_pause_before_the_first_weight_keeps_it_at_zero() -> None:
     assert all(w.get(V2.hash, 0.0) == 0 for w in world.weights_seen)
 
 
+@pytest.mark.parametrize("by_spec", [True, False])
+def test_a_pause_after_the_last_weight_was_written_promotes_nobody(
+    by_spec: bool,  # noqa: FBT001
+) -> None:
+    """Everything is with the candidate already; who serves is still a question."""
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.accept = False
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 100)
+    assert world.spec is not None
+    if by_spec:
+        world.spec = replace(world.spec, paused=True)
+    else:
+        world.ask("pause", V2)
+    world.tick()
+    world.accept = True
+    world.traffic = replace(world.traffic, accepted=True)
+    world.settle()
+    assert world.status.phase is P.PAUSED
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V1.hash
+    assert world.traffic.weights[V2.hash] == 100.0
+    world.spec = replace(world.spec, paused=False)
+    if not by_spec:
+        world.ask("resume", V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.stable.revision == V2.hash
+
+
 def test_pause_and_resume_by_request() -> None:
     world = serving()
     world.deploy(V2)

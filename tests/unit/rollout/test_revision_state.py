@@ -257,6 +257,52 @@ def test_lack_of_nodes_is_told_apart_from_failure(
     assert state.failure == ""
 
 
+def condition(kind: str, **members: str) -> dict[str, model.Json]:
+    """Members of a pod's status with one condition beside another."""
+    return {"conditions": [{"type": "Initialized"}, {"type": kind, **members}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "lost"),
+    [
+        (condition("DisruptionTarget", status="True", reason="PreemptionByScheduler"), True),
+        (condition("DisruptionTarget", status="True"), True),
+        (condition("DisruptionTarget", status="False", reason="EvictionByEvictionAPI"), False),
+        ({"reason": "Evicted"}, True),
+        ({"reason": "UnexpectedAdmissionError"}, True),
+        ({"reason": "DeadlineExceeded"}, False),
+        (condition("Ready", status="False", reason="NodeStatusUnknown"), True),
+        (condition("Ready", status="False", reason="ContainersNotReady"), False),
+    ],
+)
+def test_a_pod_that_the_cluster_takes_away_is_blamed_for_nothing(
+    status: dict[str, model.Json],
+    lost: bool,  # noqa: FBT001
+) -> None:
+    crashes = waiting("CrashLoopBackOff", last={"exitCode": 1})
+    state = state_of(live(), pods=[pod(crashes, **status)])
+    assert (bool(state.lost), bool(state.failure), bool(state.crash)) == (lost, not lost, not lost)
+
+
+@pytest.mark.parametrize(
+    ("document", "lost"),
+    [
+        (
+            pod(**condition("DisruptionTarget", status="True", reason="PreemptionByScheduler")),
+            "PreemptionByScheduler: pod p1",
+        ),
+        (pod(**condition("DisruptionTarget", status="True")), "DisruptionTarget: pod p1"),
+        (pod(reason="Evicted"), "Evicted: pod p1"),
+        (pod(**condition("Ready", reason="NodeStatusUnknown")), "NodeStatusUnknown: pod p1"),
+        (pod(deleted=True), "Deleted: pod p1"),
+        (pod(deleted=True, reason="NodeShutdown"), "NodeShutdown: pod p1"),
+        (pod(), ""),
+    ],
+)
+def test_what_takes_a_pod_away_is_told_with_its_name(document: model.Document, lost: str) -> None:
+    assert state_of(live(), pods=[document]).lost == lost
+
+
 @pytest.mark.parametrize(
     ("status", "message", "failure", "unschedulable"),
     [

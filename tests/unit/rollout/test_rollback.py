@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, World, revision, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, revision, serving
 
 from tidegate import model
 
@@ -81,6 +81,48 @@ def test_crash_after_the_lowering_write_still_ends_rolled_back() -> None:
     world.run_until(P.ROLLED_BACK)
     assert world.status.rejected[0].revision == V2.hash
     assert all(w.get(V2.hash, 0.0) == 0 for w in world.weights_seen)
+
+
+@pytest.mark.parametrize("provider", model.Provider)
+def test_crash_after_the_lowering_write_rejects_also_what_spec_no_longer_asks_for(
+    provider: model.Provider,
+) -> None:
+    world = serving(provider=provider)
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.traffic = replace(world.traffic, weights={V1.hash: 100.0}, rolled_back_revision=V2.hash)
+    world.deploy(V3)
+    world.run_until(P.HEALTHY)
+    assert world.traffic.weights == {V3.hash: 100.0}
+    world.deploy(V2)
+    world.settle()
+    assert world.status.phase is P.ROLLED_BACK
+    assert [one.revision for one in world.status.rejected] == [V2.hash]
+    assert world.traffic.weights == {V3.hash: 100.0}
+
+
+@pytest.mark.parametrize("provider", model.Provider)
+@pytest.mark.parametrize("act", ["breach", "abort", "back"])
+def test_one_that_leaves_while_somebody_has_deleted_the_target_gets_nothing_of_the_new_one(
+    provider: model.Provider, act: str
+) -> None:
+    """There is nothing to lower; what is made anew gives the candidate nothing."""
+    world = serving(provider=provider)
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.traffic = model.TrafficState(exists=False)
+    world.weights_seen.clear()
+    if act == "back":
+        world.deploy(V1)
+    elif act == "abort":
+        world.ask("abort", V2)
+    else:
+        world.analysis = BREACH
+    world.run_until(P.HEALTHY if act == "back" else P.ROLLED_BACK)
+    world.settle()
+    assert [one.revision for one in world.status.rejected] == ([] if act == "back" else [V2.hash])
+    assert world.traffic.weights == {V1.hash: 100.0}
+    assert not any(weights.get(V2.hash) for weights in world.weights_seen)
 
 
 def test_crash_after_the_abort_of_a_candidate_without_traffic_still_ends_rolled_back() -> None:

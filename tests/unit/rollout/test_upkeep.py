@@ -21,9 +21,12 @@ def at_first_weight(world: World) -> World:
     return world
 
 
-def test_lost_deployment_of_stable_comes_back_while_spec_has_its_template() -> None:
+@pytest.mark.parametrize("frozen", [True, False])
+def test_lost_deployment_of_stable_comes_back_while_spec_has_its_template(*, frozen: bool) -> None:
     world = serving()
     del world.revisions[V1.hash]
+    if not frozen:
+        del world.frozen[V1.hash]
     world.settle()
     assert world.pods() == {V1.hash: 4}
 
@@ -134,6 +137,37 @@ def test_retired_pods_stay_while_the_data_plane_still_names_them() -> None:
     assert world.pods() == {V1.hash: 4}
 
 
+def test_what_was_scaled_to_nothing_is_let_off_once_its_deployment_has_taken_note() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    world.run_while(lambda: world.revisions[V1.hash].wanted > 0)
+    world.revisions[V1.hash] = replace(world.revisions[V1.hash], current=False)
+    world.writes.clear()
+    world.tick()
+    world.tick()
+    assert world.writes == []
+    assert [one.revision for one in world.status.retiring] == [V1.hash]
+    world.revisions[V1.hash] = replace(world.revisions[V1.hash], current=True)
+    world.tick()
+    assert world.status.retiring == ()
+
+
+def test_a_stray_that_somebody_gives_pods_again_is_let_off() -> None:
+    """They sized it after it was to have none: that is theirs to undo."""
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    world.tick(1.0)
+    world.tick(20.0)
+    assert [one.revision for one in world.status.retiring] == [V1.hash]
+    woken = replace(world.revisions[V1.hash], wanted=3, ready=3, available=3, asked=0)
+    world.revisions[V1.hash] = woken
+    world.settle()
+    assert world.pods() == {V1.hash: 3, V2.hash: 4}
+    assert world.status.retiring == ()
+
+
 def test_third_revision_is_drained_before_pods_make_a_split() -> None:
     world = serving(provider=RATIO, scaling=model.Scaling(max_surge_percent=25.0))
     world.deploy(V2)
@@ -171,6 +205,79 @@ def test_steps_that_round_to_nothing_are_no_steps() -> None:
     assert world.status.stable is not None
     assert world.status.stable.revision == V2.hash
     assert world.reasons().count("TrafficShifted") == 1
+
+
+@pytest.mark.parametrize(("replicas", "skipped"), [(1, True), (2, False)])
+def test_a_step_for_which_too_few_pods_are_left_is_skipped_while_it_is_reached(
+    replicas: int, *, skipped: bool
+) -> None:
+    scaling = model.Scaling(max_surge_percent=0.0, max_unavailable_percent=100.0)
+    world = serving(provider=RATIO, replicas=4, weights=(40.0,), scaling=scaling)
+    world.deploy(V2)
+    world.broken = frozenset({V2.hash})
+    world.tick()
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=replicas)
+    world.tick()
+    assert world.status.rollout is not None
+    step = model.StepState.SKIPPED if skipped else model.StepState.ACTIVE
+    assert world.status.rollout.plan[0].state is step
+    world.broken = frozenset()
+    world.run_until(P.HEALTHY)
+    assert world.traffic.weights == {V2.hash: 100.0}
+    assert world.status.rollout.plan[0].state is (step if skipped else model.StepState.PASSED)
+
+
+def test_a_step_is_not_reached_while_one_side_of_the_split_has_no_deployment() -> None:
+    """Its clock would run on a share that no pods make."""
+    world = serving(provider=RATIO, weights=(50.0,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.held[V2.hash] = 1
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.settle()
+    world.held.clear()
+    world._pods_become_ready()
+    del world.revisions[V1.hash]
+    world.tick()
+    assert world.status.rollout is not None
+    assert world.status.rollout.step is not None
+    assert world.status.rollout.step.confirmed_at is None
+    assert world.pods()[V1.hash] > 0, "it is made again"
+    world.tick()
+    assert world.status.rollout.step.confirmed_at == world.now
+
+
+PORT_OF_OLD = model.PodPort(number=8080)
+PORT_KEPT = (8080, True)
+PORT_CHANGED = (9000, False)
+
+
+@pytest.mark.parametrize("provider", model.Provider)
+@pytest.mark.parametrize(("port", "same"), [PORT_KEPT, PORT_CHANGED])
+def test_one_service_for_two_ports_is_said_and_not_tried(
+    provider: model.Provider,
+    port: int,
+    same: bool,  # noqa: FBT001
+) -> None:
+    """Pods of an older release do not name their port; a route has a Service for each revision."""
+    world = serving(provider=provider)
+    world.frozen[V1.hash] = replace(world.frozen[V1.hash], port=PORT_OF_OLD)
+    world.deploy(V2)
+    assert world.spec is not None
+    frozen = world.freeze(V2)
+    world.frozen[V2.hash] = replace(frozen, port=model.PodPort(number=port))
+    if same or provider is not RATIO:
+        world.run_until(P.HEALTHY)
+        assert world.traffic.weights == {V2.hash: 100.0}
+        return
+    world.settle()
+    assert world.status.rollout is not None
+    waits = world.status.rollout.waiting_for
+    assert waits is not None
+    assert waits.reason is model.Waiting.ROUTE_NOT_READY
+    assert f"{V1.hash} on 8080 and {V2.hash} on 9000" in waits.message
+    assert not any(weights.get(V2.hash) for weights in world.weights_seen)
 
 
 def test_route_that_is_not_accepted_in_time_is_named() -> None:

@@ -173,6 +173,81 @@ def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> N
     world.run_until(P.HEALTHY)
 
 
+def written_yet_not_there(provider: model.Provider) -> World:
+    """The weight is in status, and something keeps the data plane or the pods from following."""
+    world = serving(provider=provider, weights=(50.0,), progress_deadline_seconds=60.0)
+    world.analysis = HOLD
+    world.deploy(V2)
+    if provider is RATIO:
+        world.held[V2.hash] = 1
+    world.run_while(lambda: rollout(world).exposure.live_percent < 50)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("provider", "refused", "told"),
+    [
+        (GATEWAY, "", "gives the candidate 0 %, and writes do not reach it"),
+        (RATIO, "webhook: no more pods", "Forbidden: webhook: no more pods"),
+    ],
+)
+def test_a_weight_that_does_not_come_pauses_and_says_what_keeps_it(
+    provider: model.Provider, refused: str, told: str
+) -> None:
+    world = written_yet_not_there(provider)
+    lost = replace(world.traffic, weights={V1.hash: 100.0})
+    if refused:
+        world.blocked = model.Violation(path="", message=refused, reason="Forbidden")
+    for _ in range(30):
+        if provider is GATEWAY:
+            world.traffic = lost
+        world.tick(5.0)
+    assert world.status.phase is P.PAUSED
+    assert world.status.rejected == ()
+    waits = rollout(world).waiting_for
+    assert waits is not None
+    assert waits.reason is model.Waiting.ROUTE_NOT_READY
+    assert told in waits.message
+    world.blocked, world.analysis = None, ADVANCE
+    world.held.clear()
+    world.run_until(P.HEALTHY)
+
+
+@BOTH
+@pytest.mark.parametrize("trouble", ["none is ready", "one crashes"])
+def test_what_stable_suffers_from_too_is_not_the_candidates_fault(
+    provider: model.Provider, trouble: str
+) -> None:
+    world = serving(provider=provider, progress_deadline_seconds=60.0)
+    world.deploy(V2)
+    for _ in range(30):
+        world.now += timedelta(seconds=5.0)
+        world.step()
+        set_ready(world, V2, 0, failure="CrashLoopBackOff", crash="CrashLoopBackOff")
+        if trouble == "none is ready":
+            set_ready(world, V1, 0)
+        else:
+            set_ready(world, V1, 3, failure="CrashLoopBackOff", crash="CrashLoopBackOff")
+    assert world.status.phase is P.PAUSED
+    assert world.status.rejected == ()
+    assert world.condition("Paused").reason == "Capacity"
+    assert "stable has no healthy pods either" in world.condition("Paused").message
+    world.run_until(P.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+
+
+@BOTH
+def test_one_whose_pods_crash_beside_a_healthy_stable_is_rejected(
+    provider: model.Provider,
+) -> None:
+    world = serving(provider=provider, progress_deadline_seconds=60.0)
+    world.broken = frozenset({V2.hash})
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK, limit=40)
+    assert world.status.rejected[0].by == "Deadline"
+
+
 @BOTH
 @pytest.mark.parametrize("asked", [True, False])
 def test_an_answer_that_has_not_come_yet_rejects_nobody(
@@ -244,6 +319,25 @@ def test_without_pods_a_new_revision_is_promoted_without_steps(provider: model.P
 
 
 @BOTH
+def test_one_that_loses_all_pods_it_asked_for_before_its_first_weight_skips_its_steps(
+    provider: model.Provider,
+) -> None:
+    world = serving(provider=provider)
+    world.broken = frozenset({V2.hash})
+    world.deploy(V2)
+    world.tick()
+    assert world.status.phase is P.PENDING
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=0)
+    world.analysis = HOLD
+    world.run_until(P.HEALTHY, limit=20)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V2.hash
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "no pods are asked for"
+
+
+@BOTH
 def test_a_parked_canary_is_woken_up_without_a_verdict(provider: model.Provider) -> None:
     world = at_weight(provider)
     assert world.spec is not None
@@ -252,6 +346,8 @@ def test_a_parked_canary_is_woken_up_without_a_verdict(provider: model.Provider)
         world.tick(5.0)
     assert world.status.rejected == ()
     assert rollout(world).active, "half proven is not proven"
+    assert world.traffic.weights.get(V2.hash, 0.0) == 0
+    assert "workload.replicas is 0" in world.condition("Paused").message
     world.spec = replace(world.spec, replicas=4)
     world.now += timedelta(seconds=1)
     world.step()
