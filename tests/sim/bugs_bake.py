@@ -50,8 +50,8 @@ BAKE = (
     Bug(
         name="promote-full does not end a bake",
         file="rollout/reach.py",
-        old="    switches = stage.kind is model.StageKind.SWITCH\n",
-        new="    switches = stage.kind in {model.StageKind.SWITCH, model.StageKind.BAKE}\n",
+        old="    stays = stage.kind in {model.StageKind.FIRST, model.StageKind.SWITCH}\n",
+        new="    stays = stage.kind is not model.StageKind.LIVE\n",
         plays=_by_both("hurried_in_the_bake"),
     ),
 )

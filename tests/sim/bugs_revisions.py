@@ -99,8 +99,8 @@ REVISIONS = (
     Bug(
         name="an empty status is taken for a new object",
         file="rollout/rebuild.py",
-        old="    if turn.stable:\n        return turn\n    emptied",
-        new="    if turn.status.observed_generation == 0:\n        return turn\n    emptied",
+        old="    if turn.stable:\n        return turn\n    rollout",
+        new="    if turn.status.observed_generation == 0:\n        return turn\n    rollout",
         plays=_by_both("emptied_at_rest", "emptied_in_a_step"),
     ),
     Bug(

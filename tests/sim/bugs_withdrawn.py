@@ -78,7 +78,7 @@ WITHDRAWN = (
     Bug(
         name="traffic is given back to nobody",
         file="rollout/capacity.py",
-        old="    if ready(turn, turn.stable) > 0:\n",
+        old="    if ready(turn, turn.stable) > 0 or not free:\n",
         new="    if turn.stable:\n",
         plays=("harm_while_stable_is_empty",),
     ),
