@@ -22,7 +22,7 @@ def test_fields_that_nobody_knows_are_said_once_and_as_long_as_they_are_there(
     provider: model.Provider,
 ) -> None:
     world = serving(provider=provider)
-    unknown = ("spec.canary", "spec.traffic.wieght")
+    unknown = ("spec.canary", "spec.traffic.gatewayApi")
     seen = replace(world.observe(), unknown_fields=unknown)
     decision = decide.decide(seen)
     assert [one.reason for one in decision.events] == [notices.UNKNOWN]

@@ -138,6 +138,27 @@ def test_requests_that_cannot_be_carried_out_are_refused_with_a_reason(
     assert world.reasons().count("RequestRefused") == 1
 
 
+@pytest.mark.parametrize("kind", ["promote", "promote-full", "pause", "resume"])
+@pytest.mark.parametrize("ending", [True, False])
+def test_what_needs_a_rollout_is_refused_where_none_goes_forward(
+    kind: str, *, ending: bool
+) -> None:
+    world = serving()
+    if ending:
+        world.deploy(V2)
+        world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+        world.accept = False
+        world.ask("abort", V2)
+        world.tick()
+        assert world.status.phase is P.ROLLING_BACK
+    world.ask(kind, V2 if ending else V1)
+    world.tick()
+    answer = world.status.last_handled_request
+    assert answer is not None
+    assert (answer.request, answer.outcome, answer.reason) == (kind, "Refused", "NotActive")
+    assert world.status.phase is (P.ROLLING_BACK if ending else P.HEALTHY)
+
+
 @pytest.mark.parametrize("stamp", ["", "yesterday", "2026-11-20T12:00:00", "x" * 500])
 def test_malformed_time_of_a_request_is_answered_not_raised(stamp: str) -> None:
     world = serving()
