@@ -74,6 +74,21 @@ def part(source: ImageSource) -> parts.Part:
     )
 
 
+def loading_part(source: ImageSource, *, needs: str) -> parts.Part:
+    """The image loaded as soon as it is built, where containerd, the part `needs`, runs."""
+    built = part(source).name
+    return parts.Part(
+        name=f"load-{built}",
+        title=f"load the {built.replace('-', ' ')}",
+        lane="node",
+        seconds=10,
+        done=lambda: False,
+        make=lambda: load_built([source], Progress(quiet=True)),
+        log=_log(source.tag),
+        needs=(needs, built),
+    )
+
+
 def _build_alone(source: ImageSource) -> None:
     with _one_at_a_time():
         _build(source, {})

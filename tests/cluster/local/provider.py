@@ -54,7 +54,9 @@ def ensure(progress: Progress, *, images: Sequence[ImageSource] = ()) -> Cluster
     Errors: shell.CommandError; kubectl.NotReady with the end of the log of what did not start;
         ClusterUnavailable when this machine runs the cluster of another state folder.
     """
-    parts.ensure(cluster_parts(images), progress)
+    made_once = cluster_parts(images)
+    if not all(part.done() for part in made_once):
+        parts.ensure([*made_once, *_loading_parts(images)], progress)
     gobuild.ensure_kubernetes(progress)
     with _machine_lock():
         return _ensure(progress, images)
@@ -138,9 +140,43 @@ def cluster_parts(images: Sequence[ImageSource]) -> list[parts.Part]:
     ]
 
 
+def _loading_parts(images: Sequence[ImageSource]) -> list[parts.Part]:
+    """Containerd unpacks images on one core, so it starts while others are still being compiled."""
+    return [
+        parts.Part(
+            name="containerd",
+            title="start containerd",
+            lane="node",
+            seconds=1,
+            done=lambda: False,
+            make=_start_containerd_early,
+            log=paths.log_dir() / "containerd.log",
+            needs=(packages.PART,),
+        ),
+        *(dockerfile.loading_part(image, needs="containerd") for image in images),
+    ]
+
+
+def _start_containerd_early() -> None:
+    with _machine_lock():
+        _refuse_foreign()
+        if recovery.plan(_remains()) is recovery.Plan.RESET:
+            _remove(Progress(quiet=True))
+        _ensure_network()
+        _write_marks()
+        _start_containerd()
+
+
+def _ensure_network() -> None:
+    if not network.exists():
+        network.remove()  # a half-made one
+        network.create()
+
+
 def _bring_up(progress: Progress, images: Sequence[ImageSource]) -> None:
     with progress.step("start the control plane and the node"):
         revived = _start_node()
+        runtime.import_own_images(own_images.archives())
     with ThreadPoolExecutor(1, thread_name_prefix="load") as beside:
         # Containerd unpacks on one core while the add-ons, which need no such image, come up.
         loading = beside.submit(dockerfile.load_built, images, Progress(quiet=True))
@@ -178,9 +214,7 @@ def _start_node() -> bool:
     Then what the API server knows may be from processes that died, and is not believed at once.
     """
     older = (layout.root() / "etcd").exists()
-    if not network.exists():
-        network.remove()  # a half-made one
-        network.create()
+    _ensure_network()
     binaries = paths.bin_dir()
     creds = node.credentials()
     node.write_admin_kubeconfig(creds)
@@ -214,7 +248,6 @@ def _start_containerd() -> bool:
         _stop(records, only=("containerd",))
         _start(component)
         _wait(component)
-    runtime.import_own_images(own_images.archives())
     return started
 
 
@@ -281,6 +314,7 @@ def _marks_file() -> Path:
 
 def _write_marks() -> None:
     marks = {"boot": process.boot_id(), "versions": versions.versions_hash()}
+    layout.root()  # makes the folder
     _marks_file().write_text(json.dumps(marks))
     layout.RUN.mkdir(exist_ok=True)
     layout.OWNER.write_text(str(paths.state_dir()))
