@@ -82,6 +82,7 @@ class World:
         self.capacity = 10_000
         self.user_errors = 0.0
         self.outage_error_ratio = 0.0  # of a backend that all revisions need
+        self.is_scraped: Callable[[Pod], bool] = lambda _: True
         self.served: dict[str, float] = {}  # requests by revision
         self._served_until: dict[str, tuple[list[float], list[float]]] = {}
         self._documents: dict[tuple[str, bool, bool], Object] = {}
@@ -357,7 +358,7 @@ class World:
             totals.append(total)
         for pods in self.pods.values():
             for pod in pods:
-                if pod.ready:
+                if pod.ready and self.is_scraped(pod):
                     pod.counters.scrape(START + now)
         self._loop.call_later(self._scrape_seconds, self._tick)
 
@@ -369,6 +370,9 @@ class World:
 
     def _serve(self, pod: Pod, requests: float) -> None:
         truth = self.truth(pod.version)
+        if truth.hangs:
+            self.user_errors += requests
+            return
         self.served[pod.revision] = self.served.get(pod.revision, 0.0) + requests
         error_ratio = 1.0 - (1.0 - truth.error_ratio) * (1.0 - self.outage_error_ratio)
         pod.counters.serve(requests, error_ratio=error_ratio, slow_ratio=truth.slow_ratio)

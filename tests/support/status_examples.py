@@ -111,6 +111,7 @@ FULL_STATUS = model.Status(
         waiting_for=model.WaitingFor(
             reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
         ),
+        silence=model.Silence(times=2, since=NOON),
         analysis_key="0f3a",
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",

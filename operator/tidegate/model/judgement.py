@@ -158,6 +158,7 @@ class AnalysisState:
     confirmed. `requests` counts candidate requests in this step. `only_proof_is_missing` says that
     a hold has no other reason, so that time alone may be enough. `estimates` has one entry per step
     of the plan once the stable history is known; `digest` is the SHA-256 of the interval table.
+    `silent` says in words that the candidate shows no data while stable does, which proves nothing.
     """
 
     judged: bool = False
@@ -172,3 +173,4 @@ class AnalysisState:
     observed_candidate_percent: float | None = None
     estimates: tuple[Estimate, ...] = ()
     digest: str = ""
+    silent: str = ""
