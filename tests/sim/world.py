@@ -17,6 +17,7 @@ from typing import Any
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
+from tests.sim.pending import pending_document
 from tests.sim.truth import Truth
 
 from tidegate import model, ports
@@ -409,7 +410,7 @@ class World:
         ]
         full = self.running >= self.capacity
         pending = (
-            _pending_document(body)
+            pending_document(body)
             for body in self._cluster.all(ports.DEPLOYMENT)
             if full and len(self.pods.get(body["metadata"]["uid"], [])) < body["spec"]["replicas"]
         )
@@ -483,19 +484,4 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
                 }
             ],
         },
-    }
-
-
-def _pending_document(deployment: Object) -> Object:
-    """A pod that finds no node."""
-    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{deployment['metadata']['name']}-pending",
-            "namespace": deployment["metadata"]["namespace"],
-            "labels": deployment["spec"]["template"]["metadata"]["labels"],
-        },
-        "status": {"conditions": [{**unschedulable, "message": "no node has room"}]},
     }
