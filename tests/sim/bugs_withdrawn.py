@@ -29,8 +29,8 @@ WITHDRAWN = (
     Bug(
         name="an eviction is blamed on the candidate",
         file="rollout/walk.py",
-        old="    return ending.withdraw(turn, lost) if lost else turn\n",
-        new="    return ending.roll_back(turn, reason=lost, by=ending.HARM) if lost else turn\n",
+        old="        return ending.withdraw(turn, lost)\n",
+        new="        return ending.roll_back(turn, reason=lost, by=ending.HARM)\n",
         plays=("evicted_gatewayapi", "evicted_replicaratio"),
     ),
     Bug(

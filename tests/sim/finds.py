@@ -17,6 +17,7 @@ from tests.sim import (
     finds_revisions,
     finds_traffic,
     neighbours,
+    silence,
 )
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.cluster_side import CLUSTER_SIDE
@@ -435,6 +436,7 @@ PLAYS = (
     | finds_bake.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
+    | silence.PLAYS
     | {
         scenario.name: scenario
         for scenario in (

@@ -14,7 +14,8 @@ class Truth:
     startup_seconds: float = 3.0
     starts: bool = True
     crashes: bool = False
+    hangs: bool = False  # it takes requests and never answers
 
     @property
     def wrong(self) -> bool:
-        return self.error_ratio > 0.05 or self.slow_ratio > 0.2 or not self.starts
+        return self.error_ratio > 0.05 or self.slow_ratio > 0.2 or not self.starts or self.hangs

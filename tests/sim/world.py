@@ -17,6 +17,7 @@ from typing import Any
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
+from tests.sim.pending import pending_document
 from tests.sim.truth import Truth
 
 from tidegate import model, ports
@@ -82,6 +83,7 @@ class World:
         self.capacity = 10_000
         self.user_errors = 0.0
         self.outage_error_ratio = 0.0  # of a backend that all revisions need
+        self.is_scraped: Callable[[Pod], bool] = lambda _: True
         self.served: dict[str, float] = {}  # requests by revision
         self._served_until: dict[str, tuple[list[float], list[float]]] = {}
         self._documents: dict[tuple[str, bool, bool], Object] = {}
@@ -357,7 +359,7 @@ class World:
             totals.append(total)
         for pods in self.pods.values():
             for pod in pods:
-                if pod.ready:
+                if pod.ready and self.is_scraped(pod):
                     pod.counters.scrape(START + now)
         self._loop.call_later(self._scrape_seconds, self._tick)
 
@@ -369,6 +371,9 @@ class World:
 
     def _serve(self, pod: Pod, requests: float) -> None:
         truth = self.truth(pod.version)
+        if truth.hangs:
+            self.user_errors += requests
+            return
         self.served[pod.revision] = self.served.get(pod.revision, 0.0) + requests
         error_ratio = 1.0 - (1.0 - truth.error_ratio) * (1.0 - self.outage_error_ratio)
         pod.counters.serve(requests, error_ratio=error_ratio, slow_ratio=truth.slow_ratio)
@@ -405,7 +410,7 @@ class World:
         ]
         full = self.running >= self.capacity
         pending = (
-            _pending_document(body)
+            pending_document(body)
             for body in self._cluster.all(ports.DEPLOYMENT)
             if full and len(self.pods.get(body["metadata"]["uid"], [])) < body["spec"]["replicas"]
         )
@@ -479,19 +484,4 @@ def _pod_document(pod: Pod, *, crashes: bool) -> Object:
                 }
             ],
         },
-    }
-
-
-def _pending_document(deployment: Object) -> Object:
-    """A pod that finds no node."""
-    unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{deployment['metadata']['name']}-pending",
-            "namespace": deployment["metadata"]["namespace"],
-            "labels": deployment["spec"]["template"]["metadata"]["labels"],
-        },
-        "status": {"conditions": [{**unschedulable, "message": "no node has room"}]},
     }

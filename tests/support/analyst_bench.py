@@ -18,6 +18,7 @@ from tidegate import model
 from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.workqueue import Key
+from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.terms import Ratio, Selector, Template
 from tidegate.evidence.verdict.templates import resolve_templates
 from tidegate.ports import Ok, RawAnswer, Result, Retryable
@@ -192,6 +193,7 @@ class Request:
     stable: str
     spec: model.Spec
     templates: Mapping[str, Template]
+    ready: ReadyPods = field(default_factory=ReadyPods)
 
     @property
     def subject(self) -> Subject:
@@ -210,6 +212,7 @@ class Request:
             traffic=self.spec.traffic,
             preset=self.spec.server.preset,
             templates=self.templates,
+            ready=self.ready,
         )
 
 

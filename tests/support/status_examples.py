@@ -32,6 +32,9 @@ _RESULT = model.MetricResult(
     evidence_limit=5.3,
     proof=-4.5,
     proof_limit=3.0,
+    detect=0.005,
+    detect_ratio=5.2,
+    power=0.93,
     dispersion=1.4,
     dispersion_source="Measured",
     intervals=12,
@@ -111,6 +114,7 @@ FULL_STATUS = model.Status(
         waiting_for=model.WaitingFor(
             reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
         ),
+        silence=model.Silence(times=2, since=NOON),
         analysis_key="0f3a",
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",

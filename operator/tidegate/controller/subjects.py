@@ -8,6 +8,7 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.workqueue import Key
+from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict import arms
 from tidegate.traffic.plane import plane_of
@@ -79,6 +80,16 @@ def subject_of(
         preset=candidate,
         templates=found,
         one_pod=_starts_with_one_pod(spec, rollout),
+        ready=_ready_pods(seen, candidate=rollout.revision.hash, alone=alone),
+    )
+
+
+def _ready_pods(seen: model.Observation, *, candidate: str, alone: bool) -> ReadyPods:
+    made = seen.revisions.get(candidate)
+    stable = seen.revisions.get(seen.status.stable.revision) if seen.status.stable else None
+    return ReadyPods(
+        candidate=made.ready_pods if made is not None else {},
+        stable=stable.ready_pods if stable is not None and not alone else {},
     )
 
 

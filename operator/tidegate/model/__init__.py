@@ -33,6 +33,7 @@ from tidegate.model.observation import (
     TrafficState,
 )
 from tidegate.model.record import RecordedModel, RecordOwner, RolloutRecord, ServedBefore
+from tidegate.model.silence import Silence
 from tidegate.model.spec import (
     KEY_FORM,
     NO_THRESHOLD,
@@ -151,6 +152,7 @@ __all__ = [
     "ServedBefore",
     "Server",
     "ShareCheck",
+    "Silence",
     "SourceIdentity",
     "Spec",
     "Stage",

@@ -86,6 +86,7 @@ class MetricResult:
     `value_bounds` belong to the candidate's value, `ratio_bounds` to its ratio to stable; neither
     decides. `evidence` is the logarithm of an e-value against the candidate and acts at
     `evidence_limit`, `proof` that of the proof that it does no harm, needed is `proof_limit`.
+    `detect` is the harm that a step without a proof looks for, and `power` the chance to have found it.
     `edge` is the bucket bound (seconds) of a latency that the counts speak of.
     """
 
@@ -127,6 +128,18 @@ class MetricResult:
         About("Evidence that nothing is worse: logarithm of an e-value.", recorded=True),
     ] = None
     proof_limit: Annotated[float | None, About("Proof that a step needs.", recorded=True)] = None
+    detect: Annotated[
+        float | None,
+        About("Rate of bad requests that would have been found by now.", recorded=True),
+    ] = None
+    detect_ratio: Annotated[
+        float | None,
+        About("The same over that of stable; absent while stable has none.", recorded=True),
+    ] = None
+    power: Annotated[
+        float | None,
+        About("Chance, 0 to 1, with which it would have been found.", recorded=True),
+    ] = None
     dispersion: Annotated[
         float | None,
         About("How much bad requests come in clumps; 1 is not at all.", recorded=True),
@@ -158,6 +171,7 @@ class AnalysisState:
     confirmed. `requests` counts candidate requests in this step. `only_proof_is_missing` says that
     a hold has no other reason, so that time alone may be enough. `estimates` has one entry per step
     of the plan once the stable history is known; `digest` is the SHA-256 of the interval table.
+    `silent` says in words that the candidate shows no data while stable does, which proves nothing.
     """
 
     judged: bool = False
@@ -172,3 +186,4 @@ class AnalysisState:
     observed_candidate_percent: float | None = None
     estimates: tuple[Estimate, ...] = ()
     digest: str = ""
+    silent: str = ""

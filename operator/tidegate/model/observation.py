@@ -60,7 +60,8 @@ class RevisionState:
     `unready_since` is when the youngest unready pod was made. `watched` is False when somebody
     removed the label by which the Deployment is watched. `template_hash` is that of the pod template
     now, `made_with` that of the one it was created with, empty until it is written down. `asked` are
-    the replicas that Tidegate wrote last, None where that is not known.
+    the replicas that Tidegate wrote last, None where that is not known. `ready_pods` are those whose
+    endpoint is ready: by name their addresses.
     """
 
     revision: Revision
@@ -82,6 +83,7 @@ class RevisionState:
     template_hash: str = ""
     made_with: str = ""
     asked: int | None = None
+    ready_pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def sized_by_others(self) -> bool:

@@ -18,6 +18,7 @@ from tidegate.model.exposure import (
 from tidegate.model.failover import Failover
 from tidegate.model.fields import PER_METRIC, TEXT, URI, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
+from tidegate.model.silence import Silence
 
 PLAN_MAX_ITEMS = 34  # the steps, the switch and the bake
 
@@ -292,6 +293,9 @@ class Rollout:
     ] = ""
     waiting_for: Annotated[
         WaitingFor | None, About("Absent while only time and evidence are needed.")
+    ] = None
+    silence: Annotated[
+        Silence | None, About("Its traffic was taken back, as it showed no data.")
     ] = None
     analysis_key: Annotated[str, About("Hash of the analysis that the evidence belongs to.")] = ""
     rollback_reason: Annotated[str, About("Why it is rolled back.", limit=TEXT)] = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,8 +34,10 @@ def revision_state(
         return None
     status = objects.mapping(deployment.get("status"))
     ready = objects.whole(status.get("readyReplicas"))
+    ready_pods: Mapping[str, tuple[str, ...]] = {}
     if endpoint_slices is not None:
-        ready = min(ready, _ready_endpoints(deployment, endpoint_slices))
+        ready_pods = _ready_endpoints(deployment, endpoint_slices)
+        ready = min(ready, len(ready_pods))
     own_pods = [p for p in pods if objects.label(p, objects.LABEL_REVISION) == revision]
     observed = objects.whole(status.get("observedGeneration"))
     return model.RevisionState(
@@ -62,6 +64,7 @@ def revision_state(
         template_hash=template_hash,
         made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
         asked=_asked(deployment),
+        ready_pods=ready_pods,
     )
 
 
@@ -95,20 +98,22 @@ def _instant(written: str) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-def _ready_endpoints(deployment: model.Document, endpoint_slices: Sequence[model.Document]) -> int:
+def _ready_endpoints(
+    deployment: model.Document, endpoint_slices: Sequence[model.Document]
+) -> Mapping[str, tuple[str, ...]]:
     """Ready pods behind the revision's Service; dual-stack slices name each pod twice."""
     service_name = objects.object_name(deployment)
-    ready = {
-        _endpoint_identity(endpoint)
-        for endpoint_slice in endpoint_slices
-        if objects.label(endpoint_slice, objects.LABEL_SERVICE_NAME) == service_name
-        for endpoint in objects.items(endpoint_slice.get("endpoints"))
-        if objects.at(endpoint, "conditions", "ready") is not False
-    }
-    return len(ready)
-
-
-def _endpoint_identity(endpoint: model.Json) -> str:
-    pod_name = objects.text(objects.at(endpoint, "targetRef", "name"))
-    addresses = objects.items(objects.at(endpoint, "addresses"))
-    return pod_name or ",".join(objects.text(address) for address in addresses)
+    ready: dict[str, tuple[str, ...]] = {}
+    for endpoint_slice in endpoint_slices:
+        if objects.label(endpoint_slice, objects.LABEL_SERVICE_NAME) != service_name:
+            continue
+        for endpoint in objects.items(endpoint_slice.get("endpoints")):
+            if objects.at(endpoint, "conditions", "ready") is not False:
+                addresses = tuple(
+                    map(objects.text, objects.items(objects.at(endpoint, "addresses")))
+                )
+                name = objects.text(objects.at(endpoint, "targetRef", "name")) or ",".join(
+                    addresses
+                )
+                ready[name] = (*ready.get(name, ()), *addresses)
+    return ready

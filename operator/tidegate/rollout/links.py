@@ -1,7 +1,7 @@
 """The chain of links that must hold before a candidate gets a weight (features.md, N8).
 
-No third revision in the way, pods ready, endpoints ready, model ready, target writable, and, before
-the first weight, evidence within reach. Each link is a function named after what it finds; the first finding is what the rollout waits for.
+No third revision in the way, pods ready, endpoints ready, model ready, target writable, no silence to
+sit out, and, before the first weight, evidence within reach. Each link is a function named after what it finds; the first finding is what the rollout waits for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import capacity, preflight, waiting
+from tidegate.rollout import capacity, preflight, silence, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.plane import common_port
 
@@ -35,7 +35,7 @@ def wait_for(turn: Turn, finding: Finding) -> Turn:
         reason, message = model.Waiting.CAPACITY, f"{message}; stable has no healthy pods either"
     elif reason is model.Waiting.PODS_NOT_READY and turn.rollout.withdrawn:
         reason = model.Waiting.WITHDRAWN
-    turn = waiting.wait_for(turn, reason, message)
+    turn = silence.look(waiting.wait_for(turn, reason, message))
     unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
     return turn.look_again(_pod_look_seconds(turn)) if unwatched else turn
 
@@ -54,6 +54,7 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
         or candidate_not_ready(turn, weight_percent)
         or model_not_ready(turn)
         or old_marker_present(turn)
+        or silent_before(turn)
         or evidence_out_of_reach(turn)
     )
 
@@ -205,6 +206,12 @@ def old_marker_present(turn: Turn) -> Finding | None:
     return Finding(
         reason=model.Waiting.ROUTE_NOT_READY, message="the mark of an earlier rollback is removed"
     )
+
+
+def silent_before(turn: Turn) -> Finding | None:
+    """It had traffic and showed no data: it gets some again later, or when a person says so."""
+    message = silence.lasts(turn)
+    return Finding(reason=model.Waiting.WITHDRAWN, message=message) if message else None
 
 
 def evidence_out_of_reach(turn: Turn) -> Finding | None:

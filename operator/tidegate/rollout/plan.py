@@ -112,6 +112,7 @@ def enter(turn: Turn, index: int) -> Turn:
         step=active,
         plan=with_step(rollout, index, entered),
         progress_at=turn.now,
+        silence=None,
     )
     return turn.with_rollout(changed)
 

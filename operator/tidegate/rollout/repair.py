@@ -110,12 +110,13 @@ def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:
     since = rollout.evidence_since
     if since is not None and since > now:
         since = step.confirmed_at if step is not None else None
-    first = rollout.first_traffic_at
+    first, silence = rollout.first_traffic_at, rollout.silence
     return replace(
         rollout,
         progress_at=min(rollout.progress_at, now),
         first_traffic_at=None if first is None else min(first, now),
         evidence_since=None if since is None or since > now else since,
+        silence=silence and replace(silence, since=min(silence.since, now)),
         plan=tuple(
             replace(one, confirmed_at=None) if one.confirmed_at and one.confirmed_at > now else one
             for one in rollout.plan

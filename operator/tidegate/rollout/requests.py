@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from tidegate import model
-from tidegate.rollout import ending, reach, waiting
+from tidegate.rollout import ending, reach, silence, waiting
 from tidegate.rollout.turn import Turn
 
 LONGEST_AGE = timedelta(hours=1)
@@ -72,7 +72,7 @@ def _refusal(turn: Turn, kind: model.RequestKind, request: model.Request) -> str
         return "NotActive"
     if request.revision != _expected_revision(turn, kind):
         return "OtherRevision"
-    if kind is model.RequestKind.PROMOTE and not _waits_for(turn, ENDED_BY_PROMOTE):
+    if kind is model.RequestKind.PROMOTE and not _waits_for_promote(turn):
         return "NotWaiting"
     if kind is model.RequestKind.RESUME and not _waits_for(turn, {model.Waiting.REQUEST}):
         return "NotWaiting"
@@ -99,6 +99,10 @@ def _waits_for(turn: Turn, reasons: frozenset[model.Waiting] | set[model.Waiting
     return waits is not None and waits.reason in reasons
 
 
+def _waits_for_promote(turn: Turn) -> bool:
+    return _waits_for(turn, ENDED_BY_PROMOTE) or bool(silence.lasts(turn))
+
+
 def _rejected(turn: Turn, revision: str) -> bool:
     idle = turn.active_rollout is None
     return idle and turn.status.rejects(revision)
@@ -117,7 +121,9 @@ def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
         case model.RequestKind.RESUME:
             return waiting.stop_waiting(turn)
         case model.RequestKind.PROMOTE:
-            return reach.pass_step(turn) if _step_confirmed(turn) else waiting.stop_waiting(turn)
+            if _step_confirmed(turn):
+                return reach.pass_step(turn)
+            return waiting.stop_waiting(silence.forget(turn))
         case model.RequestKind.PROMOTE_FULL:
             return reach.promote_fully(turn)
         case _ as never:

@@ -16,6 +16,7 @@ from tidegate.rollout import (
     phases,
     plan,
     reach,
+    silence,
     waiting,
 )
 from tidegate.rollout.turn import Turn
@@ -85,8 +86,8 @@ def _note_new_batch(turn: Turn) -> Turn:
 def safety_watch(turn: Turn) -> Turn:
     """What acts in every stage, also while paused.
 
-    A mark, a breach or a crash of its own rejects the candidate. Where it has only lost its pods,
-    nobody blames it: its traffic is withdrawn.
+    A mark, a breach or a crash of its own rejects the candidate. Where it has only lost its pods, or
+    shows no data, nobody blames it: its traffic is withdrawn.
     """
     rollout = turn.rollout
     if ending.marked_as_rolled_back(turn):
@@ -97,8 +98,11 @@ def safety_watch(turn: Turn) -> Turn:
     judged = turn.seen.analysis
     if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):
         return ending.roll_back(turn, reason=judged.message, by=ending.HARM)
-    lost = _lost_pods(turn)
-    return ending.withdraw(turn, lost) if lost else turn
+    if lost := _lost_pods(turn):
+        return ending.withdraw(turn, lost)
+    if silent := silence.found(turn):
+        return ending.withdraw(silence.remember(turn), silent)
+    return turn
 
 
 def _is_judged(rollout: model.Rollout) -> bool:

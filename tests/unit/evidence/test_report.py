@@ -69,6 +69,30 @@ def test_a_ratio_shows_both_arms_its_interval_and_its_evidence() -> None:
     assert found.evaluated_at == AT
 
 
+def test_what_would_have_been_found_is_told_with_its_power() -> None:
+    rows = table(*(counts(1000, 4, 9000, 36) for _ in range(4)))
+    found = result_of(build.metric(), rows, settings=config(COMPARED))
+
+    assert found.detect is not None
+    assert found.power is not None
+    assert 0 < found.power <= 1
+    assert found.detect_ratio == pytest.approx(found.detect / 0.004)
+
+
+def test_without_bad_requests_of_stable_the_size_is_a_rate_alone() -> None:
+    found = result_of(build.metric(), table(counts(1000, 0, 9000, 0)), settings=config(COMPARED))
+
+    assert found.detect is not None
+    assert found.detect_ratio is None
+
+
+def test_a_metric_that_is_not_compared_looks_for_no_harm() -> None:
+    alone = config(replace(COMPARED, compare=None, limit=0.05))
+    found = result_of(build.metric(), table(counts(1000, 20, 9000, 90)), settings=alone)
+
+    assert (found.detect, found.detect_ratio, found.power) == (None, None, None)
+
+
 def test_an_assumed_dispersion_says_so() -> None:
     rows = table(counts(1000, 20, 9000, 90, phi=UNMEASURED))
     found = result_of(build.metric(), rows, settings=config(COMPARED))

@@ -264,8 +264,8 @@ class Case:
             ),
         )
 
-    def judge(self, context: Context) -> model.AnalysisState:
-        """The verdict after the last look, with the numbers behind it."""
+    def judge(self, context: Context, *, silent: str) -> model.AnalysisState:
+        """The verdict after the last look, with the numbers behind it; `silent` as of that look."""
         judgement = engine.decide(self._ledger, context=context, config=self._config)
         self._log(judgement, context=context)
         message = judgement.message
@@ -284,6 +284,7 @@ class Case:
             observed_candidate_percent=self._observed_percent(context.step),
             estimates=self._estimates,
             digest=self._digest.value if self._rows or self._ended else "",
+            silent=silent,
         )
 
     def _log(self, judgement: Judgement, *, context: Context) -> None:

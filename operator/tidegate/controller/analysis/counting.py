@@ -10,8 +10,10 @@ from tidegate import model
 from tidegate.controller.analysis.arrivals import Arrivals
 from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
-from tidegate.evidence.counts import early, intervals, readings
+from tidegate.evidence.counts import completeness, early, intervals, readings
+from tidegate.evidence.counts import silence as silences
 from tidegate.evidence.counts.births import births_of
+from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.counts.early import Present
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
 from tidegate.evidence.counts.history import History, shape_of, spreads_of
@@ -176,9 +178,9 @@ class Counting:
         return found
 
     def state_of_data(
-        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float
+        self, metric: model.Metric, *, pieces: Pieces, step: int, at: float, ready: ReadyPods
     ) -> Problem | None:
-        """Why a metric says nothing about the present, although it was answered."""
+        """Why a metric says nothing about the present, or not of all pods, although it was answered."""
         identity = self.setting.identity
         if metric.compare is None:
             identity = replace(identity, stable="")
@@ -202,13 +204,47 @@ class Counting:
         faulty = readings.faulty(faults, lags=table.lags.get(metric.name, ()))
         if faulty is not None:
             return faulty
-        return readings.silence(
+        proxied = self.setting.templates[metric.name].mode is model.IdentityMode.GATEWAY
+        missing = completeness.incomplete(
+            pieces.all,
+            identity=self.setting.identity,
+            ready=ReadyPods() if proxied else ready,
+            spacing_seconds=max(scrape, table.spacings.get(metric.name, 0.0)),
+            asked=pieces.asked,
+        )
+        return missing or readings.silence(
             table.rows,
             metric=metric.name,
             step=step,
             since=at - metric.window_seconds,
             seconds=metric.window_seconds,
             asked=pieces.asked,
+        )
+
+    def silence(
+        self, metric: model.Metric, *, pieces: Pieces, event: WeightChange, since: float, at: float
+    ) -> str:
+        """That the candidate shows no finished request while stable does; empty where not so.
+
+        `metric` is that of all requests; nothing counts before `since` (unix seconds).
+        """
+        found = silences.silence(
+            silences.requests_in(total=pieces.total, buckets=pieces.buckets),
+            rows=self.tables.get(metric.name, Table()).rows,
+            metric=metric.name,
+            identity=self.setting.identity,
+            grid=self.grid,
+            event=event,
+            since=since,
+            at=at,
+            scrape_seconds=self.setting.scrape_of(metric),
+        )
+        if found is None:
+            return ""
+        return (
+            f"NoData: for {found.seconds:.0f} s the candidate has shown no finished request, where those"
+            f" of stable promise {found.due:.0f}: it does not answer, or is not scraped; asked"
+            f" {pieces.asked}"
         )
 
     def remarks(self) -> str:

@@ -90,6 +90,7 @@ class Analyst:
         entry = self._entries.get(subject.uid)
         if entry is None or entry.subject != subject:
             entry = self._follow(subject, known=entry)
+        entry.subject = subject  # what is not compared is as new as this pass
         entry.wanted = True
         if entry.next_at is None and not entry.looking:
             self._put(entry, at=schedule.at_or_after(self._now()))
@@ -132,6 +133,7 @@ class Analyst:
             without_data_since=state.without_data_since
             or self._clock.now() - timedelta(seconds=age),
             only_proof_is_missing=False,
+            silent="",
         )
 
     def _not_yet(self, entry: _Entry) -> model.AnalysisState:

@@ -55,6 +55,7 @@ class Look:
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
     _counts: bool = False
+    _silent: str = ""
 
     @classmethod
     def begin(cls, subject: Subject, case: Case, *, at: float) -> Look:
@@ -117,7 +118,7 @@ class Look:
         context = self.case.context(self.subject, now=now)
         if self._counts:
             self.case.settle_rows(context)
-        return self.case.judge(context)
+        return self.case.judge(context, silent=self._silent)
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -279,8 +280,20 @@ class Look:
         events = self.subject.events
         problem = case.count(metric, pieces=found, events=events, now=now)
         if wanted.until == self.at:
+            if metric.name == case.setting.requests_from:
+                self._silent = case.counting.silence(
+                    metric,
+                    pieces=found,
+                    event=events[-1],
+                    since=self.subject.data_from,
+                    at=self.at,
+                )
             return problem or case.counting.state_of_data(
-                metric, pieces=found, step=events[-1].step, at=self.at
+                metric,
+                pieces=found,
+                step=events[-1].step,
+                at=self.at,
+                ready=self.subject.ready,
             )
         if self._chunks >= MAX_CHUNKS:
             message = "the requests of a long rollout are still being counted"

@@ -56,6 +56,11 @@ class Setting:
         return measure.unit_seconds if isinstance(measure, Latency) else 1.0
 
     @property
+    def requests_from(self) -> str:
+        """The metric whose events are all requests."""
+        return rules.requests_from(self.analysis, templates=self.templates)
+
+    @property
     def counted(self) -> tuple[model.Metric, ...]:
         """The metrics that are events out of n."""
         return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))

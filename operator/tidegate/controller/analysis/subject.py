@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tidegate import model
 from tidegate.controller.workqueue import Key
+from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.counts.grid import WeightChange
 from tidegate.evidence.terms import Identity, Template
 
@@ -20,7 +21,7 @@ class Subject:
     history of the control alone ends. `stages` are as `as_judged` leaves them; the evidence of
     those that were confirmed at `since` or later counts. `templates` has one entry per metric of
     the analysis; `preset` is that of the server. `one_pod` says that the candidate starts with a
-    single pod.
+    single pod. `ready` pods come and go and make no other subject.
     """
 
     key: Key
@@ -37,6 +38,7 @@ class Subject:
     preset: str
     templates: Mapping[str, Template]
     one_pod: bool = False
+    ready: ReadyPods = field(default_factory=ReadyPods, compare=False)
 
     def __post_init__(self) -> None:
         missing = {metric.name for metric in self.analysis.metrics} - self.templates.keys()

@@ -9,8 +9,8 @@ agrees on this subset, and on nothing else do we rely: printable ASCII literals,
 matches by backtracking, so what may be repeated is bounded as well: single characters only, few of
 them, and short label values. Everything else gets its own query.
 
-A condition on a label that no series carries would find nothing bad in a model that fails every
-request. Such a condition is an error, whoever wrote it.
+A condition on a label that no series carries, or on values as nobody writes them there, would find
+nothing bad in a model that fails every request. Such a condition is an error, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tidegate.evidence.queries import kinds
 from tidegate.evidence.terms import Problem, Reason, Series
 
 MAX_PATTERN_LENGTH = 256
@@ -32,6 +33,8 @@ _SHOWN = 8
 _OF_THE_SCRAPE = frozenset(
     {NAME, "namespace", "model_deployment", "revision", "pod", "instance", "job", "le"}
 )
+
+_DIGIT = re.compile(r"(?<!\\)((?:\\\\)*)\\d")  # RE2 means ASCII digits, as all values here are
 
 _CHARACTER = (
     r"(?:[A-Za-z0-9_:/ ,;=@%&~!'\"<>#-]"
@@ -143,7 +146,22 @@ def _unseen(matcher: Matcher, series: Sequence[Series]) -> str:
             f"label {matcher.names}{whose} holds no value like {matcher.known} "
             f"(values seen: {_listed(values)}): no bad event could be seen"
         )
-    return ""
+    return _misspelt(matcher, values, whose=whose) if values else ""
+
+
+def _misspelt(matcher: Matcher, values: set[str], *, whose: str) -> str:
+    """The condition was written for other spellings than those of the label."""
+    pattern = _DIGIT.sub(r"\1[0-9]", matcher.pattern)
+    others = kinds.possible(values)
+    if not others or not _safe(pattern) or any(_matches(pattern, value=it) for it in others):
+        return ""
+    operator = "=~" if matcher.positive else "!~"
+    what = "no bad event could be seen" if matcher.positive else "every event would be bad"
+    return (
+        f"no value of label {matcher.names}{whose} can match {matcher.pattern} (values seen:"
+        f' {_listed(values)}): with {matcher.label}{operator}"{matcher.pattern}" {what}; write it'
+        " as the values are written"
+    )
 
 
 def _listed(names: set[str]) -> str:

@@ -32,7 +32,7 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.sequential.ledger import Account, Ledger
+from tidegate.evidence.sequential.ledger import Account, Ledger, Totals
 from tidegate.evidence.terms import Reason
 from tidegate.evidence.verdict import harm
 from tidegate.evidence.verdict.harm import Search
@@ -219,7 +219,7 @@ def _finding(
     if problem is not None and reason not in _HARM:
         reason, message = problem.reason, f"{rule.name}: {problem.message}"
     else:
-        message = _message(numbers, reason=reason, rule=rule)
+        message = _message(numbers, reason=reason, rule=rule, totals=account.totals[rule.decisive])
     outcome = _OUTCOMES.get(reason, Outcome.INCONCLUSIVE)
     return replace(numbers, reason=reason, outcome=outcome, message=message)
 
@@ -336,8 +336,11 @@ def _numbers(
     )
 
 
-def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
-    """Such as `error-ratio 0.031 against 0.010 (n=5210, evidence 6.1 of 5.3)`."""
+def _message(found: Finding, *, reason: Reason, rule: MetricRule, totals: Totals) -> str:
+    """Such as `error-ratio 0.031 against 0.010 (n=5210, evidence 6.1 of 5.3)`.
+
+    `totals` are those of the stream that decides.
+    """
     if found.n_c <= 0:
         return f"{found.metric}: no requests in a closed interval yet"
     if reason is Reason.OUTAGE:
@@ -359,15 +362,17 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule) -> str:
         case Reason.INSUFFICIENT:
             return f"{text}, on {found.x_c:.0f} bad events only"
         case Reason.NO_HARM_FOUND | Reason.UNDECIDED:
-            return f"{text}, proof {found.log_proof:.1f}{_chance(found)}"
+            return f"{text}, proof {found.log_proof:.1f}{_chance(found, totals=totals)}"
         case _:
             return text + _ADDED.get(reason, "")
 
 
-def _chance(found: Finding) -> str:
+def _chance(found: Finding, *, totals: Totals) -> str:
     if found.detect is None:
         return ""
-    return f", {found.detect:.2%} bad would have been found ({found.power:.0%})"
+    times = harm.times_usual(found.detect, totals=totals)
+    size = f"{found.detect:.2%} bad" if times is None else f"x{times:.3g} ({found.detect:.2%} bad)"
+    return f", {size} would have been found: power {found.power:.0%}"
 
 
 def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Finding:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tidegate.evidence.sequential import eprocess, latency, ledger, power
 from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
-from tidegate.evidence.sequential.ledger import Account
+from tidegate.evidence.sequential.ledger import Account, Totals
 from tidegate.evidence.sequential.power import Stretch, Test
 
 LEAST_POWER = 0.9
@@ -80,6 +80,11 @@ def searched(
     if late or not in_step.enough:
         return in_step
     return search(account.stretches, rate=found.wanted)
+
+
+def times_usual(rate: float | None, *, totals: Totals) -> float | None:
+    """A rate of bad requests (0 to 1) over that of stable; None where stable has none."""
+    return None if rate is None or totals.x_s <= 0 else rate * totals.n_s / totals.x_s
 
 
 def suspect(account: Account, *, rule: MetricRule) -> bool:

@@ -22,6 +22,7 @@ from tidegate.evidence.sequential.judgement import (
 )
 from tidegate.evidence.sequential.ledger import Ledger, Totals
 from tidegate.evidence.terms import Latency, Template
+from tidegate.evidence.verdict import harm
 
 
 def results(
@@ -52,7 +53,11 @@ def results(
             found.append(_with_checks(result, checks=checks.get(metric.name, ()), config=config))
             continue
         account = ledger.accounts[metric.name]
-        result = replace(result, intervals=account.rows)
+        result = replace(
+            result,
+            intervals=account.rows,
+            detect_ratio=harm.times_usual(finding.detect, totals=account.totals[rule.decisive]),
+        )
         measure = templates[metric.name].measure
         if isinstance(measure, Latency):
             result = replace(
@@ -113,6 +118,8 @@ def _result(
         evidence_limit=finding.log_limit,
         proof=finding.log_proof,
         proof_limit=config.log_promote,
+        detect=finding.detect,
+        power=None if finding.detect is None else finding.power,
         dispersion=finding.phi.value if finding.phi else None,
         dispersion_source=finding.phi.source.value if finding.phi else "",
         candidate=model.ArmCounts(total=finding.n_c, bad=finding.x_c),

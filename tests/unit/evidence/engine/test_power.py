@@ -126,13 +126,22 @@ def test_harm_that_would_have_been_found_lets_a_step_pass_and_is_named() -> None
     (one,) = found.findings
     assert one.power >= harm.LEAST_POWER
     assert one.detect == pytest.approx(0.005)
-    assert "0.50% bad would have been found" in found.message
+    assert f"0.50% bad would have been found: power {one.power:.0%}" in found.message
+
+
+def test_the_size_is_told_in_times_of_what_stable_shows() -> None:
+    """Five times 0.2 %, which is more than half a percent beyond it."""
+    found = judged(*[counts(100, 0.2, 900, 1.8)] * 30)
+    assert found.reason is Reason.NO_HARM_FOUND, found.message
+    (one,) = found.findings
+    assert one.detect == pytest.approx(0.01)
+    assert f"x5 (1.00% bad) would have been found: power {one.power:.0%}" in found.message
 
 
 def test_while_there_is_time_the_smaller_harm_is_looked_for() -> None:
     early, late = (judged(*[QUIET] * 20, late=one) for one in (False, True))
     assert (early.verdict, early.reason) == (Verdict.HOLD, Reason.UNDECIDED)
-    assert "0.50% bad would have been found (" in early.message
+    assert "0.50% bad would have been found: power " in early.message
     assert (late.verdict, late.reason) == (Verdict.ADVANCE, Reason.NO_HARM_FOUND)
     assert late.findings[0].detect == pytest.approx(0.05)
 

@@ -1,0 +1,87 @@
+"""Whether the candidate shows no finished request while stable does.
+
+It may hang, or nobody may scrape it: what its users get is unknown either way. Nothing is proven
+by it; the test that can prove harm is that of `evidence.sequential.answers`. Source: ADR 0034.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.evidence.counts.grid import Grid, Slot, WeightChange
+from tidegate.evidence.counts.histograms import edge_of
+from tidegate.evidence.counts.intervals import Counting, MetricSeries, Table
+from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.terms import Identity, Series
+
+SCRAPES = 4  # so long nothing is seen at the least
+LEAST_DUE = 20.0  # requests: with fewer an idle candidate looks the same
+_REQUESTS = "requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """For how long nothing was seen, and how many requests stable's promise meanwhile."""
+
+    seconds: float
+    due: float
+
+
+def requests_in(*, total: Sequence[Series], buckets: Sequence[Series]) -> tuple[Series, ...]:
+    """The counters of all requests of a metric; those of a histogram are its last buckets."""
+    return tuple(total) or tuple(one for one in buckets if edge_of(one) == float("inf"))
+
+
+def silence(
+    requests: Sequence[Series],
+    *,
+    rows: Sequence[Row],
+    metric: str,
+    identity: Identity,
+    grid: Grid,
+    event: WeightChange,
+    since: float,
+    at: float,
+    scrape_seconds: float,
+) -> Silence | None:
+    """How long the candidate has been silent at its present weight; None while it is not.
+
+    Nothing counts before `since`: a candidate that is not warm yet may take its time. With a weight
+    of 0 or 1, and while stable shows nothing either, nobody can tell.
+    Units: since and at in unix seconds.
+    """
+    window_seconds = SCRAPES * scrape_seconds
+    heard = (row.t1 for row in rows if metric in row.counts and row.counts[metric].answered[0] > 0)
+    began = max(since, event.at, *heard)
+    if not 0 < event.weight < 1 or at - began < window_seconds:
+        return None
+    after = at - window_seconds
+    if any(_moves(one, after=after) for one in requests if _is_of(one, identity.candidate)):
+        return None
+    counting = Counting(
+        Table(),
+        series={_REQUESTS: MetricSeries(total=tuple(requests), scrape_seconds=scrape_seconds)},
+        grid=grid,
+        identity=identity,
+    )
+    slot = Slot(t0=after, t1=at, step=event.step, weight=event.weight)
+    counts = counting.aside(slot).counts.get(_REQUESTS)
+    finished = counts.n_s if counts is not None else 0.0
+    due_per_second = event.weight / (1 - event.weight) * finished / window_seconds
+    due = due_per_second * (at - began)
+    return Silence(seconds=at - began, due=due) if due >= LEAST_DUE else None
+
+
+def _is_of(series: Series, revision: str) -> bool:
+    return series.labels.get("revision") == revision
+
+
+def _moves(series: Series, *, after: float) -> bool:
+    """Some request was counted after an instant, whatever else is wrong with the counter."""
+    before = 0.0
+    for at, value in series.samples:
+        if at > after and value != before:
+            return True
+        before = value
+    return False
