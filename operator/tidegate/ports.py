@@ -89,6 +89,12 @@ ROLLOUT_RECORD = Kind(
     group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutrecords", kind="RolloutRecord"
 )
 DEPLOYMENT = Kind(group="apps", version="v1", plural="deployments", kind="Deployment")
+AUTOSCALER = Kind(
+    group="autoscaling",
+    version="v2",
+    plural="horizontalpodautoscalers",
+    kind="HorizontalPodAutoscaler",
+)
 CONTROLLER_REVISION = Kind(
     group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"
 )

@@ -25,6 +25,7 @@ ALLOWED = {
     ("apps", "controllerrevisions"): READ | {"create", "delete"},
     ("", "services"): READ | WRITE,
     ("gateway.networking.k8s.io", "httproutes"): READ | WRITE,
+    ("autoscaling", "horizontalpodautoscalers"): READ | WRITE,
     ("discovery.k8s.io", "endpointslices"): READ,
     ("", "pods"): {"get", "list"},
     ("events.k8s.io", "events"): {"create", "patch"},
@@ -74,7 +75,16 @@ def test_people_get_our_kinds_only(render: Render) -> None:
     }
     for role in people:
         assert {group for group, _ in grants(role)} == {"tidegate.dev"}
-        assert not any("/" in resource for _, resource in grants(role)), "status is ours alone"
+        parts = {resource for _, resource in grants(role) if "/" in resource}
+        assert parts == {"modeldeployments/scale"}, "status is ours alone"
+
+
+def test_who_may_edit_may_scale(render: Render) -> None:
+    scale = ("tidegate.dev", "modeldeployments/scale")
+    granted = {item["metadata"]["name"]: grants(item).get(scale) for item in roles(render())}
+    assert granted["tidegate-view"] == {"get"}
+    assert granted["tidegate-edit"] == granted["tidegate-admin"] == {"get", "update", "patch"}
+    assert not any(granted.get(name) for name in OPERATOR_ROLES)
 
 
 def test_people_read_records_and_only_the_operator_writes_them(render: Render) -> None:

@@ -21,7 +21,7 @@ from tidegate.adapters import kube_http as http
 
 Key = tuple[str, str]
 PLAIN_KINDS = (ports.SERVICE, ports.ENDPOINT_SLICE, ports.LEASE, ports.POD, ports.EVENT)
-SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE)
+SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE, ports.AUTOSCALER)
 OTHER_KINDS = (
     ports.METRIC_TEMPLATE,
     ports.CLUSTER_METRIC_TEMPLATE,

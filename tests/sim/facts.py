@@ -90,8 +90,11 @@ def provider(body: Object | None) -> str:
 
 
 def replicas(body: Object) -> int:
-    """Pods that spec asks for; 1 where nobody can read it."""
+    """Pods that spec asks for, or that its autoscalers chose; 1 where nobody can read it."""
     workload = body["spec"].get("workload")
+    chosen = (status(body).get("autoscaling") or {}).get("replicas")
+    if chosen and isinstance(workload, dict) and workload.get("autoscaling"):
+        return int(chosen)
     asked = workload.get("replicas", 1) if isinstance(workload, dict) else 1
     return asked if isinstance(asked, int) and asked >= 0 else 1
 

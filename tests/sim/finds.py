@@ -19,6 +19,7 @@ from tests.sim import (
     neighbours,
     silence,
 )
+from tests.sim.autoscaled import AUTOSCALED
 from tests.sim.cluster import Change, RefusedError
 from tests.sim.cluster_side import CLUSTER_SIDE
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
@@ -484,4 +485,5 @@ PLAYS = (
     }
     | CLUSTER_SIDE
     | OTHER_WRITERS
+    | AUTOSCALED
 )

@@ -232,6 +232,8 @@ def _action(change: Change) -> str:
     """The action of a decision that a write belongs to."""
     if change.verb == "delete":
         return "DeleteRevision"
+    if change.kind is ports.AUTOSCALER:
+        return "SetAutoscaler"
     if change.kind is ports.HTTP_ROUTE:
         return "SetTraffic lowering" if change.urgent else "SetTraffic"
     if change.kind is ports.SERVICE and change.body["metadata"]["name"] == NAME:

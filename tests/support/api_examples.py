@@ -49,6 +49,12 @@ FULL: Object = {
         },
         "workload": {
             "replicas": 6,
+            "autoscaling": {
+                "minReplicas": 3,
+                "maxReplicas": 12,
+                "cpuUtilizationPercent": 65,
+                "duringRollout": "Frozen",
+            },
             "template": {
                 "metadata": {
                     "labels": {"team": "risk"},

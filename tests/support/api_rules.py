@@ -158,6 +158,15 @@ RULES = (
         says="min must not be above max",
     ),
     Case(
+        rule="V20",
+        body=SMALLEST,
+        at="spec.workload.autoscaling",
+        good=({"maxReplicas": 1}, {"minReplicas": 3, "maxReplicas": 3}),
+        bad=({"minReplicas": 4, "maxReplicas": 3},),
+        blames="spec.workload.autoscaling.minReplicas",
+        says="must not be above maxReplicas",
+    ),
+    Case(
         rule="V24",
         body=SMALLEST,
         at="spec.analysis.breachAfter",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from tidegate import model
 from tidegate.model import actions, objects
-from tidegate.rollout import decide, duties
+from tidegate.rollout import autoscaling, decide, duties
 from tidegate.traffic.plane import common_port
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -147,6 +147,9 @@ class World:
     # --- running ---------------------------------------------------------------------------------
 
     def observe(self) -> model.Observation:
+        return autoscaling.in_effect(self._seen())
+
+    def _seen(self) -> model.Observation:
         return model.Observation(
             now=self.now,
             epoch=1,
@@ -257,13 +260,10 @@ class World:
                     has_service=True,
                     template_hash=action.revision.digest,
                     asked=action.replicas,
+                    autoscaled=action.autoscaled,
                 )
-            case actions.Scale():
-                state = self.revisions[action.revision]
-                assert state.wanted == action.seen_replicas
-                self.revisions[action.revision] = replace(
-                    state, wanted=action.replicas, asked=action.replicas
-                )
+            case actions.Scale() | actions.SetAutoscaler():
+                self._size(action)
             case actions.SetRole():
                 state = self.revisions[action.revision]
                 self.revisions[action.revision] = replace(state, role=action.role)
@@ -279,6 +279,16 @@ class World:
                 self.finalizers = (*self.finalizers, duties.FINALIZER)
             case actions.RemoveFinalizer():
                 self.finalizers = tuple(f for f in self.finalizers if f != duties.FINALIZER)
+
+    def _size(self, action: actions.Scale | actions.SetAutoscaler) -> None:
+        state = self.revisions[action.revision]
+        if isinstance(action, actions.SetAutoscaler):
+            state = replace(state, autoscaler=action.limits)
+        else:
+            assert state.wanted == action.seen_replicas
+            number = action.replicas
+            state = replace(state, wanted=number, asked=number, autoscaled=action.autoscaled)
+        self.revisions[action.revision] = state
 
     def _freeze(self, action: actions.FreezeRollout | actions.CorrectRevision) -> None:
         if isinstance(action, actions.CorrectRevision):

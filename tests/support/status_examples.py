@@ -56,6 +56,9 @@ FULL_STATUS = model.Status(
     stable=_role(A),
     candidate=_role(B),
     previous=_role(C),
+    replicas=18,
+    selector="tidegate.dev/model-deployment=fraud",
+    autoscaled_replicas=9,
     rollout=model.Rollout(
         id=f"fraud-{B}-1",
         revision=model.Revision(hash=B, digest=B + "0" * 54, model_version="1.5.0"),

@@ -13,6 +13,7 @@ from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
+from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors
@@ -116,7 +117,7 @@ def _spec(
     return model.Spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
-        replicas=spec.workload.replicas,
+        replicas=_replicas(spec.workload),
         template=content["spec"]["workload"]["template"],
         service=service,
         traffic=traffic,
@@ -133,6 +134,7 @@ def _spec(
             seconds=seconds_of(spec.strategy.post_promotion.bake),
             kept_percent=spec.strategy.post_promotion.keep_previous_percent,
         ),
+        autoscaling=_autoscaling(spec.workload.autoscaling),
         scale_down_delay_seconds=seconds_of(spec.strategy.scale_down_delay),
         analysis=analysis,
         rollback=model.Rollback(
@@ -145,6 +147,23 @@ def _spec(
         rollout_history_limit=spec.rollout_history_limit,
         paused=spec.paused,
     )
+
+
+def _autoscaling(given: Autoscaling | None) -> model.Autoscaling | None:
+    if given is None:
+        return None
+    return model.Autoscaling(
+        min_replicas=given.min_replicas,
+        max_replicas=given.max_replicas,
+        cpu_percent=given.cpu_utilization_percent,
+        during_rollout=given.during_rollout,
+    )
+
+
+def _replicas(given: types.Workload) -> int:
+    """The pods of the start, within the limits of the autoscalers; 0 switches those off."""
+    limits = _autoscaling(given.autoscaling)
+    return limits.within(given.replicas) if limits and given.replicas else given.replicas
 
 
 def _model(given: types.Model, *, default_name: str) -> model.Model:

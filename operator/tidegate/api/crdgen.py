@@ -33,6 +33,7 @@ class Definition:
     purpose: str
     spec: Schema  # JSON Schema, as pydantic writes it
     status: Schema | None = None
+    scale: Mapping[str, str] | None = None
     name_schema: Mapping[str, Any] | None = None
     validations: tuple[Mapping[str, Any], ...] = ()
     columns: tuple[Mapping[str, Any], ...] = ()
@@ -63,6 +64,11 @@ DEFINITIONS = (
         purpose="One served model and the rules of its rollouts.",
         spec=types.Spec.model_json_schema(),
         status=schema_of(model.Status),
+        scale={
+            "specReplicasPath": ".spec.workload.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        },
         name_schema={
             "type": "string",
             "maxLength": types.NAME_MAX_LENGTH,
@@ -164,6 +170,8 @@ def _version(definition: Definition) -> Schema:
     }
     if definition.status:
         version["subresources"] = {"status": {}}
+    if definition.scale:
+        version["subresources"]["scale"] = dict(definition.scale)
     if definition.selectable_fields:
         version["selectableFields"] = [{"jsonPath": it} for it in definition.selectable_fields]
     return version

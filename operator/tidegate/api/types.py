@@ -17,6 +17,7 @@ from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
+from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
@@ -180,7 +181,13 @@ class Workload(Part):
     """The pods that serve a revision."""
 
     replicas: Annotated[int, Field(ge=0, le=5000)] = Field(
-        default=1, description="Pods of a revision that gets all traffic."
+        default=1,
+        description="Pods of a revision that gets all traffic; kubectl scale sets it.",
+        # The scale subresource answers only where the object itself has a number.
+        json_schema_extra={schema.KEEP_DEFAULT: True},
+    )
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="An autoscaler for each live revision; none by default."
     )
     template: PodTemplate = Field(description="Template of the pods.")
 

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import assert_never
 
 from tidegate import model, ports
 from tidegate.api import frozen, record
+from tidegate.controller.autoscalers import Autoscalers
+from tidegate.controller.documents import NEVER, name_conflict, plain
 from tidegate.controller.live import read_live
 from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
-from tidegate.revisions import render
+from tidegate.revisions import note, render
 from tidegate.rollout.duties import FINALIZER
 from tidegate.traffic import changes, plane
 
-# A version that no object has: an apply that is meant to create must not overwrite what another
-# leader has created meanwhile. ("0" would mean: whatever is there.)
-NEVER = "1"
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
 ANNOTATIONS_PATH = "/metadata/annotations"
@@ -60,6 +59,7 @@ class Actuator:
         self._api = api
         self._store = store
         self._leading = leading
+        self._autoscalers = Autoscalers(api=api, store=store, leading=leading)
 
     async def perform(self, action: actions.Action, around: Surroundings) -> ports.Failure | None:
         """Carry out one action; a failure leaves the rest of the decision to the next pass."""
@@ -68,8 +68,8 @@ class Actuator:
                 return await self._create_revision(action, around)
             case actions.CorrectRevision():
                 return await self._correct_revision(action, around)
-            case actions.Scale():
-                return await self._scale(action, around)
+            case actions.Scale() | actions.SetAutoscaler():
+                return await self._size(action, around)
             case actions.SetRole():
                 return await self._set_role(action, around)
             case actions.NoteTemplate():
@@ -121,6 +121,7 @@ class Actuator:
                 replicas=action.replicas,
                 role=action.role,
                 progress_deadline_seconds=spec.progress_deadline_seconds,
+                autoscaled=action.autoscaled,
             )
             failure = await self._create(ports.DEPLOYMENT, deployment, around)
             if failure is not None:
@@ -192,19 +193,27 @@ class Actuator:
             existing = await self._api.get(kind, namespace=namespace, name=name)
             if isinstance(existing, ports.Ok) and existing.value is not None:
                 if not objects.is_controlled_by(existing.value, uid=around.meta.uid):
-                    return _name_conflict(kind, name)
+                    return name_conflict(kind, name)
                 result = ports.Ok(existing.value)
         if isinstance(result, ports.Ok):
             self._store.put_own_reply(kind, result.value)
         return result
 
-    async def _scale(self, action: actions.Scale, around: Surroundings) -> ports.Failure | None:
+    async def _size(
+        self, action: actions.Scale | actions.SetAutoscaler, around: Surroundings
+    ) -> ports.Failure | None:
+        if isinstance(action, actions.SetAutoscaler):
+            return await self._autoscalers.set(action, around.meta)
         name, deployment = _name(around, action.revision), around.deployments[action.revision]
         operations: list[ports.Object] = [
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
             # By this note our own number is told from one that somebody else wrote.
-            *_annotate(deployment, objects.ANNOTATION_REPLICAS, str(action.replicas)),
+            *_annotate(
+                deployment,
+                objects.ANNOTATION_REPLICAS,
+                note.of_replicas(action.replicas, autoscaled=action.autoscaled),
+            ),
         ]
         # A late write must not take the pods of a revision that is tried again: its role differs.
         if role := objects.label(deployment, objects.LABEL_ROLE):
@@ -305,7 +314,7 @@ class Actuator:
         kind = KINDS[reference.kind]
         seen = around.targets.get(reference)
         if seen is not None and not objects.is_controlled_by(seen, uid=around.meta.uid):
-            return _name_conflict(kind, reference.name)
+            return name_conflict(kind, reference.name)
         if seen is not None and plane.is_current(seen, wanted):
             return None
         if wanted.mechanism is plane.Mechanism.APPLY:
@@ -422,22 +431,8 @@ def _documents(target: plane.Target, around: Surroundings) -> tuple[plane.Wanted
     return chosen.documents(replace(target, exposure=model.NO_TRAFFIC))
 
 
-def plain(document: Any) -> Any:
-    """A pure document as the mutable lists and dicts that clients want."""
-    if isinstance(document, Mapping):
-        return {key: plain(value) for key, value in document.items()}
-    if isinstance(document, (list, tuple)):
-        return [plain(value) for value in document]
-    return document
-
-
 def _name(around: Surroundings, revision: str) -> str:
     return objects.revision_object_name(around.meta.name, revision=revision)
-
-
-def _name_conflict(kind: ports.Kind, name: str) -> ports.Fatal:
-    message = f"{kind.kind} {name} exists and belongs to somebody else; rename or delete it"
-    return ports.Fatal(reason="NameConflict", message=message)
 
 
 def _relabel(body: ports.Object, role: str) -> list[ports.Object]:

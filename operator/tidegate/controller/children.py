@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate import model, ports
 from tidegate.api import frozen, record
 from tidegate.controller.store import Entry, Store
 from tidegate.model import objects
-from tidegate.revisions import render, state
+from tidegate.revisions import autoscaler, render, state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Children:
     """Owned objects as the store has them.
 
-    Deployments, Services and ControllerRevisions are those of the revisions, by revision hash;
+    Deployments, Services, ControllerRevisions and autoscalers (ours, and those of others) are those of
+    the revisions, by revision hash;
     `rollouts` and `records` are all that can be read, by name.
     """
 
     deployments: Mapping[str, Entry]
     services: Mapping[str, Entry]
     controller_revisions: Mapping[str, Entry]
+    autoscalers: Mapping[str, Entry]
+    foreign_autoscalers: Mapping[str, Entry]
     rollouts: tuple[model.FrozenRollout, ...]
     records: tuple[model.KeptRecord, ...]
     endpoint_slices: Sequence[ports.Object]
@@ -36,10 +39,13 @@ def children_of(meta: model.ObjectMeta, store: Store) -> Children:
     slices = store.labelled(
         ports.ENDPOINT_SLICE, namespace=meta.namespace, model_deployment=meta.name
     )
+    deployments = dict(_of_revisions(_owned(ports.DEPLOYMENT, meta, store), meta))
     return Children(
-        deployments=dict(_of_revisions(_owned(ports.DEPLOYMENT, meta, store), meta)),
+        deployments=deployments,
         services=dict(_of_revisions(_owned(ports.SERVICE, meta, store), meta)),
         controller_revisions=dict(_of_revisions(frozen_, meta)),
+        autoscalers=dict(_of_revisions(_owned(ports.AUTOSCALER, meta, store), meta)),
+        foreign_autoscalers=dict(_foreign_autoscalers(deployments, meta, store)),
         rollouts=tuple(one for one in read if isinstance(one, model.FrozenRollout)),
         records=tuple(one for one in records if one is not None),
         endpoint_slices=[entry.snapshot for entry in slices],
@@ -66,7 +72,7 @@ def revision_states(
             template_hash=entry.read(state.template_hash),
         )
         if found is not None:
-            states[hash_] = found
+            states[hash_] = _with_autoscalers(found, children)
     return states
 
 
@@ -126,6 +132,29 @@ def _of_revisions(entries: Sequence[Entry], meta: model.ObjectMeta) -> Iterator[
         name = objects.revision_object_name(meta.name, revision=hash_)
         if hash_ and entry.snapshot["metadata"]["name"] == name:
             yield hash_, entry
+
+
+def _foreign_autoscalers(
+    deployments: Mapping[str, Entry], meta: model.ObjectMeta, store: Store
+) -> Iterator[tuple[str, Entry]]:
+    """The first of each revision that somebody else has put on its Deployment."""
+    for hash_, entry in deployments.items():
+        name = entry.snapshot["metadata"]["name"]
+        for found in store.autoscalers_of(name, namespace=meta.namespace):
+            if not objects.is_controlled_by(found.snapshot, uid=meta.uid):
+                yield hash_, found
+                break
+
+
+def _with_autoscalers(state_: model.RevisionState, children: Children) -> model.RevisionState:
+    """The same with its autoscaler, and with the one that somebody else has put on it."""
+    own = children.autoscalers.get(state_.revision.hash)
+    foreign = children.foreign_autoscalers.get(state_.revision.hash)
+    if own is not None:
+        state_ = replace(state_, autoscaler=own.read(autoscaler.read))
+    if foreign is not None:
+        state_ = replace(state_, foreign_autoscaler=foreign.read(autoscaler.described))
+    return state_
 
 
 def _frozen(body: ports.Object) -> model.FrozenRevision | model.FrozenRollout | None:

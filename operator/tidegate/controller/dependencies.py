@@ -7,6 +7,7 @@ Source: architecture.md, 3.1.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +15,9 @@ from typing import Any, Protocol
 from tidegate import ports
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
+from tidegate.revisions import autoscaler
 
+_REVISION_OBJECT = re.compile(r"(.+)-[0-9a-f]{10}")
 WATCH_SELECTOR = f"{objects.LABEL_WATCH}=true"
 TEMPLATE_KINDS = {
     kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
@@ -39,11 +42,15 @@ class Watched:
 
 
 class By(enum.Enum):
-    """What objects are found by: uid of their controller, label, or template they refer to."""
+    """What objects are found by: uid of their controller, label, or whom they refer to.
+
+    That is a template, or the Deployment whose pods an autoscaler counts.
+    """
 
     OWNER = enum.auto()
     LABEL = enum.auto()
     TEMPLATE = enum.auto()
+    TARGET = enum.auto()
 
 
 IndexKey = tuple[By, ports.Kind, str, str]
@@ -145,6 +152,13 @@ def _owners(ref: Ref, body: ports.Object, _known: Known) -> Iterable[Key]:
         yield Key(ref.namespace, str(label))
 
 
+def _owners_and_scaled(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
+    """Whose revision an autoscaler has for its target, whoever owns it."""
+    yield from _owners(ref, body, known)
+    if found := _REVISION_OBJECT.fullmatch(autoscaler.target(body)):
+        yield Key(ref.namespace, found[1])
+
+
 # --- by what an object is found ------------------------------------------------------------------
 
 
@@ -158,6 +172,12 @@ def _by_owner_and_label(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
             yield By.OWNER, ref.kind, ref.namespace, str(owner.get("uid", ""))
     if label := _labels(body).get(objects.LABEL_MODEL_DEPLOYMENT):
         yield By.LABEL, ref.kind, ref.namespace, str(label)
+
+
+def _by_owner_and_target(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
+    yield from _by_owner_and_label(ref, body)
+    if name := autoscaler.target(body):
+        yield By.TARGET, ref.kind, ref.namespace, name
 
 
 def _by_templates(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
@@ -202,6 +222,7 @@ TABLE: Mapping[ports.Kind, Row] = {
     ports.CONTROLLER_REVISION: _OWNED,
     ports.SERVICE: _OWNED,
     ports.ENDPOINT_SLICE: _OWNED,
+    ports.AUTOSCALER: Row(concerns=_owners_and_scaled, found_by=_by_owner_and_target, selector=""),
     ports.HTTP_ROUTE: _OWNED_PERHAPS,
     ports.ROLLOUT_RECORD: _OWNED_PERHAPS,
     ports.NAMESPACE: Row(concerns=_those_within, found_by=_by_name, selector=None),

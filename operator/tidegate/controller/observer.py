@@ -22,6 +22,7 @@ from tidegate.controller.reading import Asked, Said, SpecReader
 from tidegate.controller.store import Entry, Store
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
+from tidegate.rollout import autoscaling
 from tidegate.settings import Settings
 
 
@@ -157,6 +158,7 @@ class Observer:
             frozen_rollouts=children.rollouts,
             records=children.records,
         )
+        seen = autoscaling.in_effect(seen)
         more = (*owned.collision(seen.desired, states), *subjects.incomparable(seen))
         return replace(seen, violations=(*seen.violations, *more)) if more else seen
 
@@ -170,11 +172,10 @@ class Observer:
         stable = seen.status.stable.revision if seen.status.stable is not None else ""
         if not owned.lacks_pods(children, (rollout.revision.hash, stable)):
             return []
-        wanted = objects.model_selector(seen.meta.name)
         result = await self._api.list_objects(
             ports.POD,
             namespace=seen.meta.namespace,
-            label_selector=",".join(f"{key}={value}" for key, value in wanted.items()),
+            label_selector=objects.selector_text(objects.model_selector(seen.meta.name)),
         )
         return result.value if isinstance(result, ports.Ok) else []
 

@@ -125,7 +125,7 @@ class Readiness:
             result = await self._api.list_objects(
                 ports.POD,
                 namespace=key.namespace,
-                label_selector=",".join(f"{name}={value}" for name, value in wanted.items()),
+                label_selector=objects.selector_text(wanted),
             )
             if not isinstance(result, ports.Ok):
                 return []

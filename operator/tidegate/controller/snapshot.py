@@ -20,7 +20,8 @@ _DEEPEST_SHARED = 100  # levels; no object has half of them, and recursion must 
 def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
     """The object without `managedFields` and without kubectl's copy of it; the input is kept.
 
-    Of a record, which may have 10 kB, and of what was frozen only what is asked of it stays.
+    Of a record, which may have 10 kB, of what was frozen and of an autoscaler only what is asked of it
+    stays.
     """
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     annotations = metadata.get("annotations")
@@ -31,6 +32,8 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
         kept = {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
     elif kind == ports.CONTROLLER_REVISION:
         kept["data"] = frozen.slim_data(body["data"])
+    elif kind == ports.AUTOSCALER:
+        kept = {"metadata": metadata, "spec": body["spec"]}
     shared: ports.Object = _shared(kept)
     return shared
 

@@ -87,6 +87,10 @@ class Store:
         """Objects of this kind with label `tidegate.dev/model-deployment`, by name."""
         return self._ordered(self._find(By.LABEL, kind, namespace, model_deployment))
 
+    def autoscalers_of(self, deployment: str, *, namespace: str) -> list[Entry]:
+        """The autoscalers that count the pods of this Deployment, by name."""
+        return self._ordered(self._find(By.TARGET, ports.AUTOSCALER, namespace, deployment))
+
     def model_deployments(self) -> list[Key]:
         """Every ModelDeployment, in a stable order."""
         refs = self._entries.get(ports.MODEL_DEPLOYMENT, {})
@@ -131,7 +135,10 @@ class Store:
     # --- writing ---------------------------------------------------------------------------------
 
     def put(self, kind: ports.Kind, body: ports.Object) -> bool:
-        """Take an event's object; False when this version or a newer one is known."""
+        """Take an event's object; False when it says nothing that was not known.
+
+        An autoscaler writes its status again and again, which nobody asks for.
+        """
         ref, entry = ref_of(kind, body), self._entry_for(kind, body)
         if self._deleted_since(entry):
             return False
@@ -144,7 +151,7 @@ class Store:
         for key in entry.index_keys:
             self._index.setdefault(key, set()).add(ref)
         self._sequence = entry.sequence
-        return True
+        return known is None or kind is not ports.AUTOSCALER or _differ(entry, known)
 
     def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
         """Take the reply of an own write at once, so that no later pass decides on an older state.
@@ -242,6 +249,16 @@ class Intake:
 
 def _untold(key: Key) -> None:
     """Nobody asked to be told."""
+
+
+def _differ(entry: Entry, known: Entry) -> bool:
+    """Whether two versions of an object differ in what is kept of them."""
+    one, other = entry.snapshot, known.snapshot
+    return (one["spec"], one["metadata"].get("labels"), entry.index_keys) != (
+        other["spec"],
+        other["metadata"].get("labels"),
+        known.index_keys,
+    )
 
 
 def _is_known(entry: Entry, known: Entry) -> bool:

@@ -6,6 +6,7 @@ does I/O, reads a clock or knows how Kubernetes spells things; `tidegate.api` tr
 Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants in UTC.
 """
 
+from tidegate.model.autoscaling import Autoscaler, Autoscaling, DuringRollout
 from tidegate.model.document import Document, Json
 from tidegate.model.exposure import NO_TRAFFIC, Control, Exposure, Header, StageKind
 from tidegate.model.failover import Failover
@@ -98,6 +99,8 @@ __all__ = [
     "Analysis",
     "AnalysisState",
     "ArmCounts",
+    "Autoscaler",
+    "Autoscaling",
     "Bake",
     "Bounds",
     "Compare",
@@ -105,6 +108,7 @@ __all__ = [
     "Control",
     "Difference",
     "Document",
+    "DuringRollout",
     "EntryService",
     "Estimate",
     "Exposure",

@@ -35,6 +35,7 @@ class CreateRevision:
     revision: model.Revision
     replicas: int
     role: model.Role
+    autoscaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,23 @@ class CorrectRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Set the replicas of a revision's Deployment, guarded by the number seen before."""
+    """Set the replicas of a revision's Deployment, guarded by the number seen before.
+
+    `autoscaled`: our autoscaler may move them from there.
+    """
 
     revision: str
     replicas: int
     seen_replicas: int
+    autoscaled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAutoscaler:
+    """Make the autoscaler of a revision have these limits, or take it away."""
+
+    revision: str
+    limits: model.Autoscaler | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +146,7 @@ Action = (
     | CreateRevision
     | CorrectRevision
     | Scale
+    | SetAutoscaler
     | SetRole
     | NoteTemplate
     | SetTraffic

@@ -73,6 +73,11 @@ def revision_selector(name: str, *, revision: str) -> dict[str, str]:
     return {LABEL_MODEL_DEPLOYMENT: name, LABEL_REVISION: revision}
 
 
+def selector_text(labels: Mapping[str, str]) -> str:
+    """A selector as the API server takes it: `key=value`, parted by commas."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
 def common_labels(name: str, *, component: str) -> dict[str, str]:
     """Labels of every generated object. Never `instance`: Argo CD tracks its objects by it."""
     return {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.model.autoscaling import Autoscaler
 from tidegate.model.document import Document
 from tidegate.model.frozen import FrozenRevision, FrozenRollout
 from tidegate.model.judgement import AnalysisState, SourceIdentity
@@ -60,8 +61,9 @@ class RevisionState:
     `unready_since` is when the youngest unready pod was made. `watched` is False when somebody
     removed the label by which the Deployment is watched. `template_hash` is that of the pod template
     now, `made_with` that of the one it was created with, empty until it is written down. `asked` are
-    the replicas that Tidegate wrote last, None where that is not known. `ready_pods` are those whose
-    endpoint is ready: by name their addresses.
+    the replicas that Tidegate wrote last, None where that is not known; `pods` are those that there
+    are, ready or not. `ready_pods` are those whose endpoint is ready: by name their addresses. `autoscaled` says that an autoscaler of ours may have moved that number since;
+    `autoscaler` is the one that there is, `foreign_autoscaler` names one of somebody else.
     """
 
     revision: Revision
@@ -84,11 +86,32 @@ class RevisionState:
     made_with: str = ""
     asked: int | None = None
     ready_pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pods: int = 0
+    autoscaled: bool = False
+    autoscaler: Autoscaler | None = None
+    foreign_autoscaler: str = ""
 
     @property
     def sized_by_others(self) -> bool:
-        """Somebody else set the number of pods since Tidegate did."""
+        """Somebody else sets the number of pods, or did since Tidegate did."""
+        if self.foreign_autoscaler:
+            return self.wanted > 0  # at 0 an autoscaler rests
+        return self.moved and not self.autoscaled
+
+    @property
+    def moved(self) -> bool:
+        """The number of pods is not the one that Tidegate wrote last."""
         return self.asked is not None and self.asked != self.wanted
+
+    @property
+    def raised(self) -> bool:
+        """Our autoscaler has added pods since Tidegate set their number."""
+        return self.autoscaled and self.asked is not None and self.wanted > self.asked
+
+    @property
+    def lowered(self) -> bool:
+        """Our autoscaler has taken pods since Tidegate set their number."""
+        return self.autoscaled and self.asked is not None and self.wanted < self.asked
 
     @property
     def woken(self) -> bool:

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import Annotated
 
+from tidegate.model.autoscaling import Autoscaling
 from tidegate.model.document import Document
 from tidegate.model.fields import About
 
@@ -264,7 +265,11 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A valid ModelDeployment spec with every default filled in."""
+    """A valid ModelDeployment spec with every default filled in.
+
+    `replicas` carry the whole load. With `autoscaling` they are those of the start until the autoscalers
+    are seen; what they chose stands there in the spec in effect.
+    """
 
     model: Model
     server: Server
@@ -281,6 +286,7 @@ class Spec:
     revision_history_limit: int
     rollout_history_limit: int = 5
     bake: Bake = NO_BAKE
+    autoscaling: Autoscaling | None = None
     paused: bool = False
 
 

@@ -473,6 +473,16 @@ class Status:
     stable: Annotated[RevisionStatus | None, About("The revision that serves.")] = None
     candidate: Annotated[RevisionStatus | None, About("The revision being tried.")] = None
     previous: Annotated[RevisionStatus | None, About("Served before; kept.")] = None
+    replicas: Annotated[int, About("Pods that there are, of all revisions.")] = 0
+    selector: Annotated[str, About("Label selector of these pods, for the scale subresource.")] = ""
+    autoscaled_replicas: Annotated[
+        int | None,
+        About(
+            "Pods for the whole load, as the autoscalers chose them last.",
+            name="autoscaling.replicas",
+            group="What the autoscalers of the revisions chose.",
+        ),
+    ] = None
     rollout: Annotated[Rollout | None, About("The running or last rollout.")] = None
     analysis: Annotated[
         tuple[MetricResult, ...],

@@ -12,6 +12,7 @@ from typing import Final
 
 from tidegate import model
 from tidegate.model import objects
+from tidegate.revisions import note
 
 # A pod that is removed keeps answering for this long, so that endpoint controller, kube-proxy and
 # gateways stop sending to it before its server stops listening.
@@ -73,17 +74,18 @@ def render_deployment(
     replicas: int,
     role: model.Role,
     progress_deadline_seconds: float,
+    autoscaled: bool = False,
 ) -> model.Document:
     """The Deployment `<name>-<revision>`. Nothing of `spec.template` is changed in place.
 
     Its selector and template stay as created; only replicas and the role label move later.
     """
     revision = frozen.revision.hash
-    note = {objects.ANNOTATION_REPLICAS: str(replicas)}
+    notes = {objects.ANNOTATION_REPLICAS: note.of_replicas(replicas, autoscaled=autoscaled)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(meta, frozen, role=role, notes=note),
+        "metadata": _metadata(meta, frozen, role=role, notes=notes),
         "spec": {
             "replicas": replicas,
             # The template never changes, so there is one ReplicaSet and no history to keep.

@@ -10,7 +10,7 @@ from typing import Final
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.revisions import trouble
+from tidegate.revisions import note, trouble
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,8 +63,10 @@ def revision_state(
         resource_version=objects.resource_version(deployment),
         template_hash=template_hash,
         made_with=objects.annotation(deployment, objects.ANNOTATION_TEMPLATE_HASH),
-        asked=_asked(deployment),
         ready_pods=ready_pods,
+        asked=note.read_replicas(deployment),
+        autoscaled=note.may_be_autoscaled(deployment),
+        pods=objects.whole(status.get("replicas")),
     )
 
 
@@ -73,11 +75,6 @@ def template_hash(deployment: model.Document) -> str:
     template = objects.at(deployment, "spec", "template")
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _asked(deployment: model.Document) -> int | None:
-    written = objects.annotation(deployment, objects.ANNOTATION_REPLICAS)
-    return int(written) if written.isdecimal() else None
 
 
 def _role(deployment: model.Document) -> model.Role | None:

@@ -45,8 +45,15 @@ def sized_by_others(turn: Turn) -> tuple[str, ...]:
     return tuple(sorted(one.revision.hash for one in found if one.sized_by_others))
 
 
-def others_text(*revisions: str) -> str:
+def others_text(turn: Turn, *revisions: str) -> str:
     """Who sizes them, and how to have that back."""
+    states = (turn.state_of(revision) for revision in revisions)
+    named = sorted({it.foreign_autoscaler for it in states if it and it.foreign_autoscaler})
+    if named:
+        return (
+            f"the replicas of revision {', '.join(revisions)} are left to {', '.join(named)}. To have "
+            "them set by Tidegate, delete that; workload.autoscaling gives each revision an autoscaler"
+        )
     return (
         f"the replicas of revision {', '.join(revisions)} were set by somebody else (an autoscaler, "
         "kubectl scale) and are left alone. Take that away and set them back, or set "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from tidegate import model
+from tidegate.model import objects
 from tidegate.rollout import capacity, notices, numbers, preflight, waiting
 from tidegate.rollout.turn import Turn, weight_text
 
@@ -91,6 +92,8 @@ def _with_numbers(turn: Turn) -> model.Status:
         stable=numbers.counted(turn, status.stable),
         candidate=numbers.counted(turn, status.candidate),
         previous=numbers.counted(turn, status.previous),
+        replicas=numbers.pods(turn),
+        selector=objects.selector_text(objects.model_selector(turn.seen.meta.name)),
     )
 
 

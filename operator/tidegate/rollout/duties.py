@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, dataplane, ending, failover, notices, record
+from tidegate.rollout import autoscaling, capacity, dataplane, ending, failover, notices, record
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.plane import common_port
 
@@ -26,6 +26,7 @@ def tidy(turn: Turn) -> Turn:
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
     # Last, since a write that is refused ends the pass.
+    turn = autoscaling.keep(turn, _wanted_pods(turn))
     turn = dataplane.keep(_forget_frozen(_trim_history(turn)))
     return record.keep(turn)
 
@@ -133,16 +134,33 @@ def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
     complete = state is not None and state.has_service and frozen is not None and frozen.kept
     if frozen is not None and (server := _corrected(turn, frozen)) is not None:
         turn = turn.act(actions.CorrectRevision(revision=revision.hash, server=server))
+    autoscaled = autoscaling.moves(turn, revision.hash)
     if state is None or not complete:
         role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
-        return turn.act(actions.CreateRevision(revision=revision, replicas=replicas, role=role))
-    if state.wanted == replicas and not state.sized_by_others:
+        create = actions.CreateRevision(
+            revision=revision, replicas=replicas, role=role, autoscaled=autoscaled
+        )
+        return turn.act(create)
+    settled = state.wanted == replicas and not state.moved and state.autoscaled is autoscaled
+    if settled or _left_alone(turn, state, replicas):
         return turn
-    if state.sized_by_others and state.wanted != replicas:
-        return turn  # not fought: the condition says so
-    return turn.act(
-        actions.Scale(revision=revision.hash, replicas=replicas, seen_replicas=state.wanted)
+    scale = actions.Scale(
+        revision=revision.hash,
+        replicas=replicas,
+        seen_replicas=state.wanted,
+        autoscaled=autoscaled,
     )
+    return turn.act(scale)
+
+
+def _left_alone(turn: Turn, state: model.RevisionState, replicas: int) -> bool:
+    """Another writer has this number: he is not fought, and the condition says so."""
+    if state.foreign_autoscaler and state.wanted > 0:
+        return True
+    if state.sized_by_others and state.wanted != replicas:
+        return True
+    ends = state.autoscaler is not None and not autoscaling.is_on(turn.spec)
+    return ends or autoscaling.leaves(turn, state, replicas)
 
 
 def _corrected(turn: Turn, frozen: model.FrozenRevision) -> model.Server | None:
@@ -213,7 +231,7 @@ def _tell_other_sizes(turn: Turn) -> Turn:
     """Say once which revisions somebody else sizes."""
     told = notices.told_of(turn, notices.SCALED)
     new = [one for one in capacity.sized_by_others(turn) if one not in told]
-    return turn.warn(notices.SCALED, capacity.others_text(*new)) if new else turn
+    return turn.warn(notices.SCALED, capacity.others_text(turn, *new)) if new else turn
 
 
 def _live_revisions(turn: Turn) -> set[str]:

@@ -32,6 +32,6 @@ def _unsaid(turn: Turn) -> tuple[model.Waiting, str]:
     if blocked is not None:
         return reason, f"{blocked.reason}: {blocked.message}"
     if others := capacity.sized_by_others(turn):
-        return model.Waiting.CAPACITY, capacity.others_text(*others)
+        return model.Waiting.CAPACITY, capacity.others_text(turn, *others)
     given = turn.seen.traffic.weights.get(turn.rollout.revision.hash, 0.0)
     return reason, f"the data plane gives the candidate {given:g} %, and writes do not reach it"

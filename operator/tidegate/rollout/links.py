@@ -73,7 +73,7 @@ def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
     if state is not None and state.ready >= needed and state.current and state.has_service:
         return None
     if (others := capacity.sized_by_others(turn)) and _has_all_it_gets(turn, state):
-        return Finding(reason=model.Waiting.CAPACITY, message=capacity.others_text(*others))
+        return Finding(reason=model.Waiting.CAPACITY, message=capacity.others_text(turn, *others))
     if state is None:
         return Finding(
             reason=model.Waiting.PODS_NOT_READY, message=f"revision {revision} is being created"

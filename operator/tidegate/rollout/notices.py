@@ -45,7 +45,7 @@ def found(turn: Turn) -> Iterator[Notice]:
         text = failover.text(turn, known)
         yield Notice(type=FAILED_OVER, reason="StableUnavailable", message=text)
     if revisions := capacity.sized_by_others(turn):
-        text = capacity.others_text(*revisions)
+        text = capacity.others_text(turn, *revisions)
         yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
     if seen.unknown_fields:
         yield Notice(type=UNKNOWN, reason="Ignored", message=unknown_text(seen))

@@ -39,6 +39,11 @@ def counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStat
     return replace(role, replicas=state.wanted, ready_replicas=state.ready)
 
 
+def pods(turn: Turn) -> int:
+    """Pods that there are, of all revisions: those that the selector of the scale subresource finds."""
+    return sum(state.pods for state in turn.seen.revisions.values())
+
+
 def without_movement(status: model.Status, old: model.Status) -> model.Status:
     """`status` with the moving numbers of `old`, where they moved without crossing a line."""
     rollout = status.rollout

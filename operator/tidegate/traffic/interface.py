@@ -152,6 +152,10 @@ class Sizing(Protocol):
         """Pods that the candidate comes to have at this weight: where its evidence comes from."""
         ...
 
+    def stable_pods(self, weight_percent: float, *, replicas: int, scaling: model.Scaling) -> int:
+        """Pods that carry what this weight of the candidate leaves to stable."""
+        ...
+
     def capacity(self, request: CapacityRequest) -> Wanted:
         """Pods to ask for now; asked again and again, it leads to the target and stops there."""
         ...

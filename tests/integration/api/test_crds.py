@@ -66,7 +66,9 @@ def test_good_object_is_stored_unchanged(kube_client: ApiClient, body: dict[str,
     assert answer.code == 201, answer
     expected = copy.deepcopy(body["spec"])
     if body is SMALLEST:
-        expected["paused"] = False  # the one default of the schema
+        # The two defaults of the schema.
+        expected["paused"] = False
+        expected["workload"]["replicas"] = 1
     assert answer.body["spec"] == expected
 
 
@@ -231,7 +233,7 @@ def test_pod_spec_keeps_fields_that_the_crd_does_not_list(kube_client: ApiClient
     body = place(body, "spec.workload.template.spec.alsoNew", {"a": 1})
     answer = kube_client.create(body)
     assert answer.code == 201, answer
-    assert answer.body["spec"]["workload"] == body["spec"]["workload"]
+    assert answer.body["spec"]["workload"]["template"] == body["spec"]["workload"]["template"]
 
 
 def test_object_without_a_declared_port_is_taken_but_found_invalid(

@@ -142,6 +142,9 @@ def test_every_given_value_is_taken_over() -> None:
     )
     assert spec.rollback == model.Rollback(report_as="Suspended", keep_candidate_seconds=3600.0)
     assert (spec.replicas, spec.scale_down_delay_seconds) == (6, 600.0)
+    assert spec.autoscaling == model.Autoscaling(
+        min_replicas=3, max_replicas=12, cpu_percent=65, during_rollout=model.DuringRollout.FROZEN
+    )
     assert (spec.progress_deadline_seconds, spec.revision_history_limit) == (900.0, 3)
     assert spec.paused
 

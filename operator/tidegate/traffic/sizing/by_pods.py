@@ -183,6 +183,10 @@ class ByPods:
         """The candidate's side of the ratio."""
         return _nearest(weight_percent, replicas=replicas, scaling=scaling).candidate
 
+    def stable_pods(self, weight_percent: float, *, replicas: int, scaling: model.Scaling) -> int:
+        """Stable's side of the ratio."""
+        return _nearest(weight_percent, replicas=replicas, scaling=scaling).stable
+
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass of R5 to R9."""
         return next_pods(request)

@@ -52,6 +52,10 @@ class ByWeight:
         """Those that it must have: the weight does not come before them."""
         return self.candidate_needed(weight_percent, replicas=replicas, scaling=scaling)
 
+    def stable_pods(self, weight_percent: float, *, replicas: int, scaling: model.Scaling) -> int:
+        """Pods for the share that is left."""
+        return _pods_for(100 - splits.exact(weight_percent), replicas=replicas)
+
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass towards the pods of the target, within `maxSurge` and in parts where needed.
 
