@@ -25,6 +25,7 @@ from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER
 
 from tidegate import ports
+from tidegate.model import objects
 
 SYNC_SECONDS = 15.0
 LIMITS: Object = {"minReplicas": 2, "maxReplicas": 12}
@@ -249,11 +250,40 @@ async def foreign_without_ours(run: Run, provider: str) -> None:
     assert await run.until(lambda: not told(run), limit=30.0)
 
 
+async def scaled_in_a_step(run: Run, provider: str) -> None:
+    """`kubectl scale` in the middle of a step, up and down: both sides follow, nothing starts anew."""
+    stable = await serve(
+        run, provider=provider, replicas=4, steps=((25, 70),), progressDeadline="10m"
+    )
+    candidate = await _until_weight(run, 25)
+    attempt = facts.rollout(run.body)["id"]
+    for replicas in (4, 8, 2, 4):
+        run.people.edit_part("workload", replicas=replicas)
+        least = 1 if replicas < 8 else 2
+        # Where pods are the weight, 1 of 3 is as near to a quarter as two or three pods come.
+        beside = {4: 3, 8: 6, 2: 2}[replicas] if provider == "ReplicaRatio" else replicas
+        wanted = (least, beside)
+        sizes = partial(_sizes, run, candidate, stable)
+        assert await run.until(lambda w=wanted, s=sizes: s() == w, limit=30.0), (wanted, sizes())
+        assert await run.until(
+            lambda w=wanted: facts.status(run.body)["replicas"] == sum(w), limit=10.0
+        )
+    assert facts.rollout(run.body)["id"] == attempt
+    assert run.world.user_errors == 0
+    await ends_well(run)
+    assert facts.status(run.body)["selector"] == f"{objects.LABEL_MODEL_DEPLOYMENT}={NAME}"
+
+
+def _sizes(run: Run, candidate: str, stable: str) -> tuple[int, int]:
+    return size(run, candidate), size(run, stable)
+
+
 async def _played(play: Callable[..., Any], provider: str, run: Run) -> None:
     await play(run, provider)
 
 
 PLAYS = (
+    scaled_in_a_step,
     autoscaled_at_rest,
     autoscaled_rollout,
     frozen_rollout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.bug import Bug
+from tests.sim.bugs_autoscaling import AUTOSCALING
 from tests.sim.bugs_bake import BAKE
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
@@ -241,6 +242,7 @@ BUGS = (
     *REVISIONS,
     *WITHDRAWN,
     *STORMS,
+    *AUTOSCALING,
     *BAKE,
     *SILENCE,
 )

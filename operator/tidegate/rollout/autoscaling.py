@@ -70,10 +70,9 @@ def _load(seen: model.Observation, spec: model.Spec, asked: model.Autoscaling) -
         return known
     side = _larger_side(seen, spec, rollout)
     state = _state(seen, side.revision)
-    raised = state is not None and state.raised
-    return (
-        max(known, side.load(state.wanted, most=asked.max_replicas)) if state and raised else known
-    )
+    if state is None or not state.raised:
+        return known
+    return max(known, side.load(state.wanted, most=asked.max_replicas))
 
 
 def _state(seen: model.Observation, revision: str) -> model.RevisionState | None:
