@@ -124,8 +124,16 @@ FULL: Object = {
             "canary": {
                 "steps": [
                     {"name": "p1", "weight": 1, "hold": "30m", "deadline": "3h"},
-                    {"name": "p12", "weight": 12.5, "hold": "1h", "minRequests": 5000},
-                    {"name": "all", "weight": 100},
+                    {
+                        "name": "p12",
+                        "weight": 12.5,
+                        "hold": "1h",
+                        "minRequests": 5000,
+                        "approval": {"name": "risk-board"},
+                        "metrics": [{"name": "errors", "threshold": {"max": 0.05}}],
+                        "replicasPercent": 50,
+                    },
+                    {"name": "all", "weight": 100, "replicas": 6},
                 ]
             },
         },
@@ -179,6 +187,7 @@ FULL: Object = {
             ],
         },
         "rollback": {"reportAs": "Suspended", "keepCandidateFor": "1h"},
+        "automation": {"level": "Gated", "decisionMode": "Assist"},
         "progressDeadline": "15m",
         "revisionHistoryLimit": 3,
         "paused": True,
@@ -227,6 +236,14 @@ def place(body: Mapping[str, Any], path: str, value: object) -> Object:
     else:
         node[last] = copy.deepcopy(value)
     return result
+
+
+def value_at(body: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path."""
+    node: Any = body
+    for name, index in _PART.findall(path):
+        node = node[int(index)] if index else node[name]
+    return node
 
 
 def steps(*weights: float) -> list[Object]:

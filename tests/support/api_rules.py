@@ -79,6 +79,18 @@ RULES = (
         says="weights of steps must rise from each step to the next",
     ),
     Case(
+        rule="V21",
+        body=place(_ROUTED, STEPS, steps(10)),
+        at=f"{STEPS}[0]",
+        good=(
+            {"name": "a", "weight": 1, "replicas": 3},
+            {"name": "a", "weight": 1, "replicasPercent": 12.5},
+        ),
+        bad=({"name": "a", "weight": 1, "replicas": 3, "replicasPercent": 50},),
+        blames=f"{STEPS}[0].replicasPercent",
+        says="replicas and replicasPercent exclude each other",
+    ),
+    Case(
         rule="V12",
         body=place(SMALLEST, STEPS, steps(10)),
         at=f"{STEPS}[0]",

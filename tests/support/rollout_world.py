@@ -139,9 +139,14 @@ class World:
         self.spec = replace(self.spec, model=replace(self.spec.model, version=wanted.model_version))
         self.generation += 1
 
-    def ask(self, kind: str, wanted: model.Revision, *, at: datetime | None = None) -> None:
+    def ask(
+        self, kind: str, wanted: model.Revision, *, at: datetime | None = None, step: str = ""
+    ) -> None:
         self.request = model.Request(
-            request=kind, revision=wanted.hash, requested_at=(at or self.now).isoformat()
+            request=kind,
+            revision=wanted.hash,
+            requested_at=(at or self.now).isoformat(),
+            step=step,
         )
 
     # --- running ---------------------------------------------------------------------------------
@@ -296,8 +301,8 @@ class World:
             self.frozen[action.revision] = replace(known, server=action.server)
             return
         rollout = action.rollout
-        self.frozen_rollouts[rollout.id] = model.FrozenRollout(
-            name=rollout.id,
+        self.frozen_rollouts[rollout.frozen_name] = model.FrozenRollout(
+            name=rollout.frozen_name,
             revision=rollout.revision.hash,
             attempt=rollout.attempt,
             from_revision=rollout.from_revision,

@@ -78,10 +78,17 @@ FULL_STATUS = model.Status(
                 hold_seconds=90.25,
                 deadline_seconds=7200.0,
                 min_requests=500,
+                gates=(model.Gate(name="risk-board", opened_at=NOON),),
+                limits=(
+                    model.StepLimit(name="errors", threshold=model.Threshold(min=0.01, max=0.05)),
+                ),
+                replicas=3,
+                replicas_percent=12.5,
                 state=model.StepState.ACTIVE,
                 started_at=NOON,
                 confirmed_at=NOON + timedelta(seconds=1.5),
                 ended_at=NOON + timedelta(minutes=3),
+                ended_by="User",
                 evidence=(_RESULT,),
             ),
             model.Stage(
@@ -119,6 +126,10 @@ FULL_STATUS = model.Status(
         ),
         silence=model.Silence(times=2, since=NOON),
         analysis_key="0f3a",
+        repinned=2,
+        recommendation=model.Recommendation(
+            action=model.Advice.PROMOTE, reason="every metric that decides is proven", at=NOON
+        ),
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",
         model_name="fraud",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tidegate import model
-from tidegate.api import analysis_types, checks, route_types, types, violations
+from tidegate.api import analysis_types, checks, route_types, step_types, types, violations
 from tidegate.api.durations import seconds_of
 from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
@@ -27,6 +27,7 @@ REQUEST = f"{PREFIX}request"
 REQUEST_REVISION = f"{PREFIX}request-revision"
 REQUESTED_AT = f"{PREFIX}requested-at"
 REQUEST_REASON = f"{PREFIX}request-reason"
+REQUEST_STEP = f"{PREFIX}request-step"
 
 _SCRAPE_INTERVAL_SECONDS = 15.0
 _LEAST_WINDOW_SECONDS = 60.0
@@ -90,6 +91,7 @@ def read_request(annotations: Mapping[str, Any] | None) -> model.Request | None:
         revision=_text(given.get(REQUEST_REVISION)),
         requested_at=_text(given.get(REQUESTED_AT)),
         reason=_text(given.get(REQUEST_REASON)),
+        step=_text(given.get(REQUEST_STEP)),
     )
 
 
@@ -145,6 +147,9 @@ def _spec(
         progress_deadline_seconds=seconds_of(spec.progress_deadline),
         revision_history_limit=spec.revision_history_limit,
         rollout_history_limit=spec.rollout_history_limit,
+        automation=model.Automation(
+            level=spec.automation.level, decision_mode=spec.automation.decision_mode
+        ),
         paused=spec.paused,
     )
 
@@ -246,7 +251,7 @@ def _filter(given: route_types.RouteFilter) -> model.HeaderFilter:
     )
 
 
-def _step(given: types.Step, *, min_requests: int, least_deadline: float) -> model.Step:
+def _step(given: step_types.Step, *, min_requests: int, least_deadline: float) -> model.Step:
     hold = seconds_of(given.hold)
     deadline = seconds_of(given.deadline) if given.deadline else max(least_deadline, 4 * hold)
     return model.Step(
@@ -255,6 +260,13 @@ def _step(given: types.Step, *, min_requests: int, least_deadline: float) -> mod
         hold_seconds=hold,
         deadline_seconds=deadline,
         min_requests=given.min_requests or min_requests,
+        gate=given.approval.name if given.approval else "",
+        limits=tuple(
+            model.StepLimit(name=it.name, threshold=_threshold(it.threshold))
+            for it in given.metrics
+        ),
+        replicas=given.replicas or 0,
+        replicas_percent=given.replicas_percent or 0.0,
     )
 
 

@@ -87,7 +87,7 @@ def write_rollout(
     kept["workload"] = {k: v for k, v in mapping(kept.get("workload")).items() if k != "template"}
     return _body(
         meta,
-        name=rollout.id,
+        name=rollout.frozen_name,
         revision=rollout.revision,
         component=ROLLOUT,
         number=rollout.attempt,

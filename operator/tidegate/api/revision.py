@@ -28,7 +28,11 @@ def revision_of(body: Mapping[str, Any]) -> model.Revision:
     Errors: none; junk gets some hash, and `convert.read_spec` says what is wrong with it.
     Source: api.md, 2.3, hash version 1.
     """
-    content = {"model": _model(mapping(body)), "template": _template(mapping(body))}
+    content = {
+        "model": _model(mapping(body)),
+        "template": _template(mapping(body)),
+        **_decision_mode(mapping(body)),
+    }
     digest = _digest(content)
     version = content["model"].get("version")
     return model.Revision(
@@ -102,6 +106,13 @@ def _model(body: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("name") == mapping(body.get("metadata")).get("name"):
         given.pop("name", None)
     return {key: value for key, value in given.items() if value not in ("", [])}
+
+
+def _decision_mode(body: Mapping[str, Any]) -> dict[str, Any]:
+    """It is handed to the pods, and moving up its ladder deserves steps; not said, it is no part."""
+    automation = mapping(mapping(body.get("spec")).get("automation"))
+    mode = canonical(automation.get("decisionMode"))
+    return {} if mode in (None, "") else {"decisionMode": mode}
 
 
 def _template(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidegate import model
-from tidegate.api import profiles, schema
+from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
-from tidegate.api.durations import seconds_of
 from tidegate.api.route_types import GatewayAPI
-from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
+from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
+from tidegate.api.steering_types import Automation
+from tidegate.api.step_types import Step
 from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 
@@ -28,7 +29,6 @@ LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 READY_PATH_OFF = "Off"
 ReadyPath = Annotated[str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")]
-Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
 
 
 class Artifact(Part):
@@ -260,42 +260,6 @@ class Traffic(Part):
     )
 
 
-class Step(Part):
-    """A planned weight."""
-
-    name: schema.Name = Field(description="Stable name of the step.")
-    weight: Weight = Field(
-        description="Share of requests for the candidate in percent; higher than the step before."
-    )
-    hold: Annotated[str, DurationBetween("0s", "720h")] = Field(
-        default="10m", description="Least time at this weight, from its confirmation on."
-    )
-    deadline: Annotated[str, DurationBetween("0s", "2160h")] | None = Field(
-        default=None,
-        description="Longest wait for proof at this weight; then analysis.onInconclusive.",
-        json_schema_extra=built_in(
-            f"{profiles.in_words(lambda it: it.deadline_seconds, text=profiles.hours)}; at least 4 x hold"
-        ),
-    )
-    min_requests: schema.Count | None = Field(
-        default=None,
-        description="Requests the candidate must have answered in this step.",
-        json_schema_extra=built_in("analysis.minRequests"),
-    )
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            id="V12",
-            cel=(
-                "!has(self.deadline) || "
-                "duration(self.deadline) >= duration(self.?hold.orValue('10m'))"
-            ),
-            message="deadline must not be shorter than hold (default hold: 10m): raise it",
-            field="deadline",
-            holds=lambda it: it.deadline is None or seconds_of(it.deadline) >= seconds_of(it.hold),
-        ),
-    )
-
-
 def _default_step(percent: int) -> Step:
     return Step(name=f"p{percent}", weight=percent)
 
@@ -424,6 +388,9 @@ class Spec(Part):
     analysis: Analysis = Field(default=Analysis(), description="How a step is judged.")
     rollback: Rollback = Field(
         default=Rollback(), description="Rejected revisions, and those that return."
+    )
+    automation: Automation = Field(
+        default=Automation(), description="Who moves a rollout, and who acts on predictions."
     )
     progress_deadline: Annotated[str, DurationBetween("1m", "24h")] = Field(
         default="30m",

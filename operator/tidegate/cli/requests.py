@@ -22,6 +22,8 @@ SUMMARIES = {
     model.RequestKind.RETRY: "try a rejected revision again",
     model.RequestKind.PAUSE: "stop a rollout at its present weight",
     model.RequestKind.RESUME: "go on after a pause",
+    model.RequestKind.SKIP_STEP: "end the present step of a rollout without its hold and analysis",
+    model.RequestKind.REPIN: "have a running rollout adopt the steps of the edited spec",
 }
 _EFFECTS = {
     model.RequestKind.PROMOTE: "the wait ends and the rollout goes on",
@@ -30,6 +32,33 @@ _EFFECTS = {
     model.RequestKind.RETRY: "the rejection is removed and a new attempt starts",
     model.RequestKind.PAUSE: "the rollout stays at its weight until resume; breaches still act",
     model.RequestKind.RESUME: "the rollout goes on",
+    model.RequestKind.SKIP_STEP: "the step ends without proof and the next one begins",
+    model.RequestKind.REPIN: "the rollout goes on by the edited steps; what was reached stays reached",
+}
+# They are about what one has just seen: by the time they are read the rollout may have moved on.
+_OF_A_STEP = frozenset({model.RequestKind.PROMOTE, model.RequestKind.SKIP_STEP})
+_NOT_UNDERSTOOD = "the operator does not understand it: use the tidegate of the operator's version"
+_REFUSALS = {
+    "NotActive": "no rollout is running; change the model or the pod template to start one",
+    "NotWaiting": (
+        "it waits for no person: time and evidence move it on; promote-full would skip both"
+    ),
+    "OtherRevision": "another revision is worked on by now: look and ask again",
+    "OtherStep": "another step is worked on by now: look and ask again",
+    "UnknownStep": "the plan has no step of this name",
+    "GateOpen": "a gate is to be opened first: ask for promote",
+    "NotSkippable": "what is worked on cannot be skipped: a promotion waits for pods and route",
+    "InvalidSpec": "the spec cannot be carried out: mend it first",
+    "PlanTooLong": "with the steps that were reached the plan would be too long: leave some out",
+    "Expired": "the operator read it more than an hour later: check this machine's clock",
+    "Malformed": _NOT_UNDERSTOOD,
+    "UnknownRequest": _NOT_UNDERSTOOD,
+}
+_OF_KIND = {
+    ("NotActive", model.RequestKind.RETRY): "its revision is not rejected, or a rollout is running",
+    ("NotWaiting", model.RequestKind.RESUME): (
+        "it is not paused by a request; if spec.paused is true, set it to false"
+    ),
 }
 _LOOK = "see `tidegate status {name}`"
 
@@ -65,7 +94,13 @@ def new_request(
         revision=revision,
         requested_at=at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         reason=reason,
+        step=_step(seen) if kind in _OF_A_STEP else "",
     )
+
+
+def _step(seen: views.Seen) -> str:
+    rollout = seen.active_rollout
+    return rollout.step.name if rollout is not None and rollout.step is not None else ""
 
 
 def _revision(seen: views.Seen, *, kind: model.RequestKind) -> str:
@@ -87,8 +122,9 @@ def operations(body: ports.Object, request: model.Request) -> list[ports.Object]
     }
     if not present:
         return [guard, {"op": "add", "path": "/metadata/annotations", "value": wanted}]
-    # A reason of an earlier request must not explain this one.
-    stale = [convert.REQUEST_REASON] if convert.REQUEST_REASON in present.keys() - wanted else []
+    # A reason or a step of an earlier request must not be taken for one of this.
+    optional = (convert.REQUEST_REASON, convert.REQUEST_STEP)
+    stale = [key for key in optional if key in present.keys() - wanted]
     return [
         guard,
         *({"op": "add", "path": _pointer(key), "value": value} for key, value in wanted.items()),
@@ -102,7 +138,8 @@ def _annotations(request: model.Request) -> dict[str, str]:
         convert.REQUEST_REVISION: request.revision,
         convert.REQUESTED_AT: request.requested_at,
     }
-    return annotations | ({convert.REQUEST_REASON: request.reason} if request.reason else {})
+    optional = {convert.REQUEST_REASON: request.reason, convert.REQUEST_STEP: request.step}
+    return annotations | {key: value for key, value in optional.items() if value}
 
 
 def _pointer(annotation: str) -> str:
@@ -124,6 +161,9 @@ def answer(seen: views.Seen, *, kind: model.RequestKind) -> Answer:
     match handled.outcome:
         case "Accepted":
             return Answer(text=f"Accepted: {subject}: {_EFFECTS[kind]}", exit_code=outcome.DONE)
+        case "NoOp" if kind is model.RequestKind.REPIN:
+            why = f"the plan is that of the spec already; {look}"
+            return Answer(text=f"NoOp: {subject}: {why}", exit_code=outcome.DONE)
         case "NoOp":
             why = f"no rollout is running, so nothing changes; {look}"
             return Answer(text=f"NoOp: {subject}: {why}", exit_code=outcome.DONE)
@@ -133,28 +173,9 @@ def answer(seen: views.Seen, *, kind: model.RequestKind) -> Answer:
 
 
 def _refusal(reason: str, *, kind: model.RequestKind, look: str) -> str:
-    match reason:
-        case "NotActive" if kind is model.RequestKind.RETRY:
-            return f"its revision is not rejected, or a rollout is running; {look}"
-        case "NotActive":
-            return (
-                f"no rollout is running; change the model or the pod template to start one; {look}"
-            )
-        case "NotWaiting" if kind is model.RequestKind.RESUME:
-            return f"it is not paused by a request; if spec.paused is true, set it to false; {look}"
-        case "NotWaiting":
-            return (
-                "it waits for no person: time and evidence move it on; "
-                f"promote-full would skip both; {look}"
-            )
-        case "OtherRevision":
-            return f"another revision is worked on by now; {look} and ask again"
-        case "Expired":
-            return "the operator read it more than an hour later: check this machine's clock"
-        case "Malformed" | "UnknownRequest":
-            return "the operator does not understand it: use the tidegate of the operator's version"
-        case _:
-            return f"{reason or 'no reason given'}; {look}"
+    """Why it was refused, and where to look."""
+    text = _OF_KIND.get((reason, kind)) or _REFUSALS.get(reason) or reason or "no reason given"
+    return f"{text}; {look}"
 
 
 def no_answer(seen: views.Seen, request: model.Request, *, waited: str) -> str:

@@ -128,6 +128,7 @@ def _summary(seen: Seen) -> list[tuple[str, str]]:
         ("Traffic", _traffic(seen.active_rollout)),
         ("Step", _step(seen.active_rollout)),
         ("Waiting for", _waiting(seen.active_rollout)),
+        ("Recommended", _recommendation(seen.active_rollout)),
         ("Last rollout", _last_rollout(status.last_rollout)),
         ("Last request", _last_request(status.last_handled_request)),
     ]
@@ -183,6 +184,11 @@ def _waiting(rollout: model.Rollout | None) -> str:
         return ""
     text = f"{waits.reason} since {instant(waits.since)}"
     return f"{text}: {waits.message}" if waits.message else text
+
+
+def _recommendation(rollout: model.Rollout | None) -> str:
+    advice = rollout.recommendation if rollout else None
+    return f"{advice.action}: {advice.reason}" if advice is not None else ""
 
 
 def _last_rollout(last: model.LastRollout | None) -> str:

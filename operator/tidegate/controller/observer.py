@@ -187,7 +187,7 @@ def _stand_in(
 
     An earlier one is all there is while the last is being written down.
     """
-    last = status.rollout.id if status.rollout is not None else ""
+    last = status.rollout.frozen_name if status.rollout is not None else ""
     by_name = {one.name: one for one in rollouts}
     return by_name.get(last) or (rollouts[-1] if rollouts else None)
 

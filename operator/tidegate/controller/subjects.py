@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate import model
@@ -11,6 +12,7 @@ from tidegate.controller.workqueue import Key
 from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict import arms
+from tidegate.rollout.strategy.compile import scaling_at
 from tidegate.traffic.plane import plane_of
 
 
@@ -54,7 +56,7 @@ def subject_of(
 ) -> Subject:
     """The rollout as what is judged: its candidate beside stable, on the way through its steps."""
     stable, candidate = _servers(seen, candidate=rollout.revision.hash)
-    analysis = _judged_spec(spec, found).analysis
+    analysis = _by_limits_of_step(_judged_spec(spec, found).analysis, rollout)
     traffic = spec.traffic
     control = rollout.stage.control if rollout.stage is not None else model.Control.CONCURRENT
     alone = control is model.Control.LIMITS_ONLY
@@ -101,11 +103,37 @@ def _judged_spec(spec: model.Spec, found: Mapping[str, Template]) -> model.Spec:
     return replace(spec, analysis=replace(spec.analysis, metrics=metrics))
 
 
+def _by_limits_of_step(analysis: model.Analysis, rollout: model.Rollout) -> model.Analysis:
+    """The analysis with the limits of the step that is judged.
+
+    Evidence begins anew with other limits, each time with its share of the error budget: so the chance
+    of a false rollback stays that of the whole rollout.
+    """
+    stage = rollout.judged_stage
+    limits = {one.name: one.threshold for one in stage.limits} if stage is not None else {}
+    begins = _times_evidence_begins(rollout.plan)
+    if not limits and begins == 1:
+        return analysis
+    metrics = tuple(
+        replace(metric, threshold=limits.get(metric.name, metric.threshold))
+        for metric in analysis.metrics
+    )
+    return replace(analysis, metrics=metrics, false_rollback=analysis.false_rollback / begins)
+
+
+def _times_evidence_begins(plan: Sequence[model.Stage]) -> int:
+    limits = [stage.limits for stage in plan if stage.needs_proof]
+    return 1 + sum(before != after for before, after in itertools.pairwise(limits))
+
+
 def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     """True when all of the candidate's first evidence comes from one pod, as from one node."""
     if not rollout.plan:
         return False
+    first = rollout.plan[0]
     pods = plane_of(spec.traffic).sizing.candidate_pods(
-        rollout.plan[0].exposure.live_percent, replicas=spec.replicas, scaling=spec.scaling
+        first.exposure.live_percent,
+        replicas=spec.replicas,
+        scaling=scaling_at(first, spec=spec),
     )
     return pods <= 1

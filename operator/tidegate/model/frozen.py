@@ -38,7 +38,8 @@ class FrozenRevision:
 class FrozenRollout:
     """The spec that a rollout began with, as the user wrote it, but for its pod template.
 
-    `name` is the rollout's id; `from_revision` is what served then, or empty.
+    `name` is the rollout's id, with a number behind it where an edited plan was adopted;
+    `from_revision` is what served then, or empty.
     """
 
     name: str

@@ -20,6 +20,7 @@ LABEL_MODEL_DEPLOYMENT: Final = "tidegate.dev/model-deployment"
 LABEL_REVISION: Final = "tidegate.dev/revision"
 LABEL_ROLE: Final = "tidegate.dev/role"
 LABEL_WATCH: Final = "tidegate.dev/watch"
+LABEL_DECISION_MODE: Final = "tidegate.dev/decision-mode"
 
 LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"  # set by Kubernetes on EndpointSlices
 

@@ -24,16 +24,22 @@ class RequestKind(enum.StrEnum):
     RETRY = "retry"
     PAUSE = "pause"
     RESUME = "resume"
+    SKIP_STEP = "skip-step"
+    REPIN = "repin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The request annotations as written by a person; unparsed, since they may be malformed."""
+    """The request annotations as written by a person; unparsed, since they may be malformed.
+
+    `step` names the step that it is about; empty, whichever is active.
+    """
 
     request: str
     revision: str
     requested_at: str
     reason: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

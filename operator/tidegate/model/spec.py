@@ -12,6 +12,7 @@ from typing import Annotated
 from tidegate.model.autoscaling import Autoscaling
 from tidegate.model.document import Document
 from tidegate.model.fields import About
+from tidegate.model.steering import FULL_AUTOMATION, Automation
 
 UNKNOWN_FIELD = "UnknownField"
 # Keys of the first release have no form of their own: they change with the operator's own types.
@@ -134,17 +135,6 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A planned weight with its least and longest stay."""
-
-    name: str
-    weight_percent: float
-    hold_seconds: float
-    deadline_seconds: float
-    min_requests: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bake:
     """How long a promoted revision is watched (0: not at all), and how many pods of the old one stay.
 
@@ -160,8 +150,12 @@ NO_BAKE = Bake()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """How many pods a rollout may add or miss (api.md, 5.3)."""
+    """How many pods a rollout may add or miss (api.md, 5.3).
 
+    `candidate_pods` is the size that a step gives the candidate apart from its weight.
+    """
+
+    candidate_pods: int | None = None
     match_traffic: bool = True
     min_replicas: int = 1
     max_surge_percent: float = 100.0
@@ -183,6 +177,33 @@ class Threshold:
 
 
 NO_THRESHOLD = Threshold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLimit:
+    """Limits of a metric that hold in one step in place of its own."""
+
+    name: Annotated[str, About("Name of the metric.")]
+    threshold: Annotated[Threshold, About("Its limits in this step.", atomic=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A planned weight with its least and longest stay.
+
+    `gate` names what a person opens before this weight is set. `replicas`, or `replicas_percent` of the
+    workload's, is the size of the candidate; 0 of both leaves it to the weight.
+    """
+
+    name: str
+    weight_percent: float
+    hold_seconds: float
+    deadline_seconds: float
+    min_requests: int
+    gate: str = ""
+    limits: tuple[StepLimit, ...] = ()
+    replicas: int = 0
+    replicas_percent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +308,7 @@ class Spec:
     rollout_history_limit: int = 5
     bake: Bake = NO_BAKE
     autoscaling: Autoscaling | None = None
+    automation: Automation = FULL_AUTOMATION
     paused: bool = False
 
 

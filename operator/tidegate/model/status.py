@@ -19,6 +19,8 @@ from tidegate.model.failover import Failover
 from tidegate.model.fields import PER_METRIC, TEXT, URI, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
 from tidegate.model.silence import Silence
+from tidegate.model.spec import StepLimit
+from tidegate.model.steering import GATES_MAX_ITEMS, Gate, Recommendation
 
 PLAN_MAX_ITEMS = 34  # the steps, the switch and the bake
 
@@ -31,6 +33,7 @@ class Phase(enum.StrEnum):
     PROGRESSING = "Progressing"
     SHADOWING = "Shadowing"
     PAUSED = "Paused"
+    AWAITING_APPROVAL = "AwaitingApproval"
     PROMOTING = "Promoting"
     BAKING = "Baking"
     ROLLING_BACK = "RollingBack"
@@ -137,6 +140,25 @@ class Stage:
         float, About("Longest wait for proof.", name="deadline", duration=True)
     ] = 0.0
     min_requests: Annotated[int, About("Candidate requests needed.", vital=True)] = 0
+    gates: Annotated[
+        tuple[Gate, ...],
+        About("What a person opens before it begins.", limit=GATES_MAX_ITEMS, quiet=True),
+    ] = ()
+    limits: Annotated[
+        tuple[StepLimit, ...],
+        About(
+            "Metrics with limits of their own in this step.",
+            name="metrics",
+            limit=PER_METRIC,
+            quiet=True,
+        ),
+    ] = ()
+    replicas: Annotated[
+        int, About("Pods of the candidate; absent: as the weight needs.", quiet=True)
+    ] = 0
+    replicas_percent: Annotated[
+        float, About("The same in percent of workload.replicas.", quiet=True)
+    ] = 0.0
     state: Annotated[
         StepState,
         About("Pending, Active, Passed, Failed or Skipped.", vital=True, recorded=True, told=True),
@@ -148,6 +170,9 @@ class Stage:
         datetime | None, About("When its weight was seen in the data plane.", recorded=True)
     ] = None
     ended_at: Annotated[datetime | None, About("When it ended.", recorded=True)] = None
+    ended_by: Annotated[
+        str, About("Who ended it, where no evidence did.", quiet=True, recorded=True)
+    ] = ""
     evidence: Annotated[
         tuple[MetricResult, ...],
         About("Judgements with which it ended, the worst first.", limit=PER_METRIC, recorded=True),
@@ -226,6 +251,9 @@ class Waiting(enum.StrEnum):
     """Why a rollout stands still although time and evidence alone would not stop it."""
 
     REQUEST = "Request"
+    MANUAL_STEP = "ManualStep"
+    APPROVAL = "Approval"
+    AUTOMATION_LEVEL = "AutomationLevel"
     SPEC_PAUSED = "SpecPaused"
     INCONCLUSIVE = "Inconclusive"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
@@ -297,7 +325,11 @@ class Rollout:
     silence: Annotated[
         Silence | None, About("Its traffic was taken back, as it showed no data.")
     ] = None
+    recommendation: Annotated[
+        Recommendation | None, About("What the evidence advises where a person decides.")
+    ] = None
     analysis_key: Annotated[str, About("Hash of the analysis that the evidence belongs to.")] = ""
+    repinned: Annotated[int, About("How often an edited plan was adopted.", quiet=True)] = 0
     rollback_reason: Annotated[str, About("Why it is rolled back.", limit=TEXT)] = ""
     rollback_by: Annotated[str, About("Who or what rolled it back.")] = ""
     model_name: Annotated[str, About("Name of its model.")] = ""
@@ -306,11 +338,22 @@ class Rollout:
     from_model_version: Annotated[str, About("Version of that revision's model.")] = ""
 
     @property
+    def frozen_name(self) -> str:
+        """The ControllerRevision with the spec that its plan was made of."""
+        return f"{self.id}-{self.repinned}" if self.repinned else self.id
+
+    @property
     def stage(self) -> Stage | None:
         """The stage of the plan that is worked on."""
         if self.step is None or not 0 <= self.step.index < len(self.plan):
             return None
         return self.plan[self.step.index]
+
+    @property
+    def judged_stage(self) -> Stage | None:
+        """The stage by whose limits the evidence is judged: the last whose weight was confirmed."""
+        reached = [one for one in self.plan if one.is_held and one.confirmed_at is not None]
+        return reached[-1] if reached else self.stage
 
     @property
     def ending(self) -> bool:

@@ -170,6 +170,7 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
             "labels": {
                 **objects.mapping(own.get("labels")),
                 **objects.revision_selector(meta.name, revision=revision.hash),
+                **_decision_label(spec),
             },
             "annotations": annotations,
         },
@@ -235,12 +236,19 @@ def _containers(pod: model.Document, member: str) -> list[model.Document]:
 
 
 def _identity(spec: model.Spec, revision: model.Revision) -> dict[str, str]:
+    mode = spec.automation.decision_mode
     return {
         "TIDEGATE_MODEL_NAME": spec.model.name,
         "TIDEGATE_MODEL_VERSION": spec.model.version,
         "TIDEGATE_MODEL_URI": spec.model.uri,
         "TIDEGATE_REVISION": revision.hash,
+        **({"TIDEGATE_DECISION_MODE": mode.value} if mode is not None else {}),
     }
+
+
+def _decision_label(spec: model.Spec) -> dict[str, str]:
+    mode = spec.automation.decision_mode
+    return {objects.LABEL_DECISION_MODE: mode.value} if mode is not None else {}
 
 
 def _with_identity(container: model.Document, identity: dict[str, str]) -> model.Document:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from tidegate import model
-from tidegate.rollout import plan
+from tidegate.rollout import gates, plan
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
 from tidegate.traffic.sizing.limits import limits
@@ -90,7 +90,7 @@ def part_of(turn: Turn, weight: float) -> float:
     return turn.plane.sizing.part_of(
         weight,
         replicas=turn.spec.replicas,
-        scaling=turn.spec.scaling,
+        scaling=turn.scaling,
         candidate=max(seen, wanted(turn).candidate),
     )
 
@@ -103,7 +103,7 @@ def kept_share(turn: Turn) -> float:
     rollout = turn.rollout
     if turn.stalled_seconds >= turn.spec.progress_deadline_seconds:
         return 0.0
-    allowed = limits(turn.spec.replicas, scaling=turn.spec.scaling).unavailable_pods
+    allowed = limits(turn.spec.replicas, scaling=turn.scaling).unavailable_pods
     never_come = turn.spec.replicas - full_size(turn)
     return turn.plane.sizing.kept_share(
         live_percent(turn, rollout),
@@ -150,7 +150,7 @@ def _as_way_back(turn: Turn, pods: int) -> int:
 
 def _room(turn: Turn, request: CapacityRequest) -> int:
     replicas = turn.spec.replicas
-    surge = limits(replicas, scaling=turn.spec.scaling).surge_pods
+    surge = limits(replicas, scaling=turn.scaling).surge_pods
     asked = request.stable.wanted + request.candidate.wanted + request.others.wanted
     return max(replicas + surge - asked, 0)
 
@@ -159,7 +159,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
     share = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
     return CapacityRequest(
         replicas=turn.spec.replicas,
-        scaling=turn.spec.scaling,
+        scaling=turn.scaling,
         target_percent=_target_percent(turn, rollout),
         live_percent=live_percent(turn, rollout),
         least_percent=min(rollout.exposure.live_percent, share),
@@ -176,7 +176,7 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
     """
     stable = turn.state_of(turn.stable)
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    single = turn.spec.replicas <= 1 and turn.spec.scaling.max_surge_percent == 0
+    single = turn.spec.replicas <= 1 and turn.scaling.max_surge_percent == 0
     if stable is None:  # lost: a pod comes back, unless the only one is the candidate's by now
         return 0 if single and alone else min(turn.spec.replicas, 1)
     if single:
@@ -192,6 +192,8 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     """
     live = rollout.exposure.live_percent
     stage = rollout.stage
+    if live > 0 and gates.closed(turn) is not None:
+        return live
     proves = stage is not None and stage.needs_proof and not rollout.ending
     if turn.by_pods and live > 0 and proves:
         return live

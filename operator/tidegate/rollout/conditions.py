@@ -21,6 +21,7 @@ OTHER_OPERATOR = "OtherOperator"
 OTHER_OPERATOR_SECONDS = 3600.0
 HEALTH = {
     model.Phase.PAUSED: "Suspended",
+    model.Phase.AWAITING_APPROVAL: "Suspended",
     model.Phase.HEALTHY: "Healthy",
     model.Phase.FAILED: "Degraded",
     model.Phase.INVALID: "Degraded",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import (
+    advice,
     conditions,
     duties,
     ending,
@@ -46,7 +47,8 @@ def decide(seen: model.Observation) -> actions.Decision:
     else:
         turn = requests.handle(repair.repair(turn))
         turn = _in_phase(duties.tidy(_work(starting.follow_spec(turn))))
-    status = conditions.describe(identity.keep(turn))
+    turn = advice.keep(identity.keep(turn))
+    status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds
     if turn.active_rollout is not None:
         requeue = min(requeue, RUNNING_SECONDS)

@@ -19,7 +19,7 @@ DRAIN_LOOK_SECONDS = 1.0
 
 def tidy(turn: Turn) -> Turn:
     """All standing duties, in an order that never takes capacity before traffic has left."""
-    turn = _hold_finalizer(_freeze_rollout(_tell_unknown_fields(_tell_losses(turn))))
+    turn = _hold_finalizer(_freeze_rollout(_tell_plan(_tell_unknown_fields(_tell_losses(turn)))))
     turn = _keep_pods(_tell_lost_stable(turn))
     turn = _rest_traffic(turn)
     turn = _tell_other_sizes(_note_templates(_label_roles(turn)))
@@ -36,7 +36,7 @@ def _freeze_rollout(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None or turn.hindrances or rollout.ending:
         return turn
-    if any(one.name == rollout.id for one in turn.seen.frozen_rollouts):
+    if any(one.name == rollout.frozen_name for one in turn.seen.frozen_rollouts):
         return turn
     return turn.act(actions.FreezeRollout(rollout=rollout))
 
@@ -46,6 +46,13 @@ def _tell_unknown_fields(turn: Turn) -> Turn:
     if not turn.seen.unknown_fields or notices.told(turn.seen, notices.UNKNOWN):
         return turn
     return turn.warn(notices.UNKNOWN, notices.unknown_text(turn.seen))
+
+
+def _tell_plan(turn: Turn) -> Turn:
+    """Say once for each edit that the plan stays as it is."""
+    text = notices.plan_text(turn)
+    told = notices.told_text(turn.seen, notices.PLAN)
+    return turn.say(notices.PLAN, text) if text and text != told else turn
 
 
 def _tell_losses(turn: Turn) -> Turn:
@@ -61,9 +68,9 @@ def _forget_frozen(turn: Turn) -> Turn:
     if rollout is None:
         return turn
     names = {one.name for one in turn.seen.frozen_rollouts}
-    if rollout.id not in names:
+    if rollout.frozen_name not in names:
         return turn
-    old = sorted(names - {rollout.id})
+    old = sorted(names - {rollout.frozen_name})
     return turn.act(*(actions.DeleteFrozenRollout(name=name) for name in old))
 
 

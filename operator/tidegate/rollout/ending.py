@@ -18,6 +18,7 @@ KEPT_EARLIER = 1000  # more bad versions of one model than anybody makes
 KEPT_SERVED = 21  # the largest window and what serves now
 HARM = "Analysis"
 SPEC = "Spec"
+BY_PEOPLE = "User"
 FOUND_MARKED = "rolled back before the operator restarted"
 LOWERING_LOOK_SECONDS = 1.0
 
@@ -256,7 +257,7 @@ def _result(turn: Turn) -> model.RolloutResult:
         return model.RolloutResult.ABORTED if back else model.RolloutResult.SUPERSEDED
     if not turn.stable:
         return model.RolloutResult.FAILED
-    aborted = rollout.rollback_by == "User"
+    aborted = rollout.rollback_by == BY_PEOPLE
     return model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
 
 
@@ -277,13 +278,17 @@ def _why_promoted(turn: Turn) -> tuple[model.RolloutResult, str, str]:
         if served_before(turn, turn.rollout.revision.hash):
             reason = "it served before, within rollback.window"
             return model.RolloutResult.FAST_PROMOTED, reason, SPEC
-        return model.RolloutResult.FAST_PROMOTED, "promoted by request", "User"
+        return model.RolloutResult.FAST_PROMOTED, "promoted by request", BY_PEOPLE
     passed = [stage for stage in stages if stage.state is model.StepState.PASSED]
-    if not any(stage.needs_proof for stage in passed) and turn.spec.replicas == 0:
+    waved = [stage.name for stage in stages if stage.ended_by == BY_PEOPLE]
+    proven = any(stage.needs_proof and not stage.ended_by for stage in passed)
+    if not waved and not any(stage.needs_proof for stage in passed) and turn.spec.replicas == 0:
         return model.RolloutResult.PROMOTED, "no pods are asked for", SPEC
     baked = any(stage.kind is model.StageKind.BAKE for stage in passed)
-    more = f"; {bake_result(turn)}" if baked else ""
-    return model.RolloutResult.PROMOTED, f"all steps passed{more}", "Analysis"
+    more = f", of them by request: {', '.join(waved)}" if waved else ""
+    more += f"; {bake_result(turn)}" if baked else ""
+    by = HARM if proven or not waved else BY_PEOPLE
+    return model.RolloutResult.PROMOTED, f"all steps passed{more}", by
 
 
 def bake_result(turn: Turn) -> str:

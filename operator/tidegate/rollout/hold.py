@@ -61,9 +61,9 @@ def switch(turn: Turn) -> Turn:
     return _pass(turn)
 
 
-def _pass(turn: Turn, *, why: str = "") -> Turn:
+def _pass(turn: Turn, *, why: str = "", by: str = "") -> Turn:
     """End the stage and begin with the next one, if there is one."""
-    turn = reach.pass_step(turn, why=why)
+    turn = reach.pass_step(turn, why=why, by=by)
     return turn if turn.active_rollout is None else reach.reach(turn)
 
 
@@ -128,7 +128,8 @@ def _deadline(turn: Turn) -> Turn:
         case model.OnInconclusive.PAUSE:
             return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
         case model.OnInconclusive.PROMOTE:
-            return _pass(turn, why=f", as onInconclusive asks: {message}")
+            why = f", as onInconclusive asks: {message}"
+            return _pass(turn, why=why, by="Deadline")
         case model.OnInconclusive.ROLLBACK:
             return ending.roll_back(turn, reason=message, by="Deadline")
         case _ as never:

@@ -135,7 +135,7 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
     if turn.by_pods and live and weight_percent < 100:
         return 1
     needed = turn.plane.sizing.candidate_needed(
-        weight_percent, replicas=turn.spec.replicas, scaling=turn.spec.scaling
+        weight_percent, replicas=turn.spec.replicas, scaling=turn.scaling
     )
     return needed - capacity.missing_pods(turn, needed)
 

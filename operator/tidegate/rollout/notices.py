@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import capacity, failover
+from tidegate.rollout import adoption, capacity, failover
 from tidegate.rollout.turn import Turn
 
 FAILED_OVER = "FailedOver"
 INVALID = "InvalidSpec"
 LOST = "StableLost"
 MODIFIED = "RevisionModified"
+PLAN = "PlanDiffers"
 SCALED = "ScaledByOthers"
 UNKNOWN = "UnknownFields"
 PARTLY_READ = "StatusPartlyRead"
@@ -47,6 +48,8 @@ def found(turn: Turn) -> Iterator[Notice]:
     if revisions := capacity.sized_by_others(turn):
         text = capacity.others_text(turn, *revisions)
         yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
+    if text := plan_text(turn):
+        yield Notice(type=PLAN, reason="SpecEdited", message=text)
     if seen.unknown_fields:
         yield Notice(type=UNKNOWN, reason="Ignored", message=unknown_text(seen))
     if seen.status_losses:
@@ -88,6 +91,17 @@ def lost_text(turn: Turn) -> str:
 def told_lost(turn: Turn) -> bool:
     """The condition said already that stable has no Deployment."""
     return any(one.reason == LOST for one in turn.seen.status.conditions)
+
+
+def plan_text(turn: Turn) -> str:
+    """How the plan that is walked differs from the one that spec asks for; empty where it does not."""
+    found = adoption.difference(turn)
+    if not found:
+        return ""
+    return (
+        "the plan was fixed when the rollout began, and the edited spec waits for the next one; the "
+        f"request repin adopts it now: {found}"
+    )[:_LONGEST]
 
 
 def unknown_text(seen: model.Observation) -> str:

@@ -25,7 +25,9 @@ def phase_of(rollout: model.Rollout, *, stands_still: bool = False) -> model.Pha
     if rollout.ending:
         return model.Phase.ROLLING_BACK
     if stands_still:
-        return model.Phase.PAUSED
+        asked = rollout.waiting_for is not None and rollout.waiting_for.reason
+        approval = asked is model.Waiting.APPROVAL
+        return model.Phase.AWAITING_APPROVAL if approval else model.Phase.PAUSED
     stage = rollout.stage
     if stage is None or not (rollout.begun or stage.kind in _AT_ONCE):
         return model.Phase.PENDING

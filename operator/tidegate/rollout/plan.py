@@ -72,8 +72,11 @@ def with_step(rollout: model.Rollout, index: int, step: model.Stage) -> tuple[mo
     return (*rollout.plan[:index], step, *rollout.plan[index + 1 :])
 
 
-def end_step(turn: Turn, state: model.StepState) -> Turn:
-    """End the active step, if there is one, and keep the judgements with which it ended."""
+def end_step(turn: Turn, state: model.StepState, *, by: str = "") -> Turn:
+    """End the active step, if there is one, and keep the judgements with which it ended.
+
+    `by` says who ended it where no evidence did.
+    """
     rollout = turn.rollout
     if rollout.step is None:
         return turn
@@ -85,6 +88,7 @@ def end_step(turn: Turn, state: model.StepState) -> Turn:
         state=state,
         confirmed_at=turn.now if at_once else stage.confirmed_at,
         ended_at=turn.now,
+        ended_by=by,
         evidence=_kept(turn.seen.analysis.results) if stage.is_held else (),
     )
     changed = replace(
@@ -122,7 +126,9 @@ def confirm(turn: Turn) -> Turn:
     rollout = turn.rollout
     step = rollout.step
     assert step is not None
-    planned = rollout.plan[step.index]
+    planned, before = rollout.plan[step.index], rollout.judged_stage
+    # What other limits were held against says nothing about these.
+    other_limits = before is not None and before.limits != planned.limits
     confirmed = replace(
         step,
         confirmed_at=turn.now,
@@ -136,7 +142,7 @@ def confirm(turn: Turn) -> Turn:
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
-        evidence_since=rollout.evidence_since or turn.now,
+        evidence_since=turn.now if other_limits else rollout.evidence_since or turn.now,
     )
     return turn.with_rollout(changed)
 

@@ -11,9 +11,10 @@ from tidegate import model
 from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
-from tidegate.rollout import capacity, ending, failover, links, plan, waiting
+from tidegate.rollout import capacity, ending, failover, gates, links, plan, waiting
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, weight_text
 
+BY_PEOPLE = ending.BY_PEOPLE
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
 REACHED = frozenset(
     {
@@ -39,12 +40,17 @@ def reach(turn: Turn) -> Turn:
         return _confirm(turn, weight)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
+    gate = gates.closed(turn)
+    if gate is not None and written > 0:
+        return waiting.wait_for(turn, *gate)  # nothing grows before it is open
     part = capacity.part_of(turn, weight)
     if 0 < part <= written < weight:
         return _await_part(turn)
     finding = links.missing_link(turn, part)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
+    if gate is not None:
+        return _remove_old_marker(waiting.wait_for(turn, *gate))
     turn, part = failover.taken_over(waiting.stop_waiting(turn), part)
     return _write(turn, replace(exposure, live_percent=part))
 
@@ -172,7 +178,7 @@ def _pods_carry(turn: Turn, weight: float) -> bool:
     return turn.plane.sizing.weight_reached(
         weight,
         replicas=turn.spec.replicas,
-        scaling=turn.spec.scaling,
+        scaling=turn.scaling,
         stable_ready=stable.ready,
         candidate_ready=candidate.ready,
     )
@@ -192,12 +198,15 @@ def _look_for_deadline(turn: Turn) -> Turn:
     return turn.look_again(min(left + 0.1, 60.0)) if left > 0 else turn
 
 
-def pass_step(turn: Turn, *, why: str = "") -> Turn:
-    """End the active stage as passed; the next one is what is worked on now, if there is one."""
+def pass_step(turn: Turn, *, why: str = "", by: str = "") -> Turn:
+    """End the active stage as passed; the next one is what is worked on now, if there is one.
+
+    `by` says who lets it pass where no evidence does.
+    """
     step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
     assert stage is not None
-    turn = plan.end_step(turn, model.StepState.PASSED)
+    turn = plan.end_step(turn, model.StepState.PASSED, by=by)
     turn = turn.with_rollout(replace(turn.rollout, waiting_for=None))
     version = turn.rollout.revision.model_version
     match stage.kind:
@@ -214,6 +223,24 @@ def go_on(turn: Turn, *, after: int) -> Turn:
     """Enter the first stage behind `after` that is to be walked; behind the last one it is over."""
     index = plan.next_index(turn.rollout, after=after)
     return ending.complete(turn) if index is None else plan.enter(turn, index)
+
+
+def may_skip(rollout: model.Rollout) -> bool:
+    """The active stage can be left without proof; a bake only where its weight stands."""
+    stage, step = rollout.stage, rollout.step
+    if stage is None or step is None or not stage.is_held:
+        return False
+    return stage.kind is not model.StageKind.BAKE or step.confirmed_at is not None
+
+
+def skip_step(turn: Turn) -> Turn:
+    """End the active stage without proof; a pause that was asked for goes on in the next one."""
+    step = turn.rollout.step
+    assert step is not None
+    turn = plan.end_step(turn, model.StepState.SKIPPED, by=BY_PEOPLE)
+    turn = turn.say("StepSkipped", f"step {step.name} is skipped by request")
+    turn = waiting.stop_waiting(turn, only=waiting.ANY - {model.Waiting.REQUEST})
+    return go_on(turn, after=step.index)
 
 
 def promote_fully(turn: Turn) -> Turn:

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from tidegate import model
-from tidegate.rollout import ending, reach, silence, waiting
+from tidegate.rollout import adoption, ending, gates, plan, reach, silence, waiting
 from tidegate.rollout.turn import Turn
 
 LONGEST_AGE = timedelta(hours=1)
 SHOWN_CHARACTERS = 63
+LONGEST_TEXT = 500
 ENDED_BY_PROMOTE = frozenset(
     {
         model.Waiting.INCONCLUSIVE,
@@ -29,8 +30,25 @@ NEEDS_ROLLOUT = frozenset(
         model.RequestKind.PROMOTE_FULL,
         model.RequestKind.PAUSE,
         model.RequestKind.RESUME,
+        model.RequestKind.SKIP_STEP,
+        model.RequestKind.REPIN,
     }
 )
+# What a refusal means, for the Event; the command line adds what to do.
+_REFUSALS = {
+    "UnknownRequest": "there is no such request",
+    "Malformed": "requested-at is no time with a zone",
+    "Expired": f"it is older than {LONGEST_AGE.total_seconds() / 3600:g} h",
+    "NotActive": "no rollout of it is running, or no rejection of it stands",
+    "OtherRevision": "another revision is worked on",
+    "UnknownStep": "the plan has no step of this name",
+    "OtherStep": "another step is worked on",
+    "NotWaiting": "it waits for no person",
+    "GateOpen": "a gate is to be opened first, by the request promote",
+    "NotSkippable": "what is worked on proves nothing, or is not reached yet",
+    "InvalidSpec": "the spec cannot be carried out",
+    "PlanTooLong": "with the stages that were reached the plan would be too long",
+}
 
 
 def handle(turn: Turn) -> Turn:
@@ -42,11 +60,20 @@ def handle(turn: Turn) -> Turn:
     refusal = "UnknownRequest" if kind is None else _refusal(turn, kind, request)
     if kind is None or refusal:
         return _refuse(turn, request, refusal)
-    if kind is model.RequestKind.ABORT and not _abortable(turn):
-        return _answer(turn, request, outcome="NoOp", reason="NotActive")
+    if nothing := _nothing_to_do(turn, kind):
+        return _answer(turn, request, outcome="NoOp", reason=nothing)
     text = f"{kind} of {request.revision}" + (f": {request.reason}" if request.reason else "")
-    turn = _answer(turn, request, outcome="Accepted").say("RequestAccepted", text[:500])
+    turn = _answer(turn, request, outcome="Accepted").say("RequestAccepted", text[:LONGEST_TEXT])
     return _carry_out(turn, kind)
+
+
+def _nothing_to_do(turn: Turn, kind: model.RequestKind) -> str:
+    """Why the request changes nothing, empty where it does."""
+    if kind is model.RequestKind.ABORT and not _abortable(turn):
+        return "NotActive"
+    if kind is model.RequestKind.REPIN and not adoption.difference(turn):
+        return "SamePlan"
+    return ""
 
 
 def _handled(turn: Turn, request: model.Request) -> bool:
@@ -72,12 +99,36 @@ def _refusal(turn: Turn, kind: model.RequestKind, request: model.Request) -> str
         return "NotActive"
     if request.revision != _expected_revision(turn, kind):
         return "OtherRevision"
+    if kind in NEEDS_ROLLOUT and (other := _other_step(turn, request)):
+        return other
+    return _refusal_of_kind(turn, kind, request)
+
+
+def _other_step(turn: Turn, request: model.Request) -> str:
+    """A request that names a step holds for that step, and only while it is worked on."""
+    rollout = turn.rollout
+    if not request.step or (rollout.step is not None and rollout.step.name == request.step):
+        return ""
+    known = any(stage.name == request.step for stage in rollout.plan)
+    return "OtherStep" if known else "UnknownStep"
+
+
+def _refusal_of_kind(turn: Turn, kind: model.RequestKind, request: model.Request) -> str:
     if kind is model.RequestKind.PROMOTE and not _waits_for_promote(turn):
         return "NotWaiting"
-    if kind is model.RequestKind.RESUME and not _waits_for(turn, {model.Waiting.REQUEST}):
+    paused = _waits_for(turn, {model.Waiting.REQUEST})
+    if kind is model.RequestKind.RESUME and not (paused or _waits_for(turn, gates.OPENABLE)):
         return "NotWaiting"
     if kind is model.RequestKind.RETRY and not _rejected(turn, request.revision):
         return "NotActive"
+    if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is not None:
+        return "GateOpen"
+    if kind is model.RequestKind.SKIP_STEP and not reach.may_skip(turn.rollout):
+        return "NotSkippable"
+    if kind is model.RequestKind.REPIN and turn.hindrances:
+        return "InvalidSpec"
+    if kind is model.RequestKind.REPIN and not adoption.fits(turn):
+        return "PlanTooLong"
     return ""
 
 
@@ -100,7 +151,8 @@ def _waits_for(turn: Turn, reasons: frozenset[model.Waiting] | set[model.Waiting
 
 
 def _waits_for_promote(turn: Turn) -> bool:
-    return _waits_for(turn, ENDED_BY_PROMOTE) or bool(silence.lasts(turn))
+    waits = gates.can_open(turn) or _waits_for(turn, ENDED_BY_PROMOTE)
+    return waits or bool(silence.lasts(turn))
 
 
 def _rejected(turn: Turn, revision: str) -> bool:
@@ -119,15 +171,38 @@ def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:
                 turn, model.Waiting.REQUEST, "paused by request; resume to go on"
             )
         case model.RequestKind.RESUME:
-            return waiting.stop_waiting(turn)
+            return _resume(turn)
         case model.RequestKind.PROMOTE:
-            if _step_confirmed(turn):
-                return reach.pass_step(turn)
-            return waiting.stop_waiting(silence.forget(turn))
+            return _promote(turn)
         case model.RequestKind.PROMOTE_FULL:
-            return reach.promote_fully(turn)
+            return reach.promote_fully(gates.kept_for_switch(turn))
+        case model.RequestKind.SKIP_STEP:
+            return reach.skip_step(turn)
+        case model.RequestKind.REPIN:
+            return _repin(turn)
         case _ as never:
             assert_never(never)
+
+
+def _resume(turn: Turn) -> Turn:
+    """End a pause that was asked for; a gate that is asked for at the moment is opened."""
+    if _waits_for(turn, gates.OPENABLE):
+        turn = gates.opened(turn)
+    return waiting.stop_waiting(turn)
+
+
+def _promote(turn: Turn) -> Turn:
+    if gates.can_open(turn):
+        return waiting.stop_waiting(gates.opened(turn), only=waiting.GATES)
+    if _step_confirmed(turn):
+        return reach.pass_step(turn, by=ending.BY_PEOPLE)
+    return waiting.stop_waiting(silence.forget(turn))
+
+
+def _repin(turn: Turn) -> Turn:
+    text = f"the edited plan is adopted: {adoption.difference(turn)}"
+    turn = turn.with_rollout(adoption.adopted(turn.rollout, turn.spec))
+    return plan.name_rounding(turn.say("PlanAdopted", text[:LONGEST_TEXT]))
 
 
 def _step_confirmed(turn: Turn) -> bool:
@@ -141,7 +216,9 @@ def _forget_rejection(turn: Turn) -> Turn:
 
 
 def _refuse(turn: Turn, request: model.Request, reason: str) -> Turn:
-    text = f"{_short(request.request)} of {_short(request.revision)}: {reason}"
+    step = f", step {_short(request.step)}" if request.step else ""
+    subject = f"{_short(request.request)} of {_short(request.revision)}{step}"
+    text = f"{subject}: {reason}: {_REFUSALS[reason]}"
     turn = _answer(turn, request, outcome="Refused", reason=reason)
     return turn.warn("RequestRefused", text)
 

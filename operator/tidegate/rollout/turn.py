@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.model.actions import Action, Event, EventType, SetTraffic
+from tidegate.rollout.strategy.compile import scaling_at
 from tidegate.traffic.plane import Plane, Weights, plane_of
 
 IDLE_SECONDS = 600.0
@@ -95,6 +96,13 @@ class Turn:
     def plane(self) -> Plane:
         """The data plane of this turn; no rule asks for the name of its provider."""
         return plane_of(self.spec.traffic)
+
+    @property
+    def scaling(self) -> model.Scaling:
+        """How pods follow the load in the active stage."""
+        rollout = self.active_rollout
+        stage = rollout.stage if rollout is not None else None
+        return self.spec.scaling if stage is None else scaling_at(stage, spec=self.spec)
 
     @property
     def by_pods(self) -> bool:

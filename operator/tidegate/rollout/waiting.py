@@ -10,11 +10,17 @@ from tidegate.rollout.turn import Turn
 PAUSES = frozenset(
     {
         model.Waiting.REQUEST,
+        model.Waiting.MANUAL_STEP,
+        model.Waiting.APPROVAL,
+        model.Waiting.AUTOMATION_LEVEL,
         model.Waiting.SPEC_PAUSED,
         model.Waiting.INCONCLUSIVE,
         model.Waiting.METRICS_UNAVAILABLE,
         model.Waiting.EVIDENCE,
     }
+)
+GATES = frozenset(
+    {model.Waiting.MANUAL_STEP, model.Waiting.APPROVAL, model.Waiting.AUTOMATION_LEVEL}
 )
 ANY = frozenset(model.Waiting)
 # What the cluster owes. Such a wait never rejects; the deadline of the pods begins after it.
@@ -57,6 +63,8 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
     turn = turn.with_rollout(replace(rollout, waiting_for=new, progress_at=since))
     if reason in EVENTS:
         turn = turn.warn(EVENTS[reason], message)
+    if reason is model.Waiting.APPROVAL:
+        return turn.say("ApprovalRequested", message)
     return turn.say("Paused", message) if reason in PAUSES else turn
 
 

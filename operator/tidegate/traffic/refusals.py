@@ -24,12 +24,18 @@ def refusals(
     refused = [
         ("spec.strategy", f"stage {stage.name}: provider {provider} {cannot}")
         for stage in plan
-        for cannot in _of_exposure(stage.exposure, capabilities)
+        for cannot in _of_stage(stage, capabilities)
     ]
     refused += _of_scaling(scaling, capabilities, provider=provider)
     return tuple(
         model.Violation(path=path, message=message, reason=REASON) for path, message in refused
     )
+
+
+def _of_stage(stage: model.Stage, capabilities: Capabilities) -> Iterator[str]:
+    yield from _of_exposure(stage.exposure, capabilities)
+    if capabilities.weights is Weights.BY_POD and (stage.replicas or stage.replicas_percent):
+        yield "makes the share of pods, so a step has no other size: remove replicas and replicasPercent"
 
 
 def _of_exposure(exposure: model.Exposure, capabilities: Capabilities) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from api_client import Answer, ApiClient
-from api_examples import FULL, REMOVED, SMALLEST, TEMPLATE, place
+from api_examples import FULL, REMOVED, SMALLEST, TEMPLATE, place, value_at
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
 from api_rules import RULES, TEMPLATE_RULES, Case
 from status_examples import FULL_STATUS, NOON
@@ -131,9 +131,7 @@ def test_unknown_field_is_refused_by_name(kube_client: ApiClient, path: str) -> 
 
 @pytest.mark.parametrize(("path", "key"), DUPLICATES)
 def test_key_used_twice_is_refused(kube_client: ApiClient, path: str, key: str) -> None:
-    node: Any = FULL
-    for name in path.split("."):
-        node = node[name]
+    node = value_at(FULL, path)
     answer = kube_client.create(place(FULL, path, [*node, node[0]]))
     refused(answer, field=f"{path}[{len(node)}]", says="Duplicate value")
     assert any(key in message for _, message in answer.causes)

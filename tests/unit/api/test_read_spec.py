@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_examples import FULL, REMOVED, SMALLEST, place
+from api_examples import FULL, REMOVED, SMALLEST, place, value_at
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
 from api_rules import RULES, TEMPLATE_RULES, Case
 from hypothesis import given
@@ -164,6 +164,9 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
             hold_seconds=3600.0,
             deadline_seconds=21600.0,
             min_requests=5000,
+            gate="risk-board",
+            limits=(model.StepLimit(name="errors", threshold=model.Threshold(max=0.05)),),
+            replicas_percent=50.0,
         ),
         model.Step(
             name="all",
@@ -171,6 +174,7 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
             hold_seconds=600.0,
             deadline_seconds=21600.0,
             min_requests=500,
+            replicas=6,
         ),
     )
 
@@ -393,9 +397,7 @@ def test_key_used_twice_is_refused_at_the_second_item(path: str, key: str) -> No
 
 
 def _with_repetition(body: dict[str, Any], path: str) -> dict[str, Any]:
-    node: Any = body
-    for name in path.split("."):
-        node = node[name]
+    node = value_at(body, path)
     return place(body, path, [*node, node[0]])
 
 

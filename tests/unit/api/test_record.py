@@ -94,6 +94,7 @@ def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
         "startedAt": "2026-11-20T12:00:00Z",
         "confirmedAt": "2026-11-20T12:00:01.500000Z",
         "endedAt": "2026-11-20T12:03:00Z",
+        "endedBy": "User",
         "evidence": [
             {
                 "metric": "latency-p95",
@@ -157,7 +158,7 @@ def test_no_rollout_makes_a_record_too_large(steps: int, metrics: int, text: str
     [
         (3, 2, ""),
         (10, 4, "to stay below 10 kB: evidence of 8 steps, 0 metrics of the last one, 0 steps"),
-        (28, 8, "to stay below 10 kB: evidence of 27 steps, 7 metrics of the last one, 0 steps"),
+        (28, 8, "to stay below 10 kB: evidence of 27 steps, 7 metrics of the last one, 1 steps"),
     ],
 )
 def test_detail_goes_from_the_earliest_steps_first(steps: int, metrics: int, omitted: str) -> None:

@@ -104,10 +104,15 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "hold": "1m30s250ms",
         "deadline": "2h",
         "minRequests": 500,
+        "gates": [{"name": "risk-board", "openedAt": "2026-11-20T12:00:00Z"}],
+        "metrics": [{"name": "errors", "threshold": {"min": 0.01, "max": 0.05}}],
+        "replicas": 3,
+        "replicasPercent": 12.5,
         "state": "Active",
         "startedAt": "2026-11-20T12:00:00Z",
         "confirmedAt": "2026-11-20T12:00:01.500000Z",
         "endedAt": "2026-11-20T12:03:00Z",
+        "endedBy": "User",
         "evidence": rollout["plan"][0]["evidence"],
     }
     assert rollout["plan"][1]["hold"] == "0s"

@@ -350,6 +350,7 @@ def test_without_waiting_a_request_is_only_written() -> None:
         "tidegate.dev/request-revision": "8b1c22e9d4",
         "tidegate.dev/requested-at": "2026-11-20T12:00:00.000000Z",
         "tidegate.dev/request-reason": "good",
+        "tidegate.dev/request-step": "p50",
     }
 
 

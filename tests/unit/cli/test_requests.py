@@ -19,6 +19,7 @@ EARLIER = {
     "tidegate.dev/request-revision": "6d9f7c01ab",
     "tidegate.dev/requested-at": "2026-11-19T12:00:00Z",
     "tidegate.dev/request-reason": "lunch",
+    "tidegate.dev/request-step": "p10",
 }
 
 
@@ -88,8 +89,26 @@ def test_exactly_the_annotations_of_the_request_are_written(
         "tidegate.dev/request": "promote",
         "tidegate.dev/request-revision": "8b1c22e9d4",
         "tidegate.dev/requested-at": "2026-11-20T12:00:00.000000Z",
+        "tidegate.dev/request-step": "p50",
         **({"tidegate.dev/request-reason": reason} if reason else {}),
     }
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_what_is_about_a_step_names_the_one_that_was_seen(kind: Kind) -> None:
+    body = world.document(world.PROGRESSING, annotations=EARLIER)
+    request = make(world.PROGRESSING, kind)
+    assert request.step == ("p50" if kind in {Kind.PROMOTE, Kind.SKIP_STEP} else "")
+    written = world.apply_patch(body, requests.operations(body, request))
+    assert written is not None
+    assert written["metadata"]["annotations"].get("tidegate.dev/request-step", "") == request.step
+    assert make(world.ROLLED_BACK, kind).step == ""
+
+
+def test_an_adopted_plan_that_is_the_same_is_no_failure() -> None:
+    found = requests.answer(seen(handled("NoOp", "SamePlan")), kind=Kind.REPIN)
+    assert "the plan is that of the spec already" in found.text
+    assert found.exit_code == outcome.DONE
 
 
 def test_a_request_is_not_written_over_a_newer_version_of_the_object() -> None:
@@ -158,7 +177,13 @@ def test_nothing_to_do_is_no_failure() -> None:
         ("Expired", Kind.PROMOTE, "check this machine's clock"),
         ("Malformed", Kind.PROMOTE, "use the tidegate of the operator's version"),
         ("UnknownRequest", Kind.PROMOTE, "use the tidegate of the operator's version"),
-        ("GateOpen", Kind.PROMOTE, "GateOpen; see `tidegate status iris`"),
+        ("OtherStep", Kind.SKIP_STEP, "another step is worked on by now"),
+        ("UnknownStep", Kind.PROMOTE, "the plan has no step of this name"),
+        ("GateOpen", Kind.SKIP_STEP, "a gate is to be opened first: ask for promote"),
+        ("NotSkippable", Kind.SKIP_STEP, "a promotion waits for pods and route"),
+        ("InvalidSpec", Kind.REPIN, "mend it first"),
+        ("PlanTooLong", Kind.REPIN, "leave some out"),
+        ("Novel", Kind.PROMOTE, "Novel; see `tidegate status iris`"),
         ("", Kind.PROMOTE, "no reason given"),
     ],
 )

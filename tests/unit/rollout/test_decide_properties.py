@@ -94,6 +94,21 @@ class Rollouts(RuleBasedStateMachine):
             self.world.spec = replace(self.world.spec, steps=wanted.steps, analysis=wanted.analysis)
             self.world.generation += 1
 
+    @rule(
+        level=st.sampled_from([model.AutomationLevel.FULL, *model.AutomationLevel]),
+        gate=st.sampled_from(["", "board"]),
+        replicas=st.sampled_from([0, 2]),
+    )
+    def edit_steering(self, level: model.AutomationLevel, gate: str, replicas: int) -> None:
+        """Another level of automation, and a gate and a size for the last step."""
+        spec = self.world.spec
+        if spec is not None:
+            routed = spec.traffic.provider is model.Provider.GATEWAY_API
+            last = replace(spec.steps[-1], gate=gate, replicas=replicas if routed else 0)
+            automation = model.Automation(level=level)
+            self.world.spec = replace(spec, steps=(*spec.steps[:-1], last), automation=automation)
+            self.world.generation += 1
+
     @rule(kept=st.booleans(), share=st.sampled_from([0.0, 50.0, 100.0]))
     def others_edit_the_target(self, *, kept: bool, share: float) -> None:
         """Somebody deletes the object with the weights, or sets weights of his own."""
@@ -148,6 +163,7 @@ class Rollouts(RuleBasedStateMachine):
         before = self.world.status
         self.world.tick(seconds)
         self.judge_steps(before.rollout, self.world.status.rollout)
+        self.judge_gates(self.world.status.active_rollout)
         self.judge_ends(before, self.world.status)
         self.rejected = {r.revision for r in self.world.status.rejected}
         self.judge_weights()
@@ -156,6 +172,8 @@ class Rollouts(RuleBasedStateMachine):
         """No step passes without evidence, but for a person or the spec that asks for it."""
         if before is None or after is None or before.id != after.id:
             return
+        if before.repinned != after.repinned:
+            return  # the plan was another one; no step passes in the pass that adopts it
         for old, new in zip(before.plan, after.plan, strict=True):
             if old.state is new.state or new.state is not model.StepState.PASSED:
                 continue
@@ -165,6 +183,14 @@ class Rollouts(RuleBasedStateMachine):
             by_spec = spec and spec.analysis.on_inconclusive is model.OnInconclusive.PROMOTE
             proven = self.world.analysis.verdict is model.Verdict.ADVANCE
             assert asked or by_spec or proven, f"{new.name} passed on {self.world.analysis.reason}"
+
+    def judge_gates(self, after: model.Rollout | None) -> None:
+        """No weight behind a gate that nobody opened."""
+        if after is None or after.ending or after.step is None:
+            return
+        for stage in after.plan[: after.step.index + 1]:
+            reached = stage.confirmed_at is not None
+            assert not reached or all(gate.opened_at for gate in stage.gates), stage.name
 
     def judge_ends(self, before: model.Status, after: model.Status) -> None:
         """What has ended stays ended."""
@@ -229,7 +255,8 @@ class Rollouts(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Once people stop and faults end, the rollout comes to rest and then writes nothing."""
         world = self.world
-        world.spec = replace(world.spec or self.valid or make_spec(), paused=False)
+        spec = world.spec or self.valid or make_spec()
+        world.spec = replace(spec, paused=False, automation=model.FULL_AUTOMATION)
         world.violations, world.broken, world.accept = (), frozenset(), True
         world.traffic = replace(world.traffic, accepted=True)
         world.analysis = ADVANCE
@@ -239,6 +266,9 @@ class Rollouts(RuleBasedStateMachine):
             world.tick()
             world.ask("promote", rollout.revision)
         for _ in range(400):
+            if world.status.phase is model.Phase.AWAITING_APPROVAL:
+                assert world.status.rollout is not None
+                world.ask("promote", world.status.rollout.revision)
             world.tick(5.0)
         at_rest = {model.Phase.HEALTHY, model.Phase.ROLLED_BACK}
         assert world.status.phase in at_rest, world.status.message

@@ -88,5 +88,11 @@ def as_judged(stage: model.Stage, *, by: model.Control) -> model.Stage:
     if stage.control is not by or not stage.is_held:
         return replace(_UNJUDGED, name=stage.name, kind=stage.kind, control=stage.control)
     return replace(
-        stage, state=model.StepState.PENDING, started_at=None, ended_at=None, evidence=()
+        stage,
+        state=model.StepState.PENDING,
+        started_at=None,
+        ended_at=None,
+        ended_by="",
+        evidence=(),
+        gates=(),
     )

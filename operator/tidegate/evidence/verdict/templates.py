@@ -43,7 +43,24 @@ def resolve_templates(
             found[metric.name] = template
         else:
             violations.append(template)
+    violations += _of_steps(spec, found)
     return tuple(violations) or found
+
+
+def _of_steps(spec: model.Spec, templates: Mapping[str, Template]) -> Iterator[model.Violation]:
+    """What is wrong with the limits that steps give to metrics."""
+    metrics = {metric.name: metric for metric in spec.analysis.metrics}
+    for index, step in enumerate(spec.steps):
+        for place, limit in enumerate(step.limits):
+            path = f"spec.strategy.canary.steps[{index}].metrics[{place}]"
+            metric = metrics.get(limit.name)
+            if metric is None:
+                known = ", ".join(metrics) or "none"
+                message = f"{limit.name} is no metric of this analysis ({known}): name one of these"
+                yield model.Violation(path=f"{path}.name", message=message)
+            elif limit.name in templates:
+                limited = replace(metric, threshold=limit.threshold)
+                yield from rules.violations(limited, template=templates[limit.name], path=path)
 
 
 def preset_violations(spec: model.Spec) -> tuple[model.Violation, ...]:

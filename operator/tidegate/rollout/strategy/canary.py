@@ -20,6 +20,10 @@ def stages(spec: model.Spec) -> tuple[model.Stage, ...]:
             hold_seconds=step.hold_seconds,
             deadline_seconds=step.deadline_seconds,
             min_requests=step.min_requests,
+            gates=(model.Gate(name=step.gate),) if step.gate else (),
+            limits=step.limits,
+            replicas=step.replicas,
+            replicas_percent=step.replicas_percent,
         )
         for step in spec.steps
     )

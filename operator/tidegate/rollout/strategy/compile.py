@@ -6,6 +6,7 @@ Source: house.md, H5; api.md, 2.5: edits of the strategy wait for the next rollo
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from tidegate import model
@@ -37,3 +38,11 @@ def fitted(stage: model.Stage, *, spec: model.Spec) -> model.Stage:
         stage.weight_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return replace(stage, effective_weight_percent=share)
+
+
+def scaling_at(stage: model.Stage, *, spec: model.Spec) -> model.Scaling:
+    """How pods follow the load in this stage, which may give the candidate a size of its own."""
+    pods = stage.replicas or math.ceil(spec.replicas * stage.replicas_percent / 100)
+    if pods == 0:
+        return spec.scaling
+    return replace(spec.scaling, candidate_pods=min(pods, spec.replicas))

@@ -148,6 +148,8 @@ class _Load:
         """Pods of the candidate for this share of it, at least the minimum, at most all."""
         if percent == 0:
             return 0
+        if self.scaling.candidate_pods is not None:
+            return self.scaling.candidate_pods
         if not self.scaling.match_traffic:
             return self.replicas
         carrying = _pods_for(splits.exact(percent), replicas=self.replicas)
