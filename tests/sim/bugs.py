@@ -9,6 +9,7 @@ from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_silence import SILENCE
+from tests.sim.bugs_steering import STEERING
 from tests.sim.bugs_storms import STORMS
 from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_withdrawn import WITHDRAWN
@@ -241,6 +242,7 @@ BUGS = (
     *FAILOVER,
     *REVISIONS,
     *WITHDRAWN,
+    *STEERING,
     *STORMS,
     *AUTOSCALING,
     *BAKE,

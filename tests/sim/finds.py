@@ -15,6 +15,7 @@ from tests.sim import (
     finds_bake,
     finds_kinds,
     finds_revisions,
+    finds_steering,
     finds_traffic,
     neighbours,
     silence,
@@ -435,6 +436,7 @@ PLAYS = (
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_bake.PLAYS
+    | finds_steering.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS
