@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.sim import facts
+from tests.sim.drawn_steering import draw_steering, replanned, tend
 from tests.sim.edits import EDITS, edited, undone
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import REST_SECONDS, Run, Scenario
@@ -83,6 +84,7 @@ def draw(seed: int, dice: random.Random) -> Plan:
     _draw_sizes(random.Random(f"{seed}/sizes"), spec, acts)
     _draw_edits(random.Random(f"{seed}/edits"), spec, acts)
     _draw_bake(random.Random(f"{seed}/baking"), spec)
+    draw_steering(random.Random(f"{seed}/steering"), spec, acts)
     return Plan(spec, tuple(acts), first)
 
 
@@ -249,6 +251,16 @@ class Script:
             self._run.people.edit_spec(
                 {"strategy": {**body["spec"]["strategy"], "canary": {"steps": steps}}}
             )
+
+    async def do_replan(self, argument: str) -> None:
+        """Other steps, which a rollout that runs adopts only by request."""
+        body = self._run.body
+        if body is not None:
+            steps = replanned(body["spec"]["strategy"]["canary"]["steps"], argument)
+            self._run.people.edit_part("strategy", canary={"steps": steps})
+
+    async def do_level(self, argument: str) -> None:
+        self._run.people.edit_spec({"automation": {"level": argument}})
 
     async def do_judging(self, _: str) -> None:
         self._run.people.edit_part("analysis", minRequests=25_000)
@@ -427,17 +439,6 @@ class Script:
         return sorted(body["metadata"]["name"] for body in self._run.cluster.all(ports.DEPLOYMENT))
 
 
-async def tend(run: Run) -> None:
-    """What a helpful person does with a rollout that waits for people."""
-    body = run.body
-    waits = (facts.rollout(body).get("waitingFor") or {}).get("reason")
-    if waits == "Request":
-        run.people.ask("resume")
-    elif waits == "Inconclusive":
-        version = str(facts.rollout(body).get("modelVersion"))
-        run.people.ask("abort" if run.world.truth(version).wrong else "promote")
-
-
 def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None = None) -> Scenario:
     """The play of this seed; `only` and `acts` narrow faults and people, for shrinking."""
     dice = random.Random(f"{seed}/plan")
@@ -469,7 +470,7 @@ def scenario(seed: int, *, only: frozenset[str] | None = None, acts: int | None 
 def _blames(plan: Plan, faults: tuple[str, ...]) -> bool:
     """With all requests at the candidate nobody can say that an outage is not its fault."""
     everything = any(weight == 100 for weight, _ in plan.spec["steps"])
-    bakes = "strategy" in plan.spec
+    bakes = "postPromotion" in plan.spec.get("strategy", {})
     return (everything or bakes) and "shared_outage" in faults
 
 

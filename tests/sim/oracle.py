@@ -103,7 +103,7 @@ def remember_people(memory: Memory, change: Change) -> None:
         case "retry" if revision in memory.quarantined:
             memory.quarantined.discard(revision)
             memory.waved_through = ""
-        case "promote" | "promote-full":
+        case "promote" | "promote-full" | "skip-step":
             memory.waved_through = revision
 
 

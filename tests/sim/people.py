@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.sim.drawn_steering import named_steps
 from tests.sim.fields import Object
 
 from tidegate import ports
@@ -58,12 +59,7 @@ def manifest(
             "service": {"port": 80},
             "traffic": traffic,
             "strategy": {
-                "canary": {
-                    "steps": [
-                        {"name": f"s{i}", "weight": weight, "hold": f"{hold}s", "deadline": "75s"}
-                        for i, (weight, hold) in enumerate(steps)
-                    ]
-                },
+                "canary": {"steps": named_steps(steps)},
                 "scaleDownDelay": "3s",
                 **({"scaling": scaling} if scaling else {}),
                 **more.pop("strategy", {}),

@@ -161,6 +161,13 @@ def _proven(memory: Memory, revision: str, share: float) -> None:
     upto = min(grants, default=len(plan))
     unproven = [index for index in range(upto) if not done[index]]
     require(not unproven, "S3", f"{revision} gets {share:g} % before step {unproven}")
+    closed = [
+        gate["name"]
+        for step in plan[: upto + 1]
+        for gate in step.get("gates", [])
+        if "openedAt" not in gate and step["state"] != "Skipped"
+    ]
+    require(not closed, "S3", f"{revision} gets {share:g} % behind gate {closed}")
     legal = {round(step["effectiveWeight"], 3) for step in plan} | {100.0}
     part = _surge_percent(memory) < 100 and not unproven
     require(round(share, 3) in legal or part, "S2", f"{share:g} % is no weight of the plan")
