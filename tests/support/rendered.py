@@ -13,9 +13,13 @@ REVISION = model.Revision(hash="aaaaaaaaaa", digest="a" * 64, model_version="1.4
 
 
 def deployment(
-    template: model.Document = SPEC.template, *, role: model.Role = model.Role.CANDIDATE
+    template: model.Document = SPEC.template,
+    *,
+    role: model.Role = model.Role.CANDIDATE,
+    automation: model.Automation = model.FULL_AUTOMATION,
 ) -> model.Document:
-    frozen = render.freeze(META, replace(SPEC, template=template), REVISION)
+    spec = replace(SPEC, template=template, automation=automation)
+    frozen = render.freeze(META, spec, REVISION)
     return render.render_deployment(
         META, frozen, replicas=3, role=role, progress_deadline_seconds=1800
     )

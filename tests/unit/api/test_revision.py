@@ -121,6 +121,9 @@ def test_equal_spellings_have_equal_hashes(path: str, value: object) -> None:
         ("spec.analysis", {"warmup": "0s"}),
         ("spec.rollback", {"reportAs": "Healthy"}),
         ("spec.paused", True),
+        ("spec.automation", {"level": "Manual"}),
+        ("spec.automation", {"level": "Gated", "decisionMode": None}),
+        ("spec.automation", "unreadable"),
         ("spec.aFieldOfNextYear", 1),
         ("status", {"phase": "Healthy"}),
     ],
@@ -141,6 +144,7 @@ def test_other_fields_never_make_a_revision(path: str, value: object) -> None:
         ("spec.workload.template.metadata.labels", {"a": "b"}),
         ("spec.workload.template.spec.volumes", [{"name": "v", "emptyDir": {}}]),
         ("spec.workload.template.spec.newField", False),
+        ("spec.automation", {"decisionMode": "HumanOnly"}),
     ],
 )
 def test_model_and_template_make_a_revision(path: str, value: object) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import evidence_build as build
 import pytest
@@ -93,6 +94,41 @@ def test_what_cannot_be_read_names_the_field(
 
     assert isinstance(found, tuple), case
     assert [(it.path, it.reason) for it in found] == [(f"spec.analysis.metrics[1]{path}", reason)]
+
+
+def _resolve_step(
+    limit: model.StepLimit,
+) -> Mapping[str, Template] | tuple[model.Violation, ...]:
+    metrics = (build.metric("errors"), build.metric("latency", preset="latency-p95"))
+    spec = build.spec(build.analysis(*metrics))
+    steps = (replace(spec.steps[0], limits=(limit,)),)
+    return resolve_templates(replace(spec, steps=steps), find=_find, sources={"default": False})
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold", "path", "words"),
+    [
+        ("throughput", model.Threshold(max=1), "name", "(errors, latency): name one of these"),
+        ("errors", model.Threshold(max=1), "threshold.max", "a ratio lies between 0 and 1"),
+        ("latency", model.Threshold(min=1), "threshold.min", "a latency has an upper limit only"),
+    ],
+)
+def test_limits_of_a_step_are_checked_as_those_of_the_metric(
+    name: str, threshold: model.Threshold, path: str, words: str
+) -> None:
+    found = _resolve_step(model.StepLimit(name=name, threshold=threshold))
+
+    assert isinstance(found, tuple)
+    assert [one.path for one in found] == [
+        f"spec.strategy.canary.steps[0].metrics[0].{path}",
+    ]
+    assert words in found[0].message
+
+
+def test_a_step_may_limit_each_metric_of_the_analysis() -> None:
+    for name, limit in (("errors", 0.2), ("latency", 2.0)):
+        threshold = model.Threshold(max=limit)
+        assert isinstance(_resolve_step(model.StepLimit(name=name, threshold=threshold)), Mapping)
 
 
 def test_an_unsafe_inline_query_names_the_query() -> None:

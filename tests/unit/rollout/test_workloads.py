@@ -214,6 +214,19 @@ def test_identity_stands_in_front_so_that_own_variables_may_refer_to_it() -> Non
     assert only_container(env=[own])["env"] == [*IDENTITY, own]
 
 
+def test_pods_are_told_who_acts_on_their_predictions_where_that_is_said() -> None:
+    mode = model.Automation(decision_mode=model.DecisionMode.ASSIST)
+    rendered = deployment(automation=mode)
+    template = objects.mapping(objects.at(rendered, "spec", "template"))
+    (container,) = objects.items(objects.at(template, "spec", "containers"))
+    told = {"name": "TIDEGATE_DECISION_MODE", "value": "Assist"}
+    assert objects.mapping(container)["env"] == [*IDENTITY, told]
+    assert objects.at(template, "metadata", "labels", "tidegate.dev/decision-mode") == "Assist"
+    unsaid = deployment()
+    labels = objects.mapping(objects.at(unsaid, "spec", "template", "metadata", "labels"))
+    assert "tidegate.dev/decision-mode" not in labels
+
+
 def test_a_variable_that_the_container_sets_is_not_set_twice() -> None:
     own = {"name": "TIDEGATE_MODEL_URI", "value": "file:///models"}
     names = [objects.at(v, "name") for v in objects.items(only_container(env=[own])["env"])]
