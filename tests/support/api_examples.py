@@ -126,7 +126,21 @@ FULL: Object = {
                     {"name": "p1", "weight": 1, "hold": "30m", "deadline": "3h"},
                     {"name": "p12", "weight": 12.5, "hold": "1h", "minRequests": 5000},
                     {"name": "all", "weight": 100},
-                ]
+                ],
+                "routes": [
+                    {
+                        "name": "testers",
+                        "headers": [
+                            {"name": "x-tester", "exact": "1"},
+                            {"name": "user-agent", "prefix": "tidegate.test/"},
+                        ],
+                    },
+                    {
+                        "name": "beta",
+                        "cookie": {"name": "beta", "value": "yes"},
+                        "fromStep": "p12",
+                    },
+                ],
             },
         },
         "analysis": {

@@ -33,6 +33,16 @@ _ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI
 _X_A = {"name": "x-a", "value": "1"}
 
 
+_TESTERS = "spec.strategy.canary.routes"
+_SHOP = {"name": "shop"}
+_TESTER = {"name": "x-a", "exact": "1"}
+_BETA = {"name": "beta", "value": "yes"}
+
+
+def _testers(**members: object) -> Object:
+    return {"name": "testers", "headers": [_TESTER], **members}
+
+
 def _metric(**members: object) -> Object:
     return {"name": "m", **members}
 
@@ -68,6 +78,84 @@ RULES = (
         ),
         blames="spec.traffic.gatewayAPI",
         says="member gatewayAPI must be set exactly when provider is GatewayAPI",
+    ),
+    Case(
+        rule="V11",
+        body=place(_ROUTED, "spec.strategy.canary.routes", [_testers()]),
+        at=STEPS,
+        good=(steps(0), steps(0, 10), steps(5, 10)),
+        bad=(),
+        blames=STEPS,
+        says="",
+    ),
+    Case(
+        rule="V11",
+        body=_ROUTED,
+        at="spec.strategy.canary",
+        good=({"steps": steps(0, 5), "routes": [_testers(fromStep="s0")]},),
+        bad=(
+            {"steps": steps(0, 5)},
+            {"steps": steps(0, 5), "routes": [_testers(fromStep="s1")]},
+        ),
+        blames=STEPS,
+        says="a step of weight 0 needs routes",
+    ),
+    Case(
+        rule="V22",
+        body=place(_ROUTED, _TESTERS, [_testers()]),
+        at=f"{_TESTERS}[0].headers[0]",
+        good=({"name": "x-a", "exact": "1"}, {"name": "x-a", "prefix": "1"}),
+        bad=({"name": "x-a"}, {"name": "x-a", "exact": "1", "prefix": "1"}),
+        blames=f"{_TESTERS}[0].headers[0]",
+        says="exactly one of exact and prefix must be set",
+    ),
+    Case(
+        rule="V22a",
+        body=place(_ROUTED, _TESTERS, [_testers()]),
+        at=f"{_TESTERS}[0]",
+        good=(_testers(cookie=_BETA), {"name": "t", "cookie": _BETA}),
+        bad=({"name": "t"},),
+        blames=f"{_TESTERS}[0]",
+        says="headers or cookie must be set",
+    ),
+    Case(
+        rule="V22b",
+        body=place(_ROUTED, _TESTERS, [_testers()]),
+        at=f"{_TESTERS}[0]",
+        good=(
+            {"name": "t", "headers": [{"name": "Cookie", "exact": "a=1"}]},
+            {"name": "t", "headers": [_TESTER, {"name": "x-b", "exact": "1"}], "cookie": _BETA},
+        ),
+        bad=(
+            {"name": "t", "headers": [_TESTER, {"name": "X-A", "exact": "2"}]},
+            {"name": "t", "headers": [{"name": "Cookie", "exact": "a=1"}], "cookie": _BETA},
+        ),
+        blames=f"{_TESTERS}[0].headers",
+        says="a header may stand once in a route",
+    ),
+    Case(
+        rule="V23",
+        body=_ROUTED,
+        at="spec.strategy.canary",
+        good=(
+            {"routes": [_testers(fromStep="p25")]},
+            {"steps": steps(1, 2), "routes": [_testers(fromStep="s1")]},
+        ),
+        bad=(
+            {"routes": [_testers(fromStep="s1")]},
+            {"steps": steps(1, 2), "routes": [_testers(fromStep="p25")]},
+        ),
+        blames=_TESTERS,
+        says="fromStep must be the name of a step",
+    ),
+    Case(
+        rule="V40",
+        body=place(SMALLEST, _TESTERS, [_testers()]),
+        at="spec.traffic",
+        good=({"provider": "GatewayAPI", "gatewayAPI": _GATEWAY},),
+        bad=({}, {"provider": "ReplicaRatio"}),
+        blames=_TESTERS,
+        says="routes of a canary need a data plane that looks at headers",
     ),
     Case(
         rule="V10",
@@ -226,6 +314,42 @@ RULES = (
         bad=(_metric(preset="error-ratio", compare={"tolerance": 1, "detect": {"ratio": 2}}),),
         blames=f"{_METRIC}.compare.detect",
         says="detect.ratio must be above 1 + tolerance",
+    ),
+    Case(
+        rule="V6",
+        body=_ROUTED,
+        at=_ROUTE,
+        good=(
+            {"mode": "Existing", "routeRefs": [_SHOP]},
+            {"mode": "Managed", "parentRefs": [{"name": "g"}]},
+            {"parentRefs": [{"name": "g"}]},
+        ),
+        bad=(
+            {},
+            {"mode": "Existing"},
+            {"mode": "Existing", "parentRefs": [{"name": "g"}]},
+            {"routeRefs": [_SHOP]},
+            {"mode": "Existing", "routeRefs": [_SHOP], "parentRefs": [{"name": "g"}]},
+        ),
+        blames=f"{_ROUTE}.mode",
+        says="routeRefs must be set exactly when mode is Existing",
+    ),
+    Case(
+        rule="V28",
+        body=place(_ROUTED, _ROUTE, {"mode": "Existing", "routeRefs": [_SHOP]}),
+        at=_ROUTE,
+        good=({"mode": "Existing", "routeRefs": [{"kind": "HTTPRoute", "name": "shop"}]},),
+        bad=tuple(
+            {"mode": "Existing", "routeRefs": [_SHOP], **more}
+            for more in (
+                {"hostnames": ["a.example"]},
+                {"matches": [{"path": {"value": "/v2"}}]},
+                {"timeouts": {"request": "1m"}},
+                {"filters": [_filter()]},
+            )
+        ),
+        blames=f"{_ROUTE}.mode",
+        says="hostnames, matches, timeouts and filters belong to a route of ours",
     ),
     Case(
         rule="V33",

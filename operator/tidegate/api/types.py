@@ -18,6 +18,7 @@ from tidegate.api.durations import seconds_of
 from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
 from tidegate.api.workload_types import Autoscaling
+from tidegate.api.tester_types import ROUTES_NEED_GATEWAY, ROUTES_OF_STEPS, CanaryRoute
 from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
@@ -28,7 +29,7 @@ LabelValue = Annotated[str, Field(max_length=63)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 READY_PATH_OFF = "Off"
 ReadyPath = Annotated[str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")]
-Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
+Weight = Annotated[float, Field(ge=0, le=100), FourDecimals()]
 
 
 class Artifact(Part):
@@ -265,7 +266,10 @@ class Step(Part):
 
     name: schema.Name = Field(description="Stable name of the step.")
     weight: Weight = Field(
-        description="Share of requests for the candidate in percent; higher than the step before."
+        description=(
+            "Share of requests for the candidate in percent; higher than the step before. 0: only "
+            "what its routes send."
+        )
     )
     hold: Annotated[str, DurationBetween("0s", "720h")] = Field(
         default="10m", description="Least time at this weight, from its confirmation on."
@@ -308,7 +312,12 @@ class Canary(Part):
         description="Steps in their order; after the last one the candidate is promoted.",
         json_schema_extra=built_in("weights 10, 25, 50 with a hold of 10m"),
     )
+    routes: Annotated[list[CanaryRoute], Field(max_length=8), Keyed("name")] = Field(
+        default=[],
+        description="Requests of testers, which the candidate answers whatever its weight.",
+    )
     rules: ClassVar[tuple[Rule, ...]] = (
+        *ROUTES_OF_STEPS,
         Rule(
             id="V10",
             cel=(
@@ -446,6 +455,7 @@ class Spec(Part):
         description="No forward move while true; rollbacks go on.",
         json_schema_extra={schema.KEEP_DEFAULT: True},
     )
+    rules: ClassVar[tuple[Rule, ...]] = (ROUTES_NEED_GATEWAY,)
 
 
 # CEL at the root of the object; the only place that sees metadata.name and the old object (V18).

@@ -65,6 +65,8 @@ def subject_of(
         analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
         if not analysis.data_plane:  # requests are counted by the names of one server
             traffic = replace(traffic, share_check=model.ShareCheck.OFF)
+    if any(stage.routes for stage in rollout.plan):  # requests by header come beside the weight
+        traffic = replace(traffic, share_check=model.ShareCheck.OFF)
     return Subject(
         key=key,
         uid=seen.meta.uid,
@@ -106,6 +108,6 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     if not rollout.plan:
         return False
     pods = plane_of(spec.traffic).sizing.candidate_pods(
-        rollout.plan[0].exposure.live_percent, replicas=spec.replicas, scaling=spec.scaling
+        rollout.plan[0].exposure.load_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     return pods <= 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,7 +151,8 @@ def test_every_given_value_is_taken_over() -> None:
 
 
 def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis() -> None:
-    assert spec_of(FULL).steps == (
+    steps = tuple(replace(step, routes=()) for step in spec_of(FULL).steps)
+    assert steps == (
         model.Step(
             name="p1",
             weight_percent=1.0,

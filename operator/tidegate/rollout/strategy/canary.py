@@ -20,6 +20,7 @@ def stages(spec: model.Spec) -> tuple[model.Stage, ...]:
             hold_seconds=step.hold_seconds,
             deadline_seconds=step.deadline_seconds,
             min_requests=step.min_requests,
+            routes=step.routes,
         )
         for step in spec.steps
     )
