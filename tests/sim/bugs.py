@@ -5,11 +5,13 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_autoscaling import AUTOSCALING
 from tests.sim.bugs_bake import BAKE
+from tests.sim.bugs_existing import EXISTING
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_silence import SILENCE
 from tests.sim.bugs_storms import STORMS
+from tests.sim.bugs_testers import TESTERS
 from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_withdrawn import WITHDRAWN
 from tests.sim.crash import Mode
@@ -238,6 +240,8 @@ BUGS = (
     ),
     *FOUND,
     *TRAFFIC,
+    *EXISTING,
+    *TESTERS,
     *FAILOVER,
     *REVISIONS,
     *WITHDRAWN,

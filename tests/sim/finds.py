@@ -13,8 +13,10 @@ from tests.sim import (
     facts,
     failing_over,
     finds_bake,
+    finds_existing,
     finds_kinds,
     finds_revisions,
+    finds_testers,
     finds_traffic,
     neighbours,
     silence,
@@ -435,6 +437,8 @@ PLAYS = (
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_bake.PLAYS
+    | finds_existing.PLAYS
+    | finds_testers.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS
