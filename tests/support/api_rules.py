@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from api_case import Case
 from api_examples import SMALLEST, STEPS, TEMPLATE, Object, place, steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Values at a place of an object that a rule lets pass, and values that it refuses.
-
-    `blames` is the path in the refusal, `says` a part of its message.
-    """
-
-    rule: str
-    body: Object
-    at: str
-    good: tuple[object, ...]
-    bad: tuple[object, ...]
-    blames: str
-    says: str
-
+from api_rules_testers import TESTER_RULES
 
 _METRIC = "spec.analysis.metrics[0]"
 _GATEWAY = {"parentRefs": [{"name": "g"}]}
@@ -33,14 +16,7 @@ _ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI
 _X_A = {"name": "x-a", "value": "1"}
 
 
-_TESTERS = "spec.strategy.canary.routes"
 _SHOP = {"name": "shop"}
-_TESTER = {"name": "x-a", "exact": "1"}
-_BETA = {"name": "beta", "value": "yes"}
-
-
-def _testers(**members: object) -> Object:
-    return {"name": "testers", "headers": [_TESTER], **members}
 
 
 def _metric(**members: object) -> Object:
@@ -79,84 +55,7 @@ RULES = (
         blames="spec.traffic.gatewayAPI",
         says="member gatewayAPI must be set exactly when provider is GatewayAPI",
     ),
-    Case(
-        rule="V11",
-        body=place(_ROUTED, "spec.strategy.canary.routes", [_testers()]),
-        at=STEPS,
-        good=(steps(0), steps(0, 10), steps(5, 10)),
-        bad=(),
-        blames=STEPS,
-        says="",
-    ),
-    Case(
-        rule="V11",
-        body=_ROUTED,
-        at="spec.strategy.canary",
-        good=({"steps": steps(0, 5), "routes": [_testers(fromStep="s0")]},),
-        bad=(
-            {"steps": steps(0, 5)},
-            {"steps": steps(0, 5), "routes": [_testers(fromStep="s1")]},
-        ),
-        blames=STEPS,
-        says="a step of weight 0 needs routes",
-    ),
-    Case(
-        rule="V22",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
-        at=f"{_TESTERS}[0].headers[0]",
-        good=({"name": "x-a", "exact": "1"}, {"name": "x-a", "prefix": "1"}),
-        bad=({"name": "x-a"}, {"name": "x-a", "exact": "1", "prefix": "1"}),
-        blames=f"{_TESTERS}[0].headers[0]",
-        says="exactly one of exact and prefix must be set",
-    ),
-    Case(
-        rule="V22a",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
-        at=f"{_TESTERS}[0]",
-        good=(_testers(cookie=_BETA), {"name": "t", "cookie": _BETA}),
-        bad=({"name": "t"},),
-        blames=f"{_TESTERS}[0]",
-        says="headers or cookie must be set",
-    ),
-    Case(
-        rule="V22b",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
-        at=f"{_TESTERS}[0]",
-        good=(
-            {"name": "t", "headers": [{"name": "Cookie", "exact": "a=1"}]},
-            {"name": "t", "headers": [_TESTER, {"name": "x-b", "exact": "1"}], "cookie": _BETA},
-        ),
-        bad=(
-            {"name": "t", "headers": [_TESTER, {"name": "X-A", "exact": "2"}]},
-            {"name": "t", "headers": [{"name": "Cookie", "exact": "a=1"}], "cookie": _BETA},
-        ),
-        blames=f"{_TESTERS}[0].headers",
-        says="a header may stand once in a route",
-    ),
-    Case(
-        rule="V23",
-        body=_ROUTED,
-        at="spec.strategy.canary",
-        good=(
-            {"routes": [_testers(fromStep="p25")]},
-            {"steps": steps(1, 2), "routes": [_testers(fromStep="s1")]},
-        ),
-        bad=(
-            {"routes": [_testers(fromStep="s1")]},
-            {"steps": steps(1, 2), "routes": [_testers(fromStep="p25")]},
-        ),
-        blames=_TESTERS,
-        says="fromStep must be the name of a step",
-    ),
-    Case(
-        rule="V40",
-        body=place(SMALLEST, _TESTERS, [_testers()]),
-        at="spec.traffic",
-        good=({"provider": "GatewayAPI", "gatewayAPI": _GATEWAY},),
-        bad=({}, {"provider": "ReplicaRatio"}),
-        blames=_TESTERS,
-        says="routes of a canary need a data plane that looks at headers",
-    ),
+    *TESTER_RULES,
     Case(
         rule="V10",
         body=SMALLEST,

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_case import Case
 from api_client import Answer, ApiClient
 from api_examples import FULL, REMOVED, SMALLEST, TEMPLATE, place
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
-from api_rules import RULES, TEMPLATE_RULES, Case
+from api_rules import RULES, TEMPLATE_RULES
 from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 

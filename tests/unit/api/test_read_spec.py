@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from api_case import Case
 from api_examples import FULL, REMOVED, SMALLEST, place
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
-from api_rules import RULES, TEMPLATE_RULES, Case
+from api_rules import RULES, TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON
