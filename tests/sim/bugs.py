@@ -196,8 +196,8 @@ BUGS = (
     Bug(
         name="a weight counts before it is seen",
         file="rollout/reach.py",
-        old="    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:",
-        new="    if abs(share - weight) > 1000:",
+        old="    if not turn.target_agrees or traffic.rolled_back_revision:",
+        new="    if turn.stalled_seconds < 0:",
     ),
     Bug(
         name="observedGeneration runs ahead",
