@@ -13,8 +13,8 @@ from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
-from tidegate.api.workload_types import Autoscaling
 from tidegate.api.tester_types import routes_at
+from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors

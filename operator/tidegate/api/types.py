@@ -17,8 +17,8 @@ from tidegate.api.analysis_types import Analysis
 from tidegate.api.durations import seconds_of
 from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
-from tidegate.api.workload_types import Autoscaling
 from tidegate.api.tester_types import ROUTES_NEED_GATEWAY, ROUTES_OF_STEPS, CanaryRoute
+from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
