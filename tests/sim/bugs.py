@@ -5,12 +5,14 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_autoscaling import AUTOSCALING
 from tests.sim.bugs_bake import BAKE
+from tests.sim.bugs_existing import EXISTING
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_silence import SILENCE
 from tests.sim.bugs_steering import STEERING
 from tests.sim.bugs_storms import STORMS
+from tests.sim.bugs_testers import TESTERS
 from tests.sim.bugs_traffic import TRAFFIC
 from tests.sim.bugs_withdrawn import WITHDRAWN
 from tests.sim.crash import Mode
@@ -195,8 +197,8 @@ BUGS = (
     Bug(
         name="a weight counts before it is seen",
         file="rollout/reach.py",
-        old="    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:",
-        new="    if abs(share - weight) > 1000:",
+        old="    if not turn.target_agrees or traffic.rolled_back_revision:",
+        new="    if turn.stalled_seconds < 0:",
     ),
     Bug(
         name="observedGeneration runs ahead",
@@ -239,6 +241,8 @@ BUGS = (
     ),
     *FOUND,
     *TRAFFIC,
+    *EXISTING,
+    *TESTERS,
     *FAILOVER,
     *REVISIONS,
     *WITHDRAWN,

@@ -208,8 +208,8 @@ FOUND = (
     Bug(
         name="what the entry Service selects is retired (found by the simulator)",
         file="rollout/duties.py",
-        old="    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0\n",
-        new="    return traffic.weights.get(revision, 0.0) > 0\n",
+        old="    return revision == traffic.entry_revision or revision in traffic.answering\n",
+        new="    return revision in traffic.answering\n",
         plays=("first_replaced",),
         modes=(Mode.REFUSED,),
     ),

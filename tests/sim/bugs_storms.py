@@ -45,11 +45,11 @@ STORMS = (
     Bug(
         name="a withdrawn candidate stays away",
         file="rollout/links.py",
-        old="        or model_not_ready(turn)\n        or old_marker_present(turn)\n",
+        old="        or model_not_ready(turn)\n        or route_unusable(turn)\n",
         new="        or model_not_ready(turn)\n        or (\n"
         "            Finding(reason=model.Waiting.WITHDRAWN, message='it was withdrawn')\n"
         "            if turn.rollout.withdrawn\n            else None\n        )\n"
-        "        or old_marker_present(turn)\n",
+        "        or route_unusable(turn)\n",
         plays=("evicted_gatewayapi", "evicted_replicaratio"),
     ),
     Bug(
@@ -77,8 +77,8 @@ STORMS = (
     Bug(
         name="a repair that is refused is a new wait at every pass",
         file="rollout/hold.py",
-        old="    return turn.seen.blocked is not None and not turn.target_agrees\n",
-        new="    return turn.seen.blocked is not None and not turn.rollout\n",
+        old="    return bool(turn.refusal) and not turn.target_agrees\n",
+        new="    return bool(turn.refusal) and not turn.rollout\n",
         plays=("refused_in_a_step",),
     ),
     Bug(

@@ -81,6 +81,8 @@ def draw(seed: int, dice: random.Random) -> Plan:
         act, argument = revisions.choice(REVISION_ACTS)
         at = revisions.randint(1, len(acts))
         acts.insert(at, (20.0 * revisions.random(), act, argument))
+    if spec["provider"] == "GatewayAPI" and random.Random(f"{seed}/plane").random() < 0.15:
+        spec["provider"] = "Existing"  # the route belongs to people
     _draw_sizes(random.Random(f"{seed}/sizes"), spec, acts)
     _draw_edits(random.Random(f"{seed}/edits"), spec, acts)
     _draw_bake(random.Random(f"{seed}/baking"), spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sim import gateway
 from tests.sim.fields import Object
 
 from tidegate import model
@@ -84,9 +85,13 @@ def condition(body: Object | None, kind: str) -> Object:
 
 
 def provider(body: Object | None) -> str:
-    """The data plane that a spec names, if it can be read so far."""
+    """The data plane that a spec names, if it can be read so far; routes of people are one of its own."""
     traffic = ((body or {}).get("spec") or {}).get("traffic")
-    return str(traffic.get("provider")) if isinstance(traffic, dict) else ""
+    if not isinstance(traffic, dict):
+        return ""
+    gateway = traffic.get("gatewayAPI")
+    existing = isinstance(gateway, dict) and gateway.get("mode") == "Existing"
+    return "Existing" if existing else str(traffic.get("provider"))
 
 
 def replicas(body: Object) -> int:
@@ -122,11 +127,11 @@ def holds_finalizer(body: Object | None) -> bool:
 
 
 def shares(route: Object | None, *, name: str) -> dict[str, float]:
-    """Share in percent by revision, as written in a route."""
+    """Share in percent by revision, as written in a route; testers are apart from that."""
     weights: dict[str, int] = {}
-    for rule in ((route or {}).get("spec") or {}).get("rules") or []:
+    for rule in gateway.rules(route, by_header=False):
         for backend in rule.get("backendRefs") or []:
-            revision = backend["name"].removeprefix(f"{name}-")
+            revision = backend["name"].removeprefix(f"{name}-" if name else "")
             weights[revision] = weights.get(revision, 0) + backend.get("weight", 1)
     total = sum(weights.values()) or 1
     return {revision: 100.0 * weight / total for revision, weight in weights.items()}
@@ -189,4 +194,6 @@ def timeless(value: Any) -> Any:
 def is_withdrawn(rollout: Object) -> bool:
     """Its candidate has had traffic, has none, and nobody has given it up; it may wait for room."""
     walks = rollout.get("active") and not rollout.get("rollbackReason")
-    return bool(walks and rollout.get("firstTrafficAt") and not rollout["traffic"]["candidate"])
+    traffic = rollout.get("traffic") or {}
+    visited = traffic.get("candidate") or traffic.get("routes")
+    return bool(walks and rollout.get("firstTrafficAt") and not visited)

@@ -13,9 +13,11 @@ from tests.sim import (
     facts,
     failing_over,
     finds_bake,
+    finds_existing,
     finds_kinds,
     finds_revisions,
     finds_steering,
+    finds_testers,
     finds_traffic,
     neighbours,
     silence,
@@ -437,6 +439,8 @@ PLAYS = (
     | finds_traffic.PLAYS
     | finds_bake.PLAYS
     | finds_steering.PLAYS
+    | finds_existing.PLAYS
+    | finds_testers.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.sim import status_checks, traffic_checks
+from tests.sim import status_checks, testers_checks, traffic_checks, user_route
 from tests.sim.oracle import Check
 
 
@@ -138,6 +138,51 @@ INVARIANTS: tuple[Invariant, ...] = (
         names=("S16",),
         says="a withdrawn candidate comes back, and is not rejected for it",
         check=status_checks.withdrawn_candidates_come_back,
+    ),
+    Invariant(
+        names=("S2", "S4", "S5", "S10"),
+        says="testers reach a candidate by intent, with ready endpoints and the finalizer",
+        check=testers_checks.testers_come_with_cause,
+    ),
+    Invariant(
+        names=("I2", "S10"),
+        says="a rollout ends only after its testers have left",
+        check=testers_checks.testers_leave_first,
+    ),
+    Invariant(
+        names=("S5",),
+        says="no revision that answers testers loses its pods",
+        check=testers_checks.pods_stay_for_testers,
+    ),
+    Invariant(
+        names=("I5",),
+        says="of a user's route only the weights of two Services change",
+        check=user_route.only_weights_change,
+    ),
+    Invariant(
+        names=("S5",),
+        says="a Service behind a user's route changes its revision only without weight",
+        check=user_route.selectors_move_without_weight,
+    ),
+    Invariant(
+        names=("S2", "S3", "S4", "S5", "S10"),
+        says="shares in a user's route rise with cause",
+        check=user_route.shares_rise_with_cause,
+    ),
+    Invariant(
+        names=("S5",),
+        says="no revision with a share in a user's route loses its pods",
+        check=user_route.pods_stay,
+    ),
+    Invariant(
+        names=("S3", "I2"),
+        says="steps and ends are seen in a user's route",
+        check=user_route.steps_are_seen,
+    ),
+    Invariant(
+        names=("I2",),
+        says="a bad revision leaves a user's route in time",
+        check=user_route.bad_revisions_leave,
     ),
     Invariant(
         names=("S12",),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, oracle, traffic_checks
+from tests.sim import facts, oracle, traffic_checks, user_route
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
 from tests.sim.invariants import INVARIANTS
@@ -187,6 +187,8 @@ class Judge:
             shares = {r: s for r, s in facts.shares(route, name=NAME).items() if s}
             require(shares == {stable: 100.0}, "I3", f"the route gives {shares}")
             self._route_follows(body, route)
+        elif facts.provider(body) == user_route.EXISTING:
+            user_route.at_rest(self._run, stable)
 
     def _route_follows(self, body: Object, route: Object | None) -> None:
         """Every field of `traffic.gatewayAPI` is in force, and none that was taken away."""

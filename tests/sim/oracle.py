@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.sim import facts
+from tests.sim import facts, gateway
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE
@@ -163,12 +163,13 @@ def remember_readiness(memory: Memory, change: Change) -> None:
 
 
 def remember_traffic(memory: Memory, change: Change) -> None:
-    """When a revision last had a share in the route."""
-    if change.kind is not ports.HTTP_ROUTE:
+    """When a revision last had a share in the route, or testers."""
+    if change.kind is not ports.HTTP_ROUTE or change.body["metadata"]["name"] != NAME:
         return
-    for revision, share in facts.shares(change.old, name=NAME).items():
-        if share > 0:
-            memory.had_traffic[revision] = memory.run.loop.time()
+    shares = facts.shares(change.old, name=NAME)
+    shared = {revision for revision, share in shares.items() if share > 0}
+    for revision in shared | gateway.testers(change.old, name=NAME):
+        memory.had_traffic[revision] = memory.run.loop.time()
 
 
 def remember_tampering(memory: Memory, change: Change) -> None:

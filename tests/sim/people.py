@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "models"
 NAME = "iris"
+SECOND = f"{NAME}-candidate"  # beside the entry Service, where people own the route
+ROUTE = "shop"
 MD = ports.MODEL_DEPLOYMENT
 
 
@@ -30,7 +32,11 @@ def manifest(
     **more: Any,
 ) -> Object:
     """A ModelDeployment. Steps are pairs of weight and hold in seconds."""
-    traffic: Object = {"provider": provider, "verify": {"timeout": "30s"}}
+    existing = provider == "Existing"
+    named = "GatewayAPI" if existing else provider
+    traffic: Object = {"provider": named, "verify": {"timeout": "30s"}}
+    if existing:
+        traffic["gatewayAPI"] = {"mode": "Existing", "routeRefs": [{"name": ROUTE}]}
     if provider == "GatewayAPI":
         traffic["gatewayAPI"] = {"parentRefs": [{"name": "inference", "namespace": "gateways"}]}
     analysis = {
@@ -72,19 +78,51 @@ def manifest(
     }
 
 
+def user_route_spec(*, stable: int = 100, candidate: int = 0) -> Object:
+    """Two rules; the first names both Services, the second is none of our business."""
+    both = ((NAME, stable), (SECOND, candidate))
+    return {
+        "parentRefs": [{"name": "inference", "namespace": "gateways"}],
+        "hostnames": ["shop.example.com"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "timeouts": {"request": "10s"},
+                "backendRefs": [
+                    {"group": "", "kind": "Service", "name": name, "port": 80, "weight": weight}
+                    for name, weight in both
+                ],
+            },
+        ],
+    }
+
+
 class People:
     """Acts on the cluster as users do: through the API, with their own field manager."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._asked = 0
+        self.route_spec = user_route_spec()
 
     @property
     def body(self) -> Object | None:
         return self._run.cluster.get(MD, NAMESPACE, NAME)
 
     def create(self, body: Object) -> None:
+        """With the route that belongs to people, where the spec names one."""
         self._send("POST", MD, "", body)
+        existing = body["spec"]["traffic"].get("gatewayAPI", {}).get("mode") == "Existing"
+        if existing and self._run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE) is None:
+            self.create_user_route()
+
+    def create_user_route(self, *, watched: bool = False) -> None:
+        """As Git has it; the label lets the operator watch it."""
+        kind = ports.HTTP_ROUTE
+        labels = {objects.LABEL_WATCH: "true"} if watched else {}
+        metadata = {"name": ROUTE, "namespace": NAMESPACE, "labels": {"app": ROUTE, **labels}}
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+        self._send("POST", kind, "", {**body, "spec": self.route_spec})
 
     def create_of(self, kind: ports.Kind, body: Object) -> None:
         """An object of another kind, which is somebody else's."""

@@ -18,7 +18,7 @@ from tests.sim.environment import Environment
 from tests.sim.fields import Object
 from tests.sim.judge import Judge, ViolatedError
 from tests.sim.nemesis import Calm
-from tests.sim.people import MD, NAME, NAMESPACE, People
+from tests.sim.people import MD, NAME, NAMESPACE, ROUTE, People
 from tests.sim.replica import Process, Replica, settings
 from tests.sim.simloop import SimLoop
 from tests.sim.truth import Truth
@@ -132,7 +132,8 @@ class Run(Environment):
     def _log(self, change: Change) -> None:
         super()._log(change)
         touches = change.kind in {ports.HTTP_ROUTE, ports.SERVICE}
-        if touches and change.actor == "people":
+        made = change.verb == "create" and change.body["metadata"]["name"] == ROUTE
+        if touches and change.actor == "people" and not made:
             self.people_touched_traffic, self.people_touched_at = True, self.loop.time()
         operators = change.actor.startswith("op")
         if operators and change.kind is not ports.LEASE:

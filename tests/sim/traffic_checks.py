@@ -5,12 +5,12 @@ They look at the cluster and at the truth of the world, never into the operator.
 
 from __future__ import annotations
 
-from tests.sim import facts
+from tests.sim import facts, gateway
 from tests.sim.cluster import Change
 from tests.sim.fields import Object
 from tests.sim.nemesis import Calm
 from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
-from tests.sim.people import MD, NAME, NAMESPACE
+from tests.sim.people import MD, NAME, NAMESPACE, ROUTE
 from tests.sim.truth import Truth
 
 from tidegate import ports
@@ -46,6 +46,8 @@ def stays_in_its_own(memory: Memory, change: Change) -> None:
         return
     where = f"{change.kind.kind} {metadata['name']}"
     require(metadata["namespace"] == NAMESPACE, "I4", f"writes {where} in another namespace")
+    if change.kind is ports.HTTP_ROUTE and metadata["name"] == ROUTE:
+        return  # `user_route.only_weights_change`
     owners = metadata.get("ownerReferences") or []
     ours = any(o["kind"] == MD.kind and o.get("controller") for o in owners)
     require(ours, "I5", f"{where} is not owned by a ModelDeployment")
@@ -79,6 +81,8 @@ def weights_sum_up(_: Memory, change: Change) -> None:
     """S1."""
     if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
         return
+    if change.new["metadata"]["name"] == ROUTE:
+        return  # its owner chooses the sums
     for rule in change.new["spec"]["rules"]:
         weights = [backend["weight"] for backend in rule["backendRefs"]]
         total = sum(weights)
@@ -90,7 +94,7 @@ def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
     """S2, S3, S4, S10: more traffic for a candidate needs intent, proof and a finalizer."""
     if not by_operator(change) or change.new is None:
         return
-    if change.kind is ports.HTTP_ROUTE:
+    if change.kind is ports.HTTP_ROUTE and change.body["metadata"]["name"] == NAME:
         before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
     elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
         before, after = _by_selector(memory, change.old), _by_selector(memory, change.new)
@@ -98,7 +102,7 @@ def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
         return
     for revision, share in after.items():
         if share > before.get(revision, 0.0) + CLOSE:
-            _rises(memory, change, revision, share)
+            rises(memory, change, revision, share)
 
 
 def creations_give_nothing(_: Memory, change: Change) -> None:
@@ -119,7 +123,8 @@ def _by_selector(memory: Memory, service: Object | None) -> dict[str, float]:
     return {running: facts.intent(memory.body)} if running else {}
 
 
-def _rises(memory: Memory, change: Change, revision: str, share: float) -> None:
+def rises(memory: Memory, change: Change, revision: str, share: float) -> None:
+    """What must hold for a revision that is given more."""
     body, what = memory.body, f"{revision} gets {share:g} %"
     stable, running = facts.stable(body), facts.rollout(body)
     if revision == stable or body is None or "spec" not in body:
@@ -177,7 +182,7 @@ def _surge_percent(memory: Memory) -> float:
     """`maxSurgePercent`; below 100 a weight is reached in parts where a route makes it."""
     strategy = (memory.body or {})["spec"].get("strategy")
     scaling = (strategy.get("scaling") if isinstance(strategy, dict) else None) or {}
-    usual = 100 if provider(memory) == "GatewayAPI" else 25
+    usual = 25 if provider(memory) == "ReplicaRatio" else 100
     return float(scaling.get("maxSurgePercent", usual)) if isinstance(scaling, dict) else usual
 
 
@@ -185,13 +190,13 @@ def nobody_is_sent_to_no_pods(memory: Memory, change: Change) -> None:
     """S13: no write moves traffic to a side without ready pods while the other has some."""
     if not by_operator(change) or change.new is None or change.old is None:
         return
-    if change.kind is ports.HTTP_ROUTE:
+    if change.kind is ports.HTTP_ROUTE and change.body["metadata"]["name"] == NAME:
         before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
     elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
         before, after = ({facts.selected(it): 100.0} for it in (change.old, change.new))
     else:
         return
-    if provider(memory) == "GatewayAPI" and change.kind is ports.SERVICE:
+    if provider(memory) != "ReplicaRatio" and change.kind is ports.SERVICE:
         return  # it follows the roles; the route carries the users
     gain = [r for r, share in after.items() if r and share > before.get(r, 0.0) + CLOSE]
     lose = {r for r, share in before.items() if share > after.get(r, 0.0) + CLOSE}
@@ -302,18 +307,25 @@ def mirrors_answer_nobody(_: Memory, change: Change) -> None:
         require(not shares.get(revision), "S11", f"{revision} is mirrored and has a share")
 
 
+def _answering(route: Object | None) -> set[str]:
+    shared = (revision for revision, share in facts.shares(route, name=NAME).items() if share)
+    return {*shared, *gateway.testers(route, name=NAME)}
+
+
 def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
     """I2: in calm weather a bad revision loses its traffic within the bound."""
     if change.kind is not ports.HTTP_ROUTE or type(memory.run.nemesis) is not Calm:
         return
+    if change.body["metadata"]["name"] == ROUTE:
+        return
     now = memory.run.loop.time()
-    before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
+    before, after = (_answering(it) for it in (change.old, change.new))
     for deployment in memory.run.cluster.all(ports.DEPLOYMENT):
         revision = facts.revision_label(deployment)
         version = objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION)
-        if after.get(revision) and not before.get(revision):
+        if revision in after - before:
             memory.exposed_since[revision] = now
-        left = before.get(revision) and not after.get(revision)
+        left = revision in before - after
         if left and memory.run.scenario.truths.get(version, GOOD).wrong:
             seconds = now - memory.exposed_since.get(revision, now)
             require(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
+from tests.sim.gateway import TESTERS_SHARE, Plane, plane_of
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
 from tests.sim.pending import pending_document
 from tests.sim.truth import Truth
@@ -48,13 +49,6 @@ class Pod:
         return self.counters.labels["instance"].split(":")[0]
 
 
-@dataclass(slots=True, kw_only=True)
-class Plane:
-    """The data plane's view of one route: the weights in force, by Service name."""
-
-    weights: dict[str, int] = field(default_factory=dict)
-
-
 class World:
     """The rest of the cluster. All delays are seconds."""
 
@@ -75,6 +69,7 @@ class World:
         self.pods: dict[str, list[Pod]] = {}  # by uid of the Deployment
         self.planes: dict[tuple[str, str], Plane] = {}
         self.requests_per_second = REQUESTS_PER_SECOND
+        self.testers_share = TESTERS_SHARE
         self.gateway_accepts = True
         self.silent_gateways: set[str] = set()  # leave their parent out of a route's status
         self.leftover_answers: list[Object] = []  # of controllers that own no Gateway any more
@@ -309,12 +304,7 @@ class World:
             self._loop.call_later(2.0, lambda: self._route(key))
             return
         generation = body["metadata"]["generation"]
-        weights = {
-            backend["name"]: backend.get("weight", 1)
-            for rule in body["spec"].get("rules") or []
-            for backend in rule.get("backendRefs") or []
-        }
-        self.planes[key] = Plane(weights=weights)
+        self.planes[key] = plane_of(body)
         answers = [
             {
                 "parentRef": parent,
@@ -382,11 +372,10 @@ class World:
         """Who gets which share of the users' requests, as the data planes say."""
         found: list[tuple[dict[str, str], float]] = []
         for (namespace, _), plane in self.planes.items():
-            total = sum(plane.weights.values()) or 1
-            for name, weight in plane.weights.items():
+            for name, share in plane.shares(self.testers_share):
                 service = self._cluster.get(ports.SERVICE, namespace, name)
                 selector = service["spec"]["selector"] if service else {"no": "pods"}
-                found.append((selector, weight / total))
+                found.append((selector, share))
         if not self.planes:
             found += [
                 (service["spec"]["selector"], 1.0)

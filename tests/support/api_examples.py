@@ -134,7 +134,21 @@ FULL: Object = {
                         "replicasPercent": 50,
                     },
                     {"name": "all", "weight": 100, "replicas": 6},
-                ]
+                ],
+                "routes": [
+                    {
+                        "name": "testers",
+                        "headers": [
+                            {"name": "x-tester", "exact": "1"},
+                            {"name": "user-agent", "prefix": "tidegate.test/"},
+                        ],
+                    },
+                    {
+                        "name": "beta",
+                        "cookie": {"name": "beta", "value": "yes"},
+                        "fromStep": "p12",
+                    },
+                ],
             },
         },
         "analysis": {

@@ -22,6 +22,8 @@ DURATIONS = (
     ("spec.rollback.keepCandidateFor", ("0s", "168h"), ("169h",)),
     ("spec.progressDeadline", ("1m", "24h"), ("59999ms", "24h1ms")),
 )
+_ROUTES = "spec.strategy.canary.routes"
+_A_HEADER = {"name": "x-a", "exact": "1"}
 _FILTERS = "spec.traffic.gatewayAPI.filters"
 NO_DURATIONS = ("", "5", "5d", "1.5h", "-5s", "5 s", "s", "1h1h1h1h1h", "123456s", "٣s")
 
@@ -52,6 +54,9 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.service.targetPort", ("http", 70000)),
     ("spec.traffic.provider", ("Istio", "gatewayapi")),
     ("spec.traffic.gatewayAPI.parentRefs", ([], [{}], [{"name": f"g{i}"} for i in range(9)])),
+    ("spec.traffic.gatewayAPI.mode", ("Foreign", "")),
+    ("spec.traffic.gatewayAPI.routeRefs", ([], [{}], [{"name": f"r{i}"} for i in range(9)])),
+    ("spec.traffic.gatewayAPI.routeRefs", ([{"name": "a", "kind": "TCPRoute"}], [{"name": "A"}])),
     ("spec.traffic.gatewayAPI.hostnames", (["a b"], ["*"], [f"h{i}.example" for i in range(17)])),
     ("spec.traffic.gatewayAPI.matches", ([], [{}], [{"path": {"type": "Exact", "value": "/"}}])),
     ("spec.traffic.gatewayAPI.matches[0].path.value", ("v2", "/a?b", "/" + "a" * 1024)),
@@ -61,7 +66,14 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     (f"{_FILTERS}[0].requestHeaderModifier.remove", (["a:b"], ["x"] * 17)),
     ("spec.strategy.type", ("BlueGreen", "Shadow")),
     (STEPS, ([], {}, [{"name": "a"}], [{"weight": 5}], steps(*range(1, 34)))),
-    (f"{STEPS}[0].weight", (0, -1, 100.5, "10", 1e300)),
+    (f"{STEPS}[0].weight", (-1, 100.5, "10", 1e300)),
+    (f"{_ROUTES}[0].name", ("", "A")),
+    (f"{_ROUTES}[0].headers", ([], [{"exact": "1"}], [_A_HEADER] * 5)),
+    (f"{_ROUTES}[0].headers[0].name", ("", "a b", ":path")),
+    (f"{_ROUTES}[0].headers[0].exact", ("", " a", "ä", "x" * 257)),
+    (f"{_ROUTES}[1].cookie", ({"name": "a"}, {"name": "a", "value": "a;b"})),
+    (f"{_ROUTES}[1].cookie.name", ("", "a=b")),
+    (_ROUTES, ({}, [{"name": f"r{i}", "headers": [_A_HEADER]} for i in range(9)])),
     (f"{STEPS}[0].minRequests", (0, 10**9 + 1, 2.5)),
     (f"{STEPS}[1].approval", ({}, "risk-board", {"name": "Risk Board"})),
     (f"{STEPS}[1].metrics", ([], [{"name": "errors"}], [{"threshold": {"max": 1}}])),
@@ -106,6 +118,7 @@ DUPLICATES = (
     ("spec.workload.template.spec.containers", "name"),
     (STEPS, "name"),
     (f"{STEPS}[1].metrics", "name"),
+    (_ROUTES, "name"),
     ("spec.analysis.metrics", "name"),
 )
 

@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from api_case import Case
 from api_examples import SMALLEST, STEPS, TEMPLATE, Object, place, steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Values at a place of an object that a rule lets pass, and values that it refuses.
-
-    `blames` is the path in the refusal, `says` a part of its message.
-    """
-
-    rule: str
-    body: Object
-    at: str
-    good: tuple[object, ...]
-    bad: tuple[object, ...]
-    blames: str
-    says: str
-
+from api_rules_testers import TESTER_RULES
 
 _METRIC = "spec.analysis.metrics[0]"
 _GATEWAY = {"parentRefs": [{"name": "g"}]}
@@ -31,6 +14,9 @@ _REFERENCE = {"kind": "MetricTemplate", "name": "t"}
 _ROUTE = "spec.traffic.gatewayAPI"
 _ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY})
 _X_A = {"name": "x-a", "value": "1"}
+
+
+_SHOP = {"name": "shop"}
 
 
 def _metric(**members: object) -> Object:
@@ -69,6 +55,7 @@ RULES = (
         blames="spec.traffic.gatewayAPI",
         says="member gatewayAPI must be set exactly when provider is GatewayAPI",
     ),
+    *TESTER_RULES,
     Case(
         rule="V10",
         body=SMALLEST,
@@ -238,6 +225,42 @@ RULES = (
         bad=(_metric(preset="error-ratio", compare={"tolerance": 1, "detect": {"ratio": 2}}),),
         blames=f"{_METRIC}.compare.detect",
         says="detect.ratio must be above 1 + tolerance",
+    ),
+    Case(
+        rule="V6",
+        body=_ROUTED,
+        at=_ROUTE,
+        good=(
+            {"mode": "Existing", "routeRefs": [_SHOP]},
+            {"mode": "Managed", "parentRefs": [{"name": "g"}]},
+            {"parentRefs": [{"name": "g"}]},
+        ),
+        bad=(
+            {},
+            {"mode": "Existing"},
+            {"mode": "Existing", "parentRefs": [{"name": "g"}]},
+            {"routeRefs": [_SHOP]},
+            {"mode": "Existing", "routeRefs": [_SHOP], "parentRefs": [{"name": "g"}]},
+        ),
+        blames=f"{_ROUTE}.mode",
+        says="routeRefs must be set exactly when mode is Existing",
+    ),
+    Case(
+        rule="V28",
+        body=place(_ROUTED, _ROUTE, {"mode": "Existing", "routeRefs": [_SHOP]}),
+        at=_ROUTE,
+        good=({"mode": "Existing", "routeRefs": [{"kind": "HTTPRoute", "name": "shop"}]},),
+        bad=tuple(
+            {"mode": "Existing", "routeRefs": [_SHOP], **more}
+            for more in (
+                {"hostnames": ["a.example"]},
+                {"matches": [{"path": {"value": "/v2"}}]},
+                {"timeouts": {"request": "1m"}},
+                {"filters": [_filter()]},
+            )
+        ),
+        blames=f"{_ROUTE}.mode",
+        says="hostnames, matches, timeouts and filters belong to a route of ours",
     ),
     Case(
         rule="V33",

@@ -38,6 +38,7 @@ def make_spec(
     min_requests: int = 10,
     revision_history_limit: int = 2,
     rollout_history_limit: int = 5,
+    routes: tuple[model.HeaderRoute, ...] = (),
 ) -> model.Spec:
     steps = tuple(
         model.Step(
@@ -46,6 +47,7 @@ def make_spec(
             hold_seconds=60.0,
             deadline_seconds=600.0,
             min_requests=min_requests,
+            routes=routes,
         )
         for weight in weights
     )
@@ -330,10 +332,14 @@ class World:
             no_pods_wanted = self.spec is not None and self.spec.replicas == 0
             if share > 0 and hash_ != action.stable and not no_pods_wanted:
                 assert ready > 0, f"traffic to {hash_} without a ready pod"
+        routes = action.exposure.routes
+        if routes:
+            assert self.revisions[action.candidate].ready > 0, "testers without a ready pod"
         self.weights_seen.append(weights)
         self.traffic = model.TrafficState(
             exists=True,
             weights=weights,
+            by_header={action.candidate: tuple(it.headers for it in routes)} if routes else {},
             accepted=self.accept,
             pending_reason="" if self.accept else "Pending",
             rolled_back_revision=action.marker,

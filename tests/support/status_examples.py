@@ -6,6 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from tidegate import model
 
+TESTERS = model.HeaderRoute(
+    name="testers",
+    headers=(
+        model.Header(name="cookie", value="^a=.*$", match=model.HeaderMatch.REGULAR_EXPRESSION),
+        model.Header(name="x-tester", value="1"),
+    ),
+)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 A, B, C = "6d9f7c01ab", "8b1c22e9d4", "77aa01b2c3"
 
@@ -72,7 +79,7 @@ FULL_STATUS = model.Status(
                 weight_percent=12.5,
                 effective_weight_percent=16.666666666666668,
                 mirror_percent=2.5,
-                headers=(model.Header(name="x-tester", value="1"),),
+                routes=(TESTERS,),
                 preview=True,
                 kept_percent=25.0,
                 hold_seconds=90.25,
@@ -113,7 +120,7 @@ FULL_STATUS = model.Status(
         exposure=model.Exposure(
             live_percent=12.5,
             mirror_percent=5.0,
-            headers=(model.Header(name="x-tester", value="1"),),
+            routes=(TESTERS,),
             preview=True,
         ),
         observed_candidate_percent=12.25,

@@ -13,10 +13,11 @@ from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.model import objects
 from tidegate.rollout.strategy.compile import plan_of
 from tidegate.settings import MetricSourceSettings
-from tidegate.traffic.plane import plane_of
+from tidegate.traffic.plane import plane_of, second_reference
 from tidegate.traffic.refusals import refusals
 
 _NAME = re.compile(schema.DNS_LABEL)
+_SERVICE_NAME_LENGTH = 63
 
 
 def name_violations(body: Mapping[str, Any]) -> tuple[model.Violation, ...]:
@@ -41,6 +42,7 @@ def spec_violations(
     """Everything wrong with a spec whose objects are each well formed."""
     return (
         *_entry_service_taken(spec, body=body),
+        *_second_service_too_long(spec),
         *_port_not_declared(spec, given=given),
         *_port_name_taken(spec),
         *_unsupported_by_provider(spec),
@@ -56,6 +58,19 @@ def _entry_service_taken(spec: model.Spec, *, body: Mapping[str, Any]) -> Iterab
             message=(
                 f"{spec.service.name} has the form of a revision's own Service "
                 f"({name}-<revision>): choose another name"
+            ),
+        )
+
+
+def _second_service_too_long(spec: model.Spec) -> Iterable[model.Violation]:
+    """Routes of the user name a second Service of ours, which has a longer name."""
+    name = second_reference(spec).name
+    if spec.traffic.routes and len(name) > _SERVICE_NAME_LENGTH:
+        yield model.Violation(
+            path="spec.service.name",
+            message=(
+                f"the Service for candidates would be called {name}, which is longer than "
+                f"{_SERVICE_NAME_LENGTH} characters: choose a shorter name"
             ),
         )
 

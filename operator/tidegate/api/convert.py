@@ -13,6 +13,7 @@ from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
+from tidegate.api.tester_types import routes_at
 from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
@@ -123,13 +124,10 @@ def _spec(
         template=content["spec"]["workload"]["template"],
         service=service,
         traffic=traffic,
-        steps=tuple(
-            _step(
-                step,
-                min_requests=analysis.min_requests,
-                least_deadline=PROFILES[spec.analysis.profile].deadline_seconds,
-            )
-            for step in spec.strategy.canary.steps
+        steps=_steps(
+            spec.strategy.canary,
+            min_requests=analysis.min_requests,
+            least_deadline=PROFILES[spec.analysis.profile].deadline_seconds,
         ),
         scaling=_scaling(spec.strategy.scaling, weights=plane_of(traffic).capabilities.weights),
         bake=model.Bake(
@@ -211,9 +209,12 @@ def _service(
 
 
 def _traffic(given: types.Traffic) -> model.Traffic:
+    gateway = given.gateway_api
+    refs = (gateway.route_refs or []) if gateway else []
     traffic = model.Traffic(
         provider=given.provider,
-        gateway=_gateway(given.gateway_api) if given.gateway_api else None,
+        gateway=_gateway(gateway) if gateway and not refs else None,
+        routes=tuple(model.RouteRef(kind=it.kind, name=it.name) for it in refs),
         verify_timeout_seconds=seconds_of(given.verify.timeout),
         share_tolerance=given.verify.tolerance,
     )
@@ -230,7 +231,7 @@ def _gateway(given: route_types.GatewayAPI) -> model.GatewayRoute:
                 section_name=it.section_name or "",
                 port=it.port or 0,
             )
-            for it in given.parent_refs
+            for it in given.parent_refs or []
         ),
         hostnames=tuple(given.hostnames),
         path_prefixes=tuple(it.path.value for it in given.matches),
@@ -248,6 +249,19 @@ def _filter(given: route_types.RouteFilter) -> model.HeaderFilter:
         set=tuple((it.name, it.value) for it in modifier.set),
         add=tuple((it.name, it.value) for it in modifier.add),
         remove=tuple(modifier.remove),
+    )
+
+
+def _steps(
+    given: types.Canary, *, min_requests: int, least_deadline: float
+) -> tuple[model.Step, ...]:
+    names = [step.name for step in given.steps]
+    return tuple(
+        replace(
+            _step(step, min_requests=min_requests, least_deadline=least_deadline),
+            routes=routes_at(step.name, steps=names, routes=given.routes),
+        )
+        for step in given.steps
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from tidegate.api import schema
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, Part, Rule, built_in
+from tidegate.api.user_route_types import MODES, RouteRef
 
 
 class ParentRef(Part):
@@ -194,10 +195,27 @@ class RouteFilter(Part):
 
 
 class GatewayAPI(Part):
-    """The HTTPRoute that the operator writes."""
+    """The route that carries the split: one that the operator writes, or those of the user."""
 
-    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)] = Field(
-        description="Gateways that the route attaches to.", json_schema_extra=schema.ATOMIC_LIST
+    mode: Literal["Managed", "Existing"] = Field(
+        default="Managed",
+        description=(
+            "Managed: the operator writes an HTTPRoute. Existing: it changes weights in yours. Cannot be "
+            "changed later."
+        ),
+    )
+    route_refs: Annotated[list[RouteRef], Field(min_length=1, max_length=8)] | None = Field(
+        default=None,
+        description=(
+            "Existing: your routes. Rules that name the Services <service> and <service>-candidate get "
+            "the weights; nothing else of them changes."
+        ),
+        json_schema_extra=schema.ATOMIC_LIST,
+    )
+    parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)] | None = Field(
+        default=None,
+        description="Managed: Gateways that the route attaches to.",
+        json_schema_extra=schema.ATOMIC_LIST,
     )
     hostnames: Annotated[list[Hostname], Field(max_length=16)] = Field(
         default=[],
@@ -219,6 +237,7 @@ class GatewayAPI(Part):
         json_schema_extra=schema.ATOMIC_LIST,
     )
     rules: ClassVar[tuple[Rule, ...]] = (
+        *MODES,
         Rule(
             id="V36",
             cel=(

@@ -11,7 +11,7 @@ from tidegate.api.analysis_types import Threshold
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
 
-Weight = Annotated[float, Field(gt=0, le=100), FourDecimals()]
+Weight = Annotated[float, Field(ge=0, le=100), FourDecimals()]
 
 
 class Approval(Part):
@@ -32,7 +32,10 @@ class Step(Part):
 
     name: schema.Name = Field(description="Stable name of the step.")
     weight: Weight = Field(
-        description="Share of requests for the candidate in percent; higher than the step before."
+        description=(
+            "Share of requests for the candidate in percent; higher than the step before. 0: only "
+            "what its routes send."
+        )
     )
     hold: Annotated[str, DurationBetween("0s", "720h")] = Field(
         default="10m", description="Least time at this weight, from its confirmation on."

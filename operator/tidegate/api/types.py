@@ -18,6 +18,7 @@ from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.api.steering_types import Automation
 from tidegate.api.step_types import Step
+from tidegate.api.tester_types import ROUTES_NEED_GATEWAY, ROUTES_OF_STEPS, CanaryRoute
 from tidegate.api.workload_types import Autoscaling
 from tidegate.evidence.queries import presets
 
@@ -272,7 +273,12 @@ class Canary(Part):
         description="Steps in their order; after the last one the candidate is promoted.",
         json_schema_extra=built_in("weights 10, 25, 50 with a hold of 10m"),
     )
+    routes: Annotated[list[CanaryRoute], Field(max_length=8), Keyed("name")] = Field(
+        default=[],
+        description="Requests of testers, which the candidate answers whatever its weight.",
+    )
     rules: ClassVar[tuple[Rule, ...]] = (
+        *ROUTES_OF_STEPS,
         Rule(
             id="V10",
             cel=(
@@ -413,6 +419,7 @@ class Spec(Part):
         description="No forward move while true; rollbacks go on.",
         json_schema_extra={schema.KEEP_DEFAULT: True},
     )
+    rules: ClassVar[tuple[Rule, ...]] = (ROUTES_NEED_GATEWAY,)
 
 
 # CEL at the root of the object; the only place that sees metadata.name and the old object (V18).

@@ -313,7 +313,8 @@ class Actuator:
         reference = wanted.reference
         kind = KINDS[reference.kind]
         seen = around.targets.get(reference)
-        if seen is not None and not objects.is_controlled_by(seen, uid=around.meta.uid):
+        ours = seen is not None and objects.is_controlled_by(seen, uid=around.meta.uid)
+        if seen is not None and reference.owned and not ours:
             return name_conflict(kind, reference.name)
         if seen is not None and plane.is_current(seen, wanted):
             return None

@@ -22,6 +22,7 @@ WATCH_SELECTOR = f"{objects.LABEL_WATCH}=true"
 TEMPLATE_KINDS = {
     kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 }
+ROUTE_KINDS = {kind.kind: kind for kind in (ports.HTTP_ROUTE,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,14 @@ class Watched:
 
 
 class By(enum.Enum):
-    """What objects are found by: uid of their controller, label, or whom they refer to.
+    """What objects are found by: uid of their controller, label, or what they refer to.
 
-    That is a template, or the Deployment whose pods an autoscaler counts.
+    That is a template, a route of the user, or the Deployment whose pods an autoscaler counts.
     """
 
     OWNER = enum.auto()
     LABEL = enum.auto()
-    TEMPLATE = enum.auto()
+    REFERENCE = enum.auto()
     TARGET = enum.auto()
 
 
@@ -63,8 +64,8 @@ class Known(Protocol):
         """Every ModelDeployment."""
         ...
 
-    def users_of(self, template: Ref) -> Iterable[Key]:
-        """The ModelDeployments that refer to this template."""
+    def users_of(self, referred: Ref) -> Iterable[Key]:
+        """The ModelDeployments that refer to this template or route."""
         ...
 
 
@@ -159,6 +160,12 @@ def _owners_and_scaled(ref: Ref, body: ports.Object, known: Known) -> Iterable[K
         yield Key(ref.namespace, found[1])
 
 
+def _owners_and_users(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
+    """A route may be ours, or one of the user in which we have a part."""
+    yield from _owners(ref, body, known)
+    yield from known.users_of(ref)
+
+
 # --- by what an object is found ------------------------------------------------------------------
 
 
@@ -180,13 +187,18 @@ def _by_owner_and_target(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
         yield By.TARGET, ref.kind, ref.namespace, name
 
 
-def _by_templates(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
-    """The templates that a ModelDeployment names; what is malformed names none."""
+def _by_references(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
+    """The templates and routes that a ModelDeployment names; what is malformed names none."""
     metrics = _at(_at(_at(body, "spec"), "analysis"), "metrics")
     named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
     for reference in dict.fromkeys(template_ref(ref.namespace, it) for it in named):
         if reference is not None:
-            yield By.TEMPLATE, reference.kind, reference.namespace, reference.name
+            yield By.REFERENCE, reference.kind, reference.namespace, reference.name
+    routes = _at(_at(_at(_at(body, "spec"), "traffic"), "gatewayAPI"), "routeRefs")
+    for route in routes if isinstance(routes, list) else []:
+        kind = ROUTE_KINDS.get(str(_at(route, "kind") or ports.HTTP_ROUTE.kind))
+        if kind is not None:
+            yield By.REFERENCE, kind, ref.namespace, str(_at(route, "name"))
 
 
 def template_ref(namespace: str, reference: object) -> Ref | None:
@@ -212,9 +224,10 @@ def _at(value: object, name: str) -> object:
 _TEMPLATE = Row(concerns=_users, found_by=_by_name, served=Served.BY_OUR_CRDS, selector="")
 _OWNED = Row(concerns=_owners, found_by=_by_owner_and_label)
 _OWNED_PERHAPS = Row(concerns=_owners, found_by=_by_owner_and_label, served=Served.PERHAPS)
+_ROUTE = Row(concerns=_owners_and_users, found_by=_by_owner_and_label, served=Served.PERHAPS)
 TABLE: Mapping[ports.Kind, Row] = {
     ports.MODEL_DEPLOYMENT: Row(
-        concerns=_itself, found_by=_by_templates, served=Served.BY_OUR_CRDS, selector=""
+        concerns=_itself, found_by=_by_references, served=Served.BY_OUR_CRDS, selector=""
     ),
     ports.METRIC_TEMPLATE: _TEMPLATE,
     ports.CLUSTER_METRIC_TEMPLATE: _TEMPLATE,
@@ -223,7 +236,7 @@ TABLE: Mapping[ports.Kind, Row] = {
     ports.SERVICE: _OWNED,
     ports.ENDPOINT_SLICE: _OWNED,
     ports.AUTOSCALER: Row(concerns=_owners_and_scaled, found_by=_by_owner_and_target, selector=""),
-    ports.HTTP_ROUTE: _OWNED_PERHAPS,
+    ports.HTTP_ROUTE: _ROUTE,
     ports.ROLLOUT_RECORD: _OWNED_PERHAPS,
     ports.NAMESPACE: Row(concerns=_those_within, found_by=_by_name, selector=None),
 }

@@ -75,6 +75,8 @@ class Observer:
         seen = self._object(said, asked, blocked=blocked)
         if live:
             await targets.refresh_targets(seen, self._api, self._store)
+        else:
+            await targets.refresh_unwatched(seen, self._api, self._store)
         if await self._look_for_lost(seen) or live:
             children = owned.children_of(said.meta, self._store)
         planes = targets.targets_of(seen, self._store)

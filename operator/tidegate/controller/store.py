@@ -123,9 +123,9 @@ class Store:
         """Number of the newest change."""
         return self._sequence
 
-    def users_of(self, template: Ref) -> set[Key]:
-        """The ModelDeployments that refer to this template."""
-        users = self._find(By.TEMPLATE, template.kind, template.namespace, template.name)
+    def users_of(self, referred: Ref) -> set[Key]:
+        """The ModelDeployments that refer to this template or route."""
+        users = self._find(By.REFERENCE, referred.kind, referred.namespace, referred.name)
         return {Key(user.namespace, user.name) for user in users}
 
     def dependents(self, kind: ports.Kind, body: ports.Object) -> set[Key]:

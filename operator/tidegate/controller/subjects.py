@@ -67,6 +67,8 @@ def subject_of(
         analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
         if not analysis.data_plane:  # requests are counted by the names of one server
             traffic = replace(traffic, share_check=model.ShareCheck.OFF)
+    if any(stage.routes for stage in rollout.plan):  # requests by header come beside the weight
+        traffic = replace(traffic, share_check=model.ShareCheck.OFF)
     return Subject(
         key=key,
         uid=seen.meta.uid,
@@ -132,7 +134,7 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
         return False
     first = rollout.plan[0]
     pods = plane_of(spec.traffic).sizing.candidate_pods(
-        first.exposure.live_percent,
+        first.exposure.load_percent,
         replicas=spec.replicas,
         scaling=scaling_at(first, spec=spec),
     )

@@ -9,6 +9,7 @@ from tidegate import model, ports
 from tidegate.controller.actuator import KINDS
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
+from tidegate.model import objects
 from tidegate.traffic.plane import Reference, plane_of
 
 
@@ -34,6 +35,20 @@ async def refresh_targets(seen: model.Observation, api: ports.KubeApi, store: St
         )
 
 
+async def refresh_unwatched(seen: model.Observation, api: ports.KubeApi, store: Store) -> None:
+    """Read the user's objects live that no watch shows, since they do not carry the label for it.
+
+    They never get it from us: whoever keeps them in Git would find them changed for ever.
+    """
+    for reference in _references(seen):
+        kind, address = KINDS[reference.kind], (seen.meta.namespace, reference.name)
+        if reference.owned:
+            continue
+        body = store.get(kind, namespace=address[0], name=address[1])
+        if body is None or objects.label(body, objects.LABEL_WATCH) != "true":
+            await read_live(api, store, kind, namespace=address[0], name=address[1])
+
+
 def traffic_of(
     seen: model.Observation, targets: Mapping[Reference, ports.Object]
 ) -> model.TrafficState:
@@ -46,7 +61,7 @@ def traffic_of(
         spec=seen.spec,
         ready_pods={hash_: one.ready for hash_, one in seen.revisions.items()},
     )
-    return replace(state_, documents={one.kind: body for one, body in targets.items()})
+    return replace(state_, documents={(one.kind, one.name): body for one, body in targets.items()})
 
 
 def _references(seen: model.Observation) -> tuple[Reference, ...]:

@@ -8,9 +8,15 @@ Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants i
 
 from tidegate.model.autoscaling import Autoscaler, Autoscaling, DuringRollout
 from tidegate.model.document import Document, Json
-from tidegate.model.exposure import NO_TRAFFIC, Control, Exposure, Header, StageKind
+from tidegate.model.exposure import (
+    NO_TRAFFIC,
+    Control,
+    Exposure,
+    StageKind,
+)
 from tidegate.model.failover import Failover
 from tidegate.model.frozen import FrozenRevision, FrozenRollout, PodPort
+from tidegate.model.headers import Header, HeaderMatch, HeaderRoute
 from tidegate.model.judgement import (
     NO_COUNTS,
     OPEN_BOUNDS,
@@ -53,6 +59,7 @@ from tidegate.model.spec import (
     Profile,
     Provider,
     Rollback,
+    RouteRef,
     Scaling,
     Server,
     ShareCheck,
@@ -135,6 +142,8 @@ __all__ = [
     "HandledRequest",
     "Header",
     "HeaderFilter",
+    "HeaderMatch",
+    "HeaderRoute",
     "HeaderSide",
     "IdentityMode",
     "Json",
@@ -169,6 +178,7 @@ __all__ = [
     "Rollout",
     "RolloutRecord",
     "RolloutResult",
+    "RouteRef",
     "Scaling",
     "ServedBefore",
     "Server",

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from tidegate.model.fields import About
+from tidegate.model.headers import HeaderRoute
 
-HEADERS_MAX_ITEMS = 16
+ROUTES_MAX_ITEMS = 8
+_LEAST_PERCENT = 0.0001  # the smallest share that there is
 
 
 class StageKind(enum.StrEnum):
@@ -43,18 +45,10 @@ class Control(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """A header of requests with its exact value."""
-
-    name: Annotated[str, About("Name of the header.")]
-    value: Annotated[str, About("Its value.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """Which requests reach a candidate, beside those that stable gets.
 
-    Requests with one of the `headers` are answered by it whatever its share.
+    Requests that fit one of the `routes` are answered by it whatever its share.
     """
 
     SHOWN: ClassVar[dict[str, About]] = {
@@ -66,9 +60,9 @@ class Exposure:
         float,
         About("Intended share of requests copied to the candidate.", name="mirror", quiet=True),
     ] = 0.0
-    headers: Annotated[
-        tuple[Header, ...],
-        About("Requests with one of these go to it.", limit=HEADERS_MAX_ITEMS, quiet=True),
+    routes: Annotated[
+        tuple[HeaderRoute, ...],
+        About("Requests that fit one of these go to it.", limit=ROUTES_MAX_ITEMS, quiet=True),
     ] = ()
     preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
 
@@ -80,7 +74,12 @@ class Exposure:
     @property
     def answers_users(self) -> bool:
         """Users are harmed if it fails: finalizer, urgency, capacity before traffic."""
-        return self.live_percent > 0 or bool(self.headers)
+        return self.live_percent > 0 or bool(self.routes)
+
+    @property
+    def load_percent(self) -> float:
+        """The share of the load that it needs pods for; requests by header are next to nothing."""
+        return max(self.live_percent, _LEAST_PERCENT if self.routes else 0.0)
 
     @property
     def is_visited(self) -> bool:

@@ -37,6 +37,9 @@ ANNOTATION_ROLLED_BACK: Final = "tidegate.dev/rolled-back-revision"
 # target gave the candidate nothing, and a raise still on its way comes too late; and a rollback that
 # was not written to status is told from the mark of an earlier attempt.
 ANNOTATION_FENCE: Final = "tidegate.dev/lowered-rollout"
+# What the weights of a user's route summed to where ours need another sum, by route and rule; it
+# stands on a Service of ours, since nothing but weights is ever written to that route.
+ANNOTATION_SUMS: Final = "tidegate.dev/route-sums"
 
 # The way a revision is hashed (api.md, 2.3). It rises only when equal specs would hash differently.
 HASH_VERSION: Final = "1"

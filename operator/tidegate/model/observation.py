@@ -10,6 +10,7 @@ from datetime import datetime
 from tidegate.model.autoscaling import Autoscaler
 from tidegate.model.document import Document
 from tidegate.model.frozen import FrozenRevision, FrozenRollout
+from tidegate.model.headers import Header
 from tidegate.model.judgement import AnalysisState, SourceIdentity
 from tidegate.model.spec import Spec, Violation
 from tidegate.model.status import Preflight, Revision, Role, RolloutResult, Status
@@ -150,14 +151,18 @@ class TrafficState:
     """What the data plane says: who gets which share, and whether it accepted the newest write.
 
     `weights` maps a revision to its share in percent as written in the traffic target.
+    `by_header` has for each revision the headers that requests are sent to it by, whatever the shares.
     `pending` is empty when the target is accepted for its generation, else the reason.
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
     the rollout whose traffic such a write took away last. `entry_port` is where the entry Service
-    sends requests: a port of the pods, or its name. `documents` are the live objects by their kind.
+    sends requests: a port of the pods, or its name. `documents` are the live objects by kind and name.
+    `obstacle` says why weights cannot be written although nobody refuses it: a route of the user is
+    missing, or does not name our Services. Such a route is `owed` its own weights while it has ours.
     """
 
     exists: bool
     weights: Mapping[str, float] = field(default_factory=dict)
+    by_header: Mapping[str, tuple[tuple[Header, ...], ...]] = field(default_factory=dict)
     accepted: bool = False
     pending_reason: str = ""
     pending_message: str = ""
@@ -168,7 +173,15 @@ class TrafficState:
     entry_revision: str = ""
     entry_port: str | int = 0
     conflict: str = ""
-    documents: Mapping[str, Document] = field(default_factory=dict)
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
+    obstacle: str = ""
+    owed: bool = False
+
+    @property
+    def answering(self) -> frozenset[str]:
+        """Revisions that requests of users are sent to, by share or by header."""
+        shared = (revision for revision, share in self.weights.items() if share > 0)
+        return frozenset(shared) | self.by_header.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Annotated
 from tidegate.model.autoscaling import Autoscaling
 from tidegate.model.document import Document
 from tidegate.model.fields import About
+from tidegate.model.headers import HeaderRoute
 from tidegate.model.steering import FULL_AUTOMATION, Automation
 
 UNKNOWN_FIELD = "UnknownField"
@@ -124,11 +125,23 @@ class GatewayRoute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRef:
+    """A route that belongs to the user, in the namespace of the ModelDeployment."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Which data plane carries the split and how long it may take to accept one."""
+    """Which data plane carries the split and how long it may take to accept one.
+
+    With `routes` the split is written into those of the user, else into one of ours.
+    """
 
     provider: Provider
     gateway: GatewayRoute | None = None
+    routes: tuple[RouteRef, ...] = ()
     verify_timeout_seconds: float = 120.0
     share_check: ShareCheck = ShareCheck.HOLD
     share_tolerance: float = 0.25
@@ -189,7 +202,7 @@ class StepLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A planned weight with its least and longest stay.
+    """A planned weight with its least and longest stay, and the testers beside it.
 
     `gate` names what a person opens before this weight is set. `replicas`, or `replicas_percent` of the
     workload's, is the size of the candidate; 0 of both leaves it to the weight.
@@ -200,6 +213,7 @@ class Step:
     hold_seconds: float
     deadline_seconds: float
     min_requests: int
+    routes: tuple[HeaderRoute, ...] = ()
     gate: str = ""
     limits: tuple[StepLimit, ...] = ()
     replicas: int = 0

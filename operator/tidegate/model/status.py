@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Annotated
 
 from tidegate.model.exposure import (
-    HEADERS_MAX_ITEMS,
     NO_TRAFFIC,
+    ROUTES_MAX_ITEMS,
     Control,
     Exposure,
-    Header,
     StageKind,
 )
 from tidegate.model.failover import Failover
 from tidegate.model.fields import PER_METRIC, TEXT, URI, About
+from tidegate.model.headers import HeaderRoute
 from tidegate.model.judgement import MetricResult, SourceIdentity
 from tidegate.model.silence import Silence
 from tidegate.model.spec import StepLimit
@@ -124,9 +124,9 @@ class Stage:
     mirror_percent: Annotated[
         float, About("Share of requests copied to the candidate.", name="mirror", quiet=True)
     ] = 0.0
-    headers: Annotated[
-        tuple[Header, ...],
-        About("Requests with one of these go to it.", limit=HEADERS_MAX_ITEMS, quiet=True),
+    routes: Annotated[
+        tuple[HeaderRoute, ...],
+        About("Requests that fit one of these go to it.", limit=ROUTES_MAX_ITEMS, quiet=True),
     ] = ()
     preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
     kept_percent: Annotated[
@@ -184,7 +184,7 @@ class Stage:
         return Exposure(
             live_percent=self.effective_weight_percent,
             mirror_percent=self.mirror_percent,
-            headers=self.headers,
+            routes=self.routes,
             preview=self.preview,
         )
 

@@ -161,7 +161,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
         replicas=turn.spec.replicas,
         scaling=turn.scaling,
         target_percent=_target_percent(turn, rollout),
-        live_percent=live_percent(turn, rollout),
+        live_percent=live_percent(turn, rollout) or rollout.exposure.load_percent,
         least_percent=min(rollout.exposure.live_percent, share),
         stable=_count(turn, turn.stable),
         candidate=_count(turn, rollout.revision.hash),
@@ -196,8 +196,8 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
         return live
     proves = stage is not None and stage.needs_proof and not rollout.ending
     if turn.by_pods and live > 0 and proves:
-        return live
-    return plan.wanted_exposure(rollout).live_percent
+        return live  # a plane that splits by pods knows no other load
+    return plan.wanted_exposure(rollout).load_percent
 
 
 def live_percent(turn: Turn, rollout: model.Rollout) -> float:

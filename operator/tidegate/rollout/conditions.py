@@ -12,10 +12,11 @@ from typing import assert_never
 from tidegate import model
 from tidegate.model import objects
 from tidegate.rollout import capacity, notices, numbers, preflight, waiting
-from tidegate.rollout.turn import Turn, weight_text
+from tidegate.rollout.turn import Turn, routes_text, weight_text
 
 LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
+UNUSABLE = "RouteUnusable"
 # Written by an operator that leaves the object to us; it goes when that one no longer says so.
 OTHER_OPERATOR = "OtherOperator"
 OTHER_OPERATOR_SECONDS = 3600.0
@@ -159,7 +160,7 @@ def _progress(turn: Turn) -> str:
         parts.append("is withdrawn")
     elif rollout.switched:
         parts.append(f"is watched, and {turn.stable} is the way back")
-    elif rollout.exposure.live_percent > 0:
+    elif rollout.exposure.answers_users:
         parts.append(_weight(turn, rollout))
     else:
         parts.append("is being prepared")
@@ -172,7 +173,8 @@ def _progress(turn: Turn) -> str:
 
 def _weight(turn: Turn, rollout: model.Rollout) -> str:
     """The weight, and what the data plane gives instead where a write does not reach it."""
-    wanted = f"at weight {weight_text(rollout.exposure.live_percent)}"
+    exposure = rollout.exposure
+    wanted = f"at weight {weight_text(exposure.live_percent)}{routes_text(exposure)}"
     if not _write_is_missing(turn):
         return wanted
     given = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
@@ -273,6 +275,8 @@ def _ready(turn: Turn) -> _Finding:
             return _Finding(type="Ready", holds=False, reason="CapacityMissing", message=lack)
         if (found := _differs(turn)) is not None:
             return found
+        if obstacle := turn.seen.traffic.obstacle:
+            return _Finding(type="Ready", holds=False, reason=UNUSABLE, message=obstacle)
         return _Finding(type="Ready", holds=True, reason="Serving", message=status.message)
     walks = {model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.INITIALIZING}
     reason = "RolloutInProgress" if status.phase in walks else str(status.phase)
@@ -337,6 +341,8 @@ def _traffic_programmed(turn: Turn) -> _Finding:
     kind = "TrafficProgrammed"
     if traffic.conflict:
         return _Finding(type=kind, holds=False, reason="NameConflict", message=traffic.conflict)
+    if traffic.obstacle:
+        return _Finding(type=kind, holds=False, reason=UNUSABLE, message=traffic.obstacle)
     if not traffic.exists:
         return _Finding(type=kind, holds=None, reason="Unverified", message="no route yet")
     if _write_is_missing(turn):

@@ -15,12 +15,13 @@ from typing import assert_never
 from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import failover, reach
-from tidegate.rollout.turn import Turn
+from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn
 from tidegate.traffic.changes import changes_of
 
 QUARREL_SECONDS = 600.0
 # A write that did not last is repeated after as long as it was tried already, within these bounds.
 LEAST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 3.0, 600.0
+USER_ROUTE_LOOK_SECONDS = 60.0  # a route without our label is not watched
 D = model.Difference
 
 
@@ -36,6 +37,8 @@ def rest(turn: Turn, revision: str) -> actions.SetTraffic:
 
 def keep(turn: Turn) -> Turn:
     """Write what differs from the spec, as long as nobody fights for it."""
+    if turn.spec.traffic.routes:
+        turn = turn.look_again(USER_ROUTE_LOOK_SECONDS)
     planned = next((it for it in turn.actions if isinstance(it, actions.SetTraffic)), None)
     if planned is not None and planned.lowering:
         return turn  # it writes everything
@@ -45,14 +48,21 @@ def keep(turn: Turn) -> Turn:
     found = changes_of(wanted, turn.seen)
     if not found.fields:
         turn = _agree(turn)
-        restored = found.moves_traffic and wanted.exposure.is_visited
-        return turn if planned is not None or not restored else turn.act(wanted)
+        restored = found.moves_traffic and _moves_at_once(turn, wanted)
+        if planned is not None or not restored:
+            return turn
+        return turn.act(wanted).look_again(CONFIRM_LOOK_SECONDS)
     turn, writes = _differ(turn, ", ".join(found.fields))
     if planned is not None:
         return turn if writes or found.moves_traffic else _without(turn, planned)
     # Without a candidate, traffic that is elsewhere moves when stable can take it, not by this.
-    waits = found.moves_traffic and not wanted.exposure.is_visited
+    waits = found.moves_traffic and not _moves_at_once(turn, wanted)
     return turn.act(wanted) if writes and not waits else turn
+
+
+def _moves_at_once(turn: Turn, wanted: actions.SetTraffic) -> bool:
+    """A candidate has what it is to have, or somebody answers for stable: neither waits for pods."""
+    return wanted.exposure.is_visited or bool(failover.stands_in(turn))
 
 
 def _intent(turn: Turn) -> actions.SetTraffic | None:

@@ -15,6 +15,7 @@ from tidegate.traffic.plane import common_port
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0
+OBSTACLE_LOOK_SECONDS = 10.0  # what the user has to mend may not be watched
 
 
 def tidy(turn: Turn) -> Turn:
@@ -86,6 +87,7 @@ def _hold_finalizer(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     intended = rollout is not None and rollout.exposure.answers_users
     owed = intended or bool(failover.stands_in(turn)) or not ending.only_stable_serves(turn)
+    owed = owed or turn.seen.traffic.owed
     held = FINALIZER in turn.seen.meta.finalizers
     if owed and not held and turn.stable:
         return replace(turn, actions=(actions.AddFinalizer(), *turn.actions))
@@ -187,15 +189,18 @@ def _rest_traffic(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if not turn.stable or (rollout is not None and rollout.exposure.is_visited):
         return turn
+    if failover.stands_in(turn):
+        return turn  # what answers for stable is kept by `dataplane`
     traffic = turn.seen.traffic
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
     tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
     at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
-    at_rest = at_rest and _reaches_stable(turn)
+    at_rest = at_rest and _reaches_stable(turn) and not traffic.owed
     at_rest = at_rest or not capacity.stable_can_take(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
-    return turn.act(dataplane.rest(turn, turn.stable)).look_again(DRAIN_LOOK_SECONDS)
+    look_seconds = OBSTACLE_LOOK_SECONDS if traffic.obstacle else DRAIN_LOOK_SECONDS
+    return turn.act(dataplane.rest(turn, turn.stable)).look_again(look_seconds)
 
 
 def _reaches_stable(turn: Turn) -> bool:
@@ -260,7 +265,7 @@ def _retire_strays(turn: Turn) -> Turn:
 def _serves(turn: Turn, revision: str) -> bool:
     """Users may be answered by this revision, through the route or the entry Service."""
     traffic = turn.seen.traffic
-    return revision == traffic.entry_revision or traffic.weights.get(revision, 0.0) > 0
+    return revision == traffic.entry_revision or revision in traffic.answering
 
 
 def _scale_down_retired(turn: Turn) -> Turn:

@@ -203,15 +203,13 @@ def withdraw(turn: Turn, why: str) -> Turn:
 
 def only_stable_serves(turn: Turn) -> bool:
     """The traffic target, as read, sends nothing to any revision but stable."""
-    weights = turn.seen.traffic.weights
-    return all(share == 0 or revision == turn.stable for revision, share in weights.items())
+    return turn.seen.traffic.answering <= {turn.stable} and not turn.seen.traffic.by_header
 
 
 def has_no_traffic(turn: Turn) -> bool:
     """Nobody is sent anywhere but to stable, or to what answers for it."""
     serves = {turn.stable, failover.stands_in(turn)}
-    weights = turn.seen.traffic.weights
-    return all(share == 0 or revision in serves for revision, share in weights.items())
+    return turn.seen.traffic.answering <= serves and not turn.seen.traffic.by_header
 
 
 def work_rolling_back(turn: Turn) -> Turn:
@@ -380,4 +378,4 @@ def terminate(turn: Turn, *, finalizer: str) -> Turn:
 def _given_back(turn: Turn) -> bool:
     rollout = turn.status.rollout
     written = rollout is not None and turn.seen.traffic.lowered_rollout == rollout.id
-    return written or only_stable_serves(turn)
+    return (written or only_stable_serves(turn)) and not turn.seen.traffic.owed

@@ -60,10 +60,17 @@ def stands_in(turn: Turn) -> str:
 
 
 def intent(turn: Turn) -> actions.SetTraffic | None:
-    """What the data plane is to hold while no candidate has traffic; None in ordinary times."""
-    revision = stands_in(turn)
+    """What the data plane is to hold while no candidate has a share; None in ordinary times.
+
+    A candidate whom requests reach otherwise, by header or as copies, keeps those.
+    """
+    revision, rollout = stands_in(turn), turn.active_rollout
     if not revision:
         return None
+    if rollout is not None and rollout.exposure.is_visited:
+        return actions.SetTraffic(
+            stable=revision, candidate=rollout.revision.hash, exposure=rollout.exposure
+        )
     return actions.SetTraffic(
         stable=revision,
         candidate="",

@@ -13,14 +13,15 @@ def work(turn: Turn) -> Turn:
     rollout = turn.rollout
     revision = rollout.revision.hash
     finding = links.missing_link(turn, 100.0)
+    if finding is not None and finding == links.route_unusable(turn):
+        turn = turn.act(_write(revision))  # a route of the user may come after our Services
     if finding is not None:
         return _wait_or_fail(turn, finding)
     turn = waiting.stop_waiting(turn, only=waiting.ANY - {model.Waiting.ROUTE_NOT_READY})
     traffic = turn.seen.traffic
     serves = traffic.weights.get(revision, 0.0) >= 100 and traffic.entry_exists
     if not serves:
-        action = actions.SetTraffic(stable=revision, candidate="", exposure=model.NO_TRAFFIC)
-        return turn.act(action).look_again(CONFIRM_LOOK_SECONDS)
+        return turn.act(_write(revision)).look_again(CONFIRM_LOOK_SECONDS)
     if not traffic.accepted:
         message = f"{traffic.pending_reason}: {traffic.pending_message}".strip(": ")
         return _wait_or_fail(
@@ -34,6 +35,10 @@ def work(turn: Turn) -> Turn:
         by="Readiness",
     )
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+
+
+def _write(revision: str) -> actions.SetTraffic:
+    return actions.SetTraffic(stable=revision, candidate="", exposure=model.NO_TRAFFIC)
 
 
 def _wait_or_fail(turn: Turn, finding: links.Finding) -> Turn:

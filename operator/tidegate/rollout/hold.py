@@ -69,7 +69,7 @@ def _pass(turn: Turn, *, why: str = "", by: str = "") -> Turn:
 
 def _write_is_refused(turn: Turn) -> bool:
     """The target lost the weight, and the write that gives it back is refused: one wait, not many."""
-    return turn.seen.blocked is not None and not turn.target_agrees
+    return bool(turn.refusal) and not turn.target_agrees
 
 
 def _with_present_key(turn: Turn) -> Turn:

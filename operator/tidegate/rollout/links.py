@@ -36,6 +36,8 @@ def wait_for(turn: Turn, finding: Finding) -> Turn:
     elif reason is model.Waiting.PODS_NOT_READY and turn.rollout.withdrawn:
         reason = model.Waiting.WITHDRAWN
     turn = silence.look(waiting.wait_for(turn, reason, message))
+    if turn.seen.traffic.obstacle:
+        turn = turn.look_again(LONGEST_POD_LOOK_SECONDS)  # the route may not be watched
     unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
     return turn.look_again(_pod_look_seconds(turn)) if unwatched else turn
 
@@ -53,6 +55,7 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
         or ports_differ(turn)
         or candidate_not_ready(turn, weight_percent)
         or model_not_ready(turn)
+        or route_unusable(turn)
         or old_marker_present(turn)
         or silent_before(turn)
         or evidence_out_of_reach(turn)
@@ -63,6 +66,12 @@ def name_taken(turn: Turn) -> Finding | None:
     """Somebody else's object has the name of a traffic object that we need."""
     conflict = turn.seen.traffic.conflict
     return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=conflict) if conflict else None
+
+
+def route_unusable(turn: Turn) -> Finding | None:
+    """A route of the user is missing, or has no place for weights of ours."""
+    found = turn.seen.traffic.obstacle
+    return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=found) if found else None
 
 
 def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:

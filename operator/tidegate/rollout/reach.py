@@ -12,7 +12,7 @@ from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
 from tidegate.rollout import capacity, ending, failover, gates, links, plan, waiting
-from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, weight_text
+from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, routes_text, weight_text
 
 BY_PEOPLE = ending.BY_PEOPLE
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
@@ -41,12 +41,13 @@ def reach(turn: Turn) -> Turn:
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     gate = gates.closed(turn)
-    if gate is not None and written > 0:
+    if gate is not None and rollout.exposure.is_visited:
         return waiting.wait_for(turn, *gate)  # nothing grows before it is open
-    part = capacity.part_of(turn, weight)
+    load = capacity.part_of(turn, exposure.load_percent)
+    part = min(load, weight)
     if 0 < part <= written < weight:
         return _await_part(turn)
-    finding = links.missing_link(turn, part)
+    finding = links.missing_link(turn, load)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
     if gate is not None:
@@ -63,7 +64,7 @@ def _write(turn: Turn, exposure: model.Exposure) -> Turn:
     if not visited:
         turn = links.warn_unreachable(turn)
     version, weight = turn.rollout.revision.model_version, weight_text(exposure.live_percent)
-    turn = turn.say("TrafficShifted", f"{version} gets {weight} %")
+    turn = turn.say("TrafficShifted", f"{version} gets {weight} %{routes_text(exposure)}")
     return write_exposure(turn).look_again(CONFIRM_LOOK_SECONDS)
 
 
@@ -73,6 +74,8 @@ def _state_estimate(turn: Turn) -> Turn:
     stage = turn.rollout.stage
     if step is None or stage is None or not stage.needs_proof or step.index >= len(estimates):
         return turn
+    if stage.exposure.live_percent == 0:
+        return turn  # how many requests come otherwise is not known beforehand
     estimate = estimates[step.index]
     if step.estimate == estimate.text:
         return turn  # said already: the weight is reached in parts, or anew
@@ -103,7 +106,7 @@ def exposure_of(turn: Turn) -> actions.SetTraffic:
     """What the candidate is to be exposed to."""
     rollout = turn.rollout
     return actions.SetTraffic(
-        stable=turn.stable,
+        stable=failover.stands_in(turn) or turn.stable,
         candidate=rollout.revision.hash,
         exposure=rollout.exposure,
         missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
@@ -117,10 +120,8 @@ def write_exposure(turn: Turn) -> Turn:
 
 def repeat_write(turn: Turn) -> Turn:
     """The same where the target gives something else; say so where that write is refused."""
-    blocked = turn.seen.blocked
-    if blocked is not None and not waiting.asked_to_pause(turn):
-        message = f"{blocked.reason}: {blocked.message}"
-        turn = waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
+    if turn.refusal and not waiting.asked_to_pause(turn):
+        turn = waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, turn.refusal)
     return write_exposure(turn)
 
 
@@ -134,10 +135,10 @@ def _remove_old_marker(turn: Turn) -> Turn:
 def _confirm(turn: Turn, weight: float) -> Turn:
     """Compare intent with what the data plane shows; repeat the write where it got lost."""
     traffic = turn.seen.traffic
-    share = traffic.weights.get(turn.rollout.revision.hash, 0.0)
     turn = turn.look_again(CONFIRM_LOOK_SECONDS)
-    if abs(share - weight) > 1e-6 or traffic.rolled_back_revision:
-        return repeat_write(turn)
+    if not turn.target_agrees or traffic.rolled_back_revision:
+        turn = repeat_write(turn)
+        return turn if traffic.accepted or turn.refusal else _route_pending(turn)
     if not traffic.accepted:
         return _route_pending(turn)
     if not _pods_carry(turn, weight):

@@ -23,6 +23,8 @@ def found(turn: Turn) -> str:
     stands = rollout.step is not None and rollout.step.confirmed_at is not None
     if not (judged and stands and rollout.exposure.is_visited):
         return ""
+    if rollout.exposure.routes and rollout.exposure.live_percent == 0:
+        return ""  # testers may stay away
     return turn.seen.analysis.silent if capacity.ready(turn, turn.stable) > 0 else ""
 
 

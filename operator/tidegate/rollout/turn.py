@@ -110,11 +110,19 @@ class Turn:
         return self.plane.capabilities.weights is Weights.BY_POD
 
     @property
+    def refusal(self) -> str:
+        """Why weights that are written do not reach the target, for people; empty where they do."""
+        blocked = self.seen.blocked
+        return f"{blocked.reason}: {blocked.message}" if blocked else self.seen.traffic.obstacle
+
+    @property
     def target_agrees(self) -> bool:
-        """The target gives the candidate the share that is wanted."""
-        weights = self.seen.traffic.weights
-        share = weights.get(self.rollout.revision.hash, 0.0)
-        return abs(share - self.rollout.exposure.live_percent) < 1e-6
+        """The target gives the candidate the share that is wanted, and the requests by header."""
+        traffic, exposure = self.seen.traffic, self.rollout.exposure
+        share = traffic.weights.get(self.rollout.revision.hash, 0.0)
+        sent = traffic.by_header.get(self.rollout.revision.hash, ())
+        same = sent == tuple(route.headers for route in exposure.routes)
+        return same and abs(share - exposure.live_percent) < 1e-6
 
     @property
     def weight_stands(self) -> bool:
@@ -180,3 +188,9 @@ class Turn:
 def weight_text(percent: float) -> str:
     """A weight for people: no needless decimals."""
     return f"{percent:g}"
+
+
+def routes_text(exposure: model.Exposure) -> str:
+    """What goes to the candidate beside its weight, for people; empty where that is nothing."""
+    names = ", ".join(route.name for route in exposure.routes)
+    return f" and the requests of {names}" if names else ""

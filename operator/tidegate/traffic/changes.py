@@ -12,10 +12,11 @@ from tidegate import model
 from tidegate.model.actions import SetTraffic
 from tidegate.traffic.interface import Target
 from tidegate.traffic.plane import plane_of
-from tidegate.traffic.writes import differences
+from tidegate.traffic.writes import BY_HEADER, differences
 
 _MOVES_TRAFFIC = re.compile(
-    r"^(spec\.selector.*|metadata\.annotations|spec\.rules\[\d+\]\.backendRefs(\[\d+\]\.(name|weight))?)$"
+    r"^(spec\.selector.*|metadata\.annotations|spec\.rules\[\d+\]\.backendRefs(\[\d+\]\.(name|weight))?"
+    rf"|{BY_HEADER}|{BY_HEADER}\[\d+\]\.(matches.*|backendRefs(\[\d+\]\.(name|weight))?))$"
 )
 
 
@@ -42,6 +43,8 @@ def target_of(action: SetTraffic, seen: model.Observation) -> Target:
         ready_pods={hash_: state.ready for hash_, state in seen.revisions.items()},
         entry_revision=seen.traffic.entry_revision,
         missing_pods=action.missing_pods,
+        live=seen.traffic.documents,
+        accepted=seen.traffic.accepted,
     )
 
 
@@ -58,7 +61,7 @@ def changes_of(action: SetTraffic, seen: model.Observation) -> Changes:
     moves, fields = False, []
     for wanted in plane_of(target.spec.traffic).documents(target):
         kind, name = wanted.reference.kind, wanted.reference.name
-        live = seen.traffic.documents.get(kind)
+        live = seen.traffic.documents.get((kind, name))
         for path in differences(live, wanted) if live is not None else ():
             if _MOVES_TRAFFIC.match(path):
                 moves = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate import model
@@ -83,14 +83,16 @@ class Mechanism(enum.StrEnum):
 
     CREATE_THEN_PATCH = "CreateThenPatch"
     APPLY = "Apply"
+    PATCH_WEIGHTS = "PatchWeights"  # of an object that belongs to the user; nothing else of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """An object of the ModelDeployment's namespace."""
+    """An object of the ModelDeployment's namespace; one that is not `owned` belongs to the user."""
 
     kind: str
     name: str
+    owned: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,8 @@ class Target:
     away by this write. `ports` says where each revision with pods answers requests. `ready_pods` (by
     revision) and `entry_revision` are what was seen: a provider that splits by pods must not select a
     revision alone before it can carry the traffic, of whose pods `missing_pods` may be unready.
+    `live` are the objects of the plane as they were seen, by kind and name, and `accepted` whether
+    they are in force: of what belongs to the user only numbers are changed.
     """
 
     meta: model.ObjectMeta
@@ -129,6 +133,8 @@ class Target:
     entry_revision: str
     fence: str = ""
     missing_pods: int = 0
+    live: Mapping[tuple[str, str], model.Document] = field(default_factory=dict)
+    accepted: bool = False
 
 
 class Sizing(Protocol):

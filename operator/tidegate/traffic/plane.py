@@ -20,7 +20,8 @@ from tidegate.traffic.interface import (
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes.entry import common_port
+from tidegate.traffic.planes.entry import common_port, second_reference
+from tidegate.traffic.planes.gateway_existing import ExistingRoutes
 from tidegate.traffic.planes.gateway_managed import ManagedRoute
 from tidegate.traffic.planes.service import ServicePlane
 from tidegate.traffic.writes import is_current, patch_operations
@@ -42,6 +43,7 @@ __all__ = [
     "is_current",
     "patch_operations",
     "plane_of",
+    "second_reference",
 ]
 
 # They hold no state, so one of each is enough.
@@ -49,8 +51,9 @@ _PLANES: Final[Mapping[model.Provider, Plane]] = {
     model.Provider.REPLICA_RATIO: ServicePlane(),
     model.Provider.GATEWAY_API: ManagedRoute(),
 }
+_EXISTING: Final = ExistingRoutes()
 
 
 def plane_of(traffic: model.Traffic) -> Plane:
     """The plane that carries this traffic."""
-    return _PLANES[traffic.provider]
+    return _EXISTING if traffic.routes else _PLANES[traffic.provider]

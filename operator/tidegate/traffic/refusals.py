@@ -44,8 +44,8 @@ def _of_exposure(exposure: model.Exposure, capabilities: Capabilities) -> Iterat
         yield "cannot copy requests: leave out the mirror, or use another provider"
     elif 0 < mirror < 100 and capabilities.mirror is Mirror.ALL:
         yield "copies all requests or none: set mirrorPercent to 100"
-    if exposure.headers and not capabilities.headers:
-        yield "cannot route by header: leave out the headers, or use another provider"
+    if exposure.routes and not capabilities.headers:
+        yield "cannot route by header: leave out the routes, or use another provider"
     if exposure.preview and not capabilities.preview:
         yield "has no preview: use another strategy or provider"
 

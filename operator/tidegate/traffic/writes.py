@@ -12,7 +12,9 @@ from typing import assert_never
 from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.interface import Mechanism, WantedDocument
+from tidegate.traffic.rules import apart, weight_operations
 
+BY_HEADER = "spec.rules by header"
 _ALLOCATED = frozenset({"nodePort"})  # by the API server, where somebody made the Service public
 
 
@@ -33,7 +35,10 @@ def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]
         case Mechanism.CREATE_THEN_PATCH:
             members, labels = ["selector", "ports"], {}
         case Mechanism.APPLY:
-            members = ["parentRefs", "hostnames", "rules"]
+            members = ["parentRefs", "hostnames"]
+        case Mechanism.PATCH_WEIGHTS:
+            rules = (objects.at(it, "spec", "rules") for it in (live, body))
+            return tuple(_paths(*rules, at="spec.rules"))
         case _:
             assert_never(wanted.mechanism)
     return (
@@ -48,12 +53,21 @@ def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]
                 at=f"spec.{member}",
             )
         ),
+        *_rules(objects.at(live, "spec", "rules"), objects.at(body, "spec", "rules")),
     )
+
+
+def _rules(have: model.Json, want: model.Json) -> Iterator[str]:
+    """Rules that look at headers are apart from the others: they come and go with the rollout."""
+    pairs = zip(apart(have), apart(want), strict=True)
+    for (there, wanted), at in zip(pairs, (BY_HEADER, "spec.rules"), strict=True):
+        yield from _paths(there, wanted, at=at)
 
 
 def _marks(live: model.Document, wanted: model.Document) -> tuple[str, ...]:
     """A fence that is there already may stay, a marker may not."""
     same = _marker(live) == _marker(wanted) and _fence(wanted) in {"", _fence(live)}
+    same = same and _sums(live) == _sums(wanted)
     return () if same else ("metadata.annotations",)
 
 
@@ -81,12 +95,14 @@ def _paths(have: model.Json, want: model.Json, *, at: str) -> Iterator[str]:
 
 
 def patch_operations(live: model.Document, wanted: WantedDocument) -> tuple[model.Document, ...]:
-    """JSON Patch that moves the selector, ports and marker of a live entry Service.
+    """JSON Patch that moves the selector, ports and marker of a live Service, or weights of a route.
 
     Guarded by the resourceVersion of `live`; empty when there is nothing to change.
     """
     if is_current(live, wanted):
         return ()
+    if wanted.mechanism is Mechanism.PATCH_WEIGHTS:
+        return weight_operations(live, wanted.body)
     spec = objects.mapping(wanted.body.get("spec"))
     return (
         {
@@ -108,10 +124,17 @@ def _fence(document: model.Document) -> str:
     return objects.annotation(document, objects.ANNOTATION_FENCE)
 
 
+def _sums(document: model.Document) -> str:
+    return objects.annotation(document, objects.ANNOTATION_SUMS)
+
+
 def _mark_operations(live: model.Document, wanted: model.Document) -> tuple[model.Document, ...]:
     """Annotations as wanted, one by one; a fence that is there already may stay, a marker may not."""
     have = objects.at(live, "metadata", "annotations")
-    marks = {objects.ANNOTATION_ROLLED_BACK: _marker(wanted)}
+    marks = {
+        objects.ANNOTATION_ROLLED_BACK: _marker(wanted),
+        objects.ANNOTATION_SUMS: _sums(wanted),
+    }
     if fence := _fence(wanted):
         marks[objects.ANNOTATION_FENCE] = fence
     changed = {name: to for name, to in marks.items() if objects.annotation(live, name) != to}

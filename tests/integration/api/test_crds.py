@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_case import Case
 from api_client import Answer, ApiClient
 from api_examples import FULL, REMOVED, SMALLEST, TEMPLATE, place, value_at
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
-from api_rules import RULES, TEMPLATE_RULES, Case
+from api_rules import RULES, TEMPLATE_RULES
 from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 
-from tidegate import model
+from tidegate import model, ports
 from tidegate.api import convert, documents, record, revision
 
 pytestmark = pytest.mark.apiserver
@@ -183,10 +184,42 @@ def test_entry_service_keeps_its_name(
         kube_client.delete(SMALLEST)
 
 
-GATEWAY: dict[str, object] = {
+GATEWAY: dict[str, Any] = {
     "provider": "GatewayAPI",
     "gatewayAPI": {"parentRefs": [{"name": "g"}]},
 }
+
+
+SHOP = {"mode": "Existing", "routeRefs": [{"name": "shop"}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        (SHOP, {**SHOP, "routeRefs": [{"name": "other"}]}, True),
+        (GATEWAY["gatewayAPI"], {**GATEWAY["gatewayAPI"], "mode": "Managed"}, True),
+        (GATEWAY["gatewayAPI"], SHOP, False),
+        (SHOP, GATEWAY["gatewayAPI"], False),
+    ],
+)
+def test_the_mode_of_the_route_is_fixed(
+    kube_client: ApiClient, before: object, after: object, *, taken: bool
+) -> None:
+    bodies = [
+        place(place(SMALLEST, "spec.traffic", GATEWAY), "spec.traffic.gatewayAPI", gateway)
+        for gateway in (before, after)
+    ]
+    created = kube_client.create(bodies[0], dry_run=False)
+    assert created.code == 201, created
+    try:
+        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
+        if taken:
+            assert answer.code == 200, answer
+        else:
+            where = "spec.traffic.gatewayAPI.mode"
+            refused(answer, field=where, says="traffic.gatewayAPI.mode cannot be changed")
+    finally:
+        kube_client.delete(SMALLEST)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +322,10 @@ def test_objects_can_be_selected_by_model_and_provider(
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_example_is_taken(kube_client: ApiClient, path: Path) -> None:
-    for body in documents.load_all(path.read_text(encoding="utf-8")):
+    bodies = documents.load_all(path.read_text(encoding="utf-8"))
+    ours = [it for it in bodies if it["apiVersion"].startswith(f"{ports.TIDEGATE_GROUP}/")]
+    assert ours
+    for body in ours:  # a route of the user may stand beside them
         answer = kube_client.create(body)
         assert answer.code == 201, answer
 

@@ -152,5 +152,7 @@ def test_the_presets_page_shows_what_is_read() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_valid(path: Path) -> None:
     for body in documents.load_all(path.read_text(encoding="utf-8")):
+        if not body["apiVersion"].startswith(f"{ports.TIDEGATE_GROUP}/"):
+            continue  # a route of the user
         read = convert.read_spec if body["kind"] == "ModelDeployment" else convert.read_template
         assert read(body)[1] == ()

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from api_case import Case
 from api_examples import FULL, REMOVED, SMALLEST, place, value_at
 from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
-from api_rules import RULES, TEMPLATE_RULES, Case
+from api_rules import RULES, TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON
@@ -150,7 +152,8 @@ def test_every_given_value_is_taken_over() -> None:
 
 
 def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis() -> None:
-    assert spec_of(FULL).steps == (
+    steps = tuple(replace(step, routes=()) for step in spec_of(FULL).steps)
+    assert steps == (
         model.Step(
             name="p1",
             weight_percent=1.0,

@@ -26,6 +26,15 @@ st.register_type_strategy(float, NUMBERS)
 st.register_type_strategy(
     model.Stage, st.builds(model.Stage, hold_seconds=SECONDS, deadline_seconds=SECONDS)
 )
+TESTERS_WRITTEN = [
+    {
+        "name": "testers",
+        "headers": [
+            {"name": "cookie", "value": "^a=.*$", "match": "RegularExpression"},
+            {"name": "x-tester", "value": "1"},
+        ],
+    }
+]
 ISO = "2026-11-20T12:00:00Z"
 HEALTH = ("status.health.message: must be a text",)
 STATUSES = st.builds(
@@ -98,7 +107,7 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "weight": 12.5,
         "effectiveWeight": 16.666666666666668,
         "mirror": 2.5,
-        "headers": [{"name": "x-tester", "value": "1"}],
+        "routes": TESTERS_WRITTEN,
         "preview": True,
         "keptPercent": 25,
         "hold": "1m30s250ms",
@@ -120,7 +129,7 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "stable": 87.5,
         "candidate": 12.5,
         "mirror": 5,
-        "headers": [{"name": "x-tester", "value": "1"}],
+        "routes": TESTERS_WRITTEN,
         "preview": True,
         "observedCandidate": 12.25,
     }

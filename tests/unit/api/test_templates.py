@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from api_case import Case
 from api_examples import TEMPLATE, place
-from api_rules import TEMPLATE_RULES, Case
+from api_rules import TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON

@@ -30,7 +30,7 @@ def with_documents(world: World) -> World:
         exposure=rollout.exposure if rollout is not None and exposed else model.NO_TRAFFIC,
     )
     documents = plane_of(seen.spec.traffic).documents(target_of(action, seen))
-    found = {one.reference.kind: one.body for one in documents}
+    found = {(it.reference.kind, it.reference.name): it.body for it in documents}
     world.traffic = replace(world.traffic, documents=found)
     return world
 
@@ -44,9 +44,9 @@ def edit_port(world: World, port: int) -> None:
 
 def change_port(world: World, port: int) -> None:
     """Somebody else edits the Service."""
-    service = dict(world.traffic.documents["Service"])
+    service = dict(world.traffic.documents["Service", "iris"])
     spec = {**service["spec"], "ports": [{**service["spec"]["ports"][0], "port": port}]}
-    changed = {**world.traffic.documents, "Service": {**service, "spec": spec}}
+    changed = {**world.traffic.documents, ("Service", "iris"): {**service, "spec": spec}}
     world.traffic = replace(world.traffic, documents=changed)
 
 
@@ -114,11 +114,11 @@ def test_an_edit_in_a_held_step_keeps_the_weight(world: World) -> None:
 def test_an_edit_waits_where_traffic_is_elsewhere() -> None:
     """A document carries the weights, too: they move when stable can take them, not by an edit."""
     world = with_documents(serving())
-    route = world.traffic.documents["HTTPRoute"]
+    route = world.traffic.documents["HTTPRoute", "iris"]
     rules = [{**rule, "backendRefs": []} for rule in route["spec"]["rules"]]
     moved = {**route, "spec": {**route["spec"], "rules": rules}}
     world.traffic = replace(
-        world.traffic, documents={**world.traffic.documents, "HTTPRoute": moved}
+        world.traffic, documents={**world.traffic.documents, ("HTTPRoute", "iris"): moved}
     )
     edit_port(world, 8000)
     passes(world, 1.0)
@@ -227,10 +227,10 @@ def test_a_planned_write_that_would_only_fight_is_left_out(world: World) -> None
 
 def test_who_gets_requests_is_put_right_however_often(world: World) -> None:
     held(world)
-    service = world.traffic.documents["Service"]
+    service = world.traffic.documents["Service", "iris"]
     stolen = {**service, "spec": {**service["spec"], "selector": {"app": "other"}}}
     for number in range(1, 4):
-        documents = {**world.traffic.documents, "Service": stolen}
+        documents = {**world.traffic.documents, ("Service", "iris"): stolen}
         world.traffic = replace(world.traffic, documents=documents)
         passes(world, 1.0)
         assert written(world) == number

@@ -113,7 +113,16 @@ TRAFFIC = st.builds(
     exists=st.booleans(),
     accepted=st.booleans(),
     entry_exists=st.booleans(),
-    documents=st.dictionaries(st.sampled_from(["Service", "HTTPRoute"]), LIVE),
+    documents=st.dictionaries(
+        st.tuples(
+            st.sampled_from(["Service", "HTTPRoute"]),
+            st.sampled_from(["iris", "iris-candidate", "shop"]),
+        ),
+        LIVE,
+    ),
+    by_header=st.dictionaries(HASHES, st.just(((model.Header(name="x", value="1"),),)), max_size=1),
+    obstacle=st.sampled_from(["", "HTTPRoute shop does not exist"]),
+    owed=st.booleans(),
     weights=st.dictionaries(HASHES, WEIGHTS, max_size=3),
     rolled_back_revision=st.just("") | HASHES,
     lowered_rollout=NAMES,
@@ -137,6 +146,9 @@ def observations(draw: st.DrawFn) -> model.Observation:
         paused=draw(st.booleans()),
         on_inconclusive=draw(st.sampled_from(list(model.OnInconclusive))),
     )
+    if spec.traffic.provider is model.Provider.GATEWAY_API and draw(st.booleans()):
+        shop = (model.RouteRef(kind="HTTPRoute", name="shop"),)
+        spec = replace(spec, traffic=replace(spec.traffic, routes=shop))
     broken = (model.Violation(path="spec.analysis", message="mend it"),)
     readable = draw(st.booleans())
     return replace(

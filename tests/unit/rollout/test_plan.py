@@ -12,6 +12,7 @@ from tidegate.rollout.phases import phase_of
 from tidegate.rollout.strategy.compile import first_plan, plan_of
 
 P, K = model.Phase, model.StageKind
+TESTERS = model.HeaderRoute(name="testers", headers=(model.Header(name="x", value="1"),))
 
 
 def test_a_canary_is_its_steps_and_the_switch() -> None:
@@ -40,7 +41,7 @@ def test_shares_are_those_that_the_data_plane_can_give() -> None:
 EXPOSURES = [
     (model.NO_TRAFFIC, (False, False)),
     (model.Exposure(live_percent=0.5), (True, True)),
-    (model.Exposure(live_percent=0.0, headers=(model.Header(name="x", value="1"),)), (True, True)),
+    (model.Exposure(live_percent=0.0, routes=(TESTERS,)), (True, True)),
     (model.Exposure(live_percent=0.0, mirror_percent=1.0), (False, True)),
     (model.Exposure(live_percent=0.0, preview=True), (False, True)),
 ]

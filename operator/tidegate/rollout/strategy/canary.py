@@ -24,6 +24,7 @@ def stages(spec: model.Spec) -> tuple[model.Stage, ...]:
             limits=step.limits,
             replicas=step.replicas,
             replicas_percent=step.replicas_percent,
+            routes=step.routes,
         )
         for step in spec.steps
     )

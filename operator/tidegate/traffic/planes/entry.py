@@ -12,6 +12,8 @@ from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
 
+SECOND = "-candidate"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
@@ -33,6 +35,11 @@ def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
     """Where the entry Service is found: `spec.service.name`, in the namespace of `meta`."""
     assert meta.name, meta
     return Reference(kind="Service", name=spec.service.name)
+
+
+def second_reference(spec: model.Spec) -> Reference:
+    """The Service beside it that is for a candidate, where a route of the user names both."""
+    return Reference(kind="Service", name=f"{spec.service.name}{SECOND}")
 
 
 def common_port(ports: Iterable[model.PodPort]) -> str | int | None:
@@ -63,6 +70,38 @@ def document(
     target: Target, *, revision: str, marker: str, carries_weights: bool, fence: str = ""
 ) -> WantedDocument:
     """The entry Service that selects `revision`, or every revision when that is empty."""
+    marks = mark_metadata(marker=marker, fence=fence)
+    return _service(
+        target,
+        reference(meta=target.meta, spec=target.spec),
+        revision=revision,
+        marks=marks,
+        carries_weights=carries_weights,
+    )
+
+
+def second_document(
+    target: Target, *, revision: str, annotations: Mapping[str, str]
+) -> WantedDocument:
+    """The Service for a candidate; what cannot be noted on the user's route is noted here."""
+    given: dict[str, model.Json] = {name: text for name, text in annotations.items() if text}
+    return _service(
+        target,
+        second_reference(target.spec),
+        revision=revision,
+        marks={"annotations": given} if given else {},
+        carries_weights=False,
+    )
+
+
+def _service(
+    target: Target,
+    where: Reference,
+    *,
+    revision: str,
+    marks: Mapping[str, model.Json],
+    carries_weights: bool,
+) -> WantedDocument:
     meta, spec = target.meta, target.spec
     port = _target_port(target, revision=revision)
     selector = (
@@ -74,10 +113,10 @@ def document(
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
-            "name": spec.service.name,
+            "name": where.name,
             "namespace": meta.namespace,
             "labels": objects.common_labels(meta.name, component="entry"),
-            **mark_metadata(marker=marker, fence=fence),
+            **marks,
             "ownerReferences": [objects.owner_reference(meta)],
         },
         "spec": {
@@ -87,7 +126,7 @@ def document(
         },
     }
     return WantedDocument(
-        reference=reference(meta=meta, spec=spec),
+        reference=where,
         body=body,
         mechanism=Mechanism.CREATE_THEN_PATCH,
         carries_weights=carries_weights,
@@ -105,11 +144,24 @@ def read(
     found: Mapping[Reference, model.Document], *, meta: model.ObjectMeta, spec: model.Spec
 ) -> EntryState:
     """What the live entry Service selects; a foreign Service of that name is a conflict."""
-    live = found.get(reference(meta=meta, spec=spec))
+    return _read(found, reference(meta=meta, spec=spec), meta=meta)
+
+
+def read_second(
+    found: Mapping[Reference, model.Document], *, meta: model.ObjectMeta, spec: model.Spec
+) -> EntryState:
+    """The same of the Service for a candidate."""
+    return _read(found, second_reference(spec), meta=meta)
+
+
+def _read(
+    found: Mapping[Reference, model.Document], where: Reference, *, meta: model.ObjectMeta
+) -> EntryState:
+    live = found.get(where)
     if live is None:
         return EntryState(exists=False)
     if not objects.is_controlled_by(live, uid=meta.uid):
-        return EntryState(exists=False, conflict=name_conflict("Service", spec.service.name))
+        return EntryState(exists=False, conflict=name_conflict("Service", where.name))
     return EntryState(
         exists=True,
         revision=objects.text(objects.at(live, "spec", "selector", objects.LABEL_REVISION)),

@@ -27,7 +27,7 @@ from tidegate.traffic.sizing.by_weight import ByWeight
 class ManagedRoute:
     """Provider GatewayAPI, mode Managed: weights exact to four decimals, by request."""
 
-    capabilities = Capabilities(weights=Weights.EXACT)
+    capabilities = Capabilities(weights=Weights.EXACT, headers=True)
     sizing: Sizing = ByWeight()
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
@@ -66,6 +66,7 @@ class ManagedRoute:
             state,
             exists=True,
             weights=route.weights(live, name=meta.name),
+            by_header=route.by_header(live, name=meta.name),
             accepted=finding is None,
             pending_reason=finding.reason if finding else "",
             pending_message=finding.message if finding else "",

@@ -15,12 +15,14 @@ from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic import splits
 from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
-from tidegate.traffic.planes import entry
+from tidegate.traffic.planes import entry, header_rule
+from tidegate.traffic.rules import apart
 
 KIND = "HTTPRoute"
 _GROUP = "gateway.networking.k8s.io"
 _PENDING = "Pending"
 _DEFAULT_WEIGHT = 1  # of a backendRef that does not say
+_ALONE = 100  # the sum of weights is a power of ten, here too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +56,7 @@ def document(target: Target) -> WantedDocument:
         "spec": {
             "parentRefs": [_parent_ref(parent) for parent in gateway.parents],
             **hostnames,
-            "rules": [
-                {
-                    "matches": [
-                        {"path": {"type": "PathPrefix", "value": prefix}}
-                        for prefix in gateway.path_prefixes
-                    ],
-                    **_filters(gateway),
-                    **_timeouts(gateway),
-                    "backendRefs": _backend_refs(target),
-                }
-            ],
+            "rules": _rules(target, gateway),
         },
     }
     return WantedDocument(
@@ -73,6 +65,25 @@ def document(target: Target) -> WantedDocument:
         mechanism=Mechanism.APPLY,
         carries_weights=True,
     )
+
+
+def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
+    """The rule of the testers, where there are any, and the one with the weights."""
+    paths: list[model.Document] = [
+        {"path": {"type": "PathPrefix", "value": prefix}} for prefix in gateway.path_prefixes
+    ]
+    rest = {**_filters(gateway), **_timeouts(gateway)}
+    weighted: model.Document = {
+        "matches": list(paths),
+        **rest,
+        "backendRefs": list(_backend_refs(target)),
+    }
+    routes = target.exposure.routes
+    if not routes:
+        return [weighted]
+    testers = _backend_ref(target, revision=target.candidate, weight=_ALONE)
+    by_header = header_rule.matches(paths, routes)
+    return [{"matches": by_header, **rest, "backendRefs": [testers]}, weighted]
 
 
 def _parent_ref(parent: model.ParentRef) -> model.Document:
@@ -131,18 +142,28 @@ def _backend_ref(target: Target, *, revision: str, weight: int) -> model.Documen
 
 
 def weights(live: model.Document, *, name: str) -> dict[str, float]:
-    """Share in percent by revision, over all rules; a foreign backend keeps its own name.
+    """Share in percent by revision, over all rules that look at no headers.
 
-    Empty when the route sends nothing anywhere.
+    A foreign backend keeps its own name. Empty when the route sends nothing anywhere.
     """
     sums: Counter[str] = Counter()
-    for rule in objects.items(objects.at(live, "spec", "rules")):
+    _, rules = apart(objects.at(live, "spec", "rules"))
+    for rule in rules:
         for backend in objects.items(objects.at(rule, "backendRefs")):
             service = objects.text(objects.at(backend, "name"))
             revision = objects.revision_of_object(service, name=name)
             weight = objects.whole(objects.at(backend, "weight"), default=_DEFAULT_WEIGHT)
             sums[revision] += weight
     return splits.percents(sums)
+
+
+def by_header(live: model.Document, *, name: str) -> dict[str, tuple[header_rule.Headers, ...]]:
+    """By which headers each revision is reached; a foreign backend keeps its own name."""
+    rules, _ = apart(objects.at(live, "spec", "rules"))
+    return {
+        objects.revision_of_object(service, name=name): sent
+        for service, sent in header_rule.read(rules).items()
+    }
 
 
 def first_finding(live: model.Document) -> Finding | None:

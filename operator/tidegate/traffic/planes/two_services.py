@@ -1,0 +1,58 @@
+"""Two Services that a route of the user names: which revision each selects, and what goes to which.
+
+The entry Service is for stable, the other one for a candidate; a rollout moves weight between them. A
+selector moves only while its Service has no weight, so users change revisions by weight alone. At rest
+the entry Service has everything, whatever was promoted, so that the route is as its owner wrote it.
+Source: api.md, 5.2 ("Existing mode").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What each Service selects as seen, empty where it does not exist; whether it may have requests.
+
+    It may have some until a route that gives it none is in force.
+    """
+
+    entry: str
+    candidate: str
+    entry_weighs: bool
+    candidate_weighs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What each Service is to select now, and the percent that the second one is to have."""
+
+    entry: str
+    candidate: str
+    percent: float
+
+
+def next_move(held: Held, *, stable: str, candidate: str, percent: float) -> Move:
+    """One move towards `percent` for the candidate and the rest for stable; asked again until it stands.
+
+    A Service that does not exist is made as it is wanted.
+    """
+    other = candidate or stable
+    entry, second = held.entry or stable, held.candidate or other
+    if entry != stable:
+        return _to_stable(held, entry=entry, second=second, stable=stable)
+    if percent > 0 and second == candidate:
+        return Move(entry=entry, candidate=second, percent=percent)
+    chosen = second if held.candidate_weighs else other
+    return Move(entry=entry, candidate=chosen, percent=0.0)
+
+
+def _to_stable(held: Held, *, entry: str, second: str, stable: str) -> Move:
+    """The entry Service selects another revision than stable: the second one serves meanwhile."""
+    if second == stable:
+        chosen = entry if held.entry_weighs else stable
+        return Move(entry=chosen, candidate=second, percent=100.0)
+    # Neither selects it: the second one is emptied, and then chosen for it.
+    chosen = second if held.candidate_weighs else stable
+    return Move(entry=entry, candidate=chosen, percent=0.0)

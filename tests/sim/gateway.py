@@ -1,0 +1,59 @@
+"""What a Gateway makes of a route: shares by weight, and testers by header before any weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.sim.fields import Object
+
+TESTERS_SHARE = 0.05  # of all requests, where some rule looks at headers
+
+
+def rules(route: Object | None, *, by_header: bool) -> list[Object]:
+    """The rules of a route that look at headers in every match, or those that do not."""
+    found = ((route or {}).get("spec") or {}).get("rules") or []
+    return [rule for rule in found if _looks(rule) is by_header]
+
+
+def _looks(rule: Object) -> bool:
+    found = rule.get("matches") or []
+    return bool(found) and all(match.get("headers") for match in found)
+
+
+def testers(route: Object | None, *, name: str) -> set[str]:
+    """Revisions that requests are sent to by header."""
+    return {
+        backend["name"].removeprefix(f"{name}-")
+        for rule in rules(route, by_header=True)
+        for backend in rule.get("backendRefs") or []
+        if backend.get("weight", 1) > 0
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class Plane:
+    """The data plane's view of one route: what is in force, by Service name."""
+
+    weights: dict[str, int] = field(default_factory=dict)
+    by_header: dict[str, int] = field(default_factory=dict)
+
+    def shares(self, testers: float) -> Iterator[tuple[str, float]]:
+        """Who gets which part of all requests, where so many are those of testers."""
+        left = 1.0 - (testers if self.by_header else 0.0)
+        for weights, part in ((self.weights, left), (self.by_header, 1.0 - left)):
+            total = sum(weights.values()) or 1
+            yield from ((name, part * weight / total) for name, weight in weights.items())
+
+
+def plane_of(route: Object) -> Plane:
+    """What is in force once a Gateway has taken this route."""
+    weights, by_header = (
+        {
+            backend["name"]: backend.get("weight", 1)
+            for rule in rules(route, by_header=looks)
+            for backend in rule.get("backendRefs") or []
+        }
+        for looks in (False, True)
+    )
+    return Plane(weights=weights, by_header=by_header)
