@@ -179,8 +179,9 @@ def api_requests(_: Scale) -> list[str]:
             f"Goal of {GOAL_WRITES} writes: {_kept(writes <= GOAL_WRITES)}. Goal of {GOAL_REQUESTS} requests"
             f" after a rollback: {_kept(after <= GOAL_REQUESTS)}."
         ),
-        "What is above the goal is mostly status: each step is written when it is entered, when its route is",
-        "under way, when that is confirmed, and when its evidence begins and first says something.",
+        "What is above the goal has to be durable: each step is written as an intent before its route, and",
+        "again when that is confirmed, which starts its clock; where it needs more pods, also when these are",
+        "asked for. The writes beside status are above the goal by themselves (docs/adr/0033).",
     ]
 
 

@@ -112,15 +112,7 @@ class Sent:
         return known[-1] + ("/status" if parts[-1] == "status" else "")
 
 
-_PLURALS = frozenset(
-    kind.plural
-    for kind in (
-        *(ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE, ports.POD),
-        *(ports.CONTROLLER_REVISION, ports.ROLLOUT_RECORD, ports.EVENT, ports.LEASE),
-        *(ports.ENDPOINT_SLICE, ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE),
-        ports.NAMESPACE,
-    )
-)
+_PLURALS = frozenset(kind.plural for kind in vars(ports).values() if isinstance(kind, ports.Kind))
 
 
 class Fleet(Environment):

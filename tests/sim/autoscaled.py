@@ -265,8 +265,9 @@ async def scaled_in_a_step(run: Run, provider: str) -> None:
         wanted = (least, beside)
         sizes = partial(_sizes, run, candidate, stable)
         assert await run.until(lambda w=wanted, s=sizes: s() == w, limit=30.0), (wanted, sizes())
+        # An autoscaler looks every 15 s and sees pods by the selector; numbers may wait for 20.
         assert await run.until(
-            lambda w=wanted: facts.status(run.body)["replicas"] == sum(w), limit=10.0
+            lambda w=wanted: facts.status(run.body)["replicas"] == sum(w), limit=25.0
         )
     assert facts.rollout(run.body)["id"] == attempt
     assert run.world.user_errors == 0

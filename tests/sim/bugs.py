@@ -37,11 +37,17 @@ BUGS = (
     Bug(
         name="weight before status",
         file="controller/reconciler.py",
-        old="        refused = await self._status.write(look.observation, decision.status)\n"
+        old="        refused = await self._status.write(key, look.observation, decision)\n"
         "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
         new="        await self._perform(actions.after_status(decision.actions), look)\n"
-        "        refused = await self._status.write(look.observation, decision.status)\n"
+        "        refused = await self._status.write(key, look.observation, decision)\n"
         "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
+    ),
+    Bug(
+        name="an intent waits for the next write, as words do",
+        file="controller/status_writer.py",
+        old="Worth.NOW if needed else found)",
+        new="Worth.WORDS if needed or found is Worth.NOW else found)",
     ),
     Bug(
         name="status before weight when rolling back",
@@ -94,8 +100,8 @@ BUGS = (
     Bug(
         name="the finalizer is left behind",
         file="rollout/duties.py",
-        old="    if held and not owed:",
-        new="    if held and not owed and not turn.stable:",
+        old="    if held and not owed and not ends:",
+        new="    if held and not owed and not ends and not turn.stable:",
     ),
     Bug(
         name="the finalizer is forgotten",

@@ -7,20 +7,6 @@ from tests.sim.crash import Mode
 
 FOUND = (
     Bug(
-        name="roles: Deployment before Service (found by the simulator)",
-        file="controller/actuator.py",
-        old="            (ports.SERVICE, around.services),\n"
-        "            (ports.DEPLOYMENT, around.deployments),\n        ):\n"
-        "            body = bodies.get(action.revision)\n            if body is None:\n"
-        "                continue\n            operations",
-        new="            (ports.DEPLOYMENT, around.deployments),\n"
-        "            (ports.SERVICE, around.services),\n        ):\n"
-        "            body = bodies.get(action.revision)\n            if body is None:\n"
-        "                continue\n            operations",
-        plays=("promotion",),
-        modes=(Mode.CRASH_AFTER,),
-    ),
-    Bug(
         name="idle pods of stable (found by the simulator)",
         file="rollout/capacity.py",
         old="    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live",

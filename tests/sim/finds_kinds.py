@@ -24,7 +24,8 @@ async def told(run: Run, field: str) -> None:
         stalled = facts.condition(run.body, "Stalled")
         return stalled.get("reason") == "OutdatedKinds" and f".{field}" in stalled["message"]
 
-    assert await run.until(is_told, limit=20.0), facts.condition(run.body, "Stalled")
+    # A refusal is noticed with the next write; the course of the evidence may wait a minute for one.
+    assert await run.until(is_told, limit=90.0), facts.condition(run.body, "Stalled")
 
 
 async def way_back(run: Run, plane: str, act: str) -> None:

@@ -328,7 +328,7 @@ async def one_gateway_at_a_time(run: Run) -> None:
     for silent in ("other", "inference", "other"):
         run.world.silent_gateways = {silent}
         run.world.report_routes()
-        await asyncio.sleep(10.0)
+        await asyncio.sleep(25.0)  # words may wait for as long as this
         assert not facts.rollout(run.body)["step"].get("confirmedAt")
         told = facts.condition(run.body, "TrafficProgrammed")
         assert f"no answer from Gateway {silent}" in told["message"], told

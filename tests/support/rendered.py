@@ -25,8 +25,6 @@ def deployment(
     )
 
 
-def rendered_service(
-    spec: model.Spec = SPEC, *, role: model.Role = model.Role.CANDIDATE
-) -> model.Document:
+def rendered_service(spec: model.Spec = SPEC) -> model.Document:
     frozen = render.freeze(META, spec, REVISION)
-    return render.render_service(META, frozen, entry=spec.service, role=role)
+    return render.render_service(META, frozen, entry=spec.service)

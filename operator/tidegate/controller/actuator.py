@@ -127,7 +127,7 @@ class Actuator:
             if failure is not None:
                 return _blame_template(failure)
         if action.revision.hash not in around.services:
-            service = render.render_service(around.meta, made, entry=spec.service, role=action.role)
+            service = render.render_service(around.meta, made, entry=spec.service)
             return await self._create(ports.SERVICE, service, around)
         return None
 
@@ -224,16 +224,16 @@ class Actuator:
         self, action: actions.SetRole, around: Surroundings
     ) -> ports.Failure | None:
         name = _name(around, action.revision)
-        # The Deployment's label is what the next pass sees, so it follows last: a crash in between
-        # must not leave the Service behind for ever.
-        for kind, bodies in (
-            (ports.SERVICE, around.services),
-            (ports.DEPLOYMENT, around.deployments),
+        # Services of older releases have a role, too, which nobody asks any more. The Deployment's
+        # is what the next pass sees, so it follows last.
+        for kind, bodies, role in (
+            (ports.SERVICE, around.services, ""),
+            (ports.DEPLOYMENT, around.deployments, str(action.role)),
         ):
             body = bodies.get(action.revision)
             if body is None:
                 continue
-            operations = _relabel(body, str(action.role))
+            operations = _relabel(body, role)
             if operations and (failure := await self._patch_child(kind, name, operations, around)):
                 return failure
         return None
@@ -410,7 +410,10 @@ class Actuator:
             uid=metadata["uid"],
             version=version,
         )
-        return None if isinstance(result, ports.Ok) else result
+        if not isinstance(result, ports.Ok):
+            return result
+        self._store.remove_own(kind, metadata)
+        return None
 
     def _took(self, kind: ports.Kind, result: ports.Result[ports.Object]) -> ports.Failure | None:
         if isinstance(result, ports.Ok):
@@ -437,20 +440,19 @@ def _name(around: Surroundings, revision: str) -> str:
 
 
 def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
-    """The role, and the label by which the object is watched where somebody removed it."""
+    """The role, if any, and the label by which the object is watched where somebody removed it."""
     labels = body["metadata"].get("labels") or {}
-    old = labels.get(objects.LABEL_ROLE)
+    old = labels.get(objects.LABEL_ROLE, "")
     watched = labels.get(objects.LABEL_WATCH) == "true"
     back = [] if watched else [{"op": "add", "path": WATCH_PATH, "value": "true"}]
     if old == role:
         return back
-    if old is None:
+    if not old:
         return [*back, {"op": "add", "path": ROLE_PATH, "value": role}]
-    return [
-        *back,
-        {"op": "test", "path": ROLE_PATH, "value": old},
-        {"op": "replace", "path": ROLE_PATH, "value": role},
-    ]
+    seen = {"op": "test", "path": ROLE_PATH, "value": old}
+    if not role:
+        return [*back, seen, {"op": "remove", "path": ROLE_PATH}]
+    return [*back, seen, {"op": "replace", "path": ROLE_PATH, "value": role}]
 
 
 def _annotate(body: ports.Object, name: str, value: str) -> list[ports.Object]:

@@ -121,6 +121,7 @@ def reconciler(
             recorder=parts.recorder,
             instance=parts.elector.identity,
         ),
+        clock=parts.clock,
         recorder=parts.recorder,
         leading=parts.elector.leading,
     )

@@ -6,6 +6,7 @@ the rest, record. A pass that changes nothing writes nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from tidegate import model, ports
@@ -38,6 +39,7 @@ class Reconciler:
         observer: Observer,
         ownership: Ownership,
         events: Events,
+        clock: ports.Clock,
         recorder: ports.Recorder,
         leading: Callable[[], bool],
     ) -> None:
@@ -46,7 +48,7 @@ class Reconciler:
         self._ownership = ownership
         self._actuator = Actuator(api=api, store=store, leading=leading)
         self._events = events
-        self._status = StatusWriter(api=api, store=store, leading=leading)
+        self._status = StatusWriter(api=api, store=store, clock=clock, leading=leading)
         self._recorder = recorder
         self._leading = leading
         self._stale: set[Key] = set()
@@ -97,7 +99,7 @@ class Reconciler:
                 # A rollback does not wait for the normal back-off (reliability.md, 2).
                 self._stale.add(key)
                 return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
-        refused = await self._status.write(look.observation, decision.status)
+        refused = await self._status.write(key, look.observation, decision)
         if refused is not None:
             return self._failed(key, refused, exposed=exposed)
         failure = await self._perform(actions.after_status(decision.actions), look)
@@ -171,8 +173,9 @@ class Reconciler:
     def _done(self, key: Key, decision: actions.Decision, *, books_kept: bool) -> Outcome:
         if self._blocked.pop(key, None) is not None:
             return Done(requeue_after_seconds=SOON_SECONDS)
-        longest = decision.requeue_after_seconds if books_kept else BOOKS_RETRY_SECONDS
-        return Done(requeue_after_seconds=min(decision.requeue_after_seconds, longest))
+        books = math.inf if books_kept else BOOKS_RETRY_SECONDS
+        put_off = self._status.seconds_left(key)
+        return Done(requeue_after_seconds=min(decision.requeue_after_seconds, put_off, books))
 
     def _failed(self, key: Key, failure: ports.Failure, *, exposed: bool) -> Outcome:
         match failure:
@@ -210,7 +213,7 @@ class Reconciler:
         The first refusal is only kept: the next pass, which follows at once, knows of it.
         """
         if look.observation.blocked is not None:
-            refused = await self._status.write(look.observation, decision.status)
+            refused = await self._status.write(key, look.observation, decision)
             if refused is not None:
                 return self._failed(key, refused, exposed=True)
             self._record(look, decision)
@@ -221,6 +224,7 @@ class Reconciler:
         self._known.discard(key)
         self._blocked.pop(key, None)
         self._refused_books.pop(key, None)
+        self._status.forget(key)
         self._observer.forget(key)
 
 

@@ -6,6 +6,7 @@ alone follow the pass that knows of the refusal; everything else stays as it was
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,11 @@ from dataclasses import replace
 from tidegate import model, ports
 from tidegate.api import served, status
 from tidegate.controller.live import read_live
+from tidegate.controller.pace import Pace
 from tidegate.controller.store import Store
+from tidegate.controller.workqueue import Key
+from tidegate.model import actions
+from tidegate.rollout.worth import Worth, worth
 
 LEADERSHIP_LOST = ports.Retryable(message="leadership was lost")
 OUTDATED_KINDS = "OutdatedKinds"
@@ -23,29 +28,65 @@ _UNDECLARED = re.compile(r"\.(\S+): field not declared in schema")
 class StatusWriter:
     """Server-side apply of `/status`, guarded by the resourceVersion of what was observed."""
 
-    def __init__(self, *, api: ports.KubeApi, store: Store, leading: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        api: ports.KubeApi,
+        store: Store,
+        clock: ports.Clock,
+        leading: Callable[[], bool],
+    ) -> None:
         self._api = api
         self._store = store
         self._leading = leading
+        self._pace = Pace(clock=clock)
+        self._due: dict[Key, float] = {}
 
-    async def write(self, seen: model.Observation, decided: model.Status) -> ports.Failure | None:
-        """Write what was decided where it differs from what was seen.
+    async def write(
+        self, key: Key, seen: model.Observation, decision: actions.Decision
+    ) -> ports.Failure | None:
+        """Write what was decided where it differs from what was seen, unless that may wait.
 
         The failure means that nothing of the decision stands, although its conditions may.
         """
-        if decided == seen.status:
+        self._due.pop(key, None)
+        if (left := self._seconds_left(key, seen, decision)) > 0:
+            self._due[key] = left
             return None
         # Texts beyond the schema's limits are cut on writing, so only what is written can be compared.
-        wanted, known = status.write_status(decided), status.write_status(seen.status)
+        wanted, known = status.write_status(decision.status), status.write_status(seen.status)
         if wanted == known:
+            self._pace.agrees(key)
             return None
         failure = await self._apply(seen.meta, wanted)
+        if failure is None:
+            self._pace.written(key)
         if not isinstance(failure, ports.Fatal):
             return failure
         told = wanted.get("conditions", [])
         if seen.blocked is not None and told != known.get("conditions", []):
             await self._tell_why(seen.meta, told)
         return _explained(failure)
+
+    def seconds_left(self, key: Key) -> float:
+        """In how long the newest pass over this object wants to write what it has put off."""
+        return self._due.get(key, math.inf)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone."""
+        self._due.pop(key, None)
+        self._pace.forget(key)
+
+    def _seconds_left(self, key: Key, seen: model.Observation, decision: actions.Decision) -> float:
+        """How long the write of what was decided may wait, for ever where there is nothing new."""
+        found = worth(decision.status, seen.status)
+        if found is Worth.NOTHING:
+            self._pace.agrees(key)
+            return math.inf
+        # Events are told once, by what status says that it told. And the version that guards the
+        # write tells a pass that has waited for long that it acts on what has changed meanwhile.
+        needed = decision.events or decision.rejections or _unguarded(decision)
+        return self._pace.seconds_left(key, Worth.NOW if needed else found)
 
     async def _tell_why(self, meta: model.ObjectMeta, conditions: list[ports.Object]) -> None:
         """Write conditions beside what the cluster has of the status now.
@@ -90,6 +131,16 @@ async def apply_status(
         return result
     store.put_own_reply(kind, result.value)
     return None
+
+
+def _unguarded(decision: actions.Decision) -> list[actions.Action]:
+    """What is done after the status write and is right only for the object as it was seen.
+
+    A split repeats what status says already, guarded by the version of its target; and a note compares
+    what it notes.
+    """
+    guarded = (actions.SetTraffic, actions.NoteTemplate)
+    return [it for it in actions.after_status(decision.actions) if not isinstance(it, guarded)]
 
 
 def _explained(failure: ports.Fatal) -> ports.Fatal:

@@ -180,6 +180,18 @@ class Store:
         del self._entries[kind][ref]
         return True
 
+    def remove_own(self, kind: ports.Kind, metadata: ports.Object) -> None:
+        """Take an own deletion at once, so that no later pass deletes what is gone.
+
+        What is only marked, since others hold it back, comes again with its next event.
+        """
+        known = self.entry(ref_of(kind, {"metadata": metadata}))
+        if known is None or known.uid != str(metadata["uid"]):
+            return
+        self.remove(kind, known.snapshot)
+        for key in sorted(self.dependents(kind, known.snapshot)):
+            self.after_own_change(key)
+
     def _entry_for(self, kind: ports.Kind, body: ports.Object) -> Entry:
         return Entry(
             snapshot=slim(kind, body),

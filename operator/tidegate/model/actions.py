@@ -69,7 +69,7 @@ class SetAutoscaler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRole:
-    """Set the role label of a revision's Deployment and Service."""
+    """Set the role label of a revision's Deployment."""
 
     revision: str
     role: model.Role

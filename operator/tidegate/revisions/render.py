@@ -85,7 +85,7 @@ def render_deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(meta, frozen, role=role, notes=notes),
+        "metadata": _metadata(meta, frozen, labels={objects.LABEL_ROLE: role.value}, notes=notes),
         "spec": {
             "replicas": replicas,
             # The template never changes, so there is one ReplicaSet and no history to keep.
@@ -106,16 +106,18 @@ def render_service(
     frozen: model.FrozenRevision,
     *,
     entry: model.EntryService,
-    role: model.Role,
 ) -> model.Document:
-    """The Service `<name>-<revision>` over the pods of one revision, always on port 80."""
+    """The Service `<name>-<revision>` over the pods of one revision, always on port 80.
+
+    It never changes: the role stands on the Deployment alone, since each label more is one more write.
+    """
     selector = objects.revision_selector(meta.name, revision=frozen.revision.hash)
     target = frozen.port.name or frozen.port.number
     port = objects.service_port(entry, port=objects.REVISION_SERVICE_PORT, target=target)
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(meta, frozen, role=role, notes={}),
+        "metadata": _metadata(meta, frozen, labels={}, notes={}),
         "spec": {"type": "ClusterIP", "selector": selector, "ports": [port]},
     }
 
@@ -124,7 +126,7 @@ def _metadata(
     meta: model.ObjectMeta,
     frozen: model.FrozenRevision,
     *,
-    role: model.Role,
+    labels: Mapping[str, str],
     notes: Mapping[str, str],
 ) -> model.Document:
     revision = frozen.revision
@@ -135,7 +137,7 @@ def _metadata(
             **objects.common_labels(meta.name, component="model-server"),
             "app.kubernetes.io/version": frozen.model.version,
             objects.LABEL_REVISION: revision.hash,
-            objects.LABEL_ROLE: role.value,
+            **labels,
         },
         "annotations": {**objects.revision_annotations(revision), **notes},
         "ownerReferences": [objects.owner_reference(meta)],

@@ -83,7 +83,10 @@ def _tell_lost_stable(turn: Turn) -> Turn:
 
 
 def _hold_finalizer(turn: Turn) -> Turn:
-    """Hold deletion back exactly while a candidate has, or is about to get, traffic."""
+    """Hold deletion back while a candidate has, or is about to get, traffic.
+
+    It goes with the write that says that the rollout has ended, once that is confirmed.
+    """
     rollout = turn.active_rollout
     intended = rollout is not None and rollout.exposure.answers_users
     owed = intended or bool(failover.stands_in(turn)) or not ending.only_stable_serves(turn)
@@ -91,7 +94,8 @@ def _hold_finalizer(turn: Turn) -> Turn:
     held = FINALIZER in turn.seen.meta.finalizers
     if owed and not held and turn.stable:
         return replace(turn, actions=(actions.AddFinalizer(), *turn.actions))
-    if held and not owed:
+    ends = rollout is not None and rollout.ending
+    if held and not owed and not ends:
         return turn.act(actions.RemoveFinalizer())
     return turn
 

@@ -87,6 +87,7 @@ class Scene:
             observer=observer,
             ownership=Ownership(api=api, store=self.store, clock=self.clock, settings=settings),
             events=anything,
+            clock=self.clock,
             recorder=port_fakes.MemoryRecorder(),
             leading=lambda: self.leads,
         )

@@ -325,3 +325,17 @@ def test_a_namespace_that_changes_has_its_own_model_deployments_looked_at() -> N
     intake.deleted(ports.NAMESPACE, obj(ports.NAMESPACE, "ml", version=2))
     assert enqueued == [Key("ml", "iris")] * 2
     assert store.get(ports.NAMESPACE, namespace="", name="ml") is None
+
+
+def test_own_deletion_is_known_at_once_and_a_successor_is_left_alone() -> None:
+    store, asked = Store(), list[Key]()
+    store.after_own_change = asked.append
+    child = obj(ports.CONTROLLER_REVISION, "one", uid="old", metadata=owned_by("iris"), data={})
+    store.put(ports.CONTROLLER_REVISION, child)
+    store.remove_own(ports.CONTROLLER_REVISION, child["metadata"])
+    assert store.get(ports.CONTROLLER_REVISION, namespace="ns", name="one") is None
+    assert asked == [Key("ns", "iris")]
+    assert not store.put(ports.CONTROLLER_REVISION, child), "an event that was on its way"
+    store.put(ports.CONTROLLER_REVISION, {**child, "metadata": {**child["metadata"], "uid": "new"}})
+    store.remove_own(ports.CONTROLLER_REVISION, child["metadata"])
+    assert store.get(ports.CONTROLLER_REVISION, namespace="ns", name="one") is not None

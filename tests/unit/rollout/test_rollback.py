@@ -8,6 +8,7 @@ import pytest
 from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, revision, serving
 
 from tidegate import model
+from tidegate.rollout import duties
 
 P = model.Phase
 
@@ -28,6 +29,20 @@ def test_breach_takes_the_traffic_away_first_and_quarantines_the_revision() -> N
     world.settle()
     assert world.pods() == {V1.hash: 4}
     assert world.finalizers == ()
+
+
+def test_the_finalizer_goes_with_the_write_that_says_that_the_rollout_has_ended() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.analysis, world.accept = BREACH, False
+    world.tick()
+    world.tick()
+    assert world.traffic.weights == {V1.hash: 100.0}
+    assert (world.status.phase, world.finalizers) == (P.ROLLING_BACK, (duties.FINALIZER,))
+    world.traffic = replace(world.traffic, accepted=True)
+    world.tick()
+    assert (world.status.phase, world.finalizers) == (P.ROLLED_BACK, ())
 
 
 def test_rejected_revision_is_not_tried_again_by_itself() -> None:

@@ -221,8 +221,9 @@ def test_the_route_spells_out_everything() -> None:
     assert PLANE.references(meta=META, spec=GATEWAY_SPEC) == (route.reference, entry.reference)
 
 
-def backends(*, candidate: str) -> model.Json:
-    route, _ = PLANE.documents(target(GATEWAY_SPEC, candidate=candidate))
+def backends(*, candidate: str, weight_percent: float = 0.0) -> model.Json:
+    given = target(GATEWAY_SPEC, candidate=candidate, weight_percent=weight_percent)
+    route, _ = PLANE.documents(given)
     (rule,) = objects.items(objects.at(route.body, "spec", "rules"))
     return objects.at(rule, "backendRefs")
 
@@ -233,6 +234,12 @@ def test_a_candidate_without_traffic_has_an_explicit_zero() -> None:
 
 def test_stable_alone_has_one_backend() -> None:
     assert backends(candidate="") == [backend(STABLE, 100)]
+
+
+def test_a_candidate_with_everything_stands_as_it_will_after_its_promotion() -> None:
+    assert backends(candidate=CANDIDATE, weight_percent=100.0) == [backend(CANDIDATE, 100)]
+    almost = backends(candidate=CANDIDATE, weight_percent=99.9)
+    assert almost == [backend(STABLE, 1), backend(CANDIDATE, 999)]
 
 
 def test_all_optional_parts_of_a_parent_are_kept() -> None:

@@ -124,8 +124,12 @@ def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
 
 
 def _backend_refs(target: Target) -> list[model.Document]:
+    """Stable and the candidate. One that has everything stands alone, as it will after its promotion."""
     weights = splits.plane_weights(target.exposure)
-    backends = [_backend_ref(target, revision=target.stable, weight=weights.stable)]
+    alone = target.candidate and not weights.stable
+    backends = (
+        [] if alone else [_backend_ref(target, revision=target.stable, weight=weights.stable)]
+    )
     if target.candidate:
         backends.append(_backend_ref(target, revision=target.candidate, weight=weights.candidate))
     return backends
