@@ -16,7 +16,9 @@ from tidegate.rollout.worth import Worth
 
 LASTING_SECONDS = 2.0
 # Since the last write. A step's evidence changes at every scrape; its numbers are shown elsewhere too.
+# In a step that may be over sooner than that, a share of its hold, so that it is seen while it lasts.
 BETWEEN_SECONDS: Final[Mapping[Worth, float]] = {Worth.WORDS: 20.0, Worth.EVIDENCE: 60.0}
+SHARE_OF_HOLD = 0.25
 
 
 class Pace:
@@ -27,13 +29,17 @@ class Pace:
         self._differs_since: dict[Key, float] = {}
         self._written_at: dict[Key, float] = {}
 
-    def seconds_left(self, key: Key, worth: Worth) -> float:
-        """How long a change waits yet that was seen in this pass; 0 where it is to be written."""
+    def seconds_left(self, key: Key, worth: Worth, *, hold_seconds: float = math.inf) -> float:
+        """How long a change waits yet that was seen in this pass; 0 where it is to be written.
+
+        Units: `hold_seconds` is the least stay in the step that the object is in.
+        """
         if worth is Worth.NOW:
             return 0.0
         now = self._clock.monotonic()
         lasts = self._differs_since.setdefault(key, now) + LASTING_SECONDS
-        due = max(lasts, self._written_at.get(key, -math.inf) + BETWEEN_SECONDS[worth])
+        between = min(BETWEEN_SECONDS[worth], SHARE_OF_HOLD * hold_seconds)
+        due = max(lasts, self._written_at.get(key, -math.inf) + between)
         return max(due - now, 0.0)
 
     def agrees(self, key: Key) -> None:

@@ -86,7 +86,13 @@ class StatusWriter:
         # Events are told once, by what status says that it told. And the version that guards the
         # write tells a pass that has waited for long that it acts on what has changed meanwhile.
         needed = decision.events or decision.rejections or _unguarded(decision)
-        return self._pace.seconds_left(key, Worth.NOW if needed else found)
+        rollout = decision.status.rollout
+        stage = rollout.stage if rollout is not None else None
+        return self._pace.seconds_left(
+            key,
+            Worth.NOW if needed else found,
+            hold_seconds=stage.hold_seconds if stage is not None else math.inf,
+        )
 
     async def _tell_why(self, meta: model.ObjectMeta, conditions: list[ports.Object]) -> None:
         """Write conditions beside what the cluster has of the status now.
