@@ -24,14 +24,14 @@ REVISIONS = (
         file="revisions/render.py",
         old='    if not pod.get("hostNetwork"):',
         new='    if pod.get("hostNetwork"):',
-        plays=_by_both("other_port_promoted"),
+        plays=_by_both("other_port_promoted", "undeclared_port Healthy"),
     ),
     Bug(
         name="the Service of a revision goes by the newest spec",
         file="revisions/render.py",
         old="    target = frozen.port.name or frozen.port.number\n",
         new="    target = entry.target_port\n",
-        plays=_by_both("stable_lost Service"),
+        plays=_by_both("stable_lost Service", "undeclared_port_edited_alone"),
     ),
     Bug(
         name="lost pods are made from the newest spec",

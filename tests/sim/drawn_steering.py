@@ -69,7 +69,7 @@ def _with_terms(dice: random.Random, step: dict[str, Any], spec: dict[str, Any])
 
 
 async def tend(run: Run) -> None:
-    """What a helpful person does with a rollout that waits for people."""
+    """What a helpful person does where something waits for people."""
     body = run.body
     waits = (facts.rollout(body).get("waitingFor") or {}).get("reason")
     if waits == "Request":
@@ -79,3 +79,6 @@ async def tend(run: Run) -> None:
     elif waits in {"Inconclusive", "ManualStep", "Approval"}:
         version = str(facts.rollout(body).get("modelVersion"))
         run.people.ask("abort" if run.world.truth(version).wrong else "promote")
+    available = facts.condition(body, "Available")
+    if available.get("reason") == "StableLost" and "deploy its version" in available["message"]:
+        run.people.deploy(str(facts.status(body)["stable"]["modelVersion"]))

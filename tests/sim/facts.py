@@ -8,6 +8,7 @@ from tests.sim import gateway
 from tests.sim.fields import Object
 
 from tidegate import model
+from tidegate.evidence.queries import presets
 from tidegate.model import objects
 from tidegate.revisions import render
 from tidegate.rollout.duties import FINALIZER
@@ -38,7 +39,6 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
         "hold",
     }
 )
-DEFAULT_PORT = 8080
 assert render.DRAIN_SECONDS  # the pods' drain is part of the world's contract
 
 
@@ -170,10 +170,24 @@ def named_port(template: Object, name: str) -> int:
     return next((int(it["containerPort"]) for it in _ports(template) if it.get("name") == name), 0)
 
 
-def listens_on(template: Object) -> int:
-    """Where the server in these pods really listens: the port that its author declared."""
+def listens_on(template: Object, *, said: int) -> int:
+    """Where the server in these pods really listens: the port that its author declared.
+
+    Declaring one is optional; without it the word of the spec that made them counts, `said`. What
+    the operator has put into the template itself is nobody's word.
+    """
     own = [it for it in _ports(template) if not str(it.get("name", "")).startswith("tidegate-")]
-    return int(own[0]["containerPort"]) if own else DEFAULT_PORT
+    return int(own[0]["containerPort"]) if own else said
+
+
+def said_port(body: Object) -> int:
+    """Where a spec says that its pods listen, or 0 where nobody can read it."""
+    service, server = ((body.get("spec") or {}).get(it) or {} for it in ("service", "server"))
+    if not isinstance(service, dict) or not isinstance(server, dict):
+        return 0
+    preset = presets.PRESETS.get(str(server.get("preset")))
+    words = (service.get("targetPort"), server.get("port"), preset.port if preset else 0)
+    return next((it for it in words if isinstance(it, int) and it), 0)
 
 
 def passed(body: Object | None) -> list[bool]:

@@ -15,6 +15,8 @@ from tests.sim import (
     finds_bake,
     finds_existing,
     finds_kinds,
+    finds_lost,
+    finds_ports,
     finds_revisions,
     finds_steering,
     finds_testers,
@@ -435,6 +437,8 @@ def _found(play: Any, *, name: str = "", **options: Any) -> Scenario:
 PLAYS = (
     BY_NAME
     | finds_kinds.PLAYS
+    | finds_lost.PLAYS
+    | finds_ports.PLAYS
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_bake.PLAYS

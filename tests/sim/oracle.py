@@ -40,6 +40,8 @@ class Memory:
     had_traffic: dict[str, float] = field(default_factory=dict)
     exposed_since: dict[str, float] = field(default_factory=dict)
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
+    said_ports: dict[tuple[str, int], int] = field(default_factory=dict)  # by uid and generation
+    made_ports: dict[str, int] = field(default_factory=dict)  # by revision
     created_at: float = 0.0
     lease_tampered_at: float | None = None
     lease_deleted: bool = False  # the next one counts its leaders from 1 again
@@ -172,6 +174,27 @@ def remember_traffic(memory: Memory, change: Change) -> None:
         memory.had_traffic[revision] = memory.run.loop.time()
 
 
+def remember_ports(memory: Memory, change: Change) -> None:
+    """Where spec says that pods listen, and what it said when a revision was made.
+
+    A ModelDeployment may be edited while it is made, so its record tells the generation. Pods that
+    are there already go on to listen where they do, whatever is recorded of them anew.
+    """
+    if change.new is None or change.kind not in {MD, ports.CONTROLLER_REVISION}:
+        return
+    metadata = change.new["metadata"]
+    if change.kind is MD:
+        at = metadata["uid"], metadata["generation"]
+        memory.said_ports.setdefault(at, facts.said_port(change.new))
+        return
+    revision = facts.revision_label(change.new)
+    name = f"{NAME}-{revision}"
+    runs = memory.run.cluster.get(ports.DEPLOYMENT, NAMESPACE, name)
+    if metadata["name"] == name and change.old is None and runs is None:
+        uid = metadata["ownerReferences"][0]["uid"]
+        memory.made_ports[revision] = memory.said_ports[uid, change.new["revision"]]
+
+
 def remember_tampering(memory: Memory, change: Change) -> None:
     """Somebody wrote or deleted the Lease; its holder learns it at the next renewal."""
     if change.kind is ports.LEASE and change.actor == "people":
@@ -187,4 +210,5 @@ REMEMBER: tuple[Check, ...] = (
     remember_recreation,
     remember_readiness,
     remember_traffic,
+    remember_ports,
 )

@@ -292,7 +292,8 @@ def port_is_open(memory: Memory, service: Object) -> None:
         selected = all(labels.get(key) == value for key, value in spec["selector"].items())
         if selected and deployment["spec"]["replicas"]:
             number = facts.named_port(pods, target) if isinstance(target, str) else target
-            open_port = facts.listens_on(pods)
+            said = memory.made_ports.get(facts.revision_label(deployment), 0)
+            open_port = facts.listens_on(pods, said=said)
             what = f"{service['metadata']['name']} sends to {target} ({number})"
             where = f"{deployment['metadata']['name']} listens on {open_port}"
             require(number == open_port, "I4", f"{what}, {where}")

@@ -85,7 +85,10 @@ def lost_text(turn: Turn) -> str:
     known = turn.stable in turn.seen.frozen or (desired and desired.hash == turn.stable)
     if known:
         return f"{gone}; it is made again"
-    return f"{gone}, and nothing says how it was made: deploy its version again, or another one"
+    rollout = turn.active_rollout
+    # Another version would wait for a candidate that has nobody to give its traffic back to.
+    others = "" if rollout is not None and rollout.begun else ", or another one and promote it in full"
+    return f"{gone}, and nothing says how it was made: deploy its version again{others}"
 
 
 def told_lost(turn: Turn) -> bool:

@@ -60,7 +60,21 @@ def test_what_is_lost_with_all_that_made_it_is_reported_not_invented() -> None:
     del world.frozen[V1.hash]
     world.tick()
     assert V1.hash not in world.revisions
-    assert "nothing says how it was made" in world.condition("Available").message
+    message = world.condition("Available").message
+    assert "nothing says how it was made: deploy its version again" in message
+    assert message.endswith(", or another one and promote it in full")
+
+
+def test_no_other_version_is_advised_while_a_candidate_can_give_its_traffic_to_nobody() -> None:
+    world = serving()
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: not world.traffic.weights.get(V2.hash))
+    del world.revisions[V1.hash]
+    del world.frozen[V1.hash]
+    world.tick()
+    message = world.condition("Available").message
+    assert message.endswith("nothing says how it was made: deploy its version again")
 
 
 @pytest.mark.parametrize(
