@@ -48,7 +48,8 @@ def _plays() -> dict[str, Scenario]:
             undeclared_port_edited_alone, plane=plane
         )
     return {
-        name: Scenario(name=name, script=script, truths={"bad": BAD}) for name, script in found.items()
+        name: Scenario(name=name, script=script, truths={"bad": BAD})
+        for name, script in found.items()
     }
 
 

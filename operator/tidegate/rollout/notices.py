@@ -87,7 +87,9 @@ def lost_text(turn: Turn) -> str:
         return f"{gone}; it is made again"
     rollout = turn.active_rollout
     # Another version would wait for a candidate that has nobody to give its traffic back to.
-    others = "" if rollout is not None and rollout.begun else ", or another one and promote it in full"
+    others = (
+        "" if rollout is not None and rollout.begun else ", or another one and promote it in full"
+    )
     return f"{gone}, and nothing says how it was made: deploy its version again{others}"
 
 
