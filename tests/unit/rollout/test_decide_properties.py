@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -175,18 +176,30 @@ class Rollouts(RuleBasedStateMachine):
         """One pass; every change of status and every weight is judged."""
         before = self.world.status
         self.world.tick(seconds)
-        self.judge_steps(before.rollout, self.world.status.rollout)
+        self.judge_steps(before.rollout, self.world.status.rollout, served=before.served)
         self.judge_gates(self.world.status.active_rollout)
         self.judge_ends(before, self.world.status)
         self.rejected = {r.revision for r in self.world.status.rejected}
         self.judge_weights()
 
-    def judge_steps(self, before: model.Rollout | None, after: model.Rollout | None) -> None:
-        """No step passes without evidence, but for a person or the spec that asks for it."""
+    def judge_steps(
+        self,
+        before: model.Rollout | None,
+        after: model.Rollout | None,
+        *,
+        served: Sequence[str],
+    ) -> None:
+        """No step passes without evidence, but for a person or the spec that asks for it.
+
+        What has served goes back in one step, and nothing of that is judged.
+        """
         if before is None or after is None or before.id != after.id:
             return
         if before.repinned != after.repinned:
             return  # the plan was another one; no step passes in the pass that adopts it
+        skipped = all(it.state is model.StepState.SKIPPED for it in after.plan if it.needs_proof)
+        if skipped and after.revision.hash in served:
+            return
         for old, new in zip(before.plan, after.plan, strict=True):
             if old.state is new.state or new.state is not model.StepState.PASSED:
                 continue
