@@ -85,6 +85,18 @@ def size(run: Run, revision: str) -> int:
     return int(deployment(run, revision)["spec"]["replicas"])
 
 
+def _has_size(run: Run, revision: str, wanted: int) -> bool:
+    return size(run, revision) == wanted
+
+
+def _has_sizes(run: Run, candidate: str, stable: str, wanted: tuple[int, int]) -> bool:
+    return _sizes(run, candidate, stable) == wanted
+
+
+def _counts(run: Run, pods: int) -> bool:
+    return bool(facts.status(run.body)["replicas"] == pods)
+
+
 def told(run: Run) -> str:
     """What the condition about other writers says; empty where there is none."""
     found = facts.status(run.body).get("conditions") or []
@@ -130,7 +142,7 @@ async def autoscaled_at_rest(run: Run, provider: str) -> None:
     for load in (9, 4, 20, 1):
         controller.load = load
         wanted = min(max(load, 2), 12)
-        assert await run.until(lambda w=wanted: size(run, stable) == w, limit=60.0), load
+        assert await run.until(partial(_has_size, run, stable, wanted), limit=60.0), load
         await asyncio.sleep(40.0)
         assert size(run, stable) == wanted
         assert facts.replicas(run.body or {}) == wanted
@@ -151,7 +163,10 @@ async def autoscaled_rollout(run: Run, provider: str) -> None:
     candidate = await _until_weight(run, 25)
     assert await run.until(lambda: ready(run, candidate) > 0, limit=60.0)
     controller.load = 8
-    together = lambda: ready(run, stable) + ready(run, candidate)  # noqa: E731
+
+    def together() -> int:
+        return ready(run, stable) + ready(run, candidate)
+
     assert await run.until(lambda: together() >= 8, limit=120.0), together()
     assert await run.until(lambda: size(run, candidate) == 2, limit=60.0), size(run, candidate)
     if provider == "ReplicaRatio":
@@ -263,12 +278,10 @@ async def scaled_in_a_step(run: Run, provider: str) -> None:
         # Where pods are the weight, 1 of 3 is as near to a quarter as two or three pods come.
         beside = {4: 3, 8: 6, 2: 2}[replicas] if provider == "ReplicaRatio" else replicas
         wanted = (least, beside)
-        sizes = partial(_sizes, run, candidate, stable)
-        assert await run.until(lambda w=wanted, s=sizes: s() == w, limit=30.0), (wanted, sizes())
+        has_sizes = partial(_has_sizes, run, candidate, stable, wanted)
+        assert await run.until(has_sizes, limit=30.0), (wanted, _sizes(run, candidate, stable))
         # An autoscaler looks every 15 s and sees pods by the selector; numbers may wait for 20.
-        assert await run.until(
-            lambda w=wanted: facts.status(run.body)["replicas"] == sum(w), limit=25.0
-        )
+        assert await run.until(partial(_counts, run, sum(wanted)), limit=25.0)
     assert facts.rollout(run.body)["id"] == attempt
     assert run.world.user_errors == 0
     await ends_well(run)

@@ -183,12 +183,16 @@ async def spoilt_at_a_gate(run: Run, provider: str) -> None:
     assert (run.phase(), facts.stable(run.body)) == ("RolledBack", stable)
 
 
+def _waits_for_a_person(run: Run, step: str) -> bool:
+    return (_step(run), _waits(run)) == (step, "ManualStep")
+
+
 async def by_hand(run: Run, provider: str) -> None:
     """Every step and the promotion wait for a person, who is told what to think of it."""
     await _serve(run, provider, steps=SHORT_STEPS, automation={"level": "Advisory"})
     run.people.deploy("v2")
     for name in ("s0", "s1", "promotion"):
-        assert await run.until(lambda name=name: (_step(run), _waits(run)) == (name, "ManualStep"))
+        assert await run.until(partial(_waits_for_a_person, run, name))
         await asyncio.sleep(30.0)
         assert (_step(run), _waits(run)) == (name, "ManualStep")
         assert facts.rollout(run.body)["recommendation"]["action"] == "Promote"
