@@ -46,8 +46,8 @@ BUGS = (
     Bug(
         name="an intent waits for the next write, as words do",
         file="controller/status_writer.py",
-        old="Worth.NOW if needed else found)",
-        new="Worth.WORDS if needed or found is Worth.NOW else found)",
+        old="Worth.NOW if needed else found,",
+        new="Worth.WORDS if needed or found is Worth.NOW else found,",
     ),
     Bug(
         name="status before weight when rolling back",
