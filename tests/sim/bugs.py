@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.sim.bug import Bug
 from tests.sim.bugs_autoscaling import AUTOSCALING
 from tests.sim.bugs_bake import BAKE
+from tests.sim.bugs_blue_green import BLUE_GREEN
 from tests.sim.bugs_existing import EXISTING
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
@@ -257,4 +258,5 @@ BUGS = (
     *AUTOSCALING,
     *BAKE,
     *SILENCE,
+    *BLUE_GREEN,
 )

@@ -194,7 +194,7 @@ FOUND = (
     Bug(
         name="what the entry Service selects is retired (found by the simulator)",
         file="rollout/duties.py",
-        old="    return revision == traffic.entry_revision or revision in traffic.answering\n",
+        old="    return selected or revision in traffic.answering\n",
         new="    return revision in traffic.answering\n",
         plays=("first_replaced",),
         modes=(Mode.REFUSED,),
@@ -293,8 +293,8 @@ FOUND = (
     Bug(
         name="a pass waits for the look that is under way",
         file="controller/observer.py",
-        old="        seen = replace(seen, traffic=targets.traffic_of(seen, planes))\n",
-        new="        seen = replace(seen, traffic=targets.traffic_of(seen, planes))\n"
+        old="        seen = replace(seen, traffic=targets.traffic_of(seen, planes, previews=children.previews))\n",
+        new="        seen = replace(seen, traffic=targets.traffic_of(seen, planes, previews=children.previews))\n"
         "        while getattr(self._beside._analyst._entries.get(seen.meta.uid), 'looking', False):\n"
         "            await self._clock.sleep(0.1)\n",
         plays=("aborted_while_prometheus_hangs", "crashes_while_prometheus_hangs_by_pods"),

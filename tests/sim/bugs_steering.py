@@ -72,7 +72,7 @@ STEERING = (
     Bug(
         name="at level Manual the promotion asks nobody",
         file="rollout/gates.py",
-        old="    if level in _BY_PEOPLE and MANUAL not in is_open:\n",
+        old="    if level in _BY_PEOPLE and MANUAL not in {gate.name for gate in stage.gates}:\n",
         new="    if level in _BY_PEOPLE and MANUAL not in is_open and stage.needs_proof:\n",
         plays=_by_both("by_hand"),
     ),
@@ -114,7 +114,7 @@ STEERING = (
     Bug(
         name="what returns meets the gates of the level",
         file="rollout/gates.py",
-        old="    if stage.control is model.Control.NONE:\n        return",
+        old="    if decided:\n        return",
         new="    if stage.control is None:\n        return",
         plays=_by_both("returned_at_once"),
     ),

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.sim import facts
+from tests.sim import drawn_strategies, facts
 from tests.sim.drawn_steering import draw_steering, replanned, tend
 from tests.sim.edits import EDITS, edited, undone
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
@@ -27,7 +27,7 @@ VERSIONS = {
     "stuck": Truth(starts=False),
 }
 SLUGGISH = Truth(slow_ratio=0.6)  # only where latency is judged
-ERRORS = {"name": "errors", "preset": "error-ratio", "threshold": {"max": 0.05}}
+ERRORS = drawn_strategies.ERRORS
 ERRORS_COMPARED = {"name": "errors", "preset": "error-ratio"}
 LATENCY = {"name": "latency", "preset": "latency-p95", "threshold": {"max": 0.25}}
 UNDECIDABLE = (  # a person has to decide: a limit above all buckets, and nothing that may decide
@@ -85,8 +85,9 @@ def draw(seed: int, dice: random.Random) -> Plan:
         spec["provider"] = "Existing"  # the route belongs to people
     _draw_sizes(random.Random(f"{seed}/sizes"), spec, acts)
     _draw_edits(random.Random(f"{seed}/edits"), spec, acts)
-    _draw_bake(random.Random(f"{seed}/baking"), spec)
+    drawn_strategies.bake(random.Random(f"{seed}/baking"), spec)
     draw_steering(random.Random(f"{seed}/steering"), spec, acts)
+    drawn_strategies.blue_green(random.Random(f"{seed}/switching"), spec)
     return Plan(spec, tuple(acts), first)
 
 
@@ -100,13 +101,6 @@ def _draw_sizes(
         spec["scaling"] = {"maxSurgePercent": dice.choice((10, 25, 50))}
     if dice.random() < 0.06:
         acts.insert(dice.randint(1, len(acts)), (20.0 * dice.random(), *PARK_ACT))
-
-
-def _draw_bake(dice: random.Random, spec: dict[str, Any]) -> None:
-    """Sometimes what was promoted is watched for a while, with few or all pods of stable kept."""
-    if dice.random() < 0.1:
-        bake, kept = dice.choice(("5s", "20s", "1m")), dice.choice((25, 50, 100))
-        spec["strategy"] = {"postPromotion": {"bake": bake, "keepPreviousPercent": kept}}
 
 
 def _draw_edits(
@@ -250,14 +244,14 @@ class Script:
         body = self._run.body
         if body is not None:
             steps = [{"name": "only", "weight": 33, "hold": "5s", "deadline": "5m"}]
-            self._run.people.edit_spec(
-                {"strategy": {**body["spec"]["strategy"], "canary": {"steps": steps}}}
-            )
+            switches = {"type", "blueGreen"}  # whoever writes steps wants a canary
+            kept = {k: it for k, it in body["spec"]["strategy"].items() if k not in switches}
+            self._run.people.edit_spec({"strategy": {**kept, "canary": {"steps": steps}}})
 
     async def do_replan(self, argument: str) -> None:
         """Other steps, which a rollout that runs adopts only by request."""
         body = self._run.body
-        if body is not None:
+        if body is not None and "canary" in body["spec"]["strategy"]:
             steps = replanned(body["spec"]["strategy"]["canary"]["steps"], argument)
             self._run.people.edit_part("strategy", canary={"steps": steps})
 
@@ -480,6 +474,8 @@ def _words(plan: Plan, faults: tuple[str, ...]) -> str:
     spec = plan.spec
     steps = ", ".join(f"{weight:g} % for {hold} s" for weight, hold in spec["steps"])
     lines = [f"{spec['provider']}, {spec['replicas']} replicas, steps {steps}"]
+    if asked := spec.get("strategy", {}).get("blueGreen"):
+        lines += [f"no steps but a switch: {asked}"]
     judged = ", ".join(_judged(metric) for metric in spec["analysis"]["metrics"])
     if bake := spec.get("strategy", {}).get("postPromotion"):
         lines += [f"a bake of {bake['bake']} that keeps {bake['keepPreviousPercent']} % of stable"]

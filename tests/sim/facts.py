@@ -209,5 +209,5 @@ def is_withdrawn(rollout: Object) -> bool:
     """Its candidate has had traffic, has none, and nobody has given it up; it may wait for room."""
     walks = rollout.get("active") and not rollout.get("rollbackReason")
     traffic = rollout.get("traffic") or {}
-    visited = traffic.get("candidate") or traffic.get("routes")
+    visited = traffic.get("candidate") or traffic.get("routes") or traffic.get("preview")
     return bool(walks and rollout.get("firstTrafficAt") and not visited)

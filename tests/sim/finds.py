@@ -13,6 +13,7 @@ from tests.sim import (
     facts,
     failing_over,
     finds_bake,
+    finds_blue_green,
     finds_existing,
     finds_kinds,
     finds_lost,
@@ -445,6 +446,7 @@ PLAYS = (
     | finds_steering.PLAYS
     | finds_existing.PLAYS
     | finds_testers.PLAYS
+    | finds_blue_green.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS

@@ -37,7 +37,7 @@ async def _bakes(run: Run, provider: str, *, strategy: Mapping[str, object]) -> 
     return stable, str(facts.rollout(run.body)["revision"])
 
 
-def _share(run: Run, revision: str) -> float:
+def share_of(run: Run, revision: str) -> float:
     """What the data plane gives a revision, 100 where the entry Service selects it alone."""
     route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
     if route is not None:
@@ -53,7 +53,7 @@ async def baked(run: Run, provider: str) -> None:
     await asyncio.sleep(10.0)
     kept = deployment(run, stable)["spec"]["replicas"]
     assert kept == 1, kept
-    assert _share(run, candidate) == 100
+    assert share_of(run, candidate) == 100
     await ends_well(run)
     assert run.loop.time() - began > 60
     assert facts.stable(run.body) == candidate
@@ -65,10 +65,10 @@ async def broken_in_the_bake(run: Run, provider: str) -> None:
     """It breaks a limit later: traffic goes back as fast as the pods that were kept can carry it."""
     stable, candidate = await _bakes(run, provider, strategy=SMALL)
     run.world.truths["v2"] = SPOILT
-    assert await run.until(lambda: _share(run, candidate) < 100, limit=60.0)
+    assert await run.until(lambda: share_of(run, candidate) < 100, limit=60.0)
     share = 0.0
     while share < 100:  # the last part of it, too, comes only when all pods are there
-        share = _share(run, stable)
+        share = share_of(run, stable)
         carried = 100 * ready(run, stable) / 4 if provider == "GatewayAPI" else 100
         assert share <= carried + 0.01, (share, carried)
         await asyncio.sleep(0.5)
@@ -83,7 +83,7 @@ async def aborted_in_the_bake(run: Run, provider: str) -> None:
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert facts.stable(run.body) == stable
-    assert _share(run, candidate) == 0
+    assert share_of(run, candidate) == 0
 
 
 async def hurried_in_the_bake(run: Run, provider: str) -> None:

@@ -1,6 +1,6 @@
 """The safety invariants as rows (reliability.md, 1; architecture.md, S1 to S11).
 
-S12 is records; S13, S14 and S16 are house.md, H6; S15 is H4.
+S12 is records; S13, S14 and S16 are house.md, H6; S15 is H4; S17 is H5.
 
 A new strategy, data plane or policy adds rows. Each row is checked at every committed change; what
 holds only at rest, or when a request is sent, stands in `judge.py` under the same names.
@@ -48,6 +48,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         names=("S2", "S3", "S4", "S5", "S10", "I1a", "I1b", "I7"),
         says="a candidate's share rises only with intent, proof, ready endpoints and the finalizer",
         check=traffic_checks.traffic_rises_with_cause,
+    ),
+    Invariant(
+        names=("S17",),
+        says="a rollout that switches never has users on both sides",
+        check=traffic_checks.users_are_never_mixed,
     ),
     Invariant(
         names=("I7",),
@@ -192,5 +197,5 @@ INVARIANTS: tuple[Invariant, ...] = (
 )
 AT_SEND = frozenset({"S15"})  # a pass has waited for the API server alone, whenever it writes
 NAMES = frozenset(
-    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 17)}
+    {"I1a", "I1b", "I2", "I3", "I4", "I5", "I6", "I7"} | {f"S{number}" for number in range(1, 18)}
 )

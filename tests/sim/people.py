@@ -51,6 +51,10 @@ def manifest(
         "errorLimit": 4,
         "metrics": [{"name": "errors", "preset": "error-ratio", "threshold": {"max": 0.05}}],
     } | more.pop("analysis", {})
+    canary = {"steps": named_steps(steps)}
+    strategy: Object = {"scaleDownDelay": "3s", **more.pop("strategy", {})}
+    if strategy.get("type", "Canary") == "Canary":
+        strategy = {"canary": canary, **({"scaling": scaling} if scaling else {}), **strategy}
     return {
         "apiVersion": MD.api_version,
         "kind": MD.kind,
@@ -64,12 +68,7 @@ def manifest(
             },
             "service": {"port": 80},
             "traffic": traffic,
-            "strategy": {
-                "canary": {"steps": named_steps(steps)},
-                "scaleDownDelay": "3s",
-                **({"scaling": scaling} if scaling else {}),
-                **more.pop("strategy", {}),
-            },
+            "strategy": strategy,
             "analysis": analysis,
             "progressDeadline": "1m",
             "revisionHistoryLimit": 1,

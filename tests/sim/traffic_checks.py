@@ -186,6 +186,18 @@ def _surge_percent(memory: Memory) -> float:
     return float(scaling.get("maxSurgePercent", usual)) if isinstance(scaling, dict) else usual
 
 
+def users_are_never_mixed(memory: Memory, change: Change) -> None:
+    """S17: a rollout that switches gives its candidate all users or none."""
+    kinds = {stage.get("kind") for stage in facts.rollout(memory.body).get("plan") or []}
+    if not by_operator(change) or change.new is None or "Preview" not in kinds:
+        return
+    if change.kind is ports.HTTP_ROUTE:
+        parts = [it for it in facts.shares(change.new, name=NAME).values() if CLOSE < it < 100]
+        require(not parts, "S17", f"users are shared: {parts}")
+    elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
+        require(facts.selected(change.new), "S17", "the entry Service selects every revision")
+
+
 def nobody_is_sent_to_no_pods(memory: Memory, change: Change) -> None:
     """S13: no write moves traffic to a side without ready pods while the other has some."""
     if not by_operator(change) or change.new is None or change.old is None:

@@ -28,6 +28,7 @@ from tidegate.model import objects
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 SCRAPE_SECONDS = 2.0
 REQUESTS_PER_SECOND = 20_000.0  # so that seconds prove what takes hours elsewhere
+PREVIEW_PART = 0.25  # of so many requests as users send, testers send as well
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class World:
         self.planes: dict[tuple[str, str], Plane] = {}
         self.requests_per_second = REQUESTS_PER_SECOND
         self.testers_share = TESTERS_SHARE
+        self.preview_part = PREVIEW_PART
         self.gateway_accepts = True
         self.silent_gateways: set[str] = set()  # leave their parent out of a route's status
         self.leftover_answers: list[Object] = []  # of controllers that own no Gateway any more
@@ -343,6 +345,10 @@ class World:
                 self.user_errors += requests * share
             for pod in pods:
                 self._serve(pod, requests * share / len(pods))
+        for service in filter(_is_preview, self._cluster.all(ports.SERVICE)):
+            pods = [pod for pod in self.selected(service["spec"]["selector"]) if pod.ready]
+            for pod in pods:
+                self._serve(pod, requests * self.preview_part / len(pods))
         for revision, total in self.served.items():
             times, totals = self._served_until.setdefault(revision, ([], []))
             times.append(now)
@@ -381,6 +387,7 @@ class World:
                 (service["spec"]["selector"], 1.0)
                 for service in self._cluster.all(ports.SERVICE)
                 if objects.LABEL_REVISION not in (service["metadata"].get("labels") or {})
+                and not _is_preview(service)
             ]
         return found
 
@@ -447,6 +454,10 @@ class World:
             ),
             actor="world",
         )
+
+
+def _is_preview(service: Object) -> bool:
+    return objects.label(service, objects.LABEL_COMPONENT) == objects.PREVIEW_COMPONENT
 
 
 def _pod_document(pod: Pod, *, crashes: bool) -> Object:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from tidegate import model
 from tidegate.model import actions, objects
 from tidegate.rollout import autoscaling, decide, duties
+from tidegate.rollout.strategy.compile import in_effect
 from tidegate.traffic.plane import common_port
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -157,6 +158,7 @@ class World:
         return autoscaling.in_effect(self._seen())
 
     def _seen(self) -> model.Observation:
+        spec = in_effect(self.spec, self.status.active_rollout) if self.spec is not None else None
         return model.Observation(
             now=self.now,
             epoch=1,
@@ -170,7 +172,7 @@ class World:
                 finalizers=self.finalizers,
             ),
             status=self.status,
-            spec=self.spec,
+            spec=spec,
             desired=self.desired if self.spec is not None else None,
             violations=self.violations,
             blocked=self.blocked,
@@ -210,6 +212,9 @@ class World:
             self.records[action.last.record] = action
         elif isinstance(action, actions.DeleteRecord):
             del self.records[action.name]
+        elif isinstance(action, actions.DeletePreview):
+            left = tuple(it for it in self.traffic.old_previews if it != action.name)
+            self.traffic = replace(self.traffic, old_previews=left)
         else:
             del self.frozen_rollouts[action.name]
 
@@ -346,8 +351,15 @@ class World:
             lowered_rollout=action.fence or self.traffic.lowered_rollout,
             entry_exists=True,
             entry_revision=action.stable,
+            preview_revision=self._preview_revision(action),
             entry_port=self._entry_port(action),
         )
+
+    def _preview_revision(self, action: actions.SetTraffic) -> str:
+        if self.spec is None or self.spec.blue_green is None:
+            return ""
+        newest = action.exposure.preview or action.exposure.live_percent == 100
+        return action.candidate if newest else action.stable
 
     def _entry_port(self, action: actions.SetTraffic) -> str | int:
         port = common_port([self.frozen[action.stable].port])

@@ -9,6 +9,7 @@ from typing import Any
 from tidegate import model
 from tidegate.api import revision, schema, types
 from tidegate.api.revision import mapping
+from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.model import objects
 from tidegate.rollout.strategy.compile import plan_of
@@ -43,6 +44,8 @@ def spec_violations(
     return (
         *_entry_service_taken(spec, body=body),
         *_second_service_too_long(spec),
+        *_preview_service_taken(spec, body=body),
+        *_preview_never_proven(spec),
         *_port_not_declared(spec, given=given),
         *_port_name_taken(spec),
         *_unsupported_by_provider(spec),
@@ -51,12 +54,18 @@ def spec_violations(
 
 
 def _entry_service_taken(spec: model.Spec, *, body: Mapping[str, Any]) -> Iterable[model.Violation]:
+    yield from _of_a_revision(spec.service.name, path="spec.service.name", body=body)
+
+
+def _of_a_revision(
+    service: str, *, path: str, body: Mapping[str, Any]
+) -> Iterable[model.Violation]:
     name = mapping(body.get("metadata")).get("name")
-    if re.fullmatch(f"{re.escape(str(name))}-[0-9a-f]{{{revision.DIGITS}}}", spec.service.name):
+    if re.fullmatch(f"{re.escape(str(name))}-[0-9a-f]{{{revision.DIGITS}}}", service):
         yield model.Violation(
-            path="spec.service.name",
+            path=path,
             message=(
-                f"{spec.service.name} has the form of a revision's own Service "
+                f"{service} has the form of a revision's own Service "
                 f"({name}-<revision>): choose another name"
             ),
         )
@@ -72,6 +81,32 @@ def _second_service_too_long(spec: model.Spec) -> Iterable[model.Violation]:
                 f"the Service for candidates would be called {name}, which is longer than "
                 f"{_SERVICE_NAME_LENGTH} characters: choose a shorter name"
             ),
+        )
+
+
+def _preview_service_taken(
+    spec: model.Spec, *, body: Mapping[str, Any]
+) -> Iterable[model.Violation]:
+    if spec.blue_green is None:
+        return
+    path, name = "spec.strategy.blueGreen.preview.serviceName", spec.blue_green.preview_service
+    yield from _of_a_revision(name, path=path, body=body)
+    if name == spec.service.name:
+        message = f"{name} is the Service that clients use: choose another name for the preview"
+        yield model.Violation(path=path, message=message)
+
+
+def _preview_never_proven(spec: model.Spec) -> Iterable[model.Violation]:
+    """Nobody is compared in a preview: without a limit its requests prove nothing."""
+    asked = spec.blue_green
+    limited, _ = limits_of(spec.analysis)
+    if asked is not None and asked.min_requests > 0 and not limited:
+        message = (
+            "no metric has an absolute limit that a preview could be held to: give one a threshold "
+            "in spec.analysis.metrics, or set minRequests to 0"
+        )
+        yield model.Violation(
+            path="spec.strategy.blueGreen.prePromotion.minRequests", message=message
         )
 
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from tidegate import model
-from tidegate.api import analysis_types, checks, route_types, step_types, types, violations
+from tidegate.api import (
+    analysis_types,
+    blue_green_types,
+    checks,
+    route_types,
+    step_types,
+    types,
+    violations,
+)
 from tidegate.api.durations import seconds_of
 from tidegate.api.profiles import PROFILES, Numbers
 from tidegate.api.revision import analysis_key, canonical, mapping
@@ -20,6 +28,7 @@ from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors
 from tidegate.settings import MetricSourceSettings
 from tidegate.traffic.plane import Weights, plane_of
+from tidegate.traffic.sizing import whole
 
 __all__ = ["read_meta", "read_request", "read_spec", "read_status", "read_template", "write_status"]
 
@@ -38,6 +47,7 @@ _MIN_SAMPLES = 20
 _SHARE_CHECKS = {
     Weights.BY_POD: model.ShareCheck.REPORT,
     Weights.EXACT: model.ShareCheck.HOLD,
+    Weights.WHOLE: model.ShareCheck.OFF,
 }
 _SURGE_PERCENT = {Weights.BY_POD: 25.0, Weights.EXACT: 100.0}
 
@@ -116,7 +126,8 @@ def _spec(
         scrape_seconds=scrape,
         missing=_missing_metrics(spec.analysis, server=server, service=service),
     )
-    traffic = _traffic(spec.traffic)
+    blue_green = _blue_green(spec, default_name=meta.name)
+    traffic = _traffic(spec.traffic, exclusive=blue_green is not None)
     return model.Spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
@@ -130,6 +141,7 @@ def _spec(
             least_deadline=PROFILES[spec.analysis.profile].deadline_seconds,
         ),
         scaling=_scaling(spec.strategy.scaling, weights=plane_of(traffic).capabilities.weights),
+        blue_green=blue_green,
         bake=model.Bake(
             seconds=seconds_of(spec.strategy.post_promotion.bake),
             kept_percent=spec.strategy.post_promotion.keep_previous_percent,
@@ -208,11 +220,31 @@ def _service(
     )
 
 
-def _traffic(given: types.Traffic) -> model.Traffic:
+def _blue_green(spec: types.Spec, *, default_name: str) -> model.BlueGreen | None:
+    if spec.strategy.type != "BlueGreen":
+        return None
+    given = spec.strategy.blue_green or blue_green_types.BlueGreen()
+    seconds = seconds_of(given.pre_promotion.duration)
+    return model.BlueGreen(
+        preview_service=given.preview.service_name or f"{default_name}-preview",
+        preview_percent=given.preview.replicas_percent,
+        preview_seconds=seconds,
+        deadline_seconds=_deadline(
+            given.pre_promotion.deadline,
+            hold=seconds,
+            least=PROFILES[spec.analysis.profile].deadline_seconds,
+        ),
+        min_requests=given.pre_promotion.min_requests,
+        auto_promote=given.auto_promote,
+    )
+
+
+def _traffic(given: types.Traffic, *, exclusive: bool) -> model.Traffic:
     gateway = given.gateway_api
     refs = (gateway.route_refs or []) if gateway else []
     traffic = model.Traffic(
         provider=given.provider,
+        exclusive=exclusive,
         gateway=_gateway(gateway) if gateway and not refs else None,
         routes=tuple(model.RouteRef(kind=it.kind, name=it.name) for it in refs),
         verify_timeout_seconds=seconds_of(given.verify.timeout),
@@ -267,12 +299,11 @@ def _steps(
 
 def _step(given: step_types.Step, *, min_requests: int, least_deadline: float) -> model.Step:
     hold = seconds_of(given.hold)
-    deadline = seconds_of(given.deadline) if given.deadline else max(least_deadline, 4 * hold)
     return model.Step(
         name=given.name,
         weight_percent=given.weight,
         hold_seconds=hold,
-        deadline_seconds=deadline,
+        deadline_seconds=_deadline(given.deadline, hold=hold, least=least_deadline),
         min_requests=given.min_requests or min_requests,
         gate=given.approval.name if given.approval else "",
         limits=tuple(
@@ -284,7 +315,14 @@ def _step(given: step_types.Step, *, min_requests: int, least_deadline: float) -
     )
 
 
+def _deadline(given: str | None, *, hold: float, least: float) -> float:
+    """Longest wait for proof in seconds."""
+    return seconds_of(given) if given else max(least, 4 * hold)
+
+
 def _scaling(given: types.Scaling, *, weights: Weights) -> model.Scaling:
+    if weights is Weights.WHOLE:
+        return whole.SCALING
     surge = given.max_surge_percent
     return model.Scaling(
         match_traffic=given.match_traffic,

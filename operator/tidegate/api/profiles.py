@@ -78,3 +78,8 @@ def in_words(
 def hours(seconds: float) -> str:
     """A whole number of hours as people write it."""
     return f"{seconds / 3600:g}h"
+
+
+def deadlines(hold: str) -> str:
+    """The default of a deadline, in words; `hold` names the least time that it ends."""
+    return f"{in_words(lambda it: it.deadline_seconds, text=hours)}; at least 4 x {hold}"

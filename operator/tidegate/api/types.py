@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from tidegate import model
 from tidegate.api import schema
 from tidegate.api.analysis_types import Analysis
+from tidegate.api.blue_green_types import ONE_STRATEGY, BlueGreen
 from tidegate.api.route_types import GatewayAPI
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.api.steering_types import Automation
@@ -340,8 +341,16 @@ class PostPromotion(Part):
 class Strategy(Part):
     """How a new revision comes into service."""
 
-    type: Literal["Canary"] = Field(default="Canary", description="Kind of rollout.")
+    type: Literal["Canary", "BlueGreen"] = Field(
+        default="Canary",
+        description="Canary: rising shares of the users. BlueGreen: a preview, then all at once.",
+    )
     canary: Canary = Field(default=Canary(), description="The steps of a canary.")
+    blue_green: BlueGreen | None = Field(
+        default=None,
+        description="Preview and switch of type BlueGreen.",
+        json_schema_extra=built_in("with type BlueGreen: a preview of 10m, then the switch"),
+    )
     scaling: Scaling = Field(
         default=Scaling(), description="How many pods a rollout may add or miss."
     )
@@ -352,6 +361,7 @@ class Strategy(Part):
         default="30s",
         description="From confirmed weight 0 to the removal of pods, so that requests can end.",
     )
+    rules: ClassVar[tuple[Rule, ...]] = ONE_STRATEGY
 
 
 class RollbackWindow(Part):

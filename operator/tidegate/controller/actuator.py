@@ -98,6 +98,8 @@ class Actuator:
                 return await self._create(ports.ROLLOUT_RECORD, body, around)
             case actions.DeleteRecord(name=name):
                 return await self._delete_known(ports.ROLLOUT_RECORD, name, around)
+            case actions.DeletePreview(name=name):
+                return await self._delete_known(ports.SERVICE, name, around)
             case actions.DeleteFrozenRollout(name=name):
                 return await self._delete_known(ports.CONTROLLER_REVISION, name, around)
             case _:

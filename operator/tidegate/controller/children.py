@@ -18,7 +18,8 @@ class Children:
 
     Deployments, Services, ControllerRevisions and autoscalers (ours, and those of others) are those of
     the revisions, by revision hash;
-    `rollouts` and `records` are all that can be read, by name.
+    `rollouts` and `records` are all that can be read, by name, and `previews` names the preview
+    Services.
     """
 
     deployments: Mapping[str, Entry]
@@ -29,10 +30,12 @@ class Children:
     rollouts: tuple[model.FrozenRollout, ...]
     records: tuple[model.KeptRecord, ...]
     endpoint_slices: Sequence[ports.Object]
+    previews: tuple[str, ...] = ()
 
 
 def children_of(meta: model.ObjectMeta, store: Store) -> Children:
     """What belongs to it: by owner, and EndpointSlices, which their Service owns, by label."""
+    services = _owned(ports.SERVICE, meta, store)
     frozen_ = _owned(ports.CONTROLLER_REVISION, meta, store)
     read = [entry.read(_frozen) for entry in frozen_]
     records = [entry.read(_kept) for entry in _owned(ports.ROLLOUT_RECORD, meta, store)]
@@ -42,13 +45,20 @@ def children_of(meta: model.ObjectMeta, store: Store) -> Children:
     deployments = dict(_of_revisions(_owned(ports.DEPLOYMENT, meta, store), meta))
     return Children(
         deployments=deployments,
-        services=dict(_of_revisions(_owned(ports.SERVICE, meta, store), meta)),
+        services=dict(_of_revisions(services, meta)),
         controller_revisions=dict(_of_revisions(frozen_, meta)),
         autoscalers=dict(_of_revisions(_owned(ports.AUTOSCALER, meta, store), meta)),
         foreign_autoscalers=dict(_foreign_autoscalers(deployments, meta, store)),
         rollouts=tuple(one for one in read if isinstance(one, model.FrozenRollout)),
         records=tuple(one for one in records if one is not None),
         endpoint_slices=[entry.snapshot for entry in slices],
+        previews=tuple(
+            sorted(
+                objects.object_name(one.snapshot)
+                for one in services
+                if objects.label(one.snapshot, objects.LABEL_COMPONENT) == objects.PREVIEW_COMPONENT
+            )
+        ),
     )
 
 

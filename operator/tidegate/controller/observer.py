@@ -23,6 +23,7 @@ from tidegate.controller.store import Entry, Store
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
 from tidegate.rollout import autoscaling
+from tidegate.rollout.strategy.compile import in_effect
 from tidegate.settings import Settings
 
 
@@ -81,7 +82,7 @@ class Observer:
             children = owned.children_of(said.meta, self._store)
         planes = targets.targets_of(seen, self._store)
         seen = await self._with_children(seen, children)
-        seen = replace(seen, traffic=targets.traffic_of(seen, planes))
+        seen = replace(seen, traffic=targets.traffic_of(seen, planes, previews=children.previews))
         seen = self._beside.known(key, seen, templates=asked.templates, children=children)
         # Live reads may have taken seconds; times in status must not begin before the decision.
         seen = replace(seen, now=self._clock.now())
@@ -121,7 +122,7 @@ class Observer:
             meta=said.meta,
             status=said.status,
             status_losses=said.status_losses,
-            spec=asked.spec,
+            spec=in_effect(asked.spec, said.status.active_rollout) if asked.spec else None,
             desired=said.desired if asked.spec is not None else None,
             violations=tuple(one for one in asked.violations if one.blocks),
             unknown_fields=tuple(one.path for one in asked.violations if not one.blocks),

@@ -138,4 +138,4 @@ def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
         replicas=spec.replicas,
         scaling=scaling_at(first, spec=spec),
     )
-    return pods <= 1
+    return max(pods, spec.replicas * first.replicas_percent / 100) <= 1

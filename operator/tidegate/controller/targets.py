@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tidegate import model, ports
@@ -50,7 +50,10 @@ async def refresh_unwatched(seen: model.Observation, api: ports.KubeApi, store: 
 
 
 def traffic_of(
-    seen: model.Observation, targets: Mapping[Reference, ports.Object]
+    seen: model.Observation,
+    targets: Mapping[Reference, ports.Object],
+    *,
+    previews: Iterable[str],
 ) -> model.TrafficState:
     """What they say of it; without a spec in effect nobody knows which objects count."""
     if seen.spec is None:
@@ -61,7 +64,10 @@ def traffic_of(
         spec=seen.spec,
         ready_pods={hash_: one.ready for hash_, one in seen.revisions.items()},
     )
-    return replace(state_, documents={(one.kind, one.name): body for one, body in targets.items()})
+    documents = {(one.kind, one.name): body for one, body in targets.items()}
+    named = {one.name for one in _references(seen)}
+    old = tuple(one for one in previews if one not in named)
+    return replace(state_, documents=documents, old_previews=old)
 
 
 def _references(seen: model.Observation) -> tuple[Reference, ...]:

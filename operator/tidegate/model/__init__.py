@@ -7,6 +7,7 @@ Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100, instants i
 """
 
 from tidegate.model.autoscaling import Autoscaler, Autoscaling, DuringRollout
+from tidegate.model.blue_green import BlueGreen
 from tidegate.model.document import Document, Json
 from tidegate.model.exposure import (
     NO_TRAFFIC,
@@ -97,6 +98,7 @@ from tidegate.model.status import (
 )
 from tidegate.model.steering import (
     FULL_AUTOMATION,
+    MANUAL_GATE,
     Advice,
     Automation,
     AutomationLevel,
@@ -108,6 +110,7 @@ from tidegate.model.steering import (
 __all__ = [
     "FULL_AUTOMATION",
     "KEY_FORM",
+    "MANUAL_GATE",
     "NO_COUNTS",
     "NO_THRESHOLD",
     "NO_TRAFFIC",
@@ -123,6 +126,7 @@ __all__ = [
     "Autoscaler",
     "Autoscaling",
     "Bake",
+    "BlueGreen",
     "Bounds",
     "Compare",
     "Condition",

@@ -102,6 +102,13 @@ class SetTraffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePreview:
+    """Delete a preview Service that spec no longer names."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteRevision:
     """Delete Deployment, Service and ControllerRevision of a revision beyond the history limit."""
 
@@ -140,7 +147,7 @@ class RemoveFinalizer:
     """Nothing is owed any more."""
 
 
-Bookkeeping = CreateRecord | DeleteRecord | DeleteFrozenRollout
+Bookkeeping = CreateRecord | DeleteRecord | DeleteFrozenRollout | DeletePreview
 Action = (
     FreezeRollout
     | CreateRevision
@@ -192,5 +199,5 @@ def after_status(actions: Sequence[Action]) -> tuple[Action, ...]:
 
 
 def bookkeeping(actions: Sequence[Action]) -> tuple[Bookkeeping, ...]:
-    """Records of ended rollouts, and what is left of them. They come last, and no rollout ever waits for them."""
+    """Records of ended rollouts, and what is left of others. They come last, and no rollout ever waits for them."""
     return tuple(action for action in actions if isinstance(action, Bookkeeping))

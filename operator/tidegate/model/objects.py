@@ -22,6 +22,8 @@ LABEL_ROLE: Final = "tidegate.dev/role"
 LABEL_WATCH: Final = "tidegate.dev/watch"
 LABEL_DECISION_MODE: Final = "tidegate.dev/decision-mode"
 
+LABEL_COMPONENT: Final = "app.kubernetes.io/component"
+PREVIEW_COMPONENT: Final = "preview"
 LABEL_SERVICE_NAME: Final = "kubernetes.io/service-name"  # set by Kubernetes on EndpointSlices
 
 ANNOTATION_SPEC_HASH: Final = "tidegate.dev/spec-hash"
@@ -88,7 +90,7 @@ def common_labels(name: str, *, component: str) -> dict[str, str]:
         LABEL_MODEL_DEPLOYMENT: name,
         LABEL_WATCH: "true",
         "app.kubernetes.io/name": name,
-        "app.kubernetes.io/component": component,
+        LABEL_COMPONENT: component,
         "app.kubernetes.io/part-of": name,
         "app.kubernetes.io/managed-by": "tidegate",
     }

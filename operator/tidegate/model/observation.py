@@ -158,6 +158,8 @@ class TrafficState:
     sends requests: a port of the pods, or its name. `documents` are the live objects by kind and name.
     `obstacle` says why weights cannot be written although nobody refuses it: a route of the user is
     missing, or does not name our Services. Such a route is `owed` its own weights while it has ours.
+    `preview_revision` is what the preview Service selects, empty where there is none; `old_previews`
+    are others that spec no longer names.
     """
 
     exists: bool
@@ -173,6 +175,9 @@ class TrafficState:
     entry_revision: str = ""
     entry_port: str | int = 0
     conflict: str = ""
+    preview_revision: str = ""
+    preview_conflict: str = ""
+    old_previews: tuple[str, ...] = ()
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
     obstacle: str = ""
     owed: bool = False

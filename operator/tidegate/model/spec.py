@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tidegate.model.autoscaling import Autoscaling
+from tidegate.model.blue_green import BlueGreen
 from tidegate.model.document import Document
 from tidegate.model.fields import About
 from tidegate.model.headers import HeaderRoute
@@ -136,12 +137,14 @@ class RouteRef:
 class Traffic:
     """Which data plane carries the split and how long it may take to accept one.
 
+    Where it is `exclusive`, one revision has all users at any time: they change sides in one write.
     With `routes` the split is written into those of the user, else into one of ours.
     """
 
     provider: Provider
     gateway: GatewayRoute | None = None
     routes: tuple[RouteRef, ...] = ()
+    exclusive: bool = False
     verify_timeout_seconds: float = 120.0
     share_check: ShareCheck = ShareCheck.HOLD
     share_tolerance: float = 0.25
@@ -303,7 +306,7 @@ class Spec:
     """A valid ModelDeployment spec with every default filled in.
 
     `replicas` carry the whole load. With `autoscaling` they are those of the start until the autoscalers
-    are seen; what they chose stands there in the spec in effect.
+    are seen; what they chose stands there in the spec in effect. A spec with `blue_green` has no steps.
     """
 
     model: Model
@@ -323,6 +326,7 @@ class Spec:
     bake: Bake = NO_BAKE
     autoscaling: Autoscaling | None = None
     automation: Automation = FULL_AUTOMATION
+    blue_green: BlueGreen | None = None
     paused: bool = False
 
 

@@ -190,14 +190,18 @@ class Stage:
 
     @property
     def needs_proof(self) -> bool:
-        """Time alone does not end it: it goes on when the evidence says so."""
-        proves = self.kind in {StageKind.SHADOW, StageKind.PREVIEW, StageKind.LIVE}
+        """Time alone does not end it: it goes on when the evidence says so.
+
+        Nobody has to visit a preview, unless the plan says how many requests it takes.
+        """
+        proves = self.kind in {StageKind.SHADOW, StageKind.LIVE}
+        proves = proves or (self.kind is StageKind.PREVIEW and self.min_requests > 0)
         return proves and self.control is not Control.NONE
 
     @property
     def is_held(self) -> bool:
         """It lasts, so that judgements are its own; the others end once they are confirmed."""
-        return self.needs_proof or self.kind is StageKind.BAKE
+        return self.needs_proof or self.kind in {StageKind.PREVIEW, StageKind.BAKE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Annotated
 from tidegate.model.fields import TEXT, About
 
 GATES_MAX_ITEMS = 8
+MANUAL_GATE = "manual"  # nobody in particular is asked, only that somebody says go
 
 
 class AutomationLevel(enum.StrEnum):

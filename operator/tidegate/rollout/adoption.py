@@ -6,7 +6,7 @@ keeps the stages up to the active one and takes from spec what lies beyond.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -62,6 +62,8 @@ def _adopted(rollout: model.Rollout, spec: model.Spec) -> tuple[model.Stage, ...
     if step is None or stage is None or stage.kind is model.StageKind.FIRST:
         return rollout.plan
     wanted = plan_of(spec)
+    if _previews(wanted) is not _previews(rollout.plan):
+        return rollout.plan  # another plane carries the users of that strategy
     by_name = {one.name: one for one in wanted}
     active = _on_new_terms(stage, by_name.get(stage.name), live=rollout.exposure.live_percent)
     reached = (*rollout.plan[: step.index], active)
@@ -71,6 +73,10 @@ def _adopted(rollout: model.Rollout, spec: model.Spec) -> tuple[model.Stage, ...
     known = {one.name for one in (*reached, *ended)}
     ahead = (one for one in wanted if one.name not in known and _place(one) > _place(active))
     return (*reached, *sorted((*ended, *ahead), key=_place))
+
+
+def _previews(stages: Iterable[model.Stage]) -> bool:
+    return any(stage.kind is model.StageKind.PREVIEW for stage in stages)
 
 
 def _place(stage: model.Stage) -> tuple[int, float]:

@@ -6,6 +6,7 @@ Source: house.md, H6; api.md, 5.3.
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.rollout import gates, plan
@@ -120,7 +121,7 @@ def wanted(turn: Turn) -> Wanted:
     request = _request(turn, rollout)
     found = turn.plane.sizing.capacity(request)
     stable = _as_way_back(turn, max(found.stable, _least_of_stable(turn, rollout)))
-    candidate = found.candidate
+    candidate = max(found.candidate, stage_pods(turn))
     if rollout.withdrawn and turn.by_pods:
         # Stable serves alone and may have been shrunk: the room that is left is its own.
         surplus = turn.spec.replicas - request.stable.wanted
@@ -136,16 +137,35 @@ def wanted(turn: Turn) -> Wanted:
     )
 
 
+def stage_pods(turn: Turn) -> int:
+    """Pods that a candidate has whom no share asks for any."""
+    rollout = turn.rollout
+    stage = rollout.stage
+    if stage is None or rollout.ending or stage.exposure.live_percent > 0:
+        return 0
+    return math.ceil(turn.spec.replicas * stage.replicas_percent / 100)
+
+
 def _as_way_back(turn: Turn, pods: int) -> int:
     """Of so many pods of stable those that stay while a promoted candidate is watched."""
     rollout = turn.rollout
     stage = rollout.stage
     if stage is None or stage.kind is not model.StageKind.BAKE:
         return pods
-    if rollout.ending or rollout.withdrawn:
+    drained = drained_at(turn)
+    if rollout.ending or rollout.withdrawn or drained is None or turn.now < drained:
         return pods
     kept = math.ceil(turn.spec.replicas * stage.kept_percent / 100)
     return min(pods, max(kept, 1))
+
+
+def drained_at(turn: Turn) -> datetime | None:
+    """When stable's last requests are answered, once a promoted candidate is watched."""
+    stage, step = turn.rollout.stage, turn.rollout.step
+    bakes = stage is not None and stage.kind is model.StageKind.BAKE
+    if not bakes or step is None or step.confirmed_at is None:
+        return None
+    return step.confirmed_at + timedelta(seconds=turn.spec.scale_down_delay_seconds)
 
 
 def _room(turn: Turn, request: CapacityRequest) -> int:

@@ -162,6 +162,8 @@ def _progress(turn: Turn) -> str:
         parts.append(f"is watched, and {turn.stable} is the way back")
     elif rollout.exposure.answers_users:
         parts.append(_weight(turn, rollout))
+    elif rollout.exposure.preview:
+        parts.append("is in preview")
     else:
         parts.append("is being prepared")
     if rollout.step is not None:

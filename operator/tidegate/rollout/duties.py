@@ -22,7 +22,7 @@ def tidy(turn: Turn) -> Turn:
     """All standing duties, in an order that never takes capacity before traffic has left."""
     turn = _hold_finalizer(_freeze_rollout(_tell_plan(_tell_unknown_fields(_tell_losses(turn)))))
     turn = _keep_pods(_tell_lost_stable(turn))
-    turn = _rest_traffic(turn)
+    turn = _delete_old_previews(_rest_traffic(turn))
     turn = _tell_other_sizes(_note_templates(_label_roles(turn)))
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
@@ -105,7 +105,7 @@ def _keep_pods(turn: Turn) -> Turn:
     wanted = _wanted_pods(turn)
     for revision, replicas in wanted:
         turn = _want(turn, revision, replicas)
-    return turn
+    return turn.look_at(capacity.drained_at(turn)) if turn.active_rollout is not None else turn
 
 
 def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
@@ -199,7 +199,7 @@ def _rest_traffic(turn: Turn) -> Turn:
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
     tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
     at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
-    at_rest = at_rest and _reaches_stable(turn) and not traffic.owed
+    at_rest = at_rest and _reaches_stable(turn) and not traffic.owed and _preview_rests(turn)
     at_rest = at_rest or not capacity.stable_can_take(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
@@ -211,6 +211,21 @@ def _reaches_stable(turn: Turn) -> bool:
     """The entry Service sends to the port on which stable's pods listen."""
     stable = turn.seen.frozen.get(turn.stable)
     return stable is None or turn.seen.traffic.entry_port == common_port([stable.port])
+
+
+def _preview_rests(turn: Turn) -> bool:
+    """The preview Service shows what serves, or cannot be ours."""
+    traffic = turn.seen.traffic
+    wanted = turn.spec.blue_green is not None and not traffic.preview_conflict
+    return not wanted or traffic.preview_revision == turn.stable
+
+
+def _delete_old_previews(turn: Turn) -> Turn:
+    """Those that spec no longer names; the one in which a candidate is shown stays until then."""
+    rollout = turn.active_rollout
+    if rollout is not None and rollout.exposure.preview:
+        return turn
+    return turn.act(*(actions.DeletePreview(name=it) for it in turn.seen.traffic.old_previews))
 
 
 def _label_roles(turn: Turn) -> Turn:
@@ -267,9 +282,10 @@ def _retire_strays(turn: Turn) -> Turn:
 
 
 def _serves(turn: Turn, revision: str) -> bool:
-    """Users may be answered by this revision, through the route or the entry Service."""
+    """This revision may be asked, through the route, the entry Service or the preview."""
     traffic = turn.seen.traffic
-    return revision == traffic.entry_revision or revision in traffic.answering
+    selected = revision in {traffic.entry_revision, traffic.preview_revision}
+    return selected or revision in traffic.answering
 
 
 def _scale_down_retired(turn: Turn) -> Turn:

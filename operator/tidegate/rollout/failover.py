@@ -80,9 +80,14 @@ def intent(turn: Turn) -> actions.SetTraffic | None:
 
 
 def taken_over(turn: Turn, weight: float) -> tuple[Turn, float]:
-    """The weight to write for a candidate, who at once takes over from what answers for stable."""
+    """The weight to write for a candidate, who at once takes over from what answers for stable.
+
+    One that is to answer no users takes nothing over.
+    """
     known, revision = turn.status.failover, turn.rollout.revision.hash
     if known is None or known.moved_at is None or capacity.ready(turn, turn.stable) > 0:
+        return turn, weight
+    if weight == 0:
         return turn, weight
     if turn.by_pods:
         return forget(turn), weight  # both are selected: endpoints do the rest

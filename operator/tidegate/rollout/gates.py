@@ -11,7 +11,7 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.rollout.turn import Turn
 
-MANUAL = "manual"
+MANUAL = model.MANUAL_GATE
 PROMOTION = "promotion"
 OPENABLE = frozenset({model.Waiting.MANUAL_STEP, model.Waiting.APPROVAL})
 _BY_PEOPLE = frozenset({model.AutomationLevel.MANUAL, model.AutomationLevel.ADVISORY})
@@ -32,6 +32,8 @@ def closed(turn: Turn) -> tuple[model.Waiting, str] | None:
     if not name:
         return None
     ask = f"kubectl tidegate promote {turn.seen.meta.name}"
+    if name == MANUAL and any(gate.name == name for gate in stage.gates):
+        return model.Waiting.MANUAL_STEP, f"{ask} begins step {stage.name}"
     if any(gate.name == name for gate in stage.gates):
         return model.Waiting.APPROVAL, f"gate {name} before step {stage.name}: {ask} opens it"
     text = f"automation.level is {level}: {ask} begins step {stage.name}"
@@ -90,10 +92,12 @@ def _unopened(
     if stage.kind in _NEVER_ASKED:
         return
     is_open = {gate.name for gate in stage.gates if gate.opened_at is not None}
-    yield from (gate.name for gate in stage.gates if gate.opened_at is None)
-    if stage.control is model.Control.NONE:
-        return  # a person asked for everything, or it served before
-    if level in _BY_PEOPLE and MANUAL not in is_open:
+    decided = stage.control is model.Control.NONE  # for everything, or it served before
+    waiting = (gate.name for gate in stage.gates if gate.opened_at is None)
+    yield from (name for name in waiting if not (decided and name == MANUAL))
+    if decided:
+        return
+    if level in _BY_PEOPLE and MANUAL not in {gate.name for gate in stage.gates}:
         yield MANUAL
     asked_by_spec = any(gate.name != MANUAL for one in rollout.plan for gate in one.gates)
     switches = stage.kind is model.StageKind.SWITCH

@@ -64,7 +64,7 @@ def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
 
 def name_taken(turn: Turn) -> Finding | None:
     """Somebody else's object has the name of a traffic object that we need."""
-    conflict = turn.seen.traffic.conflict
+    conflict = turn.seen.traffic.conflict or turn.seen.traffic.preview_conflict
     return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=conflict) if conflict else None
 
 
@@ -146,6 +146,7 @@ def _pods_needed(turn: Turn, weight_percent: float) -> int:
     needed = turn.plane.sizing.candidate_needed(
         weight_percent, replicas=turn.spec.replicas, scaling=turn.scaling
     )
+    needed = max(needed, capacity.stage_pods(turn))
     return needed - capacity.missing_pods(turn, needed)
 
 

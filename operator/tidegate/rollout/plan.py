@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.rollout.strategy.compile import fitted
@@ -142,9 +142,19 @@ def confirm(turn: Turn) -> Turn:
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
-        evidence_since=turn.now if other_limits else rollout.evidence_since or turn.now,
+        evidence_since=turn.now if other_limits else _evidence_since(turn, planned),
     )
     return turn.with_rollout(changed)
+
+
+def _evidence_since(turn: Turn, stage: model.Stage) -> datetime:
+    """Evidence of a preview is its own: users are not those who tested."""
+    rollout, preview = turn.rollout, model.StageKind.PREVIEW
+    tested = any(it.kind is preview and it.confirmed_at for it in rollout.plan)
+    begins = stage.kind is not preview and stage.confirmed_at is None
+    if rollout.evidence_since is None or (tested and begins):
+        return turn.now
+    return rollout.evidence_since
 
 
 def undated(turn: Turn) -> Turn:

@@ -12,7 +12,7 @@ from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
 from tidegate.rollout import capacity, ending, failover, gates, links, plan, waiting
-from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, routes_text, weight_text
+from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, exposure_text
 
 BY_PEOPLE = ending.BY_PEOPLE
 # Waits that are over once the data plane carries the weight and nobody asks for a pause.
@@ -42,7 +42,7 @@ def reach(turn: Turn) -> Turn:
         return waiting.wait_for(turn, *pause)
     gate = gates.closed(turn)
     if gate is not None and rollout.exposure.is_visited:
-        return waiting.wait_for(turn, *gate)  # nothing grows before it is open
+        return _stay(waiting.wait_for(turn, *gate))  # nothing grows before it is open
     load = capacity.part_of(turn, exposure.load_percent)
     part = min(load, weight)
     if 0 < part <= written < weight:
@@ -56,6 +56,12 @@ def reach(turn: Turn) -> Turn:
     return _write(turn, replace(exposure, live_percent=part))
 
 
+def _stay(turn: Turn) -> Turn:
+    """What the candidate has by now is put right where it is gone."""
+    stands = turn.seen.traffic.exists and turn.weight_stands
+    return turn if stands else write_exposure(turn)
+
+
 def _write(turn: Turn, exposure: model.Exposure) -> Turn:
     """The exposure as the intent in status, then in the data plane."""
     visited = turn.rollout.exposure.is_visited
@@ -63,8 +69,8 @@ def _write(turn: Turn, exposure: model.Exposure) -> Turn:
     turn = _state_unjudged(_state_estimate(turn.with_rollout(changed)))
     if not visited:
         turn = links.warn_unreachable(turn)
-    version, weight = turn.rollout.revision.model_version, weight_text(exposure.live_percent)
-    turn = turn.say("TrafficShifted", f"{version} gets {weight} %{routes_text(exposure)}")
+    version = turn.rollout.revision.model_version
+    turn = turn.say("TrafficShifted", f"{version} gets {exposure_text(exposure)}")
     return write_exposure(turn).look_again(CONFIRM_LOOK_SECONDS)
 
 
@@ -103,7 +109,7 @@ def _await_part(turn: Turn) -> Turn:
 
 
 def exposure_of(turn: Turn) -> actions.SetTraffic:
-    """What the candidate is to be exposed to."""
+    """What the candidate is to be exposed to, beside stable or who answers for it."""
     rollout = turn.rollout
     return actions.SetTraffic(
         stable=failover.stands_in(turn) or turn.stable,
@@ -150,11 +156,10 @@ def _confirm(turn: Turn, weight: float) -> Turn:
     assert stage is not None
     if stage.kind is model.StageKind.SWITCH:
         return turn
-    if stage.kind is model.StageKind.BAKE:
+    if stage.control is model.Control.LIMITS_ONLY:
         turn = _state_limits(turn)
-    return plan.confirm(turn).say(
-        "StepStarted", f"step {step.name} at weight {weight_text(weight)}"
-    )
+    given = exposure_text(turn.rollout.exposure)
+    return plan.confirm(turn).say("StepStarted", f"step {step.name}: the candidate has {given}")
 
 
 def _state_limits(turn: Turn) -> Turn:

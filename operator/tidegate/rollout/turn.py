@@ -117,12 +117,20 @@ class Turn:
 
     @property
     def target_agrees(self) -> bool:
-        """The target gives the candidate the share that is wanted, and the requests by header."""
+        """The target gives the candidate the exposure that is wanted; one that is gone gives none."""
         traffic, exposure = self.seen.traffic, self.rollout.exposure
         share = traffic.weights.get(self.rollout.revision.hash, 0.0)
         sent = traffic.by_header.get(self.rollout.revision.hash, ())
         same = sent == tuple(route.headers for route in exposure.routes)
-        return same and abs(share - exposure.live_percent) < 1e-6
+        shown = not exposure.preview or self._is_shown
+        there = traffic.exists or not exposure.is_visited
+        return there and shown and same and abs(share - exposure.live_percent) < 1e-6
+
+    @property
+    def _is_shown(self) -> bool:
+        """The preview Service selects the candidate; one that spec no longer names is not kept."""
+        named = self.spec.blue_green is not None
+        return not named or self.seen.traffic.preview_revision == self.rollout.revision.hash
 
     @property
     def weight_stands(self) -> bool:
@@ -188,6 +196,13 @@ class Turn:
 def weight_text(percent: float) -> str:
     """A weight for people: no needless decimals."""
     return f"{percent:g}"
+
+
+def exposure_text(exposure: model.Exposure) -> str:
+    """What a candidate gets, for people."""
+    if exposure.preview and not exposure.live_percent:
+        return "its preview"
+    return f"{weight_text(exposure.live_percent)} %{routes_text(exposure)}"
 
 
 def routes_text(exposure: model.Exposure) -> str:

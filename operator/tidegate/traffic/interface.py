@@ -13,11 +13,12 @@ from tidegate import model
 class Weights(enum.Enum):
     """What makes a share: numbers of ready pods, in steps of one pod, or a route, to four decimals.
 
-    By pod every revision that has pods takes part.
+    By pod every revision that has pods takes part. `WHOLE` knows all or nothing.
     """
 
     BY_POD = enum.auto()
     EXACT = enum.auto()
+    WHOLE = enum.auto()
 
 
 class Mirror(enum.Enum):

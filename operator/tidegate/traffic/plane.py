@@ -22,8 +22,8 @@ from tidegate.traffic.interface import (
 )
 from tidegate.traffic.planes.entry import common_port, second_reference
 from tidegate.traffic.planes.gateway_existing import ExistingRoutes
-from tidegate.traffic.planes.gateway_managed import ManagedRoute
-from tidegate.traffic.planes.service import ServicePlane
+from tidegate.traffic.planes.gateway_managed import ManagedRoute, ManagedSwitch
+from tidegate.traffic.planes.service import ServicePlane, ServiceSwitch
 from tidegate.traffic.writes import is_current, patch_operations
 
 __all__ = [
@@ -51,9 +51,17 @@ _PLANES: Final[Mapping[model.Provider, Plane]] = {
     model.Provider.REPLICA_RATIO: ServicePlane(),
     model.Provider.GATEWAY_API: ManagedRoute(),
 }
+# The same ones where all users are with one revision at any time.
+_SWITCHES: Final[Mapping[model.Provider, Plane]] = {
+    model.Provider.REPLICA_RATIO: ServiceSwitch(),
+    model.Provider.GATEWAY_API: ManagedSwitch(),
+}
 _EXISTING: Final = ExistingRoutes()
 
 
 def plane_of(traffic: model.Traffic) -> Plane:
-    """The plane that carries this traffic."""
-    return _EXISTING if traffic.routes else _PLANES[traffic.provider]
+    """The plane that carries this traffic; one that cannot be exclusive says so by its capabilities."""
+    if traffic.routes:
+        return _EXISTING
+    plane = _PLANES[traffic.provider]
+    return _SWITCHES.get(traffic.provider, plane) if traffic.exclusive else plane

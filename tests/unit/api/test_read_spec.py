@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from api_case import Case
 from api_examples import FULL, REMOVED, SMALLEST, place, value_at
-from api_fields import DUPLICATES, DURATIONS, NO_DURATIONS, SCHEMA_REFUSES, UNKNOWN_FIELDS
+from api_fields import (
+    DUPLICATES,
+    DURATIONS,
+    NO_DURATIONS,
+    SCHEMA_REFUSES,
+    UNKNOWN_FIELDS,
+    lenient,
+)
 from api_rules import RULES, TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -349,15 +356,10 @@ def _parts(part: type[schema.Part]) -> Iterator[type[schema.Part]]:
 @pytest.mark.parametrize(("path", "limits", "beyond"), DURATIONS)
 def test_durations_have_limits(path: str, limits: tuple[str, ...], beyond: tuple[str, ...]) -> None:
     for value in limits:
-        assert refusals(place(_lenient(path), path, value)) == {}
+        assert refusals(place(lenient(path), path, value)) == {}
     for value in (*beyond, *NO_DURATIONS):
-        found = refusals(place(_lenient(path), path, value))
+        found = refusals(place(lenient(path), path, value))
         assert "must be a duration from" in found[path], value
-
-
-def _lenient(path: str) -> dict[str, Any]:
-    """FULL, with room for a long hold."""
-    return place(FULL, path.replace(".hold", ".deadline"), "2160h") if ".hold" in path else FULL
 
 
 @pytest.mark.parametrize(("path", "values"), SCHEMA_REFUSES)

@@ -116,7 +116,7 @@ def test_a_breach_gives_everything_back_at_once_where_stable_kept_its_pods() -> 
 
 def test_a_breach_waits_for_pods_of_stable_where_it_was_shrunk() -> None:
     world = baking(kept_percent=25.0)
-    world.tick()
+    world.run_while(lambda: world.pods()[V1.hash] == 4)
     assert world.pods() == {V1.hash: 1, V2.hash: 4}
     world.analysis = BREACH
     world.weights_seen.clear()
@@ -126,9 +126,19 @@ def test_a_breach_waits_for_pods_of_stable_where_it_was_shrunk() -> None:
     assert world.pods()[V1.hash] == 4
 
 
+def test_stable_shrinks_only_when_its_last_requests_are_answered() -> None:
+    world = baking(kept_percent=25.0)
+    world.run_while(lambda: world.pods()[V1.hash] == 4)
+    bake = world.status.active_rollout
+    assert bake is not None
+    assert bake.step is not None
+    assert bake.step.confirmed_at is not None
+    assert (world.now - bake.step.confirmed_at).total_seconds() >= 30
+
+
 def test_stable_keeps_one_pod_at_least() -> None:
     world = baking(kept_percent=0.0)
-    world.tick()
+    world.run_while(lambda: world.pods()[V1.hash] == 4)
     assert world.pods() == {V1.hash: 1, V2.hash: 4}
 
 

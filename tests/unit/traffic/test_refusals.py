@@ -123,7 +123,7 @@ def test_scaling_without_a_meaning_is_refused(
 ) -> None:
     (told,) = refused(capabilities=Capabilities(weights=weights), scaling=scaling)
     assert told.startswith(f"spec.strategy.scaling.{field}: ")
-    (other,) = (one for one in Weights if one is not weights)
+    other = {Weights.EXACT: Weights.BY_POD, Weights.BY_POD: Weights.EXACT}[weights]
     assert refused(capabilities=Capabilities(weights=other), scaling=scaling) == []
 
 

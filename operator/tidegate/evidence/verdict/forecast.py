@@ -100,7 +100,7 @@ def forecast(
 ) -> tuple[StepForecast, ...]:
     """What the steps find, one after the other; each lasts until a healthy candidate passes it.
 
-    Stages that time ends, metrics without a past, and those that are not compared with stable, are
+    Stages that time ends or limits judge, metrics without a past, and those that are not compared with stable, are
     left out.
     """
     rules = [
@@ -110,7 +110,7 @@ def forecast(
     ]
     before: dict[str, tuple[Stretch, ...]] = {rule.name: () for rule in rules}
     found: list[StepForecast] = []
-    for step in (it for it in plan if it.needs_proof):
+    for step in (it for it in plan if is_planned(it)):
         ahead = {
             rule.name: Ahead(
                 rule=rule,
@@ -128,6 +128,11 @@ def forecast(
         for name, metric in ahead.items():
             before[name] = (*before[name], metric.stretch(lasts))
     return tuple(found)
+
+
+def is_planned(stage: model.Stage) -> bool:
+    """The stage is to prove something beside stable, whose history says how long that takes."""
+    return stage.needs_proof and stage.control is model.Control.CONCURRENT
 
 
 def _step(step: model.Stage, *, ahead: Sequence[Ahead]) -> StepForecast:

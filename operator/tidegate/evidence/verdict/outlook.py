@@ -55,7 +55,8 @@ def estimates(
 ) -> tuple[model.Estimate, ...]:
     """One estimate per stage: what it finds, when it passes, and what to change if not.
 
-    `gaps` say by metric what of stable's history could not be read. A stage that time ends has none.
+    `gaps` say by metric what of stable's history could not be read. A stage that time ends or limits judge
+    has none.
     """
     clock = Clock(interval_seconds=interval_seconds, scrape_seconds=scrape_seconds)
     compared = [rule for rule in config.metrics if rule.guard and rule.compare is not None]
@@ -81,7 +82,9 @@ def estimates(
             )
         )
     by_stage = iter(found)
-    return tuple(next(by_stage) if it.needs_proof else model.Estimate(text="") for it in plan)
+    return tuple(
+        next(by_stage) if forecast.is_planned(it) else model.Estimate(text="") for it in plan
+    )
 
 
 def _without_history(name: str, *, unread: bool) -> str:

@@ -10,8 +10,9 @@ import math
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout.strategy import canary
+from tidegate.rollout.strategy import blue_green, canary
 from tidegate.traffic.plane import plane_of
+from tidegate.traffic.sizing import whole
 
 FIRST = model.Stage(
     name="first",
@@ -29,7 +30,25 @@ def first_plan() -> tuple[model.Stage, ...]:
 
 def plan_of(spec: model.Spec) -> tuple[model.Stage, ...]:
     """The stages of a rollout that starts now, with the exposures that the data plane can give."""
-    return tuple(fitted(stage, spec=spec) for stage in canary.stages(spec))
+    asked = spec.blue_green
+    made = canary.stages(spec) if asked is None else blue_green.stages(spec, asked)
+    return tuple(fitted(stage, spec=spec) for stage in made)
+
+
+def in_effect(spec: model.Spec, rollout: model.Rollout | None) -> model.Spec:
+    """The spec with the plane and the sizes of the rollout under way, by its plan.
+
+    An edit of the strategy waits for the next rollout: whoever shares users goes on to share them,
+    and whoever switches them must find both versions at full size.
+    """
+    kinds = {stage.kind for stage in rollout.plan} if rollout is not None and rollout.active else ()
+    if model.StageKind.SWITCH not in kinds:
+        return spec
+    exclusive = model.StageKind.PREVIEW in kinds
+    if exclusive is spec.traffic.exclusive:
+        return spec
+    traffic = replace(spec.traffic, exclusive=exclusive)
+    return replace(spec, traffic=traffic, scaling=whole.SCALING if exclusive else spec.scaling)
 
 
 def fitted(stage: model.Stage, *, spec: model.Spec) -> model.Stage:

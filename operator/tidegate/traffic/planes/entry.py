@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tidegate import model
 from tidegate.model import objects
@@ -71,7 +72,7 @@ def document(
 ) -> WantedDocument:
     """The entry Service that selects `revision`, or every revision when that is empty."""
     marks = mark_metadata(marker=marker, fence=fence)
-    return _service(
+    return service(
         target,
         reference(meta=target.meta, spec=target.spec),
         revision=revision,
@@ -85,23 +86,24 @@ def second_document(
 ) -> WantedDocument:
     """The Service for a candidate; what cannot be noted on the user's route is noted here."""
     given: dict[str, model.Json] = {name: text for name, text in annotations.items() if text}
-    return _service(
+    return service(
         target,
         second_reference(target.spec),
         revision=revision,
         marks={"annotations": given} if given else {},
-        carries_weights=False,
     )
 
 
-def _service(
+def service(
     target: Target,
     where: Reference,
     *,
     revision: str,
-    marks: Mapping[str, model.Json],
-    carries_weights: bool,
+    component: str = "entry",
+    marks: Mapping[str, model.Json] = MappingProxyType({}),
+    carries_weights: bool = False,
 ) -> WantedDocument:
+    """A Service beside those of the revisions, whose selector moves between them."""
     meta, spec = target.meta, target.spec
     port = _target_port(target, revision=revision)
     selector = (
@@ -115,7 +117,7 @@ def _service(
         "metadata": {
             "name": where.name,
             "namespace": meta.namespace,
-            "labels": objects.common_labels(meta.name, component="entry"),
+            "labels": objects.common_labels(meta.name, component=component),
             **marks,
             "ownerReferences": [objects.owner_reference(meta)],
         },

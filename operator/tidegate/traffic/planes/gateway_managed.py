@@ -20,8 +20,9 @@ from tidegate.traffic.interface import (
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes import entry, route
+from tidegate.traffic.planes import entry, preview, route
 from tidegate.traffic.sizing.by_weight import ByWeight
+from tidegate.traffic.sizing.whole import Whole
 
 
 class ManagedRoute:
@@ -31,13 +32,14 @@ class ManagedRoute:
     sizing: Sizing = ByWeight()
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
-        """The route, then the entry Service."""
-        return (route.reference(meta), entry.reference(meta=meta, spec=spec))
+        """The route, then the entry Service, and that of the preview where there is one."""
+        services = (entry.reference(meta=meta, spec=spec), *preview.references(spec=spec))
+        return (route.reference(meta), *services)
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The route with the weights and the marker, and the entry Service on stable."""
         service = entry.document(target, revision=target.stable, marker="", carries_weights=False)
-        return (route.document(target), service)
+        return (route.document(target), service, *preview.documents(target))
 
     def read(
         self,
@@ -56,6 +58,7 @@ class ManagedRoute:
             entry_port=service.port,
             conflict=service.conflict,
         )
+        state = preview.read(state, found, meta=meta, spec=spec)
         live = found.get(route.reference(meta))
         if live is None:
             return state
@@ -74,3 +77,10 @@ class ManagedRoute:
             lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
             resource_version=objects.resource_version(live),
         )
+
+
+class ManagedSwitch(ManagedRoute):
+    """The same route where revisions never share: one write of it moves all users."""
+
+    capabilities = Capabilities(weights=Weights.WHOLE, preview=True)
+    sizing: Sizing = Whole()

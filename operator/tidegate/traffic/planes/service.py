@@ -1,6 +1,7 @@
-"""One plain Service over the pods of both revisions; the share is theirs to give.
+"""One plain Service over the pods of both revisions; the share is theirs to give, or there is none.
 
-The entry Service selects stable alone, the candidate alone, or every pod of the ModelDeployment.
+The entry Service selects stable alone, the candidate alone, or, where revisions share, every pod of
+the ModelDeployment.
 Source: ecosystem.md, 1.3; features.md, 3.2; api.md, 2.6.
 """
 
@@ -18,9 +19,10 @@ from tidegate.traffic.interface import (
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes import entry
+from tidegate.traffic.planes import entry, preview
 from tidegate.traffic.sizing.by_pods import ByPods
 from tidegate.traffic.sizing.limits import limits
+from tidegate.traffic.sizing.whole import Whole
 
 
 class ServicePlane:
@@ -30,19 +32,12 @@ class ServicePlane:
     sizing: Sizing = ByPods()
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
-        """The entry Service."""
-        return (entry.reference(meta=meta, spec=spec),)
+        """The entry Service, and that of the preview where there is one."""
+        return (entry.reference(meta=meta, spec=spec), *preview.references(spec=spec))
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The entry Service with the selector of the split, and the rollback marker on it."""
-        wanted = entry.document(
-            target,
-            revision=_selected_revision(target),
-            marker=target.marker,
-            carries_weights=True,
-            fence=target.fence,
-        )
-        return (wanted,)
+        return _services(target, selected=_selected_revision(target))
 
     def read(
         self,
@@ -59,7 +54,7 @@ class ServicePlane:
         seen = entry.read(found, meta=meta, spec=spec)
         if not seen.exists:
             return model.TrafficState(exists=False, conflict=seen.conflict)
-        return model.TrafficState(
+        state = model.TrafficState(
             exists=True,
             weights={seen.revision: 100.0} if seen.revision else _shares(ready_pods),
             accepted=True,
@@ -70,6 +65,33 @@ class ServicePlane:
             entry_revision=seen.revision,
             entry_port=seen.port,
         )
+        return preview.read(state, found, meta=meta, spec=spec)
+
+
+class ServiceSwitch(ServicePlane):
+    """Provider ReplicaRatio where revisions never share: one write of the selector moves all users.
+
+    Connections that live on end as their pods do, after `scaleDownDelay`.
+    """
+
+    capabilities = Capabilities(weights=Weights.WHOLE, preview=True)
+    sizing: Sizing = Whole()
+
+    def documents(self, target: Target) -> tuple[WantedDocument, ...]:
+        """The entry Service on the one revision that serves, and the preview Service."""
+        switched = target.exposure.live_percent == 100
+        return _services(target, selected=target.candidate if switched else target.stable)
+
+
+def _services(target: Target, *, selected: str) -> tuple[WantedDocument, ...]:
+    wanted = entry.document(
+        target,
+        revision=selected,
+        marker=target.marker,
+        carries_weights=True,
+        fence=target.fence,
+    )
+    return (wanted, *preview.documents(target))
 
 
 def _shares(ready_pods: Mapping[str, int]) -> dict[str, float]:

@@ -1,0 +1,35 @@
+"""Blue-green: the candidate at full size beside stable, looked at, and then all users in one write.
+
+Source: api.md, 5.3 (`strategy.blueGreen`); house.md, H5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate import model
+from tidegate.rollout.strategy import promotion
+
+
+def stages(spec: model.Spec, asked: model.BlueGreen) -> tuple[model.Stage, ...]:
+    """The preview, the switch, which may wait for a person, and the bake where one is asked for."""
+    switch, *bake = promotion.stages(spec)
+    gates = () if asked.auto_promote else (model.Gate(name=model.MANUAL_GATE),)
+    switch = replace(switch, control=model.Control.LIMITS_ONLY, gates=gates)
+    return (_preview(asked), switch, *bake)
+
+
+def _preview(asked: model.BlueGreen) -> model.Stage:
+    """Who visits it is nobody that stable could be compared by, so absolute limits judge."""
+    return model.Stage(
+        name="preview",
+        kind=model.StageKind.PREVIEW,
+        weight_percent=0.0,
+        effective_weight_percent=0.0,
+        control=model.Control.LIMITS_ONLY,
+        preview=True,
+        replicas_percent=asked.preview_percent,
+        hold_seconds=asked.preview_seconds,
+        deadline_seconds=asked.deadline_seconds,
+        min_requests=asked.min_requests,
+    )
