@@ -38,6 +38,7 @@ from tests.sim.finds_lease import (
     renewed_too_late,
 )
 from tests.sim.finds_slow import SLOW_PLAYS
+from tests.sim.migrating import MIGRATING
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.other_writers import OTHER_WRITERS
 from tests.sim.people import MD, NAME, manifest
@@ -498,4 +499,5 @@ PLAYS = (
     | CLUSTER_SIDE
     | OTHER_WRITERS
     | AUTOSCALED
+    | MIGRATING
 )

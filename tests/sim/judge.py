@@ -17,7 +17,7 @@ from tests.sim.people import MD, NAME, NAMESPACE
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
-from tidegate.api import revision
+from tidegate.api import revision, workload_ref
 from tidegate.model import objects
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Judge:
     def _right_result(self, body: Object) -> None:
         """A good revision is served, a bad one is not; in doubt the old one serves."""
         phase = facts.status(body)["phase"]
-        wanted = revision.revision_of(body)
+        wanted = revision.revision_of(self._with_pods(body))
         wrong = self._run.world.truth(wanted.model_version).wrong
         if phase == "Healthy":
             require(facts.stable(body) == wanted.hash, "I3", "Healthy, but something else serves")
@@ -164,6 +164,13 @@ class Judge:
         doubt = doubt or self._run.longest_unled_seconds > UNLED_SECONDS
         if not wrong and not doubt:
             require(phase == "Healthy", "I3", f"good {wanted.model_version} ended {phase}")
+
+    def _with_pods(self, body: Object) -> Object:
+        """The object with its pod template, which a Deployment of somebody may have."""
+        name = workload_ref.source_name(body)
+        source = self._run.cluster.get(ports.DEPLOYMENT, NAMESPACE, name) if name else None
+        made = workload_ref.with_template(body, source) if source else body
+        return made if isinstance(made, dict) else body
 
     def _stable_serves(self, body: Object, stable: str) -> None:
         cluster = self._run.cluster

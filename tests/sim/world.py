@@ -159,14 +159,16 @@ class World:
         self._made += 1
         template = body["spec"]["template"]
         labels = template["metadata"]["labels"]
-        version = body["metadata"]["annotations"][objects.ANNOTATION_MODEL_VERSION]
+        # A Deployment of somebody else is of no revision.
+        version = objects.annotation(body, objects.ANNOTATION_MODEL_VERSION)
+        revision = labels.get(objects.LABEL_REVISION, "")
         name = f"{body['metadata']['name']}-5d4b9c6f5d-{self._made:05d}"
         identity = {
             **target_labels(
                 self.style,
                 namespace=body["metadata"]["namespace"],
-                name=labels[objects.LABEL_MODEL_DEPLOYMENT],
-                revision=labels[objects.LABEL_REVISION],
+                name=labels.get(objects.LABEL_MODEL_DEPLOYMENT, ""),
+                revision=revision,
                 pod=name,
             ),
             "instance": f"10.0.{self._made // 250}.{self._made % 250}:8082",
@@ -175,7 +177,7 @@ class World:
         pod = Pod(
             name=name,
             namespace=body["metadata"]["namespace"],
-            revision=labels[objects.LABEL_REVISION],
+            revision=revision,
             version=version,
             labels=labels,
             counters=PodCounters(labels=identity),

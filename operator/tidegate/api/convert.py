@@ -132,7 +132,7 @@ def _spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
         replicas=_replicas(spec.workload),
-        template=content["spec"]["workload"]["template"],
+        template=mapping(content["spec"]["workload"].get("template")),
         service=service,
         traffic=traffic,
         steps=_steps(

@@ -34,7 +34,7 @@ def mended(
         if part in frozen.spec:
             given[part] = frozen.spec[part]
     workload = dict(mapping(given.get("workload")))
-    if not _is_template(workload.get("template")):
+    if "workloadRef" not in workload and not _is_template(workload.get("template")):
         workload["template"] = _NO_TEMPLATE
     return {**body, "spec": {**given, "workload": _with_replicas(workload, body=body)}}
 

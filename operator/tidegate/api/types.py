@@ -20,7 +20,7 @@ from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.api.steering_types import Automation
 from tidegate.api.step_types import Step
 from tidegate.api.tester_types import ROUTES_NEED_GATEWAY, ROUTES_OF_STEPS, CanaryRoute
-from tidegate.api.workload_types import Autoscaling
+from tidegate.api.workload_types import Autoscaling, WorkloadRef
 from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
@@ -191,7 +191,25 @@ class Workload(Part):
     autoscaling: Autoscaling | None = Field(
         default=None, description="An autoscaler for each live revision; none by default."
     )
-    template: PodTemplate = Field(description="Template of the pods.")
+    template: PodTemplate | None = Field(
+        default=None, description="Template of the pods; this or workloadRef."
+    )
+    workload_ref: WorkloadRef | None = Field(
+        default=None,
+        description="A Deployment whose pod template is taken; a change of it makes a new revision.",
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V2",
+            cel="has(self.template) != has(self.workloadRef)",
+            message=(
+                "exactly one of template and workloadRef must be set: write the pod template, or name "
+                "the Deployment that has it"
+            ),
+            field="template",
+            holds=lambda it: (it.template is None) != (it.workload_ref is None),
+        ),
+    )
 
 
 class Service(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,16 @@ from tidegate.api import schema
 from tidegate.api.schema import Part, Rule
 
 AutoscaledPods = Annotated[int, Field(ge=1, le=5000)]
+
+
+class WorkloadRef(Part):
+    """An existing Deployment of this namespace: read, and never scaled, relabelled or written."""
+
+    api_version: Literal["apps/v1"] = Field(
+        default="apps/v1", description="API version of the object."
+    )
+    kind: Literal["Deployment"] = Field(default="Deployment", description="Kind of the object.")
+    name: schema.ObjectName = Field(description="Name of the object.")
 
 
 class Autoscaling(Part):

@@ -13,8 +13,9 @@ from typing import assert_never
 
 from tidegate import model, ports
 from tidegate.api import frozen, record
+from tidegate.controller.adoption import Adoption
 from tidegate.controller.autoscalers import Autoscalers
-from tidegate.controller.documents import NEVER, name_conflict, plain
+from tidegate.controller.documents import NAME_CONFLICT, NEVER, name_conflict, plain
 from tidegate.controller.live import read_live
 from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
@@ -60,6 +61,7 @@ class Actuator:
         self._store = store
         self._leading = leading
         self._autoscalers = Autoscalers(api=api, store=store, leading=leading)
+        self._adoption = Adoption(api=api, store=store, leading=leading)
 
     async def perform(self, action: actions.Action, around: Surroundings) -> ports.Failure | None:
         """Carry out one action; a failure leaves the rest of the decision to the next pass."""
@@ -316,6 +318,8 @@ class Actuator:
         kind = KINDS[reference.kind]
         seen = around.targets.get(reference)
         ours = seen is not None and objects.is_controlled_by(seen, uid=around.meta.uid)
+        if wanted.mechanism is plane.Mechanism.CREATE_THEN_PATCH and not ours:
+            return await self._create_or_take_over(wanted, around)
         if seen is not None and reference.owned and not ours:
             return name_conflict(kind, reference.name)
         if seen is not None and plane.is_current(seen, wanted):
@@ -337,6 +341,14 @@ class Actuator:
             return await self._create(kind, wanted.body, around)
         operations = [plain(operation) for operation in plane.patch_operations(seen, wanted)]
         return await self._patch(kind, reference.name, operations, around, urgent=urgent)
+
+    async def _create_or_take_over(
+        self, wanted: plane.WantedDocument, around: Surroundings
+    ) -> ports.Failure | None:
+        failure = await self._create(KINDS[wanted.reference.kind], wanted.body, around)
+        if not isinstance(failure, ports.Fatal) or failure.reason != NAME_CONFLICT:
+            return failure
+        return await self._adoption.take_over(wanted, around.meta)
 
     # --- finalizer -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tidegate import ports
+from tidegate.api import workload_ref
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
 from tidegate.revisions import autoscaler
@@ -45,7 +46,8 @@ class Watched:
 class By(enum.Enum):
     """What objects are found by: uid of their controller, label, or what they refer to.
 
-    That is a template, a route of the user, or the Deployment whose pods an autoscaler counts.
+    That is a template of a metric or the source of pods, a route of the user, or the Deployment whose
+    pods an autoscaler counts.
     """
 
     OWNER = enum.auto()
@@ -65,7 +67,7 @@ class Known(Protocol):
         ...
 
     def users_of(self, referred: Ref) -> Iterable[Key]:
-        """The ModelDeployments that refer to this template or route."""
+        """The ModelDeployments that refer to this template, route or source of pods."""
         ...
 
 
@@ -153,6 +155,12 @@ def _owners(ref: Ref, body: ports.Object, _known: Known) -> Iterable[Key]:
         yield Key(ref.namespace, str(label))
 
 
+def _owners_and_users(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
+    """Whose revision a Deployment is, and who takes its pod template."""
+    yield from _owners(ref, body, known)
+    yield from known.users_of(ref)
+
+
 def _owners_and_scaled(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
     """Whose revision an autoscaler has for its target, whoever owns it."""
     yield from _owners(ref, body, known)
@@ -188,7 +196,9 @@ def _by_owner_and_target(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
 
 
 def _by_references(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
-    """The templates and routes that a ModelDeployment names; what is malformed names none."""
+    """The templates, routes and source that a ModelDeployment names; what is malformed names none."""
+    if source := source_of(ref.namespace, body):
+        yield By.REFERENCE, source.kind, source.namespace, source.name
     metrics = _at(_at(_at(body, "spec"), "analysis"), "metrics")
     named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
     for reference in dict.fromkeys(template_ref(ref.namespace, it) for it in named):
@@ -207,6 +217,12 @@ def template_ref(namespace: str, reference: object) -> Ref | None:
     if kind is None:
         return None
     return Ref(kind, namespace if kind.namespaced else "", str(_at(reference, "name")))
+
+
+def source_of(namespace: str, body: ports.Object) -> Ref | None:
+    """The Deployment from which a ModelDeployment of this namespace takes its pod template."""
+    name = workload_ref.source_name(body)
+    return Ref(ports.DEPLOYMENT, namespace, name) if name else None
 
 
 def _labels(body: ports.Object) -> Mapping[str, Any]:
@@ -231,7 +247,8 @@ TABLE: Mapping[ports.Kind, Row] = {
     ),
     ports.METRIC_TEMPLATE: _TEMPLATE,
     ports.CLUSTER_METRIC_TEMPLATE: _TEMPLATE,
-    ports.DEPLOYMENT: _OWNED,
+    # The source of a pod template is somebody else's and has no label of ours.
+    ports.DEPLOYMENT: Row(concerns=_owners_and_users, found_by=_by_owner_and_label, selector=""),
     ports.CONTROLLER_REVISION: _OWNED,
     ports.SERVICE: _OWNED,
     ports.ENDPOINT_SLICE: _OWNED,

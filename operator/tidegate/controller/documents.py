@@ -10,6 +10,7 @@ from tidegate import ports
 # A version that no object has: an apply that is meant to create must not overwrite what another
 # leader has created meanwhile. ("0" would mean: whatever is there.)
 NEVER = "1"
+NAME_CONFLICT = "NameConflict"
 
 
 def plain(document: Any) -> Any:
@@ -24,4 +25,4 @@ def plain(document: Any) -> Any:
 def name_conflict(kind: ports.Kind, name: str) -> ports.Fatal:
     """An object of that name belongs to somebody else, and is not touched."""
     message = f"{kind.kind} {name} exists and belongs to somebody else; rename or delete it"
-    return ports.Fatal(reason="NameConflict", message=message)
+    return ports.Fatal(reason=NAME_CONFLICT, message=message)

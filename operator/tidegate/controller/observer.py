@@ -123,7 +123,7 @@ class Observer:
             status=said.status,
             status_losses=said.status_losses,
             spec=in_effect(asked.spec, said.status.active_rollout) if asked.spec else None,
-            desired=said.desired if asked.spec is not None else None,
+            desired=asked.desired if asked.spec is not None else None,
             violations=tuple(one for one in asked.violations if one.blocks),
             unknown_fields=tuple(one.path for one in asked.violations if not one.blocks),
             blocked=blocked,

@@ -1,7 +1,8 @@
 """What a ModelDeployment says and asks for, as far as it can be carried out.
 
 Everything that follows from the object alone is read once per version of it. What follows from other
-objects too, templates and what a rollout froze, is read again only when one of them has changed.
+objects too, templates, the source of its pods and what a rollout froze, is read again only when one of
+them has changed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate import model, ports
-from tidegate.api import convert, effective, revision, status, templates
-from tidegate.controller.dependencies import Ref, template_ref
+from tidegate.api import convert, effective, revision, status, templates, workload_ref
+from tidegate.controller.dependencies import Ref, source_of, template_ref
 from tidegate.controller.store import Entry, Store
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict.templates import Find, resolve_templates
@@ -20,10 +21,14 @@ from tidegate.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The spec in effect, the templates of its metrics, and everything wrong with the newest one."""
+    """The spec in effect, the templates of its metrics, and everything wrong with the newest one.
+
+    `desired` is the revision of the newest spec; where its source cannot be read, one that never is.
+    """
 
     spec: model.Spec | None
     violations: tuple[model.Violation, ...]
+    desired: model.Revision
     templates: Mapping[str, Template] = field(default_factory=dict)
 
     @property
@@ -38,12 +43,12 @@ class _Followed:
 
     asked: Asked
     frozen: model.FrozenRollout | None
-    templates: tuple[tuple[Ref, Entry | None], ...]
+    others: tuple[tuple[Ref, Entry | None], ...]
 
 
 @dataclass(slots=True, kw_only=True)
 class Said:
-    """What one version of a ModelDeployment says."""
+    """What one version of a ModelDeployment says; with a `source` its pod template stands there."""
 
     meta: model.ObjectMeta
     status: model.Status
@@ -52,6 +57,7 @@ class Said:
     desired: model.Revision
     spec: model.Spec | None
     violations: tuple[model.Violation, ...]
+    source: Ref | None
     followed: _Followed | None = field(default=None, repr=False)
 
 
@@ -74,13 +80,14 @@ class SpecReader:
             desired=revision.revision_of(body),
             spec=spec,
             violations=violations,
+            source=source_of(str(body["metadata"].get("namespace", "")), body),
         )
 
     def asked(self, entry: Entry, *, frozen: model.FrozenRollout | None) -> Asked:
         """What is asked for. `frozen` is the rollout whose spec stands in for what cannot be."""
         said = entry.read(self.said)
         known = said.followed
-        if known is None or known.frozen is not frozen or self._changed(known.templates):
+        if known is None or known.frozen is not frozen or self._changed(known.others):
             known = self._follow(entry.snapshot, said, frozen=frozen)
             said.followed = known
         return known.asked
@@ -93,7 +100,7 @@ class SpecReader:
     ) -> _Followed:
         found: dict[Ref, Entry | None] = {}
         asked = self._in_effect(body, said, frozen=frozen, found=found)
-        return _Followed(asked=asked, frozen=frozen, templates=tuple(found.items()))
+        return _Followed(asked=asked, frozen=frozen, others=tuple(found.items()))
 
     def _in_effect(
         self,
@@ -103,19 +110,39 @@ class SpecReader:
         frozen: model.FrozenRollout | None,
         found: dict[Ref, Entry | None],
     ) -> Asked:
-        namespace = said.meta.namespace
-        newest = self._resolved(said.spec, said.violations, namespace, found)
-        if frozen is None or not newest.blocked:
+        body, newest = self._newest(body, said, found)
+        others = [it for it in newest.violations if not it.path.startswith(workload_ref.PATH)]
+        parts = effective.parts_of(others)
+        if frozen is None or not newest.blocked or (newest.spec is not None and not parts):
             return newest
-        parts = effective.parts_of(newest.violations)
         for stand_in in (
             effective.mended(body, frozen=frozen, parts=parts),
             effective.as_frozen(body, frozen=frozen),
         ):
-            other = self._resolved(*self._spec(stand_in), namespace, found)
+            other = self._resolved(*self._spec(stand_in), said, found)
             if other.spec is not None:
-                return replace(other, violations=newest.violations)
+                return replace(other, violations=newest.violations, desired=newest.desired)
         return newest
+
+    def _newest(
+        self, body: ports.Object, said: Said, found: dict[Ref, Entry | None]
+    ) -> tuple[ports.Object, Asked]:
+        """The object with its pods' template where its source has one, and what it asks for.
+
+        Without one everything else of it counts, and no pods are made meanwhile.
+        """
+        if said.source is None:
+            return body, self._resolved(said.spec, said.violations, said, found)
+        entry = found[said.source] = self._store.entry(said.source)
+        source = entry.snapshot if entry is not None else None
+        made = workload_ref.with_template(body, source)
+        if isinstance(made, model.Violation):
+            return body, self._resolved(said.spec, (made, *said.violations), said, found)
+        spec, violations = self._spec(made)
+        if blamed := workload_ref.blamed(violations, name=said.source.name):
+            return body, self._resolved(said.spec, (*blamed, *said.violations), said, found)
+        asked = self._resolved(spec, violations, said, found)
+        return made, replace(asked, desired=revision.revision_of(made))
 
     def _spec(self, body: ports.Object) -> tuple[model.Spec | None, tuple[model.Violation, ...]]:
         namespace = str(body["metadata"].get("namespace", ""))
@@ -125,14 +152,19 @@ class SpecReader:
         self,
         spec: model.Spec | None,
         violations: tuple[model.Violation, ...],
-        namespace: str,
+        said: Said,
         found: dict[Ref, Entry | None],
     ) -> Asked:
         """With the templates of the metrics; what was looked up for them is noted in `found`."""
         if spec is None:
-            return Asked(spec=None, violations=violations)
-        resolved, unresolved = self._resolve(spec, namespace, found)
-        return Asked(spec=spec, violations=violations + unresolved, templates=resolved)
+            return Asked(spec=None, violations=violations, desired=said.desired)
+        resolved, unresolved = self._resolve(spec, said.meta.namespace, found)
+        return Asked(
+            spec=spec,
+            violations=violations + unresolved,
+            desired=said.desired,
+            templates=resolved,
+        )
 
     def _resolve(
         self, spec: model.Spec, namespace: str, noted: dict[Ref, Entry | None]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tidegate import model, ports
+from tidegate.api import workload_ref
 from tidegate.controller.actuator import Actuator
 from tidegate.controller.events import Events
 from tidegate.controller.observer import Gone, Look, Observer
@@ -189,7 +190,7 @@ class Reconciler:
 
     def _block(self, key: Key, failure: ports.Fatal, *, exposed: bool) -> Outcome:
         """Tell the user what the API server refused; try again rarely, or when something changes."""
-        path = "spec.workload.template" if failure.reason == "InvalidTemplate" else ""
+        path = self._template_path(key) if failure.reason == "InvalidTemplate" else ""
         problem = model.Violation(path=path, message=failure.message, reason=failure.reason)
         known = self._blocked.get(key) == problem
         self._blocked[key] = problem
@@ -204,6 +205,11 @@ class Reconciler:
             message=failure.message,
         )
         return Done(requeue_after_seconds=SOON_SECONDS)
+
+    def _template_path(self, key: Key) -> str:
+        """The field that says where the pod template comes from."""
+        body = self._store.get(ports.MODEL_DEPLOYMENT, namespace=key.namespace, name=key.name)
+        return workload_ref.template_path(body or {})
 
     async def _lowering_refused(
         self, key: Key, look: Look, decision: actions.Decision, failure: ports.Fatal

@@ -11,6 +11,7 @@ from typing import Any
 
 from tidegate import ports
 from tidegate.api import frozen, record
+from tidegate.model import objects
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LONGEST_SHARED = 128  # characters; longer texts are messages and arguments, which seldom repeat
@@ -20,8 +21,8 @@ _DEEPEST_SHARED = 100  # levels; no object has half of them, and recursion must 
 def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
     """The object without `managedFields` and without kubectl's copy of it; the input is kept.
 
-    Of a record, which may have 10 kB, of what was frozen and of an autoscaler only what is asked of it
-    stays.
+    Of a record, which may have 10 kB, of what was frozen, of an autoscaler and of somebody else's
+    Deployment only what is asked of it stays.
     """
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     annotations = metadata.get("annotations")
@@ -32,10 +33,26 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
         kept = {"metadata": metadata, "spec": record.slim_spec(body["spec"])}
     elif kind == ports.CONTROLLER_REVISION:
         kept["data"] = frozen.slim_data(body["data"])
+    elif is_foreign_deployment(kind, body):
+        kept = {**kept, "spec": _as_source(body["spec"])}
+        kept.pop("status", None)
     elif kind == ports.AUTOSCALER:
         kept = {"metadata": metadata, "spec": body["spec"]}
     shared: ports.Object = _shared(kept)
     return shared
+
+
+def is_foreign_deployment(kind: ports.Kind, body: ports.Object) -> bool:
+    """A Deployment that no ModelDeployment owns: nothing is asked of it but its pod template."""
+    if kind != ports.DEPLOYMENT or objects.label(body, objects.LABEL_MODEL_DEPLOYMENT):
+        return False
+    owners = body["metadata"].get("ownerReferences") or ()
+    group = f"{ports.TIDEGATE_GROUP}/"
+    return not any(str(owner.get("apiVersion", "")).startswith(group) for owner in owners)
+
+
+def _as_source(spec: ports.Object) -> ports.Object:
+    return {name: spec[name] for name in ("selector", "template") if name in spec}
 
 
 def _shared(value: Any, depth: int = 0) -> Any:

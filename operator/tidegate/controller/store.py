@@ -14,7 +14,7 @@ from typing import TypeVar
 from tidegate import model, ports
 from tidegate.controller import dependencies
 from tidegate.controller.dependencies import By, IndexKey, Ref, ref_of
-from tidegate.controller.snapshot import slim
+from tidegate.controller.snapshot import is_foreign_deployment, slim
 from tidegate.controller.workqueue import Key
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Store:
         return self._sequence
 
     def users_of(self, referred: Ref) -> set[Key]:
-        """The ModelDeployments that refer to this template or route."""
+        """The ModelDeployments that refer to this template, route or source of pods."""
         users = self._find(By.REFERENCE, referred.kind, referred.namespace, referred.name)
         return {Key(user.namespace, user.name) for user in users}
 
@@ -137,7 +137,7 @@ class Store:
     def put(self, kind: ports.Kind, body: ports.Object) -> bool:
         """Take an event's object; False when it says nothing that was not known.
 
-        An autoscaler writes its status again and again, which nobody asks for.
+        Autoscalers and other people's Deployments change in much that nobody asks for.
         """
         ref, entry = ref_of(kind, body), self._entry_for(kind, body)
         if self._deleted_since(entry):
@@ -151,7 +151,8 @@ class Store:
         for key in entry.index_keys:
             self._index.setdefault(key, set()).add(ref)
         self._sequence = entry.sequence
-        return known is None or kind is not ports.AUTOSCALER or _differ(entry, known)
+        partly_kept = kind is ports.AUTOSCALER or is_foreign_deployment(kind, body)
+        return known is None or not partly_kept or _differ(entry, known)
 
     def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
         """Take the reply of an own write at once, so that no later pass decides on an older state.

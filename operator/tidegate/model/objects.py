@@ -34,6 +34,8 @@ ANNOTATION_MODEL_VERSION: Final = "tidegate.dev/model-version"
 ANNOTATION_TEMPLATE_HASH: Final = "tidegate.dev/template-hash"
 # The replicas that Tidegate asked for last: another number was written by somebody else.
 ANNOTATION_REPLICAS: Final = "tidegate.dev/replicas"
+# On a Service of somebody else: the ModelDeployment that may take it over.
+ANNOTATION_ADOPT: Final = "tidegate.dev/adopt"
 ANNOTATION_ROLLED_BACK: Final = "tidegate.dev/rolled-back-revision"
 # Names the rollout whose traffic was taken away last. So the write changes the target even where the
 # target gave the candidate nothing, and a raise still on its way comes too late; and a rollback that
@@ -134,6 +136,13 @@ def is_controlled_by(document: model.Document, *, uid: str) -> bool:
         at(reference, "controller") is True and at(reference, "uid") == uid
         for reference in items(at(document, "metadata", "ownerReferences"))
     )
+
+
+def is_offered(document: model.Document, *, name: str) -> bool:
+    """Whether its owner lets the ModelDeployment of this name take an object over."""
+    owners = items(at(document, "metadata", "ownerReferences"))
+    controlled = any(at(reference, "controller") is True for reference in owners)
+    return not controlled and annotation(document, ANNOTATION_ADOPT) == name
 
 
 def at(document: model.Json, *path: str) -> model.Json:

@@ -162,6 +162,8 @@ def _read(
     live = found.get(where)
     if live is None:
         return EntryState(exists=False)
+    if objects.is_offered(live, name=meta.name):
+        return EntryState(exists=False)
     if not objects.is_controlled_by(live, uid=meta.uid):
         return EntryState(exists=False, conflict=name_conflict("Service", where.name))
     return EntryState(
