@@ -197,6 +197,26 @@ RULES = (
         says="min must not be above max",
     ),
     Case(
+        rule="V2",
+        body=SMALLEST,
+        at="spec.workload",
+        good=(
+            {"workloadRef": {"name": "old"}},
+            {
+                "replicas": 3,
+                "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a.b"},
+            },
+            {"template": SMALLEST["spec"]["workload"]["template"]},
+        ),
+        bad=(
+            {},
+            {"replicas": 3},
+            {**SMALLEST["spec"]["workload"], "workloadRef": {"name": "old"}},
+        ),
+        blames="spec.workload.template",
+        says="exactly one of template and workloadRef",
+    ),
+    Case(
         rule="V20",
         body=SMALLEST,
         at="spec.workload.autoscaling",

@@ -34,7 +34,7 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
     elif kind == ports.CONTROLLER_REVISION:
         kept["data"] = frozen.slim_data(body["data"])
     elif is_foreign_deployment(kind, body):
-        kept = {**kept, "spec": _as_source(body["spec"])}
+        kept = {**kept, "spec": _as_source(body.get("spec") or {})}
         kept.pop("status", None)
     elif kind == ports.AUTOSCALER:
         kept = {"metadata": metadata, "spec": body["spec"]}

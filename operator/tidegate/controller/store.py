@@ -267,8 +267,8 @@ def _untold(key: Key) -> None:
 def _differ(entry: Entry, known: Entry) -> bool:
     """Whether two versions of an object differ in what is kept of them."""
     one, other = entry.snapshot, known.snapshot
-    return (one["spec"], one["metadata"].get("labels"), entry.index_keys) != (
-        other["spec"],
+    return (one.get("spec"), one["metadata"].get("labels"), entry.index_keys) != (
+        other.get("spec"),
         other["metadata"].get("labels"),
         known.index_keys,
     )

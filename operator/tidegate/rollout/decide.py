@@ -76,7 +76,7 @@ def _only_keep_safe(turn: Turn) -> Turn:
     if rollout is None:
         return failover.keep(turn)
     if not rollout.ending and rollout.exposure.is_visited:
-        turn = walk.safety_watch(turn).look_again(turn.spec.analysis.interval_seconds)
+        turn = walk.watch(turn).look_again(turn.spec.analysis.interval_seconds)
     if turn.rollout.ending:
         return ending.work_rolling_back(turn)
     return failover.keep(turn)

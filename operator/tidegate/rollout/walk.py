@@ -43,6 +43,16 @@ def work(turn: Turn) -> Turn:
     return lateness.give_up(turn, tried=tried, weight=weight)
 
 
+def watch(turn: Turn) -> Turn:
+    """Where nothing may go forward: what was given already is confirmed, for only then it is judged."""
+    turn = safety_watch(turn)
+    rollout = turn.rollout
+    given = rollout.exposure == plan.wanted_exposure(rollout)
+    if rollout.ending or not given or rollout.step is None or rollout.step.confirmed_at:
+        return turn
+    return reach.reach(turn)
+
+
 def _may_be_promoted(turn: Turn) -> bool:
     """It has all traffic already, and by now the pods for it and every proof."""
     stage = turn.rollout.stage

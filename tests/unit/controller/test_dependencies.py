@@ -20,7 +20,10 @@ META_OWNER = {
     "uid": "u",
     "controller": True,
 }
-OWNED = [kind for kind, row in dependencies.TABLE.items() if row.selector]
+OWNED = [
+    ports.DEPLOYMENT,
+    *(kind for kind, row in dependencies.TABLE.items() if row.selector),
+]
 
 
 class Nothing:
@@ -56,8 +59,10 @@ def test_children_are_watched_by_label_and_users_objects_whole() -> None:
     watched = {it.kind: it.label_selector for it in dependencies.watched()}
     own = dependencies.served(Served.BY_OUR_CRDS)
     whole = {kind for kind, selector in watched.items() if not selector}
-    assert whole == {*own, ports.AUTOSCALER}, "one of somebody else has no label of ours"
-    label, _, value = watched[ports.DEPLOYMENT].partition("=")
+    assert whole == {*own, ports.AUTOSCALER, ports.DEPLOYMENT}, (
+        "one of somebody else has no label of ours"
+    )
+    label, _, value = watched[ports.SERVICE].partition("=")
     assert objects.common_labels("iris", component="server")[label] == value
     assert ports.NAMESPACE not in watched
 

@@ -145,6 +145,116 @@ def test_what_stands_in_follows_what_was_frozen(world: World) -> None:
         assert world.asked(frozen=rollout) is asked
 
 
+def referring(*, version: int = 1, **spec: Any) -> ports.Object:
+    workload = {"replicas": 3, "workloadRef": {"name": "old"}}
+    return deployment(version=version, **({"workload": workload} | spec))
+
+
+def source(image: str, *, version: int = 1, **labels: str) -> ports.Object:
+    pods = {"containers": [{"name": "server", "image": image}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": "old",
+            "namespace": "ns",
+            "uid": "old",
+            "resourceVersion": str(version),
+        },
+        "spec": {
+            "replicas": version,
+            "selector": {"matchLabels": {}},
+            "template": {"metadata": {"labels": labels}, "spec": pods},
+        },
+        "status": {"readyReplicas": version},
+    }
+
+
+def image(asked: Asked) -> str:
+    assert asked.spec is not None
+    pods: Any = asked.spec.template["spec"]
+    return str(pods["containers"][0]["image"])
+
+
+def kept(**workload: Any) -> model.FrozenRollout:
+    spec = referring(workload={"replicas": 1, **workload})["spec"]
+    return model.FrozenRollout(
+        name="r", revision="aaaaaaaaaa", attempt=1, from_revision="", spec=spec
+    )
+
+
+def test_a_source_that_changes_comes_or_goes_counts_without_an_edit(world: World) -> None:
+    world.store.put(MD, referring(version=2))
+    seen = set()
+    for version, name in ((3, "a"), (4, "b")):
+        assert world.store.put(ports.DEPLOYMENT, source(name, version=version))
+        asked = world.asked()
+        assert image(asked) == name
+        assert not asked.blocked
+        seen.add(asked.desired.hash)
+    world.store.remove(ports.DEPLOYMENT, source("b", version=5))
+    asked = world.asked()
+    assert [one.reason for one in asked.violations] == ["SourceNotFound"]
+    assert asked.desired.hash not in seen, "nothing is made meanwhile"
+    world.store.put(ports.DEPLOYMENT, source("a", version=6) | {"metadata": _new_source(6)})
+    assert world.asked().desired.hash in seen
+
+
+def _new_source(version: int) -> ports.Object:
+    metadata: ports.Object = source("", version=version)["metadata"]
+    return metadata | {"uid": "anew"}
+
+
+@pytest.mark.parametrize("labels", [None, {"tidegate.dev/role": "x"}])
+def test_all_but_the_pods_of_the_newest_spec_counts_without_a_usable_source(
+    world: World, labels: dict[str, str] | None
+) -> None:
+    world.store.put(MD, referring(version=2, paused=True))
+    if labels:
+        world.store.put(ports.DEPLOYMENT, source("a", **labels))
+    for frozen_ in (None, kept(workloadRef={"name": "old"}), kept()):
+        asked = world.asked(frozen=frozen_)
+        assert asked.spec is not None
+        assert asked.blocked
+        assert asked.spec.paused
+        assert asked.spec.replicas == 3
+
+
+def test_what_else_is_wrong_is_mended_by_what_was_frozen(world: World) -> None:
+    world.store.put(MD, referring(version=2, server={"preset": "MLServer", "port": "many"}))
+    for there in (False, True):
+        if there:
+            world.store.put(ports.DEPLOYMENT, source("a"))
+        asked = world.asked(frozen=kept(workloadRef={"name": "old"}))
+        assert asked.spec is not None
+        assert asked.blocked
+        assert asked.spec.replicas == 3
+    assert image(asked) == "a"
+
+
+def test_of_somebody_elses_deployment_only_the_template_and_its_selector_count(
+    world: World,
+) -> None:
+    world.store.put(MD, referring(version=2))
+    assert world.store.put(ports.DEPLOYMENT, source("a"))
+    known = world.store.get(ports.DEPLOYMENT, namespace="ns", name="old")
+    assert known is not None
+    assert set(known["spec"]) == {"selector", "template"}
+    assert "status" not in known
+    assert not world.store.put(ports.DEPLOYMENT, source("a", version=2)), "other size and status"
+    assert world.store.put(ports.DEPLOYMENT, source("b", version=3))
+
+
+def test_whom_a_source_concerns(world: World) -> None:
+    assert not world.store.dependents(ports.DEPLOYMENT, source("a"))
+    world.store.put(MD, referring(version=2))
+    keys = world.store.dependents(ports.DEPLOYMENT, source("a"))
+    assert [key.name for key in keys] == [SMALLEST["metadata"]["name"]]
+    elsewhere = source("a")
+    elsewhere["metadata"]["namespace"] = "other"
+    assert not world.store.dependents(ports.DEPLOYMENT, elsewhere)
+
+
 def test_an_entry_that_is_asked_by_another_reader_answers_that_one(world: World) -> None:
     entry = world.entry()
     assert entry.read(len) == len(entry.snapshot)

@@ -17,7 +17,7 @@ MD = ports.MODEL_DEPLOYMENT
 
 
 def obj(
-    kind: ports.Kind = ports.DEPLOYMENT,
+    kind: ports.Kind = ports.SERVICE,
     name: str = "one",
     *,
     version: int | str = 1,
@@ -58,7 +58,7 @@ def test_snapshot_is_slim_and_the_input_is_left_alone() -> None:
         "tidegate.dev/request": "promote",
     }
     body = obj(metadata={"managedFields": [{}], "annotations": annotations}, spec={"replicas": 1})
-    snapshot = slim(ports.DEPLOYMENT, body)
+    snapshot = slim(ports.SERVICE, body)
     assert "managedFields" not in snapshot["metadata"]
     assert snapshot["metadata"]["annotations"] == {"tidegate.dev/request": "promote"}
     assert snapshot["spec"] == {"replicas": 1}
@@ -92,9 +92,9 @@ def test_of_a_record_only_what_is_asked_of_it_is_kept() -> None:
 )
 def test_older_event_does_not_replace_own_reply(known: str, event: str, taken: bool) -> None:  # noqa: FBT001
     store = Store()
-    store.put_own_reply(ports.DEPLOYMENT, obj(version=known, spec={"from": "reply"}))
-    assert store.put(ports.DEPLOYMENT, obj(version=event, spec={"from": "event"})) is taken
-    found = store.get(ports.DEPLOYMENT, namespace="ns", name="one")
+    store.put_own_reply(ports.SERVICE, obj(version=known, spec={"from": "reply"}))
+    assert store.put(ports.SERVICE, obj(version=event, spec={"from": "event"})) is taken
+    found = store.get(ports.SERVICE, namespace="ns", name="one")
     assert found is not None
     assert found["spec"]["from"] == ("event" if taken else "reply")
 
@@ -104,68 +104,68 @@ def test_own_change_asks_for_one_pass_and_the_event_that_repeats_it_for_none() -
     store = Store()
     store.after_own_change = asked.append
     intake = Intake(store, enqueue=asked.append, recorder=MemoryRecorder())
-    store.put_own_reply(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
+    store.put_own_reply(ports.SERVICE, obj(version=7, metadata=owned_by("md")))
     assert asked == [Key("ns", "md")]
-    intake.changed(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
-    store.put_own_reply(ports.DEPLOYMENT, obj(version=7, metadata=owned_by("md")))
+    intake.changed(ports.SERVICE, obj(version=7, metadata=owned_by("md")))
+    store.put_own_reply(ports.SERVICE, obj(version=7, metadata=owned_by("md")))
     assert asked == [Key("ns", "md")]
-    intake.changed(ports.DEPLOYMENT, obj(version=8, metadata=owned_by("md")))
+    intake.changed(ports.SERVICE, obj(version=8, metadata=owned_by("md")))
     assert asked == [Key("ns", "md")] * 2
 
 
 def test_late_reply_does_not_bring_a_deleted_object_back() -> None:
     store = Store()
-    store.put(ports.DEPLOYMENT, obj(version=5))
-    assert store.remove(ports.DEPLOYMENT, obj(version=7))
-    store.put_own_reply(ports.DEPLOYMENT, obj(version=6))
-    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is None
+    store.put(ports.SERVICE, obj(version=5))
+    assert store.remove(ports.SERVICE, obj(version=7))
+    store.put_own_reply(ports.SERVICE, obj(version=6))
+    assert store.get(ports.SERVICE, namespace="ns", name="one") is None
 
 
 def test_object_that_got_its_watch_label_back_is_known_again() -> None:
     store = Store()
-    store.put(ports.DEPLOYMENT, obj(version=5))
-    store.remove(ports.DEPLOYMENT, obj(version=6))
-    assert store.put(ports.DEPLOYMENT, obj(version=7))
-    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+    store.put(ports.SERVICE, obj(version=5))
+    store.remove(ports.SERVICE, obj(version=6))
+    assert store.put(ports.SERVICE, obj(version=7))
+    assert store.get(ports.SERVICE, namespace="ns", name="one") is not None
 
 
 def test_deletion_of_a_predecessor_leaves_the_new_object() -> None:
     store = Store()
-    store.put_own_reply(ports.DEPLOYMENT, obj(version=9, uid="new"))
-    assert not store.remove(ports.DEPLOYMENT, obj(version=8, uid="old"))
-    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+    store.put_own_reply(ports.SERVICE, obj(version=9, uid="new"))
+    assert not store.remove(ports.SERVICE, obj(version=8, uid="old"))
+    assert store.get(ports.SERVICE, namespace="ns", name="one") is not None
 
 
 def test_children_are_found_by_controller_and_by_label() -> None:
     store = Store()
     label = {"labels": {"tidegate.dev/model-deployment": "md"}}
-    store.put(ports.DEPLOYMENT, obj(name="b", metadata=owned_by("md")))
-    store.put(ports.DEPLOYMENT, obj(name="a", metadata=owned_by("md") | label))
-    store.put(ports.DEPLOYMENT, obj(name="c", metadata=owned_by("md", controller=False)))
-    store.put(ports.SERVICE, obj(ports.SERVICE, "s", metadata=owned_by("md")))
-    store.put(ports.DEPLOYMENT, obj(name="x", namespace="other", metadata=label))
-    owned = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid")
+    store.put(ports.SERVICE, obj(name="b", metadata=owned_by("md")))
+    store.put(ports.SERVICE, obj(name="a", metadata=owned_by("md") | label))
+    store.put(ports.SERVICE, obj(name="c", metadata=owned_by("md", controller=False)))
+    store.put(ports.DEPLOYMENT, obj(ports.DEPLOYMENT, "s", metadata=owned_by("md")))
+    store.put(ports.SERVICE, obj(name="x", namespace="other", metadata=label))
+    owned = store.owned(ports.SERVICE, namespace="ns", owner_uid="md-uid")
     assert [entry.snapshot["metadata"]["name"] for entry in owned] == ["a", "b"]
-    labelled = store.labelled(ports.DEPLOYMENT, namespace="ns", model_deployment="md")
+    labelled = store.labelled(ports.SERVICE, namespace="ns", model_deployment="md")
     assert [entry.snapshot["metadata"]["name"] for entry in labelled] == ["a"]
 
 
 def test_index_follows_changes_and_frees_memory() -> None:
     store = Store()
-    store.put(ports.DEPLOYMENT, obj(version=1, metadata=owned_by("md")))
-    store.put(ports.DEPLOYMENT, obj(version=2))
-    assert store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid") == []
-    store.put(ports.DEPLOYMENT, obj(version=3, metadata=owned_by("md")))
-    store.remove(ports.DEPLOYMENT, obj(version=4))
-    assert store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid="md-uid") == []
+    store.put(ports.SERVICE, obj(version=1, metadata=owned_by("md")))
+    store.put(ports.SERVICE, obj(version=2))
+    assert store.owned(ports.SERVICE, namespace="ns", owner_uid="md-uid") == []
+    store.put(ports.SERVICE, obj(version=3, metadata=owned_by("md")))
+    store.remove(ports.SERVICE, obj(version=4))
+    assert store.owned(ports.SERVICE, namespace="ns", owner_uid="md-uid") == []
     assert store._index == {}
-    assert store.entries(ports.DEPLOYMENT) == {}
+    assert store.entries(ports.SERVICE) == {}
 
 
 def test_memory_of_deletions_is_bounded() -> None:
     store = Store()
     for number in range(10_000):
-        store.remove(ports.DEPLOYMENT, obj(uid=str(number)))
+        store.remove(ports.SERVICE, obj(uid=str(number)))
     assert len(store._deleted) <= 4096
 
 
@@ -173,7 +173,7 @@ def test_memory_of_deletions_is_bounded() -> None:
     ("kind", "body", "expected"),
     [
         (MD, obj(MD, "md"), {Key("ns", "md")}),
-        (ports.DEPLOYMENT, obj(metadata=owned_by("md")), {Key("ns", "md")}),
+        (ports.SERVICE, obj(metadata=owned_by("md")), {Key("ns", "md")}),
         (
             ports.ENDPOINT_SLICE,
             obj(ports.ENDPOINT_SLICE, metadata={"labels": {"tidegate.dev/model-deployment": "md"}}),
@@ -265,11 +265,11 @@ def test_intake_enqueues_what_a_taken_event_concerns() -> None:
 def test_unreadable_event_is_reported_and_leaves_the_store_whole(body: ports.Object) -> None:
     store, recorder = Store(), MemoryRecorder()
     intake = Intake(store, enqueue=lambda _: None, recorder=recorder)
-    intake.changed(ports.DEPLOYMENT, body)
+    intake.changed(ports.SERVICE, body)
     assert [event for event, _ in recorder.problems] == ["event_unreadable"]
     assert store._index == {}
-    intake.changed(ports.DEPLOYMENT, obj())
-    assert store.get(ports.DEPLOYMENT, namespace="ns", name="one") is not None
+    intake.changed(ports.SERVICE, obj())
+    assert store.get(ports.SERVICE, namespace="ns", name="one") is not None
 
 
 @pytest.mark.parametrize(
@@ -294,10 +294,10 @@ def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int
         owner = owned_by("md", uid=f"owner-{version % 2}")
         body = obj(name=str(number), version=version, metadata=owner)
         if action == "put":
-            store.put(ports.DEPLOYMENT, body)
+            store.put(ports.SERVICE, body)
         else:
-            store.remove(ports.DEPLOYMENT, body)
-        entry = store.entry(Ref(ports.DEPLOYMENT, "ns", str(number)))
+            store.remove(ports.SERVICE, body)
+        entry = store.entry(Ref(ports.SERVICE, "ns", str(number)))
         if entry is not None:
             assert int(entry.resource_version) >= newest.get(str(number), 0)
             newest[str(number)] = int(entry.resource_version)
@@ -305,11 +305,11 @@ def test_index_always_agrees_with_the_snapshots(script: list[tuple[str, int, int
         expected = [
             ref.name
             for ref, entry in sorted(
-                store.entries(ports.DEPLOYMENT).items(), key=lambda pair: pair[0].name
+                store.entries(ports.SERVICE).items(), key=lambda pair: pair[0].name
             )
             if entry.snapshot["metadata"]["ownerReferences"][0]["uid"] == uid
         ]
-        found = store.owned(ports.DEPLOYMENT, namespace="ns", owner_uid=uid)
+        found = store.owned(ports.SERVICE, namespace="ns", owner_uid=uid)
         assert [entry.snapshot["metadata"]["name"] for entry in found] == expected
 
 

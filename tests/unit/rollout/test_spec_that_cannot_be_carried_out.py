@@ -121,6 +121,32 @@ def test_what_goes_back_goes_back_and_says_both(provider: model.Provider) -> Non
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_weight_that_was_just_given_is_judged_all_the_same(provider: model.Provider) -> None:
+    """The spec breaks between the write of a weight and its confirmation."""
+    world = serving(provider=provider, weights=(50.0,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: not _exposed(world))
+    rollout = world.status.active_rollout
+    assert rollout is not None
+    assert rollout.evidence_since is None
+    world.violations = (FIRST,)
+    for _ in range(60):
+        world.tick()
+    rollout = world.status.active_rollout
+    assert rollout is not None
+    assert rollout.evidence_since is not None
+    assert rollout.exposure.live_percent == 50.0
+    world.analysis = BREACH
+    world.run_while(lambda: not world.status.rejects(V2.hash))
+
+
+def _exposed(world: World) -> bool:
+    rollout = world.status.active_rollout
+    return rollout is not None and rollout.exposure.live_percent >= 50.0
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_first_spec_that_cannot_be_read_makes_nothing(provider: model.Provider) -> None:
     world = serving(provider=provider)
     blind = World(spec=None, violations=(FIRST, SECOND))
