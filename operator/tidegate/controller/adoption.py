@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate import model, ports
-from tidegate.controller.documents import NAME_CONFLICT, name_conflict, plain
+from tidegate.controller.documents import NAME_CONFLICT, plain
 from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
 from tidegate.model import objects
@@ -40,7 +40,7 @@ class Adoption:
         if live is None:
             return ports.Conflict(message=f"Service {name} is gone")
         if not objects.is_offered(live, name=meta.name):
-            return name_conflict(KIND, name)
+            return ports.Fatal(reason=NAME_CONFLICT, message=plane.service_conflict(name, meta=meta))
         if why := unlike(live, wanted):
             return ports.Fatal(reason=NAME_CONFLICT, message=f"Service {name} {why}")
         if not self._leading():

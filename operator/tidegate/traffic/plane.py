@@ -20,7 +20,7 @@ from tidegate.traffic.interface import (
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes.entry import common_port, second_reference
+from tidegate.traffic.planes.entry import common_port, second_reference, service_conflict
 from tidegate.traffic.planes.gateway_existing import ExistingRoutes
 from tidegate.traffic.planes.gateway_managed import ManagedRoute, ManagedSwitch
 from tidegate.traffic.planes.service import ServicePlane, ServiceSwitch
@@ -44,6 +44,7 @@ __all__ = [
     "patch_operations",
     "plane_of",
     "second_reference",
+    "service_conflict",
 ]
 
 # They hold no state, so one of each is enough.

@@ -165,7 +165,7 @@ def _read(
     if objects.is_offered(live, name=meta.name):
         return EntryState(exists=False)
     if not objects.is_controlled_by(live, uid=meta.uid):
-        return EntryState(exists=False, conflict=name_conflict("Service", where.name))
+        return EntryState(exists=False, conflict=service_conflict(where.name, meta=meta))
     return EntryState(
         exists=True,
         revision=objects.text(objects.at(live, "spec", "selector", objects.LABEL_REVISION)),
@@ -181,6 +181,12 @@ def _read_port(live: model.Document) -> str | int:
         target = objects.at(port, "targetPort")
         return target if isinstance(target, str) else objects.whole(target)
     return 0
+
+
+def service_conflict(name: str, *, meta: model.ObjectMeta) -> str:
+    """The same of the entry Service, which its owner may hand over."""
+    offer = f"annotate it with {objects.ANNOTATION_ADOPT}: {meta.name} to have it taken over"
+    return f"{name_conflict('Service', name)}; or {offer}"
 
 
 def name_conflict(kind: str, name: str) -> str:
