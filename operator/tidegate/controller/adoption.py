@@ -40,7 +40,9 @@ class Adoption:
         if live is None:
             return ports.Conflict(message=f"Service {name} is gone")
         if not objects.is_offered(live, name=meta.name):
-            return ports.Fatal(reason=NAME_CONFLICT, message=plane.service_conflict(name, meta=meta))
+            return ports.Fatal(
+                reason=NAME_CONFLICT, message=plane.service_conflict(name, meta=meta)
+            )
         if why := unlike(live, wanted):
             return ports.Fatal(reason=NAME_CONFLICT, message=f"Service {name} {why}")
         if not self._leading():

@@ -155,12 +155,6 @@ def _owners(ref: Ref, body: ports.Object, _known: Known) -> Iterable[Key]:
         yield Key(ref.namespace, str(label))
 
 
-def _owners_and_users(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
-    """Whose revision a Deployment is, and who takes its pod template."""
-    yield from _owners(ref, body, known)
-    yield from known.users_of(ref)
-
-
 def _owners_and_scaled(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
     """Whose revision an autoscaler has for its target, whoever owns it."""
     yield from _owners(ref, body, known)
@@ -169,7 +163,7 @@ def _owners_and_scaled(ref: Ref, body: ports.Object, known: Known) -> Iterable[K
 
 
 def _owners_and_users(ref: Ref, body: ports.Object, known: Known) -> Iterable[Key]:
-    """A route may be ours, or one of the user in which we have a part."""
+    """A route may be ours or one of the user; a Deployment that of a revision, or a source of pods."""
     yield from _owners(ref, body, known)
     yield from known.users_of(ref)
 
