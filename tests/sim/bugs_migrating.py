@@ -41,8 +41,8 @@ MIGRATING = (
         more=(
             (
                 "controller/reading.py",
-                "        if frozen is None or not newest.blocked or",
-                "        if frozen is None or newest.blocked or",
+                "        if frozen is None or not newest.blocked:",
+                "        if frozen is None or newest.blocked:",
             ),
         ),
         plays=(*_by_both("harm_without_source"), *_by_both("source_lost")),

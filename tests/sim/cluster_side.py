@@ -429,7 +429,8 @@ async def label_removed(run: Run, whose: str) -> None:
         body = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, name)
         return objects.label(body or {}, objects.LABEL_WATCH) == "true"
 
-    assert await run.until(is_back, limit=60.0)
+    # At once, and not only when its role changes.
+    assert await run.until(is_back, limit=10.0)
     await ends_well(run)
 
 

@@ -111,10 +111,12 @@ class SpecReader:
         found: dict[Ref, Entry | None],
     ) -> Asked:
         body, newest = self._newest(body, said, found)
+        if frozen is None or not newest.blocked:
+            return newest
         others = [it for it in newest.violations if not it.path.startswith(workload_ref.PATH)]
         parts = effective.parts_of(others)
-        if frozen is None or not newest.blocked or (newest.spec is not None and not parts):
-            return newest
+        if newest.spec is not None and not parts:
+            return newest  # it lacks no more than its pods
         for stand_in in (
             effective.mended(body, frozen=frozen, parts=parts),
             effective.as_frozen(body, frozen=frozen),
