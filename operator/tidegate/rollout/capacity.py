@@ -210,10 +210,10 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     The switch is itself the intent of 100 %: pods move all the way before the entry
     Service leaves the old revision.
     """
-    live = rollout.exposure.live_percent
+    live, given = rollout.exposure.live_percent, rollout.exposure.load_percent
     stage = rollout.stage
-    if live > 0 and gates.closed(turn) is not None:
-        return live
+    if given > 0 and gates.closed(turn) is not None:
+        return given
     proves = stage is not None and stage.needs_proof and not rollout.ending
     if turn.by_pods and live > 0 and proves:
         return live  # a plane that splits by pods knows no other load

@@ -36,11 +36,12 @@ def reach(turn: Turn) -> Turn:
     turn = _look_for_deadline(turn)
     rollout, exposure = turn.rollout, plan.wanted_exposure(turn.rollout)
     written, weight = rollout.exposure.live_percent, exposure.live_percent
-    if rollout.exposure == exposure and exposure.is_visited:
+    gate = gates.closed(turn)
+    # A stage may have the exposure of the one before, by rounding or in a failover: it is asked for, too.
+    if rollout.exposure == exposure and exposure.is_visited and gate is None:
         return _confirm(turn, weight)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    gate = gates.closed(turn)
     if gate is not None and rollout.exposure.is_visited:
         return _stay(waiting.wait_for(turn, *gate))  # nothing grows before it is open
     load = capacity.part_of(turn, exposure.load_percent)
