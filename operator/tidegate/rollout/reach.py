@@ -151,7 +151,7 @@ def _confirm(turn: Turn, weight: float) -> Turn:
     if not _pods_carry(turn, weight):
         return turn
     if not waiting.asked_to_pause(turn):
-        turn = waiting.stop_waiting(turn, only=REACHED)
+        turn = waiting.stop_waiting(turn, only=REACHED | waiting.GATES)
     step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
     assert stage is not None
