@@ -18,6 +18,7 @@ from tests.sim.cluster_side import (
     waits_for,
 )
 from tests.sim.fields import Object
+from tests.sim.finds_revisions import candidates_share, stable_has_everything
 from tests.sim.people import NAME, NAMESPACE
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, walk_to
@@ -118,6 +119,49 @@ async def adopted_at_an_open_gate(run: Run, provider: str) -> None:
     await ends_well(run)
 
 
+async def sized_behind_a_gate(run: Run) -> None:
+    """A step with a size of its own is asked for before that size is made, by an autoscaler, too."""
+    steps = (
+        {"name": "s0", "weight": 25},
+        {"name": "s1", "weight": 50, "replicasPercent": 100, "approval": BOARD},
+    )
+    await _serve(run, "GatewayAPI", strategy=_canary(*steps))
+    run.people.edit_part("workload", autoscaling={"minReplicas": 4, "maxReplicas": 8})
+    run.people.deploy("v2")
+    await _asked(run)
+    candidate = _candidate(run)
+    await asyncio.sleep(60.0)
+    assert deployment(run, candidate)["spec"]["replicas"] == 1, "pods for a quarter"
+    run.people.ask("promote")
+    await walk_to(run, 1)
+    assert deployment(run, candidate)["spec"]["replicas"] == 4
+    await ends_well(run)
+
+
+async def silent_at_a_gate(run: Run, provider: str) -> None:
+    """Nothing is seen of a candidate any more while people think: stable has everything meanwhile."""
+    steps = ({"name": "s0", "weight": 50}, {"name": "s1", "weight": 75, "approval": BOARD})
+    await _serve(
+        run,
+        provider,
+        strategy=_canary(*steps),
+    )
+    run.people.edit_part("traffic", verify={"share": "Report"})
+    run.people.deploy("v2")
+    await _asked(run)
+    run.world.is_scraped = lambda pod: pod.version != "v2"
+    await stable_has_everything(run, within=90.0)
+    assert (_step(run), waits_for(run)) == ("s0", "Withdrawn")
+    await asyncio.sleep(20.0)
+    assert candidates_share(run) == 0
+    assert not facts.rejected(run.body)
+    run.world.is_scraped = lambda _: True
+    run.people.ask("promote")
+    await _asked(run)
+    run.people.ask("promote")
+    await ends_well(run)
+
+
 async def testers_by_repin(run: Run) -> None:
     """Testers come to a step that runs, and go again; no gate is asked twice, and nothing is left."""
     step = {"name": "s0", "weight": 25, "hold": "10m", "deadline": "1h"}
@@ -132,7 +176,6 @@ async def testers_by_repin(run: Run) -> None:
         return gateway.testers(run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME), name=NAME)
 
     for strategy, found in ((_canary(step, routes=STAFF), {candidate}), (_canary(step), set())):
-        (run.body or {})["metadata"]
         run.people.edit_spec({"strategy": strategy})
         assert await run.until(
             lambda: facts.condition(run.body, "PlanDiffers").get("status") == "True", limit=60.0
@@ -151,11 +194,17 @@ PLAYS = {
         truths={"bad": BAD},
     )
     for play, providers in (
+        (silent_at_a_gate, PROVIDERS),
         (failover_at_a_gate, (*PROVIDERS, "Existing")),
         (adopted_at_an_open_gate, PROVIDERS),
     )
     for provider in providers
 } | {
     play.__name__: Scenario(name=play.__name__, script=play, truths={"bad": BAD})
-    for play in (gate_behind_testers, gate_between_equal_shares, testers_by_repin)
+    for play in (
+        gate_behind_testers,
+        gate_between_equal_shares,
+        sized_behind_a_gate,
+        testers_by_repin,
+    )
 }
