@@ -170,7 +170,9 @@ def taken_again(turn: Turn) -> Turn:
     rollout = turn.rollout
     step = rollout.step
     assert step is not None
-    index = max((at for at, one in enumerate(rollout.plan) if _was_reached(one)), default=step.index)
+    index = max(
+        (at for at, one in enumerate(rollout.plan) if _was_reached(one)), default=step.index
+    )
     if index == step.index:
         return turn
     waits = replace(rollout.plan[step.index], state=model.StepState.PENDING, started_at=None)

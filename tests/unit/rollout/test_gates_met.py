@@ -39,7 +39,9 @@ def step(world: World) -> str:
 def stands(world: World) -> bool:
     """The active step has its weight."""
     rollout = world.status.active_rollout
-    return rollout is not None and rollout.step is not None and rollout.step.confirmed_at is not None
+    return (
+        rollout is not None and rollout.step is not None and rollout.step.confirmed_at is not None
+    )
 
 
 def until_asked(world: World) -> None:
@@ -133,7 +135,9 @@ def test_a_step_that_has_begun_is_not_asked_for_at_a_level_that_is_lowered(
     assert step(world) == "p50"
 
 
-@pytest.mark.parametrize(("level", "gate"), [(L.FULL, "board"), (L.MANUAL, ""), (L.MANUAL, "board")])
+@pytest.mark.parametrize(
+    ("level", "gate"), [(L.FULL, "board"), (L.MANUAL, ""), (L.MANUAL, "board")]
+)
 def test_what_was_opened_differs_from_no_spec_and_stays_open(level: L, gate: str) -> None:
     world = world_of(serving(weights=(25.0, 50.0), replicas=4), level=level, gate=gate)
     for _ in range(1 if level is L.FULL else 2):
