@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tidegate.evidence.terms import Latency, Template
 from tidegate.evidence.verdict import client_errors, forecast, outlook, rules
 from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
 from tidegate.evidence.verdict.outlook import about
-from tidegate.evidence.verdict.templates import resolve_templates
+from tidegate.evidence.verdict.templates import alone, resolve_templates, unknown_limits
 from tidegate.rollout.strategy import compile as strategies
 from tidegate.traffic.plane import plane_of
 
@@ -99,6 +99,7 @@ def planned(
     spec, refused = convert.read_spec(body)
     subject = str(mapping(body.get("metadata")).get("name") or "(no name)")
     blocking = [it for it in refused if it.blocks]
+    blocking += unknown_limits(spec) if spec is not None else ()
     if spec is None or blocking:
         first = blocking[0]
         raise CliError(f"{subject}: {first.path}: {first.message}")
@@ -175,9 +176,8 @@ def _templates(
     found: dict[str, Template] = {}
     left_out: list[str] = []
     for metric in spec.analysis.metrics:
-        alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
         resolved = resolve_templates(
-            alone,
+            alone(spec, metric),
             find=lambda it: known.get((it.kind, it.name)),
             sources={spec.analysis.source: True},
         )

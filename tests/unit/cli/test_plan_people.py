@@ -96,3 +96,27 @@ def test_a_plan_of_testers_alone_has_nothing_to_forecast(
     code, text = planned(capsys, tmp_path, TESTERS % "")
     assert code == outcome.NEGATIVE
     assert "Not planned: step testers" in text
+
+
+LIMITED = (
+    "strategy: {canary: {steps: [{name: p50, weight: 50, "
+    "metrics: [{name: %s, threshold: {max: 0.2}}]}]}}"
+)
+
+
+def test_the_limit_of_a_step_leaves_the_other_metrics_in_the_forecast(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, text = planned(capsys, tmp_path, LIMITED % "error-ratio")
+    assert code == outcome.DONE
+    assert "latency-p95" in text
+    assert "Not planned" not in text
+
+
+def test_a_limit_for_no_metric_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "iris.yaml"
+    path.write_text(MANIFEST.format(more=LIMITED % "nope"), encoding="utf-8")
+    assert main(["plan", "-f", str(path), "--rate", "50"]) == outcome.TROUBLE
+    assert "nope is no metric of this analysis" in capsys.readouterr().err
