@@ -182,8 +182,8 @@ def test_the_limit_of_a_step_silences_no_other_metric_where_a_template_is_missin
     world: World,
 ) -> None:
     """Harm in what can be read still rolls back: a step's limit is the trouble of its metric alone."""
-    query = 'max(gpu{pod=~"${podRegex}"})'
-    known = [{"name": name, "query": query, "threshold": {"max": 1}} for name in ("one", "two")]
+    own = {"templateRef": {"kind": "MetricTemplate", "name": "own"}, "threshold": {"max": 1}}
+    known = [own | {"name": name} for name in ("one", "two")]
     gone = {"name": "gone", "templateRef": {"kind": "MetricTemplate", "name": "gone"}}
     metrics = [*known, gone | {"threshold": {"max": 1}}]
     limit = {"name": "one", "threshold": {"max": 5}}
@@ -192,5 +192,5 @@ def test_the_limit_of_a_step_silences_no_other_metric_where_a_template_is_missin
     analysis = {"source": "default", "metrics": metrics}
     world.store.put(MD, deployment(version=2, analysis=analysis, strategy=strategy))
     asked = world.asked()
-    assert [one.reason for one in asked.violations] == ["ReferenceNotFound"]
+    assert [one.reason for one in asked.violations] == ["ReferenceNotFound"], asked.violations
     assert set(asked.templates) == {"one", "two"}
