@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import HOLD, START, V2, World, serving
+from rollout_world import ADVANCE, HOLD, START, V2, World, serving
 
 from tidegate import model
 from tidegate.rollout import adoption, gates
@@ -171,3 +171,52 @@ def test_an_edit_that_adds_a_gate_keeps_what_was_opened_and_is_still_asked_for()
     reopened = gates.reopened(stage, opened=(agreed, gone, by_level))
     assert reopened.gates == (agreed, other, by_level)
     assert gates.reopened(stage, opened=(asked, other)) == stage
+
+
+SILENT = replace(HOLD, reason="NoData", silent="NoData: nothing for 60 s")
+
+
+def silent_at(step_name: str, provider: model.Provider) -> World:
+    """People are asked for this step; nothing is seen of the candidate any more."""
+    level = L.GATED if step_name == "promotion" else L.FULL
+    gate = "" if step_name == "promotion" else "board"
+    world = serving(provider=provider, weights=(25.0, 50.0), replicas=4)
+    world_of(world, level=level, gate=gate)
+    until_asked(world)
+    assert step(world) == step_name
+    world.analysis = SILENT
+    world.tick()
+    return world
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("asked", "again"), [("p50", "p25"), ("promotion", "p50")])
+def test_silence_at_a_gate_takes_the_step_before_it_again(
+    asked: str, again: str, provider: model.Provider
+) -> None:
+    world = silent_at(asked, provider)
+    assert world.traffic.weights.get(V2.hash, 0.0) == 0.0
+    assert world.status.rejected == ()
+    assert (step(world), waits(world)) == (again, W.WITHDRAWN)
+    rollout = world.status.active_rollout
+    assert rollout is not None
+    by_name = {stage.name: stage for stage in rollout.plan}
+    assert by_name[asked].state is model.StepState.PENDING
+    assert by_name[again].state is model.StepState.ACTIVE
+    assert by_name[again].ended_at is None
+    world.analysis = ADVANCE
+    world.ask("promote", V2)
+    world.run_while(lambda: waits(world) not in gates.OPENABLE)
+    assert step(world) == asked, "proven anew, then asked for anew"
+    world.ask("promote", V2)
+    world.run_until(model.Phase.HEALTHY)
+
+
+def test_whoever_asked_for_everything_at_once_is_not_sent_back_by_silence() -> None:
+    world = world_of(serving(weights=(25.0, 50.0), replicas=4), gate="board")
+    until_asked(world)
+    world.ask("promote-full", V2)
+    world.run_while(lambda: step(world) != "promotion" or waits(world) is not W.APPROVAL)
+    world.analysis = SILENT
+    world.settle()
+    assert (step(world), waits(world)) == ("promotion", W.APPROVAL)
