@@ -9,6 +9,7 @@ from tests.sim.bugs_blue_green import BLUE_GREEN
 from tests.sim.bugs_existing import EXISTING
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
+from tests.sim.bugs_met import MET
 from tests.sim.bugs_migrating import MIGRATING
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_silence import SILENCE
@@ -261,4 +262,5 @@ BUGS = (
     *BAKE,
     *SILENCE,
     *BLUE_GREEN,
+    *MET,
 )

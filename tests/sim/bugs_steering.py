@@ -58,7 +58,7 @@ STEERING = (
     Bug(
         name="pods grow before a gate is open",
         file="rollout/capacity.py",
-        old="    if live > 0 and gates.closed(turn) is not None:\n        return live\n",
+        old="    if given > 0 and gates.closed(turn) is not None:\n        return given\n",
         new="",
         plays=("gate_opened_gatewayapi", "by_hand_replicaratio"),
     ),

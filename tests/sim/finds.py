@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING, Any
 from tests.sim import (
     facts,
     failing_over,
-    finds_bake,
-    finds_blue_green,
-    finds_existing,
+    finds_features,
     finds_kinds,
     finds_lost,
     finds_ports,
     finds_revisions,
-    finds_steering,
-    finds_testers,
     finds_traffic,
     neighbours,
     silence,
@@ -443,11 +439,7 @@ PLAYS = (
     | finds_ports.PLAYS
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
-    | finds_bake.PLAYS
-    | finds_steering.PLAYS
-    | finds_existing.PLAYS
-    | finds_testers.PLAYS
-    | finds_blue_green.PLAYS
+    | finds_features.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS

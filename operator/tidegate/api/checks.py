@@ -163,11 +163,12 @@ def _items(value: object) -> list[Mapping[str, Any]]:
 
 
 def _unsupported_by_provider(spec: model.Spec) -> Iterable[model.Violation]:
+    mode = " with mode Existing" if spec.traffic.routes else ""
     return refusals(
         plan_of(spec),
         plane_of(spec.traffic).capabilities,
         scaling=spec.scaling,
-        provider=spec.traffic.provider,
+        provider=f"{spec.traffic.provider}{mode}",
     )
 
 

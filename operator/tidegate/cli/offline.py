@@ -16,7 +16,7 @@ from tidegate.api.revision import mapping
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import escaped
-from tidegate.evidence.verdict.templates import preset_violations
+from tidegate.evidence.verdict.templates import preset_violations, unknown_limits
 
 STDIN = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -156,7 +156,8 @@ def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violati
         found.append(model.Violation(path="apiVersion", message=f"must be {_API_VERSION}"))
     if kind == "ModelDeployment":
         spec, refused = convert.read_spec(body)
-        return [*found, *refused, *(preset_violations(spec) if spec else ())]
+        more = (*preset_violations(spec), *unknown_limits(spec)) if spec else ()
+        return [*found, *refused, *more]
     if not mapping(body.get("metadata")).get("name"):
         found.append(model.Violation(path="metadata.name", message="is required: add it"))
     if kind == ports.ROLLOUT_RECORD.kind:

@@ -6,14 +6,14 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate import model
 from tidegate.api import convert, documents
 from tidegate.api.revision import mapping
-from tidegate.cli import outcome, plan_picture
+from tidegate.cli import outcome, plan_people, plan_picture
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import table
 from tidegate.evidence.counts import dispersion
@@ -26,7 +26,7 @@ from tidegate.evidence.terms import Latency, Template
 from tidegate.evidence.verdict import client_errors, forecast, outlook, rules
 from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
 from tidegate.evidence.verdict.outlook import about
-from tidegate.evidence.verdict.templates import resolve_templates
+from tidegate.evidence.verdict.templates import alone, resolve_templates, unknown_limits
 from tidegate.rollout.strategy import compile as strategies
 from tidegate.traffic.plane import plane_of
 
@@ -62,10 +62,11 @@ class Planned:
     steps: tuple[StepForecast, ...]
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
+    asked: tuple[str, ...]
 
     @property
     def promoted_seconds(self) -> float:
-        """Until promotion without a person, infinite where a step does not pass in time."""
+        """Until promotion, people and testers apart; infinite where a step does not pass in time."""
         if not self.steps or not all(one.passes_in_time for one in self.steps):
             return math.inf
         return math.fsum(one.passes_seconds for one in self.steps)
@@ -74,7 +75,7 @@ class Planned:
 def plan(name: str, *, assumed: Assumed, output: str, picture: str, say: Say) -> int:
     """Say per step what is found in what time, when it passes, and what to change if not.
 
-    Result: DONE when promotion without a person is expected, else NEGATIVE.
+    Result: DONE when promotion is expected without a person but those who are to be asked, else NEGATIVE.
     Errors: CliError for what cannot be read, is no valid ModelDeployment, or makes no sense.
     """
     _check(assumed)
@@ -98,11 +99,13 @@ def planned(
     spec, refused = convert.read_spec(body)
     subject = str(mapping(body.get("metadata")).get("name") or "(no name)")
     blocking = [it for it in refused if it.blocks]
+    blocking += unknown_limits(spec) if spec is not None else ()
     if spec is None or blocking:
         first = blocking[0]
         raise CliError(f"{subject}: {first.path}: {first.message}")
     templates, left_out = _templates(spec, others=others)
-    steps = strategies.plan_of(spec)
+    whole = strategies.plan_of(spec)
+    steps = plan_people.by_requests(whole)
     config = _config(spec, templates=templates, steps=steps)
     clock = Clock(
         interval_seconds=max(
@@ -126,7 +129,8 @@ def planned(
             for one, text in zip(found, warnings, strict=True)
             if text
         ),
-        left_out=left_out,
+        left_out=(*plan_people.testers_alone(whole), *left_out),
+        asked=plan_people.asked(spec, whole),
     )
 
 
@@ -172,9 +176,8 @@ def _templates(
     found: dict[str, Template] = {}
     left_out: list[str] = []
     for metric in spec.analysis.metrics:
-        alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
         resolved = resolve_templates(
-            alone,
+            alone(spec, metric),
             find=lambda it: known.get((it.kind, it.name)),
             sources={spec.analysis.source: True},
         )
@@ -226,6 +229,7 @@ def _as_text(found: Planned) -> list[str]:
         lines.append(f"Healthy version: {outlook.whole_text(found.steps)}")
     else:
         lines.append("nothing is compared with stable, so that nothing can be planned")
+    lines += [f"Waits for people: {text}" for text in found.asked]
     lines += [f"Warning: {text}" for text in found.warnings]
     lines += [f"Not planned: {text}" for text in found.left_out]
     return [*lines, ""]
@@ -286,6 +290,7 @@ def _as_document(found: Planned) -> dict[str, Any]:
             }
             for one in found.steps
         ],
+        "waits_for_people": list(found.asked),
         "warnings": list(found.warnings),
         "not_planned": list(found.left_out),
     }

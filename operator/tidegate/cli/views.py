@@ -156,7 +156,9 @@ def _rollout(rollout: model.Rollout | None) -> str:
 def _traffic(rollout: model.Rollout | None) -> str:
     if rollout is None:
         return ""
-    intended = f"candidate {number(rollout.exposure.live_percent)} % intended"
+    names = ", ".join(route.name for route in rollout.exposure.routes)
+    also = f" and the requests of {names}" if names else ""
+    intended = f"candidate {number(rollout.exposure.live_percent)} %{also} intended"
     observed = number(rollout.observed_candidate_percent)
     return f"{intended}, {observed} % observed" if observed else f"{intended}, not observed yet"
 
@@ -222,7 +224,16 @@ def _plan(status: model.Status) -> list[str]:
         ]
         for it in status.rollout.plan
     ]
+    gates = [_gates(it) for it in status.rollout.plan]
+    if any(gates):
+        heads.append("GATES")
+        rows = [[*row, text] for row, text in zip(rows, gates, strict=True)]
     return table(heads, rows)
+
+
+def _gates(stage: model.Stage) -> str:
+    named = (f"{it.name} ({'open' if it.opened_at else 'closed'})" for it in stage.gates)
+    return ", ".join(named)
 
 
 def _metrics(status: model.Status) -> list[str]:

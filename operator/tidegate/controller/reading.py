@@ -15,7 +15,7 @@ from tidegate.api import convert, effective, revision, status, templates, worklo
 from tidegate.controller.dependencies import Ref, source_of, template_ref
 from tidegate.controller.store import Entry, Store
 from tidegate.evidence.terms import Template
-from tidegate.evidence.verdict.templates import Find, resolve_templates
+from tidegate.evidence.verdict.templates import Find, alone, resolve_templates
 from tidegate.settings import Settings
 
 
@@ -178,8 +178,7 @@ class SpecReader:
         if not isinstance(resolved, tuple):
             return dict(resolved), ()
         for metric in spec.analysis.metrics:
-            alone = replace(spec, analysis=replace(spec.analysis, metrics=(metric,)))
-            one = resolve_templates(alone, find=find, sources=sources)
+            one = resolve_templates(alone(spec, metric), find=find, sources=sources)
             found |= {} if isinstance(one, tuple) else one
         return found, resolved
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from tidegate import model
 from tidegate.model.status import PLAN_MAX_ITEMS
-from tidegate.rollout import plan
+from tidegate.rollout import gates, plan
 from tidegate.rollout.strategy.compile import plan_of
 from tidegate.rollout.turn import Turn, weight_text
 
@@ -91,7 +91,7 @@ def _on_new_terms(stage: model.Stage, wanted: model.Stage | None, *, live: float
     if wanted is None or wanted.kind is not stage.kind or not stage.is_held:
         return stage
     kept = replace(
-        wanted,
+        gates.reopened(wanted, opened=stage.gates),
         control=stage.control,
         state=stage.state,
         started_at=stage.started_at,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.rollout import gates, plan
+from tidegate.rollout.strategy.compile import scaling_at
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
 from tidegate.traffic.sizing.limits import limits
@@ -179,7 +180,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
     share = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
     return CapacityRequest(
         replicas=turn.spec.replicas,
-        scaling=turn.scaling,
+        scaling=_scaling(turn, rollout),
         target_percent=_target_percent(turn, rollout),
         live_percent=live_percent(turn, rollout) or rollout.exposure.load_percent,
         least_percent=min(rollout.exposure.live_percent, share),
@@ -187,6 +188,14 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
         candidate=_count(turn, rollout.revision.hash),
         others=_count_others(turn, turn.stable, rollout.revision.hash),
     )
+
+
+def _scaling(turn: Turn, rollout: model.Rollout) -> model.Scaling:
+    """How pods follow the load: as the stage before says while a gate keeps the active one from it."""
+    before = rollout.judged_stage
+    if before is None or rollout.exposure.load_percent == 0 or gates.closed(turn) is None:
+        return turn.scaling
+    return scaling_at(before, spec=turn.spec)
 
 
 def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
@@ -210,10 +219,10 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     The switch is itself the intent of 100 %: pods move all the way before the entry
     Service leaves the old revision.
     """
-    live = rollout.exposure.live_percent
+    live, given = rollout.exposure.live_percent, rollout.exposure.load_percent
     stage = rollout.stage
-    if live > 0 and gates.closed(turn) is not None:
-        return live
+    if given > 0 and gates.closed(turn) is not None:
+        return given
     proves = stage is not None and stage.needs_proof and not rollout.ending
     if turn.by_pods and live > 0 and proves:
         return live  # a plane that splits by pods knows no other load

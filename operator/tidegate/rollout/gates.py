@@ -15,6 +15,7 @@ MANUAL = model.MANUAL_GATE
 PROMOTION = "promotion"
 OPENABLE = frozenset({model.Waiting.MANUAL_STEP, model.Waiting.APPROVAL})
 _BY_PEOPLE = frozenset({model.AutomationLevel.MANUAL, model.AutomationLevel.ADVISORY})
+_OF_LEVEL = frozenset({MANUAL, PROMOTION})
 _NEVER_ASKED = frozenset({model.StageKind.FIRST, model.StageKind.BAKE})
 
 
@@ -22,7 +23,7 @@ def closed(turn: Turn) -> tuple[model.Waiting, str] | None:
     """What keeps the active stage from beginning, with words; None where nothing does."""
     rollout = turn.active_rollout
     stage = rollout.stage if rollout is not None else None
-    if rollout is None or stage is None or rollout.ending:
+    if rollout is None or stage is None or rollout.ending or _has_begun(rollout):
         return None
     level = turn.spec.automation.level
     if level is model.AutomationLevel.SHADOW and _answers_by_plan(stage):
@@ -79,6 +80,20 @@ def kept_for_switch(turn: Turn) -> Turn:
         for stage in rollout.plan
     )
     return turn.with_rollout(replace(rollout, plan=plan))
+
+
+def reopened(stage: model.Stage, *, opened: tuple[model.Gate, ...]) -> model.Stage:
+    """The stage on edited terms: what people have opened before it stays open."""
+    known = {gate.name: gate for gate in opened if gate.opened_at is not None}
+    names = {gate.name for gate in stage.gates}
+    of_spec = (known.get(gate.name, gate) for gate in stage.gates)
+    of_level = (gate for gate in known.values() if gate.name in _OF_LEVEL - names)
+    return replace(stage, gates=(*of_spec, *of_level))
+
+
+def _has_begun(rollout: model.Rollout) -> bool:
+    """The data plane carries its weight: whoever asks from now on is asked before the next stage."""
+    return rollout.step is not None and rollout.step.confirmed_at is not None
 
 
 def _answers_by_plan(stage: model.Stage) -> bool:

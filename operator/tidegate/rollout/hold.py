@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from tidegate import model
-from tidegate.rollout import ending, plan, reach, waiting
+from tidegate.rollout import ending, gates, plan, reach, waiting
 from tidegate.rollout.turn import Turn
 
 
@@ -56,6 +56,8 @@ def switch(turn: Turn) -> Turn:
     everything = turn.rollout.exposure == plan.wanted_exposure(turn.rollout)
     if not everything or not ending.candidate_has(turn, 100.0):
         return turn
+    if gates.closed(turn) is not None:
+        return turn  # it has everything because stable is down
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
     return _pass(turn)

@@ -165,6 +165,27 @@ def undated(turn: Turn) -> Turn:
     return turn.with_rollout(replace(rollout, step=step))
 
 
+def taken_again(turn: Turn) -> Turn:
+    """The stage whose weight stands is the active one once more, where the next one has not begun."""
+    rollout = turn.rollout
+    step = rollout.step
+    assert step is not None
+    index = max(
+        (at for at, one in enumerate(rollout.plan) if _was_reached(one)), default=step.index
+    )
+    if index == step.index:
+        return turn
+    waits = replace(rollout.plan[step.index], state=model.StepState.PENDING, started_at=None)
+    stage = replace(rollout.plan[index], confirmed_at=None, ended_at=None, ended_by="", evidence=())
+    changed = replace(rollout, plan=with_step(rollout, step.index, waits), waiting_for=None)
+    changed = replace(changed, plan=with_step(changed, index, stage))
+    return enter(turn.with_rollout(changed), index)
+
+
+def _was_reached(stage: model.Stage) -> bool:
+    return stage.is_held and stage.confirmed_at is not None
+
+
 def wanted_exposure(rollout: model.Rollout) -> model.Exposure:
     """What the rollout works towards in its present stage."""
     stage = rollout.stage

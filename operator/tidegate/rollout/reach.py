@@ -36,11 +36,12 @@ def reach(turn: Turn) -> Turn:
     turn = _look_for_deadline(turn)
     rollout, exposure = turn.rollout, plan.wanted_exposure(turn.rollout)
     written, weight = rollout.exposure.live_percent, exposure.live_percent
-    if rollout.exposure == exposure and exposure.is_visited:
+    gate = gates.closed(turn)
+    # A stage may have the exposure of the one before, by rounding or in a failover: it is asked for, too.
+    if rollout.exposure == exposure and exposure.is_visited and gate is None:
         return _confirm(turn, weight)
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    gate = gates.closed(turn)
     if gate is not None and rollout.exposure.is_visited:
         return _stay(waiting.wait_for(turn, *gate))  # nothing grows before it is open
     load = capacity.part_of(turn, exposure.load_percent)
@@ -150,7 +151,7 @@ def _confirm(turn: Turn, weight: float) -> Turn:
     if not _pods_carry(turn, weight):
         return turn
     if not waiting.asked_to_pause(turn):
-        turn = waiting.stop_waiting(turn, only=REACHED)
+        turn = waiting.stop_waiting(turn, only=REACHED | waiting.GATES)
     step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
     assert stage is not None

@@ -1,7 +1,8 @@
 """No data from a candidate that has traffic, while stable shows some: its traffic is taken back.
 
 Nobody is blamed, since nothing is proven: the stage is taken again after `noDataTimeout`, then after
-twice and four times as long, and then only when a person asks for it. Source: ADR 0034.
+twice and four times as long, and then only when a person asks for it. While a gate keeps the next one
+waiting, the one before is taken again. Source: ADR 0034.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tidegate import model
-from tidegate.rollout import capacity
+from tidegate.rollout import capacity, gates
 from tidegate.rollout.turn import Turn
 
 MOST_TIMES = 4  # from then on a person decides
@@ -18,14 +19,22 @@ MOST_TIMES = 4  # from then on a person decides
 
 def found(turn: Turn) -> str:
     """Why the traffic is to be taken back; empty where there is no reason to."""
-    rollout, stage = turn.rollout, turn.rollout.stage
+    rollout, stage = turn.rollout, _standing(turn)
     judged = stage is not None and stage.needs_proof and stage.control is model.Control.CONCURRENT
-    stands = rollout.step is not None and rollout.step.confirmed_at is not None
-    if not (judged and stands and rollout.exposure.is_visited):
+    if not (judged and rollout.exposure.is_visited):
         return ""
     if rollout.exposure.routes and rollout.exposure.live_percent == 0:
         return ""  # testers may stay away
     return turn.seen.analysis.silent if capacity.ready(turn, turn.stable) > 0 else ""
+
+
+def _standing(turn: Turn) -> model.Stage | None:
+    """The stage whose weight is in force: the active one, or that before it while people are asked."""
+    rollout = turn.rollout
+    if rollout.step is not None and rollout.step.confirmed_at is not None:
+        return rollout.stage
+    asked = rollout.stage is not None and rollout.stage.control is model.Control.CONCURRENT
+    return rollout.judged_stage if asked and gates.closed(turn) is not None else None
 
 
 def remember(turn: Turn) -> Turn:

@@ -111,7 +111,7 @@ def safety_watch(turn: Turn) -> Turn:
     if lost := _lost_pods(turn):
         return ending.withdraw(turn, lost)
     if silent := silence.found(turn):
-        return ending.withdraw(silence.remember(turn), silent)
+        return ending.withdraw(silence.remember(plan.taken_again(turn)), silent)
     return turn
 
 

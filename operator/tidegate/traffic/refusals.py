@@ -15,7 +15,7 @@ def refusals(
     capabilities: Capabilities,
     *,
     scaling: model.Scaling,
-    provider: model.Provider,
+    provider: str,
 ) -> tuple[model.Violation, ...]:
     """Why this plan cannot be walked on such a plane: its stages in their order, then its scaling.
 
@@ -45,13 +45,13 @@ def _of_exposure(exposure: model.Exposure, capabilities: Capabilities) -> Iterat
     elif 0 < mirror < 100 and capabilities.mirror is Mirror.ALL:
         yield "copies all requests or none: set mirrorPercent to 100"
     if exposure.routes and not capabilities.headers:
-        yield "cannot route by header: leave out the routes, or use another provider"
+        yield "cannot route by header: leave out the routes, or use another provider or mode"
     if exposure.preview and not capabilities.preview:
         yield "has no preview: use another strategy or provider"
 
 
 def _of_scaling(
-    scaling: model.Scaling, capabilities: Capabilities, *, provider: model.Provider
+    scaling: model.Scaling, capabilities: Capabilities, *, provider: str
 ) -> Iterator[tuple[str, str]]:
     by_pods = capabilities.weights is Weights.BY_POD
     if scaling.max_unavailable_percent > 0 and not by_pods:

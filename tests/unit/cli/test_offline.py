@@ -269,3 +269,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CliError, match="; name another folder"):
         offline.crd(str(tmp_path / "file" / "below"), say=print)
+
+
+def test_a_limit_of_a_step_for_no_metric_is_a_finding() -> None:
+    step = {"name": "s0", "weight": 50, "metrics": [{"name": "nope", "threshold": {"max": 1}}]}
+    (line,) = findings(changed("spec.strategy.canary.steps", [step]))
+    assert "spec.strategy.canary.steps[0].metrics[0].name: nope is no metric" in line
+
+
+def test_testers_on_a_route_of_the_users_own_are_refused_by_the_name_of_the_mode() -> None:
+    gateway = {"mode": "Existing", "routeRefs": [{"name": "shop"}]}
+    body = changed("spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": gateway})
+    routes = [{"name": "staff", "cookie": {"name": "staff", "value": "1"}}]
+    steps = [{"name": "p50", "weight": 50}]
+    (line,) = findings(
+        changed("spec.strategy.canary", {"routes": routes, "steps": steps}, base=body)
+    )
+    assert "GatewayAPI with mode Existing cannot route by header" in line

@@ -223,3 +223,24 @@ def test_progress_without_a_rollout_leaves_old_metrics_out() -> None:
     old = dataclasses.replace(RICH, rollout=None, phase=model.Phase.HEALTHY)
     assert "[" not in views.progress(seen(old))
     assert views.progress(seen(None)) == "-             not seen by the operator yet"
+
+
+def test_gates_and_testers_are_shown_where_there_are_any() -> None:
+    rollout = RICH.rollout
+    assert rollout is not None
+    testers = model.HeaderRoute(name="staff", headers=(model.Header(name="x-staff", value="1"),))
+    first, *rest = rollout.plan
+    gates = (model.Gate(name="board", opened_at=rollout.started_at), model.Gate(name="legal"))
+    exposure = dataclasses.replace(rollout.exposure, live_percent=0.0, routes=(testers,))
+    shown = dataclasses.replace(
+        RICH,
+        rollout=dataclasses.replace(
+            rollout,
+            plan=(dataclasses.replace(first, gates=gates), *rest),
+            exposure=exposure,
+            active=True,
+        ),
+    )
+    text = "\n".join(views.detail(seen(shown)))
+    assert "candidate 0 % and the requests of staff intended" in text
+    assert "board (open), legal (closed)" in text

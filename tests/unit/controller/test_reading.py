@@ -286,3 +286,21 @@ def test_a_reference_means_the_template_of_the_objects_own_namespace() -> None:
     assert cluster == Ref(ports.CLUSTER_METRIC_TEMPLATE, "", "t")
     assert template_ref("ns", {"kind": "ConfigMap", "name": "t"}) is None
     assert template_ref("ns", "t") is None
+
+
+def test_the_limit_of_a_step_silences_no_other_metric_where_a_template_is_missing(
+    world: World,
+) -> None:
+    """Harm in what can be read still rolls back: a step's limit is the trouble of its metric alone."""
+    own = {"templateRef": {"kind": "MetricTemplate", "name": "own"}, "threshold": {"max": 1}}
+    known = [own | {"name": name} for name in ("one", "two")]
+    gone = {"name": "gone", "templateRef": {"kind": "MetricTemplate", "name": "gone"}}
+    metrics = [*known, gone | {"threshold": {"max": 1}}]
+    limit = {"name": "one", "threshold": {"max": 5}}
+    step = {"name": "s0", "weight": 50, "metrics": [limit]}
+    strategy = {"canary": {"steps": [step]}}
+    analysis = {"source": "default", "metrics": metrics}
+    world.store.put(MD, deployment(version=2, analysis=analysis, strategy=strategy))
+    asked = world.asked()
+    assert [one.reason for one in asked.violations] == ["ReferenceNotFound"], asked.violations
+    assert set(asked.templates) == {"one", "two"}

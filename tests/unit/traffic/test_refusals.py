@@ -74,7 +74,7 @@ def test_a_share_of_the_users_is_never_refused(weights: Weights) -> None:
             Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, preview=True),
             (
                 "stage testers: provider GatewayAPI cannot route by header: leave out the routes, or "
-                "use another provider"
+                "use another provider or mode"
             ),
         ),
         (

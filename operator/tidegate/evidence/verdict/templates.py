@@ -47,6 +47,20 @@ def resolve_templates(
     return tuple(violations) or found
 
 
+def alone(spec: model.Spec, metric: model.Metric) -> model.Spec:
+    """The same spec with this metric only: another one's trouble, or limit in a step, is not its own."""
+    steps = tuple(
+        replace(step, limits=tuple(it for it in step.limits if it.name == metric.name))
+        for step in spec.steps
+    )
+    return replace(spec, analysis=replace(spec.analysis, metrics=(metric,)), steps=steps)
+
+
+def unknown_limits(spec: model.Spec) -> tuple[model.Violation, ...]:
+    """Limits in steps of metrics that there are none of."""
+    return tuple(_of_steps(spec, {}))
+
+
 def _of_steps(spec: model.Spec, templates: Mapping[str, Template]) -> Iterator[model.Violation]:
     """What is wrong with the limits that steps give to metrics."""
     metrics = {metric.name: metric for metric in spec.analysis.metrics}
