@@ -321,9 +321,12 @@ class Analysis(Part):
         description="Time between evaluations.",
         json_schema_extra=built_in("5s; 30s where a metric is a query"),
     )
-    warmup: Annotated[str, DurationBetween("0s", "24h")] = Field(
-        default="1m",
+    warmup: Annotated[str, DurationBetween("0s", "24h")] | None = Field(
+        default=None,
         description="Ignored after the candidate's first traffic, and of each pod after its first sample.",
+        json_schema_extra=built_in(
+            "what stable's pods showed after their own start, from 1m to 10m; else 1m"
+        ),
     )
     settle: Annotated[str, DurationBetween("0s", "10m")] = Field(
         default="30s", description="Ignored after every change of weight."
