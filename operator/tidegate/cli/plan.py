@@ -35,6 +35,8 @@ STDIN = "-"
 Say = Callable[[str], None]
 # The upper limit that is measured where bad requests do not clump at all, by simulation (ADR 0028).
 USUAL_DISPERSION = 2.0
+# So few pods of stable tell little of how pods differ: of four there are three degrees of freedom.
+FEW_PODS = 4
 # Of a latency only the number of edges matters beforehand; this many a usual histogram has.
 _SHAPE = Shape(edges=tuple(0.005 * 2**index for index in range(12)), decisive=6)
 
@@ -64,6 +66,7 @@ class Planned:
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
     rates: tuple[RateForecast, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def promoted_seconds(self) -> float:
@@ -145,7 +148,20 @@ def planned(
         + tuple(f"step {it.step}: {it.name}: {it.warning}" for it in rates if it.warning),
         left_out=left_out,
         rates=rates,
+        notes=_notes(spec),
     )
+
+
+def _notes(spec: model.Spec) -> tuple[str, ...]:
+    """Where a promise of the settings does not reach (ADR 0025)."""
+    if spec.replicas > FEW_PODS:
+        return ()
+    text = (
+        f"the chance of {spec.analysis.false_rollback:.2g} of rolling back an equal version is not "
+        f"promised where {spec.replicas} pods differ lastingly, or where a few clients keep their "
+        "connections: so few pods do not tell that from a worse version"
+    )
+    return (text,)
 
 
 def _check(assumed: Assumed) -> None:
@@ -251,6 +267,7 @@ def _as_text(found: Planned) -> list[str]:
         lines.append("nothing is compared with stable, so that nothing can be planned")
     lines += [f"Warning: {text}" for text in found.warnings]
     lines += [f"Not planned: {text}" for text in found.left_out]
+    lines += [f"Note: {text}" for text in found.notes]
     return [*lines, ""]
 
 
@@ -328,6 +345,7 @@ def _as_document(found: Planned) -> dict[str, Any]:
         ],
         "warnings": list(found.warnings),
         "not_planned": list(found.left_out),
+        "notes": list(found.notes),
     }
 
 

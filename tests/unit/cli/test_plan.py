@@ -163,6 +163,21 @@ def test_a_file_without_a_deployment_or_with_a_wrong_one_is_refused(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("replicas", "noted"), [(1, True), (2, True), (4, True), (5, False)])
+def test_where_pods_are_few_it_says_that_the_risk_is_not_promised(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    replicas: int,
+    noted: bool,  # noqa: FBT001
+) -> None:
+    path = written(tmp_path, replicas=replicas, analysis="{risk: {falseRollback: 0.02}}")
+    _, text = planned(capsys, path, "--rate", 100)
+
+    note = f"Note: the chance of 0.02 of rolling back an equal version is not promised where {replicas} pods"
+    assert (note in text) is noted
+    assert len(document(capsys, path, "--rate", 100)["notes"]) == noted
+
+
 RATES = "{metrics: [{name: all, preset: request-rate}, {name: each, preset: pod-request-rate, %s}]}"
 
 
