@@ -45,7 +45,7 @@ def unlike() -> list[Cell]:
         *(
             Cell(name=f"pods differ by {sd} in errors, {pods} pods, 1000/s", lasting=sd,
                  pods=pods, qps=1000, base=0.005, confirmed=True)
-            for sd in (0.2, 0.5) for pods in (4, 10, 30)
+            for sd in (0.2, 0.5) for pods in (2, 4, 10, 30)
         ),
         *(
             Cell(name=f"pods differ by {sd:.0%} in speed, 10 pods, 1000/s", speeds=sd, pods=10,
@@ -56,6 +56,11 @@ def unlike() -> list[Cell]:
         Cell(name="pods wander by 1 in errors, 10 pods", wander=1.0, pods=10, confirmed=True),
         Cell(name="50 clients stay, 5 of them bad, 20/s", clients=50, qps=20, confirmed=True, **kept),  # type: ignore[arg-type]
         Cell(name="50 clients stay, 5 of them bad, 200/s", clients=50, qps=200, confirmed=True, **kept),  # type: ignore[arg-type]
+        *(
+            Cell(name=f"{clients} clients stay, a tenth of them bad, 4 pods, 200/s", clients=clients,
+                 qps=200, base=0.0, gateway=False, confirmed=True)
+            for clients in (10, 50)
+        ),
         Cell(name="3 attempts within the version, 10 pods, 30/s", retries=3, pods=10, qps=30, confirmed=True),
         Cell(name="10 attempts within the version, 10 pods, 300/s", retries=10, pods=10, qps=300, confirmed=True),
         Cell(name="8 bursts of 20 errors an hour", rare=8.0, base=0.001, confirmed=True),

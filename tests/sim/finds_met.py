@@ -175,13 +175,16 @@ async def testers_by_repin(run: Run) -> None:
     def testers() -> set[str]:
         return gateway.testers(run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME), name=NAME)
 
+    def answer(found: set[str]) -> bool:
+        return testers() == found
+
     for strategy, found in ((_canary(step, routes=STAFF), {candidate}), (_canary(step), set())):
         run.people.edit_spec({"strategy": strategy})
         assert await run.until(
             lambda: facts.condition(run.body, "PlanDiffers").get("status") == "True", limit=60.0
         )
         run.people.ask("repin")
-        assert await run.until(lambda found=found: testers() == found, limit=60.0), testers()
+        assert await run.until(partial(answer, found), limit=60.0), testers()
         assert not waits_for(run), waits_for(run)
     run.people.ask("promote-full")
     await ends_well(run)

@@ -194,6 +194,7 @@ class Request:
     spec: model.Spec
     templates: Mapping[str, Template]
     ready: ReadyPods = field(default_factory=ReadyPods)
+    control_made_at: datetime | None = None
 
     @property
     def subject(self) -> Subject:
@@ -213,6 +214,7 @@ class Request:
             preset=self.spec.server.preset,
             templates=self.templates,
             ready=self.ready,
+            control_made_at=self.control_made_at,
         )
 
 

@@ -274,6 +274,23 @@ RULES = (
         says="never limited: remove threshold",
     ),
     Case(
+        rule="V39",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="request-rate", compare={"tolerance": 0.5, "margin": 0.3}),
+            _metric(preset="pod-request-rate", threshold={"min": 5}, compare={"detect": {}}),
+            _metric(preset="error-ratio", compare={"detect": {"ratio": 3}}),
+        ),
+        bad=(
+            _metric(preset="request-rate", compare={"toleranceAbsolute": 0.1}),
+            _metric(preset="pod-request-rate", compare={"detect": {"ratio": 3}}),
+            _metric(preset="request-rate", compare={"detect": {"absolute": 0.1}}),
+        ),
+        blames=f"{_METRIC}.compare",
+        says="a request rate has no bad requests",
+    ),
+    Case(
         rule="V38",
         body=_METRICS,
         at=_METRIC,

@@ -87,7 +87,9 @@ class Compare(Part):
     tolerance: Tolerated | None = Field(
         default=None,
         description="Rolls back only if worse than stable by more than this ratio.",
-        json_schema_extra=built_in("0.1, with a candidate of a single pod 0.25; Quick 0.5"),
+        json_schema_extra=built_in(
+            "0.1, with a candidate of a single pod or of a request rate 0.25; Quick 0.5"
+        ),
     )
     margin: Ruled | None = Field(
         default=None,
@@ -155,12 +157,15 @@ class Metric(Part):
             "latency-p99",
             "ttft-p95",
             "itl-p95",
+            "request-rate",
+            "pod-request-rate",
         ]
         | None
     ) = Field(
         default=None,
         description=(
-            "A number that server or data plane export by themselves; ratio or seconds. "
+            "A number that server or data plane export by themselves; ratio, seconds, or requests/s: "
+            "request-rate as it would be with all traffic, pod-request-rate of each pod. "
             "client-error-ratio, the share of 4xx, is compared beside every error-ratio by itself; "
             "a metric of that name replaces the comparison."
         ),
@@ -182,8 +187,8 @@ class Metric(Part):
     )
     compare: Compare | None = Field(
         default=None,
-        description="Comparison with stable, for ratios and latencies.",
-        json_schema_extra=built_in("presets of ratios and latencies are compared"),
+        description="Comparison with stable, for ratios, latencies and request rates.",
+        json_schema_extra=built_in("presets are compared"),
     )
     window: Annotated[str, DurationBetween("30s", "1h")] | None = Field(
         default=None,
@@ -239,6 +244,29 @@ class Metric(Part):
             field="threshold",
             holds=lambda it: it.preset != "client-error-ratio" or it.threshold is None,
         ),
+        Rule(
+            id="V39",
+            cel=(
+                "!(self.?preset.orValue('') in ['request-rate', 'pod-request-rate']) || "
+                "!has(self.compare) || !(has(self.compare.toleranceAbsolute) || "
+                "has(self.compare.detect) && "
+                "(has(self.compare.detect.ratio) || has(self.compare.detect.absolute)))"
+            ),
+            message=(
+                "a request rate has no bad requests: compare it by tolerance and margin, remove "
+                "toleranceAbsolute and detect"
+            ),
+            field="compare",
+            holds=lambda it: (
+                it.preset not in presets.RATES
+                or it.compare is None
+                or (
+                    it.compare.tolerance_absolute is None
+                    and it.compare.detect.ratio is None
+                    and it.compare.detect.absolute is None
+                )
+            ),
+        ),
     )
 
 
@@ -293,9 +321,12 @@ class Analysis(Part):
         description="Time between evaluations.",
         json_schema_extra=built_in("5s; 30s where a metric is a query"),
     )
-    warmup: Annotated[str, DurationBetween("0s", "24h")] = Field(
-        default="1m",
+    warmup: Annotated[str, DurationBetween("0s", "24h")] | None = Field(
+        default=None,
         description="Ignored after the candidate's first traffic, and of each pod after its first sample.",
+        json_schema_extra=built_in(
+            "what stable's pods showed after their own start, from 1m to 10m; else 1m"
+        ),
     )
     settle: Annotated[str, DurationBetween("0s", "10m")] = Field(
         default="30s", description="Ignored after every change of weight."

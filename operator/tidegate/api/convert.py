@@ -23,6 +23,7 @@ from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
 from tidegate.api.tester_types import routes_at
 from tidegate.api.workload_types import Autoscaling
+from tidegate.evidence.counts import warming
 from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.verdict import client_errors
@@ -362,7 +363,8 @@ def _analysis(
     return model.Analysis(
         source=given.source,
         interval_seconds=seconds_of(given.interval) if given.interval else default_interval,
-        warmup_seconds=seconds_of(given.warmup),
+        warmup_seconds=seconds_of(given.warmup) if given.warmup else warming.LEAST_SECONDS,
+        warmup_learned=given.warmup is None,
         settle_seconds=seconds_of(given.settle),
         min_requests=given.min_requests,
         breach_failures=given.breach_after.failures,

@@ -22,12 +22,15 @@ A condition for bad requests on a label that the series of a revision do not hav
 
 Generated from `tidegate.evidence.queries.preset_rows`: change that and run `make generate`.
 """
-_RATIOS = (presets.ERROR_RATIO, presets.CLIENT_ERRORS)
 _CLIENT_ERRORS = """`error-ratio` brings `client-error-ratio` with it: the share of requests that the server blames on the client (4xx) is compared with stable, from the
 same answer. It has no limit, because callers decide how many there are; without a comparison with stable there is none. A candidate is rolled back for more than
 twice stable's share, and passes once more than twice, or more than 5 points, is ruled out. A metric called `client-error-ratio` in the spec replaces this: with
 `preset: client-error-ratio` and its own `compare` or `dryRun`. "No" means that the server does not tell client errors apart; where it counts them as failures, the
 row says so below.
+"""
+_RATES = """`request-rate` and `pod-request-rate` count all requests of the table above that are finished, well or badly, per second: as many as it would be
+with all traffic (those of the candidate over its weight), and those of each of its pods. Both have a lower limit (`threshold.min`, requests/s) and are compared with what
+stable finishes, by the weight. A limit is judged only while so many requests are due. `pod-request-rate` is refused for a proxy, whose pods are not those of the model (Envoy, LLMD).
 """
 
 
@@ -51,11 +54,13 @@ def page() -> str:
                 [_ratio(name, preset) for name, preset in presets.PRESETS.items()],
             ),
             "## Latencies\n",
-            f"{', '.join(f'`{name}`' for name in presets.METRICS if name not in _RATIOS)}\n",
+            f"{', '.join(map(_code, presets.LATENCIES))}\n",
             _table(
                 ("Preset", "Metrics", "Histogram", "Unit in seconds"),
                 [row for name, preset in presets.PRESETS.items() for row in _timed(name, preset)],
             ),
+            "## Request rates\n",
+            _RATES,
             "## What to know\n",
             *(
                 f"- {name}: {remark}"

@@ -13,8 +13,9 @@ from typing import Any
 from tidegate import model
 from tidegate.api import convert, documents
 from tidegate.api.revision import mapping
-from tidegate.cli import outcome, plan_people, plan_picture
+from tidegate.cli import outcome, plan_people, plan_picture, plan_rates
 from tidegate.cli.outcome import CliError
+from tidegate.cli.plan_rates import RateForecast
 from tidegate.cli.render import table
 from tidegate.evidence.counts import dispersion
 from tidegate.evidence.counts.dispersion import Phi, PhiSource
@@ -22,7 +23,7 @@ from tidegate.evidence.counts.grid import LEAST_SCRAPES
 from tidegate.evidence.counts.history import HISTORY_INTERVALS
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
-from tidegate.evidence.terms import Latency, Template
+from tidegate.evidence.terms import Latency, Template, Throughput
 from tidegate.evidence.verdict import client_errors, forecast, outlook, rules
 from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
 from tidegate.evidence.verdict.outlook import about
@@ -34,6 +35,8 @@ STDIN = "-"
 Say = Callable[[str], None]
 # The upper limit that is measured where bad requests do not clump at all, by simulation (ADR 0028).
 USUAL_DISPERSION = 2.0
+# So few pods of stable tell little of how pods differ: of four there are three degrees of freedom.
+FEW_PODS = 4
 # Of a latency only the number of edges matters beforehand; this many a usual histogram has.
 _SHAPE = Shape(edges=tuple(0.005 * 2**index for index in range(12)), decisive=6)
 
@@ -63,13 +66,22 @@ class Planned:
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
     asked: tuple[str, ...]
+    rates: tuple[RateForecast, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def promoted_seconds(self) -> float:
         """Until promotion, people and testers apart; infinite where a step does not pass in time."""
-        if not self.steps or not all(one.passes_in_time for one in self.steps):
+        if not self.steps or any(one.warning for one in self.rates):
             return math.inf
-        return math.fsum(one.passes_seconds for one in self.steps)
+        return math.fsum(self._passes_seconds(one) for one in self.steps)
+
+    def _passes_seconds(self, step: StepForecast) -> float:
+        """When everything in a step passes, infinite where that is not in time, or not known."""
+        found = [it.passes_seconds for it in self.rates if it.step == step.step.name]
+        if step.metrics or self.left_out or not found:
+            found.append(step.passes_seconds if step.passes_in_time else math.inf)
+        return max(found)
 
 
 def plan(name: str, *, assumed: Assumed, output: str, picture: str, say: Say) -> int:
@@ -120,6 +132,13 @@ def planned(
     }
     found = forecast.forecast(steps, pasts=pasts, config=config, clock=clock)
     warnings = [outlook.warning(one) for one in found]
+    rates = plan_rates.forecast(
+        [one.step for one in found],
+        spec=spec,
+        config=config,
+        rate=assumed.rate,
+        dispersion=assumed.dispersion or USUAL_DISPERSION,
+    )
     return Planned(
         name=subject,
         assumed=assumed,
@@ -128,10 +147,25 @@ def planned(
             f"step {one.step.name}: {text}"
             for one, text in zip(found, warnings, strict=True)
             if text
-        ),
+        )
+        + tuple(f"step {it.step}: {it.name}: {it.warning}" for it in rates if it.warning),
         left_out=(*plan_people.testers_alone(whole), *left_out),
         asked=plan_people.asked(spec, whole),
+        rates=rates,
+        notes=_notes(spec),
     )
+
+
+def _notes(spec: model.Spec) -> tuple[str, ...]:
+    """Where a promise of the settings does not reach (ADR 0025)."""
+    if spec.replicas > FEW_PODS:
+        return ()
+    text = (
+        f"the chance of {spec.analysis.false_rollback:.2g} of rolling back an equal version is not "
+        f"promised where {spec.replicas} pods differ lastingly, or where a few clients keep their "
+        "connections: so few pods do not tell that from a worse version"
+    )
+    return (text,)
 
 
 def _check(assumed: Assumed) -> None:
@@ -183,6 +217,8 @@ def _templates(
         )
         if not isinstance(resolved, Mapping):
             left_out.append(f"{metric.name}: {resolved[0].message}")
+        elif isinstance(resolved[metric.name].measure, Throughput):
+            pass  # what is planned of it needs no history of bad requests
         elif metric.compare is None or not rules.is_counted(resolved[metric.name]):
             left_out.append(f"{metric.name}: it is not compared with stable, so nothing is planned")
         found |= resolved if isinstance(resolved, Mapping) else {}
@@ -226,13 +262,25 @@ def _as_text(found: Planned) -> list[str]:
         rows = [row for step in found.steps for row in _rows(step)]
         lines += table(heads, rows)
         lines += ["", *_steps(found), ""]
-        lines.append(f"Healthy version: {outlook.whole_text(found.steps)}")
+    if found.rates:
+        lines += [*_throughputs(found), ""]
+    if found.rates or any(step.metrics for step in found.steps):
+        lines.append(f"Healthy version: {outlook.promotion_text(found.promoted_seconds)}")
     else:
         lines.append("nothing is compared with stable, so that nothing can be planned")
     lines += [f"Waits for people: {text}" for text in found.asked]
     lines += [f"Warning: {text}" for text in found.warnings]
     lines += [f"Not planned: {text}" for text in found.left_out]
+    lines += [f"Note: {text}" for text in found.notes]
     return [*lines, ""]
+
+
+def _throughputs(found: Planned) -> list[str]:
+    rows = [
+        [one.step, one.name, f"{one.due:.3g} {one.unit}", about(one.passes_seconds)]
+        for one in found.rates
+    ]
+    return table(("STEP", "METRIC", "DUE", "PASSES AFTER"), rows)
 
 
 def _rows(step: StepForecast) -> list[list[str]]:
@@ -287,12 +335,22 @@ def _as_document(found: Planned) -> dict[str, Any]:
                     }
                     for it in one.metrics
                 ],
+                "request_rates": [
+                    {
+                        "name": it.name,
+                        "due": it.due,
+                        "passes_seconds": _finite(it.passes_seconds),
+                    }
+                    for it in found.rates
+                    if it.step == one.step.name
+                ],
             }
             for one in found.steps
         ],
         "waits_for_people": list(found.asked),
         "warnings": list(found.warnings),
         "not_planned": list(found.left_out),
+        "notes": list(found.notes),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from tidegate import model
 from tidegate.controller.analysis.subject import Subject, as_judged
@@ -85,7 +86,14 @@ def subject_of(
         templates=found,
         one_pod=_starts_with_one_pod(spec, rollout),
         ready=_ready_pods(seen, candidate=rollout.revision.hash, alone=alone),
+        control_made_at=_made_at(seen),
     )
+
+
+def _made_at(seen: model.Observation) -> datetime | None:
+    """When stable was made; None where its Deployment is not to be seen."""
+    stable = seen.revisions.get(seen.status.stable.revision) if seen.status.stable else None
+    return stable.created_at if stable is not None else None
 
 
 def _ready_pods(seen: model.Observation, *, candidate: str, alone: bool) -> ReadyPods:

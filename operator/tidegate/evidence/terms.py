@@ -72,6 +72,14 @@ class Latency:
     unit_seconds: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """Requests that are finished per second: of all traffic, or of each pod where `per_pod`."""
+
+    requests: Selector
+    per_pod: bool = False
+
+
 class Aggregate(enum.StrEnum):
     """How the pods of one revision become one number (api.md, 8.1)."""
 
@@ -117,7 +125,7 @@ class Template:
     """
 
     name: str
-    measure: Ratio | Latency | Value | Query
+    measure: Ratio | Latency | Throughput | Value | Query
     source: str = ""
     variables: tuple[Variable, ...] = ()
     cluster: bool = False

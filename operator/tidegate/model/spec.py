@@ -271,6 +271,7 @@ class Analysis:
     """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server.
 
     `left_out` are usual metrics that a spec without metrics would have, if they were exported.
+    With `warmup_learned` nobody has set `warmup_seconds`: it is the least, and stable's pods may say more.
     `key` names this way of judging: it changes with what the user wrote, and with nothing else.
     """
 
@@ -289,6 +290,7 @@ class Analysis:
     false_promotion: float = 0.05
     data_plane: str = ""
     left_out: tuple[str, ...] = ()
+    warmup_learned: bool = False
     key: str = ""
 
 

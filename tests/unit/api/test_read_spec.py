@@ -81,6 +81,7 @@ def test_smallest_object_gets_all_defaults() -> None:
             source="default",
             interval_seconds=5.0,
             warmup_seconds=60.0,
+            warmup_learned=True,
             settle_seconds=30.0,
             min_requests=100,
             breach_failures=3,

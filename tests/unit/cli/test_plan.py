@@ -163,6 +163,63 @@ def test_a_file_without_a_deployment_or_with_a_wrong_one_is_refused(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("replicas", "noted"), [(1, True), (2, True), (4, True), (5, False)])
+def test_where_pods_are_few_it_says_that_the_risk_is_not_promised(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    replicas: int,
+    noted: bool,  # noqa: FBT001
+) -> None:
+    path = written(tmp_path, replicas=replicas, analysis="{risk: {falseRollback: 0.02}}")
+    _, text = planned(capsys, path, "--rate", 100)
+
+    note = f"Note: the chance of 0.02 of rolling back an equal version is not promised where {replicas} pods"
+    assert (note in text) is noted
+    assert len(document(capsys, path, "--rate", 100)["notes"]) == noted
+
+
+RATES = "{metrics: [{name: all, preset: request-rate}, {name: each, preset: pod-request-rate, %s}]}"
+
+
+def test_request_rates_say_what_is_due_and_when_they_pass(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = written(tmp_path, analysis=RATES % "threshold: {min: 10}")
+    code, text = planned(capsys, path, "--rate", 200)
+
+    assert code == outcome.DONE
+    assert re.search(r"p10 +all +200 requests/s at all traffic +\d+m", text)
+    assert re.search(r"p10 +each +20 requests/s per pod +\d+m", text)
+    assert re.search(r"p50 +each +50 requests/s per pod +\d+m", text)
+    steps = document(capsys, path, "--rate", 200)["steps"]
+    assert [one["request_rates"][1]["due"] for one in steps] == [20.0, 50.0, 50.0]
+    assert all(one["request_rates"][0]["passes_seconds"] >= 600 for one in steps)
+
+
+def test_a_limit_that_so_few_requests_cannot_reach_is_named_with_a_way_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = written(tmp_path, analysis=RATES % "threshold: {min: 30}")
+    code, text = planned(capsys, path, "--rate", 200)
+
+    assert code == outcome.NEGATIVE
+    warning = "Warning: step p10: each: only 20 arrive, so that min 30 cannot be judged; give the"
+    assert warning in text
+    assert "step p25: each" not in text
+    assert "Healthy version: no promotion without a person is expected" in text
+
+
+def test_a_single_pod_shows_nothing_of_how_requests_spread_so_that_it_takes_long(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = written(tmp_path, replicas=1, analysis=RATES % "dryRun: true")
+    code, text = planned(capsys, path, "--rate", 1)
+
+    assert code == outcome.NEGATIVE
+    assert "step p10: all: does not pass before the deadline: lower min, raise margin" in text
+    assert "each" not in text
+
+
 def test_metrics_that_are_not_compared_are_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -113,6 +113,11 @@ def test_what_a_server_does_not_export_is_refused_with_a_way_out() -> None:
         server: {metric for metric in presets.METRICS if (server, metric) in presets.TEMPLATES}
         for server in presets.PRESETS
     }
+    everybody = {"request-rate", "pod-request-rate"}
+    proxies = {name for name, it in offered.items() if "pod-request-rate" not in it}
+    assert proxies == {"Envoy", "LLMD"}  # whose pods are not those of the model
+    assert all("request-rate" in it for it in offered.values())
+    offered = {server: found - everybody for server, found in offered.items()}
     own = {"error-ratio", *LATENCIES}  # client errors are told by nobody, or counted as errors
     usual = {*own, "client-error-ratio"}
 

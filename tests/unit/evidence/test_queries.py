@@ -23,6 +23,7 @@ from tidegate.evidence.terms import (
     Ratio,
     Selector,
     Template,
+    Throughput,
     Value,
     Variable,
 )
@@ -115,6 +116,24 @@ def test_metrics_that_are_counted_together_are_asked_for_by_their_exact_names() 
     assert texts == [f"failure{{{ID}}}[360s]", f"success{{{ID}}}[360s]"]
     assert isinstance(bad, Narrowing)
     assert bad.matchers == (Matcher(label="__name__", positive=True, pattern="failure"),)
+
+
+def test_a_throughput_asks_for_all_requests_alone() -> None:
+    template = Template(name="t", measure=Throughput(requests=Selector(metric="served")))
+
+    assert set(_asked(template)) == {"total"}
+    assert _text(template, "total") == f"served{{{ID}}}[360s]"
+
+
+def test_a_variable_that_is_missing_is_no_throughput() -> None:
+    served = Selector(
+        metric="served",
+        matches=(LabelMatch(label="path", operator=Operator.IN, values=("${path}",)),),
+    )
+    template = Template(name="t", measure=Throughput(requests=served))
+    found = promql.wanted(template, given={}, identity=IDENTITY, window_seconds=60)
+
+    assert isinstance(found, Unsafe)
 
 
 def test_without_a_stable_revision_only_the_candidate_is_asked_for() -> None:

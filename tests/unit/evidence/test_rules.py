@@ -10,12 +10,15 @@ import pytest
 from tidegate import model
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.queries import presets
+from tidegate.evidence.sequential.judgement import Pace
 from tidegate.evidence.terms import Query, Ratio, Selector, Template, Value
 from tidegate.evidence.verdict import rules
 
 ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
 SLOW = presets.TEMPLATES["MLServer", "latency-p95"]
 NUMBER = Template(name="n", measure=Query(promql="up"))
+RATE = presets.TEMPLATES["MLServer", "request-rate"]
+POD_RATE = presets.TEMPLATES["MLServer", "pod-request-rate"]
 GAUGE = Template(name="g", measure=Value(series=Selector(metric="memory")))
 OWN = Template(name="own", measure=Ratio(bad=Selector(metric="b"), total=Selector(metric="t")))
 SHAPE = Shape(edges=(0.1, 0.25, 0.5), decisive=1)
@@ -95,6 +98,28 @@ def test_a_latency_has_its_share_of_the_error_budget_before_its_edges_are_known(
     assert [rule.guard for rule in after.metrics] == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("template", "fields", "pace"),
+    [
+        (RATE, {"compare": COMPARE}, Pace(tolerated=0.8, promoted=0.8)),
+        (
+            RATE,
+            {"compare": model.Compare(tolerance=1.0, margin=0.6), "threshold": Limits(min=50)},
+            Pace(least=50, tolerated=0.5, promoted=0.625),
+        ),
+        (POD_RATE, {"threshold": Limits(min=3), "compare": None}, Pace(least=3, per_pod=True)),
+    ],
+)
+def test_a_request_rate_has_a_limit_and_a_share_of_what_is_due(
+    template: Template, fields: dict[str, object], pace: Pace
+) -> None:
+    one = build.metric("m", **{"threshold": Limits(), **fields})
+    (rule,) = config_of(one, templates={"m": template}).metrics
+
+    assert rule.pace == pace
+    assert (rule.compare, rule.limit, rule.scalar, rule.tests) == (None, None, False, 1)
+
+
 def test_a_metric_without_a_template_is_left_out() -> None:
     found = config_of(build.metric("a"), build.metric("b"), templates={"b": ERRORS})
 
@@ -107,6 +132,8 @@ def test_a_metric_without_a_template_is_left_out() -> None:
         (("own", "slow", "errors"), "errors"),  # a preset counts all requests, a template may not
         (("slow", "own"), "own"),
         (("slow", "number"), "slow"),
+        (("rate", "number"), "rate"),
+        (("rate", "own"), "own"),
         (("number",), rules.REQUESTS),
         ((), rules.REQUESTS),
     ],
@@ -114,7 +141,7 @@ def test_a_metric_without_a_template_is_left_out() -> None:
 def test_requests_are_counted_by_the_metric_that_sees_them_all(
     names: tuple[str, ...], expected: str
 ) -> None:
-    known = {"own": OWN, "slow": SLOW, "errors": ERRORS, "number": NUMBER}
+    known = {"own": OWN, "slow": SLOW, "errors": ERRORS, "number": NUMBER, "rate": RATE}
     metrics = {
         name: build.metric(name, preset="p" if name in {"slow", "errors"} else "") for name in names
     }
@@ -131,6 +158,14 @@ def test_requests_are_counted_by_the_metric_that_sees_them_all(
         (ERRORS, {"threshold": Limits(min=1)}, ".threshold.min", "between 0 and 1"),
         (SLOW, {"threshold": Limits(min=0.1)}, ".threshold.min", "upper limit only"),
         (NUMBER, {"compare": COMPARE}, ".compare", "not compared"),
+        (
+            RATE,
+            {"threshold": Limits(min=1, max=9)},
+            ".threshold.max",
+            "set threshold.min, remove max",
+        ),
+        (POD_RATE, {"threshold": Limits(min=0)}, ".threshold.min", "above 0 requests/s"),
+        (RATE, {"threshold": Limits()}, ".threshold", "needs threshold.min or compare"),
         (GAUGE, {"threshold": Limits()}, ".threshold", "needs threshold.min or threshold.max"),
     ],
 )

@@ -16,7 +16,7 @@ from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
 from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
-from tidegate.evidence.counts import readings
+from tidegate.evidence.counts import readings, warming
 from tidegate.evidence.counts.grid import Grid, WeightChange
 from tidegate.evidence.counts.history import History, shape_alone, usual_of
 from tidegate.evidence.counts.readings import Shape
@@ -52,6 +52,8 @@ class Case:
         self._pasts: dict[str, History | None] = {}
         self._gaps: dict[str, str] = {}
         self._estimates: tuple[model.Estimate, ...] = ()
+        self.warmup_seconds = setting.analysis.warmup_seconds
+        self._warmth_is_known = not (setting.analysis.warmup_learned and setting.identity.stable)
         self._begin(first_traffic_at=None)
 
     def begin_evidence(self, subject: Subject) -> None:
@@ -66,7 +68,7 @@ class Case:
             interval_seconds=analysis.interval_seconds,
             scrape_interval_seconds=self.setting.scrape_seconds,
             settle_seconds=analysis.settle_seconds,
-            cold_start_seconds=analysis.warmup_seconds,
+            cold_start_seconds=self.warmup_seconds,
             first_traffic_at=first_traffic_at,
             shortest_scrape_seconds=min(self.setting.scrapes.values()),
         )
@@ -106,6 +108,24 @@ class Case:
         self._gaps |= gaps
         if not self.without_past:
             self._look_ahead()
+
+    @property
+    def lacks_history(self) -> bool:
+        """Something of what stable showed before is still to be learned."""
+        return bool(self.without_past or self.without_warmth)
+
+    @property
+    def without_warmth(self) -> tuple[model.Metric, ...]:
+        """Metrics that may still say how long stable's pods took to warm."""
+        return () if self._warmth_is_known else self.setting.counted
+
+    def learn_warmth(self, found: Mapping[str, float | None]) -> None:
+        """Take in, by metric, how long they took in seconds; nothing was counted before."""
+        self._warmth_is_known = True
+        self.warmup_seconds = max(self.warmup_seconds, warming.longest(found))
+        looked_at = self.looked_at
+        self._begin(first_traffic_at=self.grid.first_traffic_at)
+        self.looked_at = looked_at
 
     def _look_ahead(self) -> None:
         """Work out what the steps can find."""
@@ -186,6 +206,23 @@ class Case:
         elif self._without_data_since is None:
             self._without_data_since = at
 
+    # --- from when on ----------------------------------------------------------------------------
+
+    def data_from(self, subject: Subject) -> float:
+        """Unix seconds from which on the last weight is judged."""
+        return subject.data_from(self.warmup_seconds)
+
+    def judged_from(self, subject: Subject) -> float:
+        """One scrape after the data begin to count; before that there is nothing to see."""
+        return self.data_from(subject) + self.setting.scrape_seconds
+
+    def looks_from(self, subject: Subject) -> float:
+        """An outage is looked for from the first scrape on: no warm-up excuses one."""
+        judged_from = self.judged_from(subject)
+        if not self.setting.looks_for_outages:
+            return judged_from
+        return min(judged_from, subject.events[-1].at + self.setting.scrape_seconds)
+
     # --- judging ---------------------------------------------------------------------------------
 
     def settle_rows(self, context: Context) -> None:
@@ -252,7 +289,7 @@ class Case:
         return Context(
             now=now,
             step=step,
-            judged_from=self.setting.judged_from(subject),
+            judged_from=self.judged_from(subject),
             has_stable=bool(self.setting.identity.stable),
             problems=dict(self._problems),
             checks=dict(self._checks),

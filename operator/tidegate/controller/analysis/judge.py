@@ -141,7 +141,7 @@ class Analyst:
         estimates = entry.case.estimates
         if not entry.subject.events:
             return model.AnalysisState(estimates=estimates)
-        judged_from = entry.case.setting.judged_from(entry.subject)
+        judged_from = entry.case.judged_from(entry.subject)
         return model.AnalysisState(
             reason=Reason.WARMUP.value,
             message=engine.warmup_message(judged_from),
@@ -160,11 +160,13 @@ class Analyst:
     def _follow(self, subject: Subject, *, known: _Entry | None) -> _Entry:
         """The entry of a subject; a new case when the way of judging has changed."""
         setting = setting_of(subject, scrapes=self._scrapes(subject))
+        same = known is not None and known.case.setting == setting
+        case = known.case if known is not None and same else Case(setting)
         since = self._clock.monotonic()
         if subject.events:
-            since += max(0.0, setting.judged_from(subject) - self._now())
-        if known is None or known.case.setting != setting:
-            entry = _Entry(subject=subject, case=Case(setting), since=since)
+            since += max(0.0, case.judged_from(subject) - self._now())
+        if known is None or not same:
+            entry = _Entry(subject=subject, case=case, since=since)
             if known is not None:
                 known.wanted = False
             self._entries[subject.uid] = entry
@@ -261,11 +263,11 @@ class Analyst:
         """When there may be something new; infinite where only another subject brings it."""
         interval_seconds = look.subject.analysis.interval_seconds
         if not look.subject.events:
-            return look.at + interval_seconds if look.case.without_past else math.inf
-        setting = look.case.setting
-        if look.at < setting.looks_from(look.subject):
-            return setting.looks_from(look.subject)
-        judged_from = setting.judged_from(look.subject)
+            return look.at + interval_seconds if look.case.lacks_history else math.inf
+        case = look.case
+        if look.at < case.looks_from(look.subject):
+            return case.looks_from(look.subject)
+        judged_from = case.judged_from(look.subject)
         at = schedule.next_look(
             look.newest,
             last=look.at,

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from tidegate import model
 from tidegate.controller.analysis.case import Case
-from tidegate.controller.analysis.fetch import Ask, Found
+from tidegate.controller.analysis.fetch import MAX_SCRAPES, Ask, Found
 from tidegate.controller.analysis.pieces import Pieces, asked_by, pieces_of
 from tidegate.controller.analysis.schedule import Sample
 from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
-from tidegate.evidence.counts import counters
+from tidegate.evidence.counts import counters, warming
 from tidegate.evidence.counts.grid import LATE_SECONDS
-from tidegate.evidence.counts.history import HISTORY_INTERVALS, History, Past, reduced
+from tidegate.evidence.counts.history import HISTORY_INTERVALS, History, Past, reduced, shape_alone
 from tidegate.evidence.counts.readings import nothing_of
+from tidegate.evidence.counts.warming import MOST_SECONDS
 from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.promql import Free
 from tidegate.evidence.terms import Problem, Reason
@@ -24,6 +25,7 @@ from tidegate.evidence.verdict.outlook import about
 from tidegate.evidence.verdict.rules import is_counted
 
 LEAST_HISTORY_INTERVALS = 4
+WATCHED_SECONDS = 3600.0  # of stable's start; images may have to be pulled first
 MAX_CHUNKS = 24  # per look and metric; the rest of a long rollout is counted at the next look
 MAX_SERIES = 120_000  # of all metrics together; one look counts so many in a few seconds
 
@@ -51,6 +53,7 @@ class Look:
     problems: dict[str, Problem] = field(default_factory=dict)
     _counting: list[_Wanted] = field(default_factory=list)
     _pasts: list[_Wanted] = field(default_factory=list)
+    _starts: list[_Wanted] = field(default_factory=list)
     _read: dict[str, tuple[_Wanted, Pieces]] = field(default_factory=dict)
     _newest: dict[counters.Target, Sample] = field(default_factory=dict)
     _chunks: int = 0
@@ -65,12 +68,16 @@ class Look:
         """
         look = cls(subject=subject, case=case, at=at)
         look._pasts = [look._past(metric) for metric in case.without_past]
-        setting = case.setting
-        if subject.events and at >= setting.looks_from(subject):
-            judges = at >= setting.judged_from(subject)
+        look._starts = [
+            start for metric in case.without_warmth if (start := look._start(metric)) is not None
+        ]
+        if not look._starts and case.without_warmth:
+            case.learn_warmth({})
+        if subject.events and at >= case.looks_from(subject):
+            judges = at >= case.judged_from(subject)
             if judges:
                 case.looked_at = at
-            wanted = setting.metrics if judges else setting.counted
+            wanted = case.setting.metrics if judges else case.setting.counted
             look._counting = [look._next(metric) for metric in wanted]
             look._counts = True
         return look
@@ -78,7 +85,7 @@ class Look:
     @property
     def learns(self) -> bool:
         """The history of the control is asked for, which is large."""
-        return bool(self._pasts)
+        return bool(self._pasts or self._starts)
 
     @property
     def asks(self) -> tuple[Ask, ...]:
@@ -86,7 +93,7 @@ class Look:
 
         Nothing is counted before the history is there: it says how rows are cut.
         """
-        wanted = self._pasts or self._counting
+        wanted = self._pasts or self._starts or self._counting
         return tuple(dict.fromkeys(ask for one in wanted for ask in one.asks.values()))
 
     @property
@@ -98,6 +105,9 @@ class Look:
         """Learn and count what was asked for last."""
         if self._pasts:
             self._learn(answers)
+            return
+        if self._starts:
+            self._learn_warmth(answers)
             return
         counting, self._counting = self._counting, []
         self._chunks += 1
@@ -128,6 +138,16 @@ class Look:
         most = self.case.spans.scrapes(_history_of(metric)) * scrape_seconds
         start = end - min(HISTORY_INTERVALS * self.case.grid.length_seconds, most)
         return self._wanted(metric, since=start, until=end)
+
+    def _start(self, metric: model.Metric) -> _Wanted | None:
+        """What stable's pods showed after they were made; None where that was too short ago."""
+        made_at, until = self.subject.control_made_at, self.subject.control_until.timestamp()
+        if made_at is None:
+            return None
+        since = made_at.timestamp()
+        most = min(WATCHED_SECONDS, MAX_SCRAPES * self.case.setting.scrape_of(metric))
+        end = min(until, since + most)
+        return self._wanted(metric, since=since, until=end) if end - since > MOST_SECONDS else None
 
     def _next(self, metric: model.Metric) -> _Wanted:
         """The next piece of a metric, which is short of now where much time has passed."""
@@ -200,6 +220,35 @@ class Look:
         self._pasts = again
         self.case.learn(learned, gaps=gaps)
 
+    def _learn_warmth(self, answers: Mapping[Ask, Found]) -> None:
+        """Take in how long stable's pods took; while a source is down nothing is counted.
+
+        What was counted with another warm-up would not be the same after a restart.
+        """
+        starts, self._starts = self._starts, []
+        found = {wanted.metric.name: self._found(wanted, answers) for wanted in starts}
+        for answer in found.values():
+            if isinstance(answer, Problem) and answer.reason is Reason.METRICS_UNAVAILABLE:
+                self.problems |= dict.fromkeys(found, answer)
+                return
+        self.case.learn_warmth(
+            {
+                wanted.metric.name: self._warm_after(wanted, pieces)
+                for wanted in starts
+                if isinstance(pieces := found[wanted.metric.name], Pieces)
+            }
+        )
+
+    def _warm_after(self, wanted: _Wanted, pieces: Pieces) -> float | None:
+        metric, setting = wanted.metric, self.case.setting
+        past, unit = self._past_of(wanted, pieces), setting.unit_of(metric.name)
+        shape = shape_alone(
+            metric, template=setting.templates[metric.name], past=reduced(past, unit_seconds=unit)
+        )
+        if isinstance(shape, Problem):
+            return None
+        return warming.warm_after(past, shape, unit_seconds=unit)
+
     def _gap(self, wanted: _Wanted) -> Mapping[str, str]:
         """What is missing of the history that would have been asked for."""
         assert wanted.since is not None, wanted
@@ -211,9 +260,13 @@ class Look:
         return {wanted.metric.name: text}
 
     def _as_past(self, wanted: _Wanted, pieces: Pieces) -> History:
+        past = self._past_of(wanted, pieces)
+        return reduced(past, unit_seconds=self.case.setting.unit_of(wanted.metric.name))
+
+    def _past_of(self, wanted: _Wanted, pieces: Pieces) -> Past:
         assert wanted.since is not None, wanted
         scrape_seconds = self.case.setting.scrape_of(wanted.metric)
-        past = Past(
+        return Past(
             metric=wanted.metric.name,
             series=pieces.series(wanted.metric, scrape_seconds=scrape_seconds),
             identity=self.subject.identity,
@@ -221,7 +274,6 @@ class Look:
             start=wanted.since,
             end=wanted.until,
         )
-        return reduced(past, unit_seconds=self.case.setting.unit_of(wanted.metric.name))
 
     def _pieces(
         self, counting: list[_Wanted], answers: Mapping[Ask, Found]
@@ -285,7 +337,7 @@ class Look:
                     metric,
                     pieces=found,
                     event=events[-1],
-                    since=self.subject.data_from,
+                    since=self.case.data_from(self.subject),
                     at=self.at,
                 )
             return problem or case.counting.state_of_data(

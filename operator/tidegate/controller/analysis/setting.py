@@ -36,15 +36,10 @@ class Setting:
         """The longest scrape interval of the sources that are asked: one grid holds for all."""
         return max(self.scrapes.values())
 
-    def judged_from(self, subject: Subject) -> float:
-        """One scrape after the data begin to count; before that there is nothing to see."""
-        return subject.data_from + self.scrape_seconds
-
-    def looks_from(self, subject: Subject) -> float:
-        """An outage is looked for from the first scrape on: no warm-up excuses one."""
-        if any(one.preset == presets.ERROR_RATIO and not one.dry_run for one in self.metrics):
-            return min(self.judged_from(subject), subject.events[-1].at + self.scrape_seconds)
-        return self.judged_from(subject)
+    @property
+    def looks_for_outages(self) -> bool:
+        """A metric of the spec tells one."""
+        return any(one.preset == presets.ERROR_RATIO and not one.dry_run for one in self.metrics)
 
     def scrape_of(self, metric: model.Metric) -> float:
         """How often the source of a metric scrapes."""

@@ -21,7 +21,8 @@ class Subject:
     history of the control alone ends. `stages` are as `as_judged` leaves them; the evidence of
     those that were confirmed at `since` or later counts. `templates` has one entry per metric of
     the analysis; `preset` is that of the server. `one_pod` says that the candidate starts with a
-    single pod. `ready` pods come and go and make no other subject.
+    single pod. `ready` pods come and go and make no other subject, nor does it when the control was
+    made (`control_made_at`).
     """
 
     key: Key
@@ -39,6 +40,7 @@ class Subject:
     templates: Mapping[str, Template]
     one_pod: bool = False
     ready: ReadyPods = field(default_factory=ReadyPods, compare=False)
+    control_made_at: datetime | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         missing = {metric.name for metric in self.analysis.metrics} - self.templates.keys()
@@ -68,13 +70,12 @@ class Subject:
             if stage.confirmed_at is not None and since is not None and stage.confirmed_at >= since
         )
 
-    @property
-    def data_from(self) -> float:
+    def data_from(self, warmup_seconds: float) -> float:
         """Unix seconds from which on the last weight is judged: settled and warm."""
         settled = self.events[-1].at + self.analysis.settle_seconds
         if self.first_traffic_at is None:
             return settled
-        return max(settled, self.first_traffic_at.timestamp() + self.analysis.warmup_seconds)
+        return max(settled, self.first_traffic_at.timestamp() + warmup_seconds)
 
 
 _UNJUDGED = model.Stage(name="", weight_percent=0.0, effective_weight_percent=0.0)

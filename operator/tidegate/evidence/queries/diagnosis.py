@@ -16,7 +16,7 @@ from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Free, Wanted
 from tidegate.evidence.queries.substitution import Unsafe, quoted
-from tidegate.evidence.terms import Identity, Latency, Ratio, Selector, Template
+from tidegate.evidence.terms import Identity, Latency, Ratio, Selector, Template, Throughput
 from tidegate.model import IdentityMode
 
 _ANY_BUCKET = 'le=~"\\\\+Inf"'  # one series for each histogram says as much as all its buckets
@@ -120,7 +120,7 @@ def question(
         return found
     first = next(iter(found.values()))
     assert not isinstance(first, Narrowing), first
-    counted = isinstance(template.measure, Ratio | Latency)
+    counted = isinstance(template.measure, Ratio | Latency | Throughput)
     return Question(
         metric=metric.name,
         source=template.source,

@@ -32,7 +32,7 @@ class Preset:
     exposition in the tests comes from the real thing, not from its source or manual. `remarks`
     are what users must know, in sentences. `grpc_errors` and `grpc_times` say whether a data
     plane sees the outcome and the latency of calls by gRPC. A proxy that reports for the pods
-    has `mode` Gateway.
+    has `mode` Gateway; `proxied` says of any that its pods are not those of the model.
     """
 
     requests: Selector
@@ -51,6 +51,7 @@ class Preset:
     grpc_errors: bool = True
     grpc_times: bool = True
     mode: IdentityMode = IdentityMode.LABEL
+    proxied: bool = False
 
 
 def _is(label: str, pattern: str) -> LabelMatch:
@@ -376,6 +377,7 @@ DATA_PLANES: Mapping[str, Preset] = {
             "Requests that time out are among the errors, but not timed.",
         ),
         mode=IdentityMode.GATEWAY,
+        proxied=True,
     ),
     "Istio": Preset(
         requests=_series("istio_requests_total", *_SIDECAR),
@@ -400,6 +402,7 @@ DATA_PLANES: Mapping[str, Preset] = {
         latency=Histogram(series=_series(f"{_PICKER}_duration_seconds")),
         sparse=True,
         recorded=False,
+        proxied=True,
         remarks=(
             (
                 "The endpoint picker of llm-d: one pool for each revision, the labels of the revision "

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from tidegate.evidence.queries import preset_rows
 from tidegate.evidence.queries.preset_rows import Preset
-from tidegate.evidence.terms import Latency, Ratio, Selector, Template
+from tidegate.evidence.terms import Latency, Ratio, Selector, Template, Throughput
 
 ERROR_RATIO = "error-ratio"
 CLIENT_ERRORS = "client-error-ratio"
@@ -24,7 +24,16 @@ ITL = "itl-p95"  # the only one that counts tokens instead of requests
 USUAL: tuple[str, ...] = (ERROR_RATIO, "latency-p95")  # what a spec without metrics asks for
 # What `appProtocol` of a Service may say of gRPC; HTTP/2 without TLS hardly carries anything else.
 GRPC = frozenset({"grpc", "grpcs", "grpc-web", "http2", "h2c", "kubernetes.io/h2c"})
-METRICS: tuple[str, ...] = (ERROR_RATIO, CLIENT_ERRORS, *_QUANTILES, _TTFT, ITL)
+LATENCIES: tuple[str, ...] = (*_QUANTILES, _TTFT, ITL)
+REQUEST_RATE = "request-rate"
+POD_REQUEST_RATE = "pod-request-rate"
+RATES: tuple[str, ...] = (REQUEST_RATE, POD_REQUEST_RATE)
+METRICS: tuple[str, ...] = (
+    ERROR_RATIO,
+    CLIENT_ERRORS,
+    *LATENCIES,
+    *RATES,
+)
 
 REQUESTS: Mapping[str, Selector] = {name: preset.requests for name, preset in PRESETS.items()}
 
@@ -51,6 +60,9 @@ def _templates(preset: Preset) -> Mapping[str, Template]:
         if bad is not None:
             ratio = Ratio(bad=bad, total=preset.requests, sparse=preset.sparse)
             found[name] = Template(name=name, measure=ratio, mode=preset.mode)
+    for name in (REQUEST_RATE,) if preset.proxied else RATES:
+        rate = Throughput(requests=preset.requests, per_pod=name == POD_REQUEST_RATE)
+        found[name] = Template(name=name, measure=rate, mode=preset.mode)
     return found
 
 

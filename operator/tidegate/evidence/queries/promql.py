@@ -25,6 +25,7 @@ from tidegate.evidence.terms import (
     Ratio,
     Selector,
     Template,
+    Throughput,
     Value,
 )
 from tidegate.model import IdentityMode
@@ -181,7 +182,7 @@ class Free:
 def wanted(
     template: Template, *, given: Mapping[str, str], identity: Identity, window_seconds: int
 ) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
-    """What a metric needs by role: TOTAL and BAD, BUCKETS, NUMBER, or CANDIDATE and STABLE.
+    """What a metric needs by role: TOTAL, with BAD for a ratio, BUCKETS, NUMBER, or CANDIDATE and STABLE.
 
     BAD is a `Narrowing` where the bad series are among those of TOTAL and can be picked here.
     Else LABELS says what TOTAL must carry; without LABELS it is BAD that must have series. A
@@ -215,6 +216,9 @@ def _by_role(
             buckets = replace(histogram, metric=f"{histogram.metric}_bucket")
             found = raw(buckets, source=template.source, values=values, identity=identity)
             return found if isinstance(found, Unsafe) else {BUCKETS: found}
+        case Throughput(requests=requests):
+            found = raw(requests, source=template.source, values=values, identity=identity)
+            return found if isinstance(found, Unsafe) else {TOTAL: found}
         case Value() as value:
             found = raw(value.series, source=template.source, values=values, identity=identity)
             if isinstance(found, Unsafe):

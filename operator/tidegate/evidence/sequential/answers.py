@@ -20,7 +20,7 @@ from tidegate.evidence.sequential.relative import CAREFUL
 
 FAR_TOO_FEW = 0.5  # of its share of all requests: harm
 TOO_FEW = 0.9  # of those that are due: nothing is proven by the ones that were finished
-_POINTS = 19
+POINTS = 19
 _MIN_DF = 2  # pods of stable beyond the first, over all rows
 
 
@@ -31,8 +31,8 @@ class Answers:
     Units: requests of the current step. `pods` of the candidate were counted in this step.
     """
 
-    far: Process = field(default_factory=lambda: eprocess.begin(_POINTS))
-    short: Process = field(default_factory=lambda: eprocess.invest(_POINTS))
+    far: Process = field(default_factory=lambda: eprocess.begin(POINTS))
+    short: Process = field(default_factory=lambda: eprocess.invest(POINTS))
     spread: Spread = field(default_factory=Spread)
     rows: int = 0
     pods: frozenset[str] = frozenset()
@@ -68,19 +68,19 @@ def advance(known: Answers, *, counts: Counts, weight: float) -> Answers:
     now = frozenset(pod.pod for pod in counts.pods_c)
     pods = known.pods | now
     part = len(now) / len(pods) if pods else 1.0
-    phi = _dispersion(known.spread, pods=len(counts.pods_s))
+    phi = dispersion_of(known.spread, pods=len(counts.pods_s))
     due = weight / (1 - weight)
     stake = eprocess.restart_weight(known.rows + 1)
     return Answers(
         far=eprocess.advance(
             known.far,
-            log_factors=_log_factors(n_c, n_s=n_s, least=FAR_TOO_FEW * weight * part),
+            log_factors=log_factors_below(n_c, n_s=n_s, least=FAR_TOO_FEW * weight * part),
             phi=phi,
             stake=stake,
         ),
         short=eprocess.advance(
             known.short,
-            log_factors=_log_factors(n_c, n_s=n_s, least=TOO_FEW * due / (1 + TOO_FEW * due)),
+            log_factors=log_factors_below(n_c, n_s=n_s, least=TOO_FEW * due / (1 + TOO_FEW * due)),
             phi=phi,
         ),
         spread=dispersion.widen_shares(
@@ -103,7 +103,7 @@ def short_log_e(known: Answers) -> float:
     return eprocess.log_value(known.short)
 
 
-def _dispersion(spread: Spread, *, pods: int) -> float:
+def dispersion_of(spread: Spread, *, pods: int) -> float:
     """What evidence is divided by, infinite while several pods of stable are about to tell.
 
     Connections last, so that few pods tell little however many rows there are.
@@ -114,9 +114,9 @@ def _dispersion(spread: Spread, *, pods: int) -> float:
     return 1 + (phi.value - 1) * dispersion.upper_limit(1.0, df=len(spread.whole) - 1)
 
 
-def _log_factors(n_c: float, *, n_s: float, least: float) -> tuple[float, ...]:
+def log_factors_below(n_c: float, *, n_s: float, least: float) -> tuple[float, ...]:
     """Growth of each bet on a share below the least one; at most 1 in the mean at and above it."""
-    shares = (least * (1 - 0.05 * k) for k in range(1, _POINTS + 1))
+    shares = (least * (1 - 0.05 * k) for k in range(1, POINTS + 1))
     return tuple(
         n_c * math.log(share / least) + n_s * (math.log1p(-share) - math.log1p(-least))
         for share in shares

@@ -39,6 +39,22 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many requests per second the candidate must finish.
+
+    `least` is a limit in requests/s, of all traffic or `per_pod` of each of its pods. Held against
+    stable, less than `tolerated` of what is due is harm, and `promoted` of it must be proven.
+
+    Units: `tolerated` and `promoted` are shares below 1 of what is due by weight; None is no limit.
+    """
+
+    least: float | None = None
+    tolerated: float | None = None
+    promoted: float | None = None
+    per_pod: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRule:
     """How one metric is judged; it counts bad events out of n, or `scalar` says it does not.
 
@@ -49,6 +65,7 @@ class MetricRule:
     `min_samples` candidate requests nothing is proven. One failing check of a `critical` scalar is
     enough. `usual` is what stable showed before the rollout, None where nothing is known. `errors`
     says that bad events are failed requests, of which nobody fails most unless there is an outage.
+    With `pace` no events are bad: it is how many there are that counts.
     """
 
     name: str
@@ -63,11 +80,13 @@ class MetricRule:
     min_samples: float = 0
     usual: Usual | None = None
     errors: bool = False
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         assert self.limit is None or 0 < self.limit < 1, self
         assert 0 <= self.decisive < self.streams, self
-        assert self.scalar or self.compare is not None or self.limit is not None, self
+        judged = (self.compare, self.limit, self.pace)
+        assert self.scalar or judged != (None, None, None), self
 
     @property
     def streams(self) -> int:
@@ -77,7 +96,7 @@ class MetricRule:
     @property
     def tests(self) -> int:
         """Shares of the error budget that the metric takes."""
-        return (self.compare is not None) + (self.limit is not None)
+        return sum(one is not None for one in (self.compare, self.limit, self.pace))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +180,8 @@ class Finding:
     `log_e` and `log_limit` belong to the rollback test that is nearest to its limit, `log_proof` is
     the weakest of the proofs that promotion needs. Rates are those of the decisive stream, or of
     the edge (seconds) that the evidence points at. `power` is the chance to have found a candidate
-    with the rate `detect` of bad requests by now.
+    with the rate `detect` of bad requests by now. `speed_c` and `speed_s` are requests per second of a
+    throughput, that of stable as it would be in the candidate's place.
     """
 
     metric: str
@@ -183,6 +203,8 @@ class Finding:
     detect: float | None = None
     power: float = 0.0
     phi: Phi | None = None
+    speed_c: float | None = None
+    speed_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

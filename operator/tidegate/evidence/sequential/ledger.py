@@ -15,24 +15,27 @@ from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
 from tidegate.evidence.sequential import (
     answers,
+    by_pod,
     eprocess,
     faster,
     latency,
     relative,
     split,
+    throughput,
     unusual,
 )
 from tidegate.evidence.sequential.answers import Answers
+from tidegate.evidence.sequential.by_pod import PodTotals
 from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
 from tidegate.evidence.sequential.faster import Faster
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.power import Stretch
 from tidegate.evidence.sequential.relative import Hedge
+from tidegate.evidence.sequential.throughput import Speed
 from tidegate.evidence.sequential.unusual import Doubt, Self
 
 DECIMALS = 9  # log and exp may differ in the last bit between machines
 LOG_SUSPECT = math.log(3.0)
-_REST_DEVIATIONS = 1.645  # an upper 95 % limit of what chance gives the other pods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +76,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PodTotals:
-    """One pod of the candidate over all rows: bad events, and those that would be tolerated.
-
-    Shapes: both (streams,).
-    """
-
-    x: tuple[float, ...]
-    tolerated: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """All tests of one metric. `regressed`, `breached` and `outage` latch at the first crossing.
 
@@ -113,6 +105,7 @@ class Account:
 class Ledger:
     """Everything that the rows have shown; `unusual` says that stable was not itself in the last.
 
+    `speeds` has an entry for each throughput that was counted.
     `unanswered` holds what the candidate had finished when that was proven to be far too little.
 
     Units: requests and intervals of the current step.
@@ -127,6 +120,7 @@ class Ledger:
     unusual: bool = False
     answers: Answers = field(default_factory=Answers)
     unanswered: Answers | None = None
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
 
 
 def begin(config: EvidenceConfig) -> Ledger:
@@ -178,6 +172,7 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
         unusual=not doubt.proves,
         answers=answered,
         unanswered=ledger.unanswered or _unanswered(answered, config=config),
+        speeds=throughput.recorded(ledger.speeds, row=row, config=config, proves=doubt.proves),
     )
 
 
@@ -295,6 +290,7 @@ def _next_step(ledger: Ledger, *, step: int) -> Ledger:
         step_intervals=0,
         split=split.begin(),
         answers=answers.next_step(ledger.answers),
+        speeds={name: throughput.next_step(one) for name, one in ledger.speeds.items()},
     )
 
 
@@ -326,7 +322,7 @@ def _recorded(
     config: EvidenceConfig,
 ) -> Account:
     """The account after a row; where the metric has no usable data nothing is staked or learned."""
-    if counts is None or rule.scalar:
+    if counts is None or rule.scalar or rule.pace is not None:
         return account
     stake = eprocess.restart_weight(account.rows + 1)
     streams = [counts.stream(index) for index in range(rule.streams)]
@@ -348,7 +344,7 @@ def _recorded(
             for hedge, one in zip(account.hedges, streams, strict=True)
         ),
         totals=tuple(totals.plus(one) for totals, one in zip(account.totals, streams, strict=True)),
-        pods=_pods(account.pods, counts=counts, theta0=theta0),
+        pods=by_pod.added(account.pods, counts=counts, theta0=theta0),
         limits=account.limits
         and _limits(
             account.limits, stream=decisive, rule=rule, stake=stake, over=over, doubt=doubt
@@ -371,35 +367,6 @@ def _recorded(
         regressed=after.regressed or _regresses(after, counts=counts, rule=rule, config=config),
         breached=after.breached or _breaches(after, rule=rule, config=config),
     )
-
-
-def _pods(
-    known: Mapping[str, PodTotals], *, counts: Counts, theta0: float
-) -> Mapping[str, PodTotals]:
-    """The candidate's pods after one more row, those that are gone included."""
-    if counts.n_s <= 0:
-        return known
-    found = dict(known)
-    for pod in counts.pods_c:
-        nothing = (0.0,) * len(pod.x)
-        before = found.get(pod.pod, PodTotals(x=nothing, tolerated=nothing))
-        fair = (theta0 * pod.n * bad / counts.n_s for bad in counts.x_s)
-        found[pod.pod] = PodTotals(
-            x=tuple(a + b for a, b in zip(before.x, pod.x, strict=True)),
-            tolerated=tuple(a + b for a, b in zip(before.tolerated, fair, strict=True)),
-        )
-    return found
-
-
-def _stands_without_worst(account: Account, *, stream: int, phi: float) -> bool:
-    """The harm is seen on the pods besides the worst one, too, where the candidate has several."""
-    pods = [(pod.x[stream], pod.tolerated[stream]) for pod in account.pods.values()]
-    if len(pods) < 2:
-        return True
-    worst = max(range(len(pods)), key=lambda index: pods[index][0] - pods[index][1])
-    rest = [pod for index, pod in enumerate(pods) if index != worst]
-    bad, fair = math.fsum(x for x, _ in rest), math.fsum(fair for _, fair in rest)
-    return bad > fair + _REST_DEVIATIONS * math.sqrt(phi * fair)
 
 
 def _limits(
@@ -458,7 +425,7 @@ def _regresses(
         return False
     stream = rule.edges.index(found.edge) if rule.edges else 0
     phi = counts.phi[stream].value
-    return rule.common or _stands_without_worst(account, stream=stream, phi=phi)
+    return rule.common or by_pod.stands_without_worst(account.pods, stream=stream, phi=phi)
 
 
 def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> bool:

@@ -96,7 +96,7 @@ def doubt(row: Row, *, before: bool, config: EvidenceConfig) -> Doubt:
     within = after = False
     for rule in config.metrics:
         counts = row.counts.get(rule.name)
-        if counts is None or rule.scalar or not rule.guard:
+        if counts is None or rule.scalar or rule.pace is not None or not rule.guard:
             continue
         stream, later = counts.stream(rule.decisive), counts.after_s
         within = within or is_unusual(stream.n_s, x=stream.x_s, rule=rule)

@@ -34,7 +34,7 @@ from tidegate.evidence.sequential.judgement import (
 )
 from tidegate.evidence.sequential.ledger import Account, Ledger, Totals
 from tidegate.evidence.terms import Reason
-from tidegate.evidence.verdict import harm
+from tidegate.evidence.verdict import harm, throughput
 from tidegate.evidence.verdict.harm import Search
 from tidegate.model import Outcome, Verdict
 
@@ -208,20 +208,29 @@ def _finding(
 ) -> Finding:
     if rule.scalar:
         return _scalar(rule, context=context, config=config)
-    account = state.accounts[rule.name]
+    if rule.pace is not None:
+        found = throughput.finding(rule, state=state, context=context, config=config)
+    else:
+        found = _tested(rule, account=state.accounts[rule.name], context=context, config=config)
+    problem = context.problems.get(rule.name)
+    if problem is not None and found.reason not in _HARM:
+        message = f"{rule.name}: {problem.message}"
+        found = replace(found, reason=problem.reason, message=message)
+    return replace(found, outcome=_OUTCOMES.get(found.reason, Outcome.INCONCLUSIVE))
+
+
+def _tested(
+    rule: MetricRule, *, account: Account, context: Context, config: EvidenceConfig
+) -> Finding:
+    """What counts bad events, or times requests."""
     search = harm.searched(account, rule=rule, config=config, late=context.late)
     numbers = _numbers(rule, account=account, search=search, config=config)
     if account.outage is not None:
         seen = account.outage
         numbers = replace(numbers, n_c=seen.n_c, x_c=seen.x_c, n_s=seen.n_s, x_s=seen.x_s)
     reason = _reason(rule, account=account, search=search, context=context, config=config)
-    problem = context.problems.get(rule.name)
-    if problem is not None and reason not in _HARM:
-        reason, message = problem.reason, f"{rule.name}: {problem.message}"
-    else:
-        message = _message(numbers, reason=reason, rule=rule, totals=account.totals[rule.decisive])
-    outcome = _OUTCOMES.get(reason, Outcome.INCONCLUSIVE)
-    return replace(numbers, reason=reason, outcome=outcome, message=message)
+    message = _message(numbers, reason=reason, rule=rule, totals=account.totals[rule.decisive])
+    return replace(numbers, reason=reason, message=message)
 
 
 def _reason(
@@ -426,7 +435,7 @@ def _described(
 ) -> Finding:
     index = 0 if found.edge is None else rule.edges.index(found.edge)
     streams = [row.counts[rule.name].stream(index) for row in rows if rule.name in row.counts]
-    if not streams:
+    if not streams or rule.pace is not None:
         return found
     phi = streams[-1].phi
     return replace(

@@ -115,8 +115,15 @@ def step_text(found: StepForecast) -> str:
 def whole_text(steps: Sequence[StepForecast]) -> str:
     """When promotion can be expected; empty where a step does not pass in time."""
     if not all(one.passes_in_time for one in steps):
+        return promotion_text(math.inf)
+    return promotion_text(math.fsum(one.passes_seconds for one in steps))
+
+
+def promotion_text(seconds: float) -> str:
+    """When promotion can be expected; infinite is never."""
+    if math.isinf(seconds):
         return "no promotion without a person is expected"
-    return f"promotion in about {about(math.fsum(one.passes_seconds for one in steps))}"
+    return f"promotion in about {about(seconds)}"
 
 
 def warning(found: StepForecast) -> str:

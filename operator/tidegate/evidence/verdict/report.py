@@ -52,6 +52,9 @@ def results(
         if rule.scalar:
             found.append(_with_checks(result, checks=checks.get(metric.name, ()), config=config))
             continue
+        if rule.pace is not None:
+            found.append(_with_speed(result, finding=finding))
+            continue
         account = ledger.accounts[metric.name]
         result = replace(
             result,
@@ -163,6 +166,12 @@ def _with_checks(
         proof=None,
         proof_limit=None,
     )
+
+
+def _with_speed(result: model.MetricResult, *, finding: Finding) -> model.MetricResult:
+    """A throughput: requests per second of both arms, and what the candidate has of what is due."""
+    ratio = finding.n_c / finding.n_s if finding.n_s > 0 else None
+    return replace(result, value=finding.speed_c, baseline_value=finding.speed_s, ratio=ratio)
 
 
 def _candidate(rule: MetricRule, *, totals: Sequence[Totals]) -> Histogram:

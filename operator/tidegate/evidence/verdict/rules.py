@@ -11,8 +11,9 @@ from tidegate import model
 from tidegate.evidence.counts.readings import NO_SHAPE, Shape, counts_complement
 from tidegate.evidence.counts.rows import Usual
 from tidegate.evidence.queries import presets
-from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
-from tidegate.evidence.terms import Latency, Query, Ratio, Template, Value
+from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule, Pace
+from tidegate.evidence.terms import Latency, Query, Ratio, Template, Throughput, Value
+from tidegate.evidence.verdict import throughput
 
 TOLERANCE = 0.1
 TOLERANCE_OF_ONE_POD = 0.25  # one pod may sit on a slower node than the others
@@ -61,7 +62,7 @@ def config_of(
 
 
 def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]) -> str:
-    """The metric whose events are all requests: a ratio, else a latency, else `REQUESTS`.
+    """The metric whose events are all requests: a ratio, else a latency or a throughput, else `REQUESTS`.
 
     Presets come first, then names in their order, so that the order in the spec does not matter.
     Tokens are no requests, and client errors are told beside the errors of the same requests.
@@ -69,7 +70,7 @@ def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]
     others = {presets.ITL, presets.CLIENT_ERRORS}
     requests = (one for one in analysis.metrics if one.preset not in others)
     ordered = sorted(requests, key=lambda one: (not one.preset, one.name))
-    for kind in (Ratio, Latency):
+    for kind in (Ratio, Latency, Throughput):
         for metric in ordered:
             template = templates.get(metric.name)
             if template is not None and isinstance(template.measure, kind):
@@ -78,8 +79,8 @@ def requests_from(analysis: model.Analysis, *, templates: Mapping[str, Template]
 
 
 def is_counted(template: Template) -> bool:
-    """True for what is x bad events out of n; anything else is a number that is checked."""
-    return isinstance(template.measure, Ratio | Latency)
+    """True for what is read as counters of requests; anything else is a number that is checked."""
+    return isinstance(template.measure, Ratio | Latency | Throughput)
 
 
 def violations(metric: model.Metric, *, template: Template, path: str) -> Iterator[model.Violation]:
@@ -92,6 +93,8 @@ def violations(metric: model.Metric, *, template: Template, path: str) -> Iterat
             if threshold.min is not None:
                 message = "a latency has an upper limit only: set threshold.max, remove min"
                 yield model.Violation(path=f"{path}.threshold.min", message=message)
+        case Throughput():
+            yield from _throughput_violations(metric, path=path)
         case Value() | Query():
             if metric.compare is not None:
                 message = "a plain value is not compared with stable: remove compare"
@@ -99,6 +102,19 @@ def violations(metric: model.Metric, *, template: Template, path: str) -> Iterat
             if threshold == model.NO_THRESHOLD:
                 message = "a plain value needs threshold.min or threshold.max: set one of them"
                 yield model.Violation(path=f"{path}.threshold", message=message)
+
+
+def _throughput_violations(metric: model.Metric, *, path: str) -> Iterator[model.Violation]:
+    least = metric.threshold.min
+    if least is None and metric.compare is None:
+        message = "a throughput needs threshold.min or compare: set one of them"
+        yield model.Violation(path=f"{path}.threshold", message=message)
+    if metric.threshold.max is not None:
+        message = "a throughput has a lower limit only: set threshold.min, remove max"
+        yield model.Violation(path=f"{path}.threshold.max", message=message)
+    if least is not None and least <= 0:
+        message = "a throughput must be above 0 requests/s: raise min, or remove it"
+        yield model.Violation(path=f"{path}.threshold.min", message=message)
 
 
 def _ratio_violations(threshold: model.Threshold, *, path: str) -> Iterator[model.Violation]:
@@ -131,7 +147,7 @@ def _rule(
             tolerance=tolerance,
             slow=isinstance(template.measure, Latency),
         )
-        if metric.compare is not None and is_counted(template)
+        if metric.compare is not None and isinstance(template.measure, Ratio | Latency)
         else None,
         limit=_limit(metric.threshold, template=template),
         guard=not metric.dry_run,
@@ -141,6 +157,19 @@ def _rule(
         min_samples=metric.min_samples,
         usual=usual,
         errors=metric.preset == presets.ERROR_RATIO,
+        pace=_pace(metric, measure=template.measure)
+        if isinstance(template.measure, Throughput)
+        else None,
+    )
+
+
+def _pace(metric: model.Metric, *, measure: Throughput) -> Pace:
+    compare = metric.compare
+    return throughput.pace_of(
+        least=metric.threshold.min,
+        tolerance=compare.tolerance if compare is not None else None,
+        margin=compare.margin if compare is not None else None,
+        per_pod=measure.per_pod,
     )
 
 
@@ -169,5 +198,5 @@ def _limit(threshold: model.Threshold, *, template: Template) -> float | None:
                 assert threshold.min is not None
                 return 1 - threshold.min
             return threshold.max
-        case Value() | Query():
+        case Throughput() | Value() | Query():
             return None
