@@ -33,6 +33,11 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("apps", "controllerrevisions", ("get", "list", "watch", "create", "delete")),
     ("apps", "deployments", ("get", "list", "watch", "create", "patch", "delete")),
     ("", "services", ("get", "list", "watch", "create", "patch", "delete")),
+    (
+        "autoscaling",
+        "horizontalpodautoscalers",
+        ("get", "list", "watch", "create", "patch", "delete"),
+    ),
     ("discovery.k8s.io", "endpointslices", ("get", "list", "watch")),
     ("", "pods", ("get", "list")),
     ("events.k8s.io", "events", ("create", "patch")),
