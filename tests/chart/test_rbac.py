@@ -26,6 +26,8 @@ ALLOWED = {
     ("", "services"): READ | WRITE,
     ("gateway.networking.k8s.io", "httproutes"): READ | WRITE,
     ("autoscaling", "horizontalpodautoscalers"): READ | WRITE,
+    ("gateway.networking.k8s.io", "gateways"): {"get"},
+    ("gateway.networking.k8s.io", "gatewayclasses"): {"get"},
     ("discovery.k8s.io", "endpointslices"): READ,
     ("", "pods"): {"get", "list"},
     ("events.k8s.io", "events"): {"create", "patch"},

@@ -12,6 +12,7 @@ from tests.sim.bugs_found import FOUND
 from tests.sim.bugs_met import MET
 from tests.sim.bugs_migrating import MIGRATING
 from tests.sim.bugs_revisions import REVISIONS
+from tests.sim.bugs_shadow import SHADOW
 from tests.sim.bugs_silence import SILENCE
 from tests.sim.bugs_steering import STEERING
 from tests.sim.bugs_storms import STORMS
@@ -61,8 +62,8 @@ BUGS = (
     Bug(
         name="the quarantine is forgotten",
         file="rollout/starting.py",
-        old="if turn.status.rejects(desired.hash):",
-        new="if turn.status.rejects(desired.digest):",
+        old="    if turn.status.rejects(desired.hash) or ",
+        new="    if turn.status.rejects(desired.digest) or ",
     ),
     Bug(
         name="the rollback mark on the target is not believed",
@@ -263,4 +264,5 @@ BUGS = (
     *SILENCE,
     *BLUE_GREEN,
     *MET,
+    *SHADOW,
 )

@@ -115,7 +115,7 @@ FOUND = (
     Bug(
         name="missing data and the deadline take turns (found by the simulator)",
         file="rollout/hold.py",
-        old="    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:\n        return turn\n",
+        old="    if waits is not None and waits.reason in _PEOPLE_DECIDE:\n        return turn\n",
         new="",
         plays=("data_stay_away",),
     ),

@@ -106,8 +106,8 @@ REVISIONS = (
     Bug(
         name="what was rejected is forgotten with status",
         file="rollout/rebuild.py",
-        old='    return one.result in ended and one.by != "Spec"',
-        new='    return one.result in ended and one.by == "Spec"',
+        old="    return one.result in ended and one.by not in completion.BLAMELESS",
+        new="    return one.result in ended and one.by in completion.BLAMELESS",
         plays=("emptied_at_rest ReplicaRatio",),
         more=(
             (

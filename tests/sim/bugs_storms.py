@@ -37,9 +37,9 @@ STORMS = (
     Bug(
         name="a candidate that is away for long is rejected",
         file="rollout/lateness.py",
-        old="    if fault := links.own_fault(turn, weight):\n",
+        old="    if fault := links.own_fault(turn, load):\n",
         new="    away = 'away for too long' if turn.rollout.withdrawn else ''\n"
-        "    if fault := links.own_fault(turn, weight) or away:\n",
+        "    if fault := links.own_fault(turn, load) or away:\n",
         plays=("replaced_slowly", "evicted_for_long_gatewayapi"),
     ),
     Bug(

@@ -64,15 +64,15 @@ WITHDRAWN = (
     Bug(
         name="a refused write is blamed on the candidate",
         file="rollout/lateness.py",
-        old="    if fault := links.own_fault(turn, weight):\n",
-        new='    if fault := links.own_fault(turn, weight) or "no progress":\n',
+        old="    if fault := links.own_fault(turn, load):\n",
+        new='    if fault := links.own_fault(turn, load) or "no progress":\n',
         plays=("somebodys_timeout",),
     ),
     Bug(
         name="pods that fail by themselves are never blamed",
         file="rollout/lateness.py",
-        old="    if fault := links.own_fault(turn, weight):\n",
-        new='    if fault := links.own_fault(turn, weight) and "":\n',
+        old="    if fault := links.own_fault(turn, load):\n",
+        new='    if fault := links.own_fault(turn, load) and "":\n',
         plays=("hangs", "first_stuck"),
     ),
     Bug(

@@ -27,6 +27,8 @@ OTHER_KINDS = (
     ports.CLUSTER_METRIC_TEMPLATE,
     ports.ROLLOUT_RECORD,
     ports.CONTROLLER_REVISION,
+    ports.GATEWAY,
+    ports.GATEWAY_CLASS,
 )
 NAMESPACES = ("models", "tidegate-system", "elsewhere")
 

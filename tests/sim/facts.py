@@ -137,14 +137,42 @@ def shares(route: Object | None, *, name: str) -> dict[str, float]:
     return {revision: 100.0 * weight / total for revision, weight in weights.items()}
 
 
+def mirrored_to(route: Object | None) -> dict[str, float]:
+    """Percent of requests that a route copies, by Service; read apart from the operator's reader."""
+    found: dict[str, float] = {}
+    for rule in ((route or {}).get("spec") or {}).get("rules") or []:
+        for item in rule.get("filters") or []:
+            if item.get("type") == "RequestMirror":
+                mirror = item["requestMirror"]
+                share = mirror.get("fraction") or {"numerator": mirror.get("percent", 100)}
+                percent = 100 * share["numerator"] / share.get("denominator", 100)
+                found[mirror["backendRef"]["name"]] = percent
+    return found
+
+
+def mirror_intent(body: Object | None) -> float:
+    """Percent of requests that shall be copied to the candidate, by status."""
+    return float((rollout(body).get("traffic") or {}).get("mirror", 0.0))
+
+
+def completed(body: Object | None) -> str:
+    """The revision with which the strategy has ended without a promotion, or empty."""
+    last = status(body).get("lastRollout") or {}
+    return str(last.get("revision", "")) if last.get("result") == "Completed" else ""
+
+
 def mirrored(route: Object | None, *, name: str) -> set[str]:
     """Revisions that a route sends copies of requests to."""
-    return {
-        item["requestMirror"]["backendRef"]["name"].removeprefix(f"{name}-")
-        for rule in ((route or {}).get("spec") or {}).get("rules") or []
-        for item in rule.get("filters") or []
-        if item.get("type") == "RequestMirror"
-    }
+    return {service.removeprefix(f"{name}-") for service in mirrored_to(route)}
+
+
+def exposed(route: Object | None, *, name: str) -> dict[str, float]:
+    """Percent of the requests that a revision sees, answered or copied."""
+    found = shares(route, name=name)
+    for service, percent in mirrored_to(route).items():
+        revision = service.removeprefix(f"{name}-")
+        found[revision] = found.get(revision, 0.0) + percent
+    return found
 
 
 def selected(service: Object | None) -> str:
@@ -210,4 +238,5 @@ def is_withdrawn(rollout: Object) -> bool:
     walks = rollout.get("active") and not rollout.get("rollbackReason")
     traffic = rollout.get("traffic") or {}
     visited = traffic.get("candidate") or traffic.get("routes") or traffic.get("preview")
+    visited = visited or traffic.get("mirror")
     return bool(walks and rollout.get("firstTrafficAt") and not visited)

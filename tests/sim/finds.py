@@ -19,6 +19,7 @@ from tests.sim import (
     finds_revisions,
     finds_traffic,
     neighbours,
+    shadowing,
     silence,
 )
 from tests.sim.autoscaled import AUTOSCALED
@@ -440,6 +441,7 @@ PLAYS = (
     | finds_revisions.PLAYS
     | finds_traffic.PLAYS
     | finds_features.PLAYS
+    | shadowing.PLAYS
     | failing_over.PLAYS
     | neighbours.PLAYS
     | silence.PLAYS

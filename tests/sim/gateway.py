@@ -37,6 +37,7 @@ class Plane:
 
     weights: dict[str, int] = field(default_factory=dict)
     by_header: dict[str, int] = field(default_factory=dict)
+    mirrors: dict[str, float] = field(default_factory=dict)  # percent of copies
 
     def shares(self, testers: float) -> Iterator[tuple[str, float]]:
         """Who gets which part of all requests, where so many are those of testers."""

@@ -85,6 +85,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         check=traffic_checks.pods_drain_before_they_go,
     ),
     Invariant(
+        names=("S2", "S4", "S5", "S10", "S11"),
+        says="copies go to the running candidate alone, with intent, ready endpoints and the finalizer",
+        check=traffic_checks.mirrors_rise_with_cause,
+    ),
+    Invariant(
         names=("I2",),
         says="a bad revision loses its traffic within the bound",
         check=traffic_checks.bad_revisions_leave_in_time,

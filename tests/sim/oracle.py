@@ -168,9 +168,9 @@ def remember_traffic(memory: Memory, change: Change) -> None:
     """When a revision last had a share in the route, or testers."""
     if change.kind is not ports.HTTP_ROUTE or change.body["metadata"]["name"] != NAME:
         return
-    shares = facts.shares(change.old, name=NAME)
-    shared = {revision for revision, share in shares.items() if share > 0}
-    for revision in shared | gateway.testers(change.old, name=NAME):
+    exposed = facts.exposed(change.old, name=NAME)
+    reached = {revision for revision, share in exposed.items() if share > 0}
+    for revision in reached | gateway.testers(change.old, name=NAME):
         memory.had_traffic[revision] = memory.run.loop.time()
 
 

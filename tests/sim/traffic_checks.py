@@ -325,6 +325,35 @@ def _answering(route: Object | None) -> set[str]:
     return {*shared, *gateway.testers(route, name=NAME)}
 
 
+def _reached(route: Object | None) -> set[str]:
+    """Whoever gets requests, or copies of some."""
+    return _answering(route) | facts.mirrored(route, name=NAME)
+
+
+def mirrors_rise_with_cause(memory: Memory, change: Change) -> None:
+    """S2, S4, S5, S10, S11: copies need intent, pods that can answer them, and the finalizer."""
+    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+        return
+    before = facts.mirrored_to(change.old)
+    for service, percent in facts.mirrored_to(change.new).items():
+        if percent > before.get(service, 0.0) + CLOSE:
+            _copies_rise(memory, service.removeprefix(f"{NAME}-"), percent)
+
+
+def _copies_rise(memory: Memory, revision: str, percent: float) -> None:
+    body, what = memory.body, f"{revision} gets copies of {percent:g} %"
+    if body is None or "spec" not in body:
+        return
+    require(revision != facts.stable(body), "S11", f"{what}, and answers the users")
+    require(facts.rollout(body).get("revision") == revision, "S2", f"{what} without a rollout")
+    require(revision not in memory.quarantined, "S4", f"{what} after its rejection")
+    intent = facts.mirror_intent(body)
+    require(abs(percent - intent) <= CLOSE, "S2", f"{what}, intent is {intent:g} %")
+    require(not facts.ends(body), "S4", f"{what} while rolling back")
+    require(facts.holds_finalizer(body), "S10", f"{what} without the finalizer")
+    require(memory.has_pods(revision), "S5", f"{what} without ready endpoints")
+
+
 def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
     """I2: in calm weather a bad revision loses its traffic within the bound."""
     if change.kind is not ports.HTTP_ROUTE or type(memory.run.nemesis) is not Calm:
@@ -332,7 +361,7 @@ def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
     if change.body["metadata"]["name"] == ROUTE:
         return
     now = memory.run.loop.time()
-    before, after = (_answering(it) for it in (change.old, change.new))
+    before, after = (_reached(it) for it in (change.old, change.new))
     for deployment in memory.run.cluster.all(ports.DEPLOYMENT):
         revision = facts.revision_label(deployment)
         version = objects.annotation(deployment, objects.ANNOTATION_MODEL_VERSION)

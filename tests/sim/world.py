@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from tests.sim import facts, pod_documents
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.gateway import TESTERS_SHARE, Plane, plane_of
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
-from tests.sim.pending import pending_document
 from tests.sim.truth import Truth
 
 from tidegate import model, ports
@@ -309,6 +309,7 @@ class World:
             return
         generation = body["metadata"]["generation"]
         self.planes[key] = plane_of(body)
+        self.planes[key].mirrors = facts.mirrored_to(body)
         answers = [
             {
                 "parentRef": parent,
@@ -351,6 +352,7 @@ class World:
             pods = [pod for pod in self.selected(service["spec"]["selector"]) if pod.ready]
             for pod in pods:
                 self._serve(pod, requests * self.preview_part / len(pods))
+        self._copy(requests)
         for revision, total in self.served.items():
             times, totals = self._served_until.setdefault(revision, ([], []))
             times.append(now)
@@ -360,6 +362,15 @@ class World:
                 if pod.ready and self.is_scraped(pod):
                     pod.counters.scrape(START + now)
         self._loop.call_later(self._scrape_seconds, self._tick)
+
+    def _copy(self, requests: float) -> None:
+        """Copies go to whoever is there; nobody waits for an answer."""
+        for (namespace, _), plane in self.planes.items():
+            for name, percent in plane.mirrors.items():
+                service = self._cluster.get(ports.SERVICE, namespace, name)
+                pods = [it for it in self.selected(_selector(service)) if it.ready]
+                for pod in pods:
+                    self._serve(pod, requests * percent / 100 / len(pods))
 
     def served_by(self, revision: str, *, after: datetime) -> float:
         """Requests that a revision has answered since the scrape before this instant."""
@@ -382,8 +393,7 @@ class World:
         for (namespace, _), plane in self.planes.items():
             for name, share in plane.shares(self.testers_share):
                 service = self._cluster.get(ports.SERVICE, namespace, name)
-                selector = service["spec"]["selector"] if service else {"no": "pods"}
-                found.append((selector, share))
+                found.append((_selector(service), share))
         if not self.planes:
             found += [
                 (service["spec"]["selector"], 1.0)
@@ -408,7 +418,7 @@ class World:
         ]
         full = self.running >= self.capacity
         pending = (
-            pending_document(body)
+            pod_documents.pending_document(body)
             for body in self._cluster.all(ports.DEPLOYMENT)
             if full and len(self.pods.get(body["metadata"]["uid"], [])) < body["spec"]["replicas"]
         )
@@ -419,7 +429,9 @@ class World:
         key = (pod.name, pod.ready, crashes)
         found = self._documents.get(key)
         if found is None:
-            found = self._documents[key] = _pod_document(pod, crashes=crashes)
+            found = self._documents[key] = pod_documents.pod_document(
+                pod, crashes=crashes, start=START
+            )
         return found
 
     # --- writing ---------------------------------------------------------------------------------
@@ -462,28 +474,6 @@ def _is_preview(service: Object) -> bool:
     return objects.label(service, objects.LABEL_COMPONENT) == objects.PREVIEW_COMPONENT
 
 
-def _pod_document(pod: Pod, *, crashes: bool) -> Object:
-    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": pod.name,
-            "uid": f"uid-{pod.name}",
-            "namespace": pod.namespace,
-            "labels": pod.labels,
-            "creationTimestamp": datetime.fromtimestamp(START + pod.created_at, UTC).isoformat(),
-        },
-        "status": {
-            "podIP": pod.address,
-            "hostIP": "10.255.0.1",
-            "containerStatuses": [
-                {
-                    "name": "server",
-                    "ready": pod.ready,
-                    "restartCount": 3 if crashes and not pod.ready else 0,
-                    "state": waiting if crashes and not pod.ready else {"running": {}},
-                }
-            ],
-        },
-    }
+def _selector(service: Object | None) -> dict[str, str]:
+    """Of which pods a Service is; without one, of none."""
+    return dict(service["spec"]["selector"]) if service else {"no": "pods"}

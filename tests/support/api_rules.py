@@ -14,6 +14,16 @@ _REFERENCE = {"kind": "MetricTemplate", "name": "t"}
 _ROUTE = "spec.traffic.gatewayAPI"
 _ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY})
 _X_A = {"name": "x-a", "value": "1"}
+_SHADOW = {"mirrorPercent": 20, "duration": "1h"}
+_WARMED = {"warmup": {"mirrorPercent": 0.5, "duration": "10m"}}
+# Copies of requests need a Gateway, and a server of which somebody says that they do no harm.
+_COPYABLE = place(
+    _ROUTED, "spec.workload.template.metadata.annotations", {"tidegate.dev/shadow-safe": "true"}
+)
+
+
+def _shadow(**members: object) -> Object:
+    return {"type": "Shadow", "shadow": _SHADOW | members}
 
 
 _SHOP = {"name": "shop"}
@@ -57,6 +67,47 @@ RULES = (
     ),
     *TESTER_RULES,
     Case(
+        rule="V7",
+        body=_COPYABLE,
+        at="spec.strategy",
+        good=(
+            {},
+            {"type": "Canary", "canary": _WARMED},
+            _shadow(),
+            _shadow(then="Stop", minRequests=5, mirrorPercent=0.0001),
+        ),
+        bad=({"type": "Shadow"}, {"shadow": _SHADOW}, {"type": "Canary", "shadow": _SHADOW}),
+        blames="spec.strategy.shadow",
+        says="member shadow must be set exactly when type is Shadow",
+    ),
+    Case(
+        rule="V9",
+        body=_COPYABLE,
+        at="spec.strategy",
+        good=(
+            {"canary": {"steps": steps(5)}},
+            _shadow(then="Canary"),
+            _shadow(then="Canary") | {"canary": {"steps": steps(5)}},
+        ),
+        bad=(
+            _shadow() | {"canary": {"steps": steps(5)}},
+            _shadow(then="Promote") | {"canary": {}},
+            _shadow(then="Stop") | {"canary": {"steps": steps(5)}},
+            {"type": "BlueGreen", "canary": {"steps": steps(10)}},
+        ),
+        blames="spec.strategy.canary",
+        says="member canary, with its steps, belongs to type Canary",
+    ),
+    Case(
+        rule="V39",
+        body=place(_COPYABLE, "spec.strategy", _shadow()),
+        at="spec.strategy.shadow",
+        good=(_SHADOW | {"deadline": "1h"}, _SHADOW | {"deadline": "2160h"}),
+        bad=(_SHADOW | {"deadline": "59m"}, {**_SHADOW, "duration": "2m", "deadline": "1m"}),
+        blames="spec.strategy.shadow.deadline",
+        says="deadline must not be shorter than duration",
+    ),
+    Case(
         rule="V8",
         body=SMALLEST,
         at="spec.strategy",
@@ -68,15 +119,6 @@ RULES = (
         bad=({"blueGreen": {"autoPromote": True}}, {"type": "Canary", "blueGreen": {}}),
         blames="spec.strategy.blueGreen",
         says="member blueGreen belongs to type BlueGreen",
-    ),
-    Case(
-        rule="V9",
-        body=SMALLEST,
-        at="spec.strategy",
-        good=({"canary": {"steps": steps(10)}}, {"type": "Canary", "canary": {"steps": steps(1)}}),
-        bad=({"type": "BlueGreen", "canary": {"steps": steps(10)}},),
-        blames="spec.strategy.canary",
-        says="member canary, with its steps, belongs to type Canary",
     ),
     Case(
         rule="V42",

@@ -331,6 +331,10 @@ class World:
         weights = {action.stable: action.exposure.stable_percent}
         if action.candidate:
             weights[action.candidate] = action.exposure.live_percent
+        mirrors = {}
+        if action.exposure.mirror_percent > 0:
+            mirrors = {action.candidate: action.exposure.mirror_percent}
+            assert self.revisions[action.candidate].ready, "copies for nobody"
         assert abs(sum(weights.values()) - 100) < 1e-9
         for hash_, share in weights.items():
             ready = self.revisions[hash_].ready if hash_ in self.revisions else 0
@@ -345,6 +349,7 @@ class World:
             exists=True,
             weights=weights,
             by_header={action.candidate: tuple(it.headers for it in routes)} if routes else {},
+            mirrors=mirrors,
             accepted=self.accept,
             pending_reason="" if self.accept else "Pending",
             rolled_back_revision=action.marker,

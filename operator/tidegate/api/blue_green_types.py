@@ -93,15 +93,6 @@ ONE_STRATEGY: tuple[Rule, ...] = (
         holds=lambda it: it.blue_green is None or it.type == "BlueGreen",
     ),
     Rule(
-        id="V9",
-        cel="!has(self.canary) || self.?type.orValue('Canary') == 'Canary'",
-        message=(
-            "member canary, with its steps, belongs to type Canary: remove it, or remove type"
-        ),
-        field="canary",
-        holds=lambda it: "canary" not in it.model_fields_set or it.type == "Canary",
-    ),
-    Rule(
         id="V42",
         cel="!has(self.scaling) || self.?type.orValue('Canary') != 'BlueGreen'",
         message=(

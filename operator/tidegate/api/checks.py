@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate import model
-from tidegate.api import revision, schema, types
+from tidegate.api import mirror_checks, revision, schema, types
 from tidegate.api.revision import mapping
 from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.model import objects
-from tidegate.rollout.strategy.compile import plan_of
+from tidegate.rollout.strategy.compile import field_of, plan_of
 from tidegate.settings import MetricSourceSettings
 from tidegate.traffic.plane import plane_of, second_reference
 from tidegate.traffic.refusals import refusals
@@ -49,6 +49,7 @@ def spec_violations(
         *_port_not_declared(spec, given=given),
         *_port_name_taken(spec),
         *_unsupported_by_provider(spec),
+        *mirror_checks.violations(spec),
         *_source_unknown(spec, sources=sources),
     )
 
@@ -169,6 +170,7 @@ def _unsupported_by_provider(spec: model.Spec) -> Iterable[model.Violation]:
         plane_of(spec.traffic).capabilities,
         scaling=spec.scaling,
         provider=f"{spec.traffic.provider}{mode}",
+        path_of=field_of,
     )
 
 

@@ -12,6 +12,7 @@ from tidegate.api import (
     blue_green_types,
     checks,
     route_types,
+    shadow_types,
     step_types,
     types,
     violations,
@@ -129,6 +130,7 @@ def _spec(
     )
     blue_green = _blue_green(spec, default_name=meta.name)
     traffic = _traffic(spec.traffic, exclusive=blue_green is not None)
+    least_deadline = PROFILES[spec.analysis.profile].deadline_seconds
     return model.Spec(
         model=_model(spec.model, default_name=meta.name),
         server=server,
@@ -139,10 +141,12 @@ def _spec(
         steps=_steps(
             spec.strategy.canary,
             min_requests=analysis.min_requests,
-            least_deadline=PROFILES[spec.analysis.profile].deadline_seconds,
+            least_deadline=least_deadline,
         ),
         scaling=_scaling(spec.strategy.scaling, weights=plane_of(traffic).capabilities.weights),
         blue_green=blue_green,
+        shadow=_shadow(spec.strategy.shadow, least_deadline=least_deadline),
+        warm_up=_warm_up(spec.strategy),
         bake=model.Bake(
             seconds=seconds_of(spec.strategy.post_promotion.bake),
             kept_percent=spec.strategy.post_promotion.keep_previous_percent,
@@ -319,6 +323,26 @@ def _step(given: step_types.Step, *, min_requests: int, least_deadline: float) -
 def _deadline(given: str | None, *, hold: float, least: float) -> float:
     """Longest wait for proof in seconds."""
     return seconds_of(given) if given else max(least, 4 * hold)
+
+
+def _shadow(given: shadow_types.Shadow | None, *, least_deadline: float) -> model.Shadow | None:
+    if given is None:
+        return None
+    duration = seconds_of(given.duration)
+    return model.Shadow(
+        mirror=model.Mirror(percent=given.mirror_percent, seconds=duration),
+        deadline_seconds=_deadline(given.deadline, hold=duration, least=least_deadline),
+        min_requests=given.min_requests,
+        then=given.then,
+    )
+
+
+def _warm_up(strategy: types.Strategy) -> model.Mirror | None:
+    """That of the canary; what a shadow has had copies for is warm."""
+    given = strategy.canary.warmup
+    if given is None or strategy.shadow is not None:
+        return None
+    return model.Mirror(percent=given.mirror_percent, seconds=seconds_of(given.duration))
 
 
 def _scaling(given: types.Scaling, *, weights: Weights) -> model.Scaling:

@@ -84,6 +84,7 @@ DEFINITIONS = (
             _column("Stable", ".status.stable.modelVersion"),
             _column("Candidate", ".status.candidate.modelVersion"),
             _AGE,
+            _column("Mirror", ".status.rollout.traffic.mirror", kind="number", wide=True),
             _column("Revision", ".status.desired.revision", wide=True),
             _column("Provider", ".spec.traffic.provider", wide=True),
             _column("Message", ".status.message", wide=True),

@@ -6,7 +6,7 @@ Source: api.md, 11. The same rollout gives the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -110,10 +110,18 @@ def _spec(
             uri=rollout.model_uri,
         ),
         started_at=rollout.started_at,
-        strategy="Direct" if not steps else "Canary",
+        strategy=_strategy(steps),
         steps=steps,
         evidence_digest=rollout.evidence_digest,
     )
+
+
+def _strategy(steps: Sequence[model.Stage]) -> str:
+    """What people call this plan; a warm-up belongs to the canary after it."""
+    judged = {it.kind for it in steps if it.needs_proof}
+    if model.StageKind.SHADOW in judged:
+        return "Shadow"
+    return "Canary" if steps else "Direct"
 
 
 # --- size ----------------------------------------------------------------------------------------

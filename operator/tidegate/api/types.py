@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from tidegate import model
-from tidegate.api import schema
+from tidegate.api import schema, shadow_types, strategy_rules
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.blue_green_types import ONE_STRATEGY, BlueGreen
 from tidegate.api.route_types import GatewayAPI
@@ -296,6 +296,9 @@ class Canary(Part):
         default=[],
         description="Requests of testers, which the candidate answers whatever its weight.",
     )
+    warmup: shadow_types.WarmUp | None = Field(
+        default=None, description="Copies of requests before the first weight; GatewayAPI only."
+    )
     rules: ClassVar[tuple[Rule, ...]] = (
         *ROUTES_OF_STEPS,
         Rule(
@@ -359,11 +362,17 @@ class PostPromotion(Part):
 class Strategy(Part):
     """How a new revision comes into service."""
 
-    type: Literal["Canary", "BlueGreen"] = Field(
+    type: Literal["Canary", "Shadow", "BlueGreen"] = Field(
         default="Canary",
-        description="Canary: rising shares of the users. BlueGreen: a preview, then all at once.",
+        description=(
+            "Canary: rising shares of the users. Shadow: copies of requests first, whose answers nobody "
+            "gets. BlueGreen: a preview, then all at once."
+        ),
     )
     canary: Canary = Field(default=Canary(), description="The steps of a canary.")
+    shadow: shadow_types.Shadow | None = Field(
+        default=None, description="Copies of requests, judged; set exactly when type is Shadow."
+    )
     blue_green: BlueGreen | None = Field(
         default=None,
         description="Preview and switch of type BlueGreen.",
@@ -379,7 +388,7 @@ class Strategy(Part):
         default="30s",
         description="From confirmed weight 0 to the removal of pods, so that requests can end.",
     )
-    rules: ClassVar[tuple[Rule, ...]] = ONE_STRATEGY
+    rules: ClassVar[tuple[Rule, ...]] = (*ONE_STRATEGY, *strategy_rules.RULES)
 
 
 class RollbackWindow(Part):

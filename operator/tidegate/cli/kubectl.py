@@ -140,7 +140,8 @@ def ending(seen: views.Seen) -> Ending | None:
     said = seen.status.message
     match seen.status.phase:
         case model.Phase.HEALTHY:
-            return Ending(exit_code=outcome.DONE, text=f"promoted: {said}")
+            word = "completed" if _is_completed(seen) else "promoted"
+            return Ending(exit_code=outcome.DONE, text=f"{word}: {said}")
         case model.Phase.ROLLED_BACK:
             return Ending(exit_code=outcome.NEGATIVE, text=f"rolled back: {said}")
         case model.Phase.FAILED:
@@ -151,6 +152,14 @@ def ending(seen: views.Seen) -> Ending | None:
             return None
 
 
+def _is_completed(seen: views.Seen) -> bool:
+    """The strategy has ended without giving what spec asks for any users."""
+    desired, last = seen.status.desired, seen.status.last_rollout
+    if desired is None or last is None or last.revision != desired.hash:
+        return False
+    return last.result is model.RolloutResult.COMPLETED
+
+
 def _may_heal(seen: views.Seen) -> bool:
     stalled = [it.reason for it in seen.status.conditions if it.type == "Stalled"]
     return stalled == ["ReferenceNotFound"]
@@ -159,7 +168,7 @@ def _may_heal(seen: views.Seen) -> bool:
 async def watch(console: Console, named: NamespacedName, *, timeout_seconds: float) -> int:
     """Print a line for each change until the work on the newest spec ended.
 
-    Result: DONE when what spec asks for serves, NEGATIVE when it was rolled back, failed, is
+    Result: DONE when what spec asks for serves, or its strategy ended without a promotion, NEGATIVE when it was rolled back, failed, is
             invalid or was deleted, TROUBLE at the timeout.
     """
     ends_at = console.clock.monotonic() + timeout_seconds

@@ -17,6 +17,7 @@ from tidegate.cli import outcome, plan_people, plan_picture, plan_rates
 from tidegate.cli.outcome import CliError
 from tidegate.cli.plan_rates import RateForecast
 from tidegate.cli.render import table
+from tidegate.cli.views import share_text
 from tidegate.evidence.counts import dispersion
 from tidegate.evidence.counts.dispersion import Phi, PhiSource
 from tidegate.evidence.counts.grid import LEAST_SCRAPES
@@ -186,7 +187,7 @@ def _config(
     spec: model.Spec, *, templates: Mapping[str, Template], steps: tuple[model.Stage, ...]
 ) -> EvidenceConfig:
     pods = plane_of(spec.traffic).sizing.candidate_pods(
-        steps[0].effective_weight_percent, replicas=spec.replicas, scaling=spec.scaling
+        steps[0].exposure.load_percent, replicas=spec.replicas, scaling=spec.scaling
     )
     analysis, templates = client_errors.beside(spec.analysis, templates)
     return rules.config_of(
@@ -287,7 +288,7 @@ def _rows(step: StepForecast) -> list[list[str]]:
     return [
         [
             step.step.name if index == 0 else " ",
-            f"{step.step.effective_weight_percent:g} %" if index == 0 else " ",
+            f"{share_text(step.step.exposure)} %" if index == 0 else " ",
             one.name,
             ", ".join(f"{it.rate:.2%} in {about(it.seconds)}" for it in one.finds),
             about(one.passes_seconds),
@@ -320,6 +321,7 @@ def _as_document(found: Planned) -> dict[str, Any]:
             {
                 "name": one.step.name,
                 "weight_percent": one.step.effective_weight_percent,
+                "mirror_percent": one.step.mirror_percent,
                 "hold_seconds": one.step.hold_seconds,
                 "deadline_seconds": one.step.deadline_seconds,
                 "passes_seconds": _finite(one.passes_seconds),

@@ -9,6 +9,7 @@ import html as markup
 import math
 from collections.abc import Iterator, Sequence
 
+from tidegate.cli.views import share_text
 from tidegate.evidence.verdict.forecast import StepForecast
 from tidegate.evidence.verdict.outlook import about
 
@@ -37,9 +38,7 @@ def svg(name: str, *, steps: Sequence[StepForecast]) -> str:
     ]
     for index, (step, metric) in enumerate(rows):
         y = TOP + ROW * index
-        parts.append(
-            _text(16, y + 18, f"{step.step.name} ({step.step.effective_weight_percent:g} %)")
-        )
+        parts.append(_text(16, y + 18, f"{step.step.name} ({share_text(step.step.exposure)} %)"))
         parts.append(_text(16, y + 34, metric.name, colour="#666"))
         parts += _row(step, metric_seconds=metric.passes_seconds, y=y, scale=scale)
         for found in metric.finds:

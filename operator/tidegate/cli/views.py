@@ -74,7 +74,7 @@ def _row(seen: Seen, *, now: datetime) -> list[str]:
         ready,
         _phase(seen),
         rollout.step.name if rollout and rollout.step else "",
-        number(rollout.exposure.live_percent) if rollout else "",
+        share_text(rollout.exposure) if rollout else "",
         status.stable.model_version if status.stable else "",
         status.candidate.model_version if status.candidate else "",
         age(seen.created_at, now=now),
@@ -156,11 +156,29 @@ def _rollout(rollout: model.Rollout | None) -> str:
 def _traffic(rollout: model.Rollout | None) -> str:
     if rollout is None:
         return ""
-    names = ", ".join(route.name for route in rollout.exposure.routes)
+    exposure = rollout.exposure
+    names = ", ".join(route.name for route in exposure.routes)
     also = f" and the requests of {names}" if names else ""
-    intended = f"candidate {number(rollout.exposure.live_percent)} %{also} intended"
-    observed = number(rollout.observed_candidate_percent)
-    return f"{intended}, {observed} % observed" if observed else f"{intended}, not observed yet"
+    live = f"candidate {number(exposure.live_percent)} %{also} intended"
+    shares = [f"{live}, {_observed(rollout.observed_candidate_percent)}"]
+    if exposure.mirror_percent > 0:
+        copies = f"copies of requests {number(exposure.mirror_percent)} % intended"
+        whole = shares if exposure.answers_users else []
+        shares = [*whole, f"{copies}, {_observed(rollout.observed_mirror_percent)}"]
+    return "; ".join(shares)
+
+
+def _observed(percent: float | None) -> str:
+    seen = number(percent)
+    return f"{seen} % observed" if seen else "not observed yet"
+
+
+def share_text(exposure: model.Exposure) -> str:
+    """The percentage of users' requests, `mirror 20` where they are only copied, or both."""
+    live, mirror = number(exposure.live_percent), number(exposure.mirror_percent)
+    if exposure.mirror_percent <= 0:
+        return live
+    return f"{live}, mirror {mirror}" if exposure.answers_users else f"mirror {mirror}"
 
 
 def _step(rollout: model.Rollout | None) -> str:
@@ -217,7 +235,7 @@ def _plan(status: model.Status) -> list[str]:
             it.name,
             str(it.state),
             number(it.weight_percent),
-            number(it.exposure.live_percent),
+            share_text(it.exposure),
             durations.text_of(it.hold_seconds),
             durations.text_of(it.deadline_seconds),
             str(it.min_requests),

@@ -1,8 +1,8 @@
 """One fresh look at a ModelDeployment: what the store holds of it, and what is known beside it.
 
 The store answers almost everything, and its entries have been read already. Live are only: what lost
-a race after a conflict, and pods of a candidate that does not become ready (for the pods' own
-reason). Metrics and ready URLs are asked beside the pass; here only the newest answers are read.
+a race after a conflict, pods of a candidate that does not become ready (for the pods' own
+reason), and the class of a Gateway before it is to mirror. Metrics and ready URLs are asked beside the pass; here only the newest answers are read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tidegate.controller.actuator import Surroundings
 from tidegate.controller.beside import Beside
 from tidegate.controller.children import Children
 from tidegate.controller.dependencies import Ref
+from tidegate.controller.gateways import Gateways
 from tidegate.controller.live import read_live
 from tidegate.controller.reading import Asked, Said, SpecReader
 from tidegate.controller.store import Entry, Store
@@ -59,6 +60,7 @@ class Observer:
         self._clock = clock
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
+        self._gateways = Gateways(api=api, clock=clock)
         self._operator = settings.operator
 
     async def look(
@@ -162,7 +164,11 @@ class Observer:
             records=children.records,
         )
         seen = autoscaling.in_effect(seen)
-        more = (*owned.collision(seen.desired, states), *subjects.incomparable(seen))
+        more = (
+            *owned.collision(seen.desired, states),
+            *subjects.incomparable(seen),
+            *await self._gateways.unsupported(seen),
+        )
         return replace(seen, violations=(*seen.violations, *more)) if more else seen
 
     async def _troubled_pods(

@@ -132,7 +132,7 @@ def _by_limits_of_step(analysis: model.Analysis, rollout: model.Rollout) -> mode
 
 
 def _times_evidence_begins(plan: Sequence[model.Stage]) -> int:
-    limits = [stage.limits for stage in plan if stage.needs_proof]
+    limits = [(stage.kind, stage.limits) for stage in plan if stage.needs_proof]
     return 1 + sum(before != after for before, after in itertools.pairwise(limits))
 
 

@@ -78,8 +78,17 @@ class Exposure:
 
     @property
     def load_percent(self) -> float:
-        """The share of the load that it needs pods for; requests by header are next to nothing."""
-        return max(self.live_percent, _LEAST_PERCENT if self.routes else 0.0)
+        """The share of the load that it needs pods for, answered or copied.
+
+        Requests by header are next to nothing.
+        """
+        load = min(self.live_percent + self.mirror_percent, 100.0)
+        return max(load, _LEAST_PERCENT if self.routes else 0.0)
+
+    @property
+    def counted_share(self) -> float:
+        """The candidate's part, 0 to 1, of what both versions count: a copied request is two."""
+        return (self.live_percent + self.mirror_percent) / (100.0 + self.mirror_percent)
 
     @property
     def is_visited(self) -> bool:

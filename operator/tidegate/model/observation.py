@@ -150,7 +150,8 @@ class KeptRecord:
 class TrafficState:
     """What the data plane says: who gets which share, and whether it accepted the newest write.
 
-    `weights` maps a revision to its share in percent as written in the traffic target.
+    `weights` maps a revision to its share in percent as written in the traffic target, `mirrors` one
+    to the percentage of requests that are copied to it.
     `by_header` has for each revision the headers that requests are sent to it by, whatever the shares.
     `pending` is empty when the target is accepted for its generation, else the reason.
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
@@ -165,6 +166,7 @@ class TrafficState:
     exists: bool
     weights: Mapping[str, float] = field(default_factory=dict)
     by_header: Mapping[str, tuple[tuple[Header, ...], ...]] = field(default_factory=dict)
+    mirrors: Mapping[str, float] = field(default_factory=dict)
     accepted: bool = False
     pending_reason: str = ""
     pending_message: str = ""

@@ -45,7 +45,7 @@ class RolloutRecord:
     spec_hash: Annotated[str, About("Full hash of the revision.")] = ""
     result: Annotated[
         RolloutResult,
-        About("Promoted, FastPromoted, RolledBack, Aborted, Superseded or Failed."),
+        About("Promoted, FastPromoted, RolledBack, Aborted, Superseded, Failed or Completed."),
     ]
     by: Annotated[str, About("Analysis, User, Deadline, Spec or Readiness.")] = ""
     reason: Annotated[str, About("Why, in words.", limit=TEXT)] = ""
@@ -56,7 +56,7 @@ class RolloutRecord:
     model: Annotated[RecordedModel, About("What was rolled out.")] = RecordedModel()
     started_at: Annotated[datetime | None, About("When it began.")] = None
     finished_at: Annotated[datetime, About("When it ended.")]
-    strategy: Annotated[str, About("Canary, or Direct for the first revision.")] = ""
+    strategy: Annotated[str, About("Canary, Shadow, or Direct for the first revision.")] = ""
     operator_version: Annotated[str, About("Version that wrote the record.")] = ""
     steps: Annotated[
         tuple[Stage, ...],

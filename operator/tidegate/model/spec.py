@@ -150,6 +150,33 @@ class Traffic:
     share_tolerance: float = 0.25
 
 
+class Then(enum.StrEnum):
+    """What follows a shadow whose evidence is good."""
+
+    HOLD = "Hold"
+    CANARY = "Canary"
+    PROMOTE = "Promote"
+    STOP = "Stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """A share of requests copied to a candidate that answers nobody, for at least so long."""
+
+    percent: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A mirror that ends with a verdict, and what comes after it."""
+
+    mirror: Mirror
+    deadline_seconds: float
+    min_requests: int
+    then: Then
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bake:
     """How long a promoted revision is watched (0: not at all), and how many pods of the old one stay.
@@ -308,7 +335,8 @@ class Spec:
     """A valid ModelDeployment spec with every default filled in.
 
     `replicas` carry the whole load. With `autoscaling` they are those of the start until the autoscalers
-    are seen; what they chose stands there in the spec in effect. A spec with `blue_green` has no steps.
+    are seen; what they chose stands there in the spec in effect. A spec with `blue_green` has no steps;
+    with a `shadow` they are walked only where it says so; `warm_up` comes before them.
     """
 
     model: Model
@@ -329,6 +357,8 @@ class Spec:
     autoscaling: Autoscaling | None = None
     automation: Automation = FULL_AUTOMATION
     blue_green: BlueGreen | None = None
+    shadow: Shadow | None = None
+    warm_up: Mirror | None = None
     paused: bool = False
 
 

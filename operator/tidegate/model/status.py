@@ -61,6 +61,7 @@ class RolloutResult(enum.StrEnum):
     ABORTED = "Aborted"
     SUPERSEDED = "Superseded"
     FAILED = "Failed"
+    COMPLETED = "Completed"  # as far as the strategy goes, which gives it no traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +123,19 @@ class Stage:
         ),
     ]
     mirror_percent: Annotated[
-        float, About("Share of requests copied to the candidate.", name="mirror", quiet=True)
+        float,
+        About(
+            "Share of requests copied to the candidate.", name="mirror", quiet=True, recorded=True
+        ),
     ] = 0.0
     routes: Annotated[
         tuple[HeaderRoute, ...],
         About("Requests that fit one of these go to it.", limit=ROUTES_MAX_ITEMS, quiet=True),
     ] = ()
     preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
+    awaits_request: Annotated[
+        bool, About("A person ends it, once it is proven.", name="awaitsRequest", quiet=True)
+    ] = False
     kept_percent: Annotated[
         float,
         About("Pods of stable that stay meanwhile, in percent.", name="keptPercent", quiet=True),
@@ -308,6 +315,10 @@ class Rollout:
     observed_candidate_percent: Annotated[
         float | None,
         About("Measured share of the candidate.", name="traffic.observedCandidate"),
+    ] = None
+    observed_mirror_percent: Annotated[
+        float | None,
+        About("Measured share of requests that were copied.", name="traffic.observedMirror"),
     ] = None
     first_traffic_at: Annotated[
         datetime | None, About("When the candidate got its first traffic.", vital=True)

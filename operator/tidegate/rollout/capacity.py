@@ -127,7 +127,7 @@ def wanted(turn: Turn) -> Wanted:
         # Stable serves alone and may have been shrunk: the room that is left is its own.
         surplus = turn.spec.replicas - request.stable.wanted
         stable = max(stable, request.stable.wanted + min(surplus, _room(turn, request)))
-    if rollout.ending and request.live_percent > 0:
+    if rollout.ending and live_percent(turn, rollout) > 0:
         candidate = max(candidate, min(request.candidate.wanted, 1))
     if turn.by_pods or turn.seen.traffic.accepted:
         return Wanted(stable=stable, candidate=candidate)
@@ -182,7 +182,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
         replicas=turn.spec.replicas,
         scaling=_scaling(turn, rollout),
         target_percent=_target_percent(turn, rollout),
-        live_percent=live_percent(turn, rollout) or rollout.exposure.load_percent,
+        live_percent=_load_percent(turn, rollout),
         least_percent=min(rollout.exposure.live_percent, share),
         stable=_count(turn, turn.stable),
         candidate=_count(turn, rollout.revision.hash),
@@ -214,7 +214,7 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
 
 
 def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The weight to have pods for. Where pods are the weight, intent must come first.
+    """The load to have pods for. Where pods are the weight, intent must come first.
 
     The switch is itself the intent of 100 %: pods move all the way before the entry
     Service leaves the old revision.
@@ -227,6 +227,16 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     if turn.by_pods and live > 0 and proves:
         return live  # a plane that splits by pods knows no other load
     return plan.wanted_exposure(rollout).load_percent
+
+
+def _load_percent(turn: Turn, rollout: model.Rollout) -> float:
+    """The largest load the candidate may have at the moment, answered or copied."""
+    answered = live_percent(turn, rollout)
+    copied = turn.seen.traffic.mirrors.get(rollout.revision.hash, 0.0)
+    copied = max(rollout.exposure.mirror_percent, copied)
+    if copied <= 0:
+        return answered or rollout.exposure.load_percent
+    return min(answered + copied, 100.0)
 
 
 def live_percent(turn: Turn, rollout: model.Rollout) -> float:

@@ -11,8 +11,8 @@ from typing import assert_never
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.rollout import capacity, notices, numbers, preflight, waiting
-from tidegate.rollout.turn import Turn, routes_text, weight_text
+from tidegate.rollout import capacity, completion, notices, numbers, preflight, waiting
+from tidegate.rollout.turn import Turn, exposure_text, routes_text, weight_text
 
 LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
@@ -81,9 +81,7 @@ def _with_numbers(turn: Turn) -> model.Status:
     rollout = status.rollout
     judged = turn.seen.analysis
     if rollout is not None and rollout.active and judged.observed_candidate_percent is not None:
-        rollout = replace(
-            rollout, observed_candidate_percent=round(judged.observed_candidate_percent, 2)
-        )
+        rollout = numbers.observed(rollout, judged.observed_candidate_percent)
     return replace(
         status,
         observed_generation=max(old.observed_generation, turn.seen.meta.generation),
@@ -122,6 +120,8 @@ def _message(turn: Turn) -> str:
             return f"{serving}; {_violations(turn)}"
         case model.Phase.HEALTHY:
             found = _differs(turn)
+            if completion.is_completed(turn):
+                serving = f"{serving}; {completion.text(turn)}"
             more = _violations(turn) if turn.seen.violations else found.message if found else ""
             return f"{serving}; {more}" if more else serving
         case model.Phase.TERMINATING:
@@ -152,7 +152,7 @@ def _progress(turn: Turn) -> str:
     parts = [rollout.revision.model_version]
     stage = rollout.stage
     if rollout.ending:
-        ends = "leaves" if rollout.rollback_by == "Spec" else "is rolled back"
+        ends = "leaves" if rollout.rollback_by in completion.BLAMELESS else "is rolled back"
         parts.append(f"{ends}: {rollout.rollback_reason}")
     elif stage is not None and stage.kind is model.StageKind.SWITCH:
         parts.append("is being promoted")
@@ -160,7 +160,7 @@ def _progress(turn: Turn) -> str:
         parts.append("is withdrawn")
     elif rollout.switched:
         parts.append(f"is watched, and {turn.stable} is the way back")
-    elif rollout.exposure.answers_users:
+    elif rollout.exposure.answers_users or rollout.exposure.mirror_percent > 0:
         parts.append(_weight(turn, rollout))
     elif rollout.exposure.preview:
         parts.append("is in preview")
@@ -174,13 +174,21 @@ def _progress(turn: Turn) -> str:
 
 
 def _weight(turn: Turn, rollout: model.Rollout) -> str:
-    """The weight, and what the data plane gives instead where a write does not reach it."""
-    exposure = rollout.exposure
-    wanted = f"at weight {weight_text(exposure.live_percent)}{routes_text(exposure)}"
+    """The exposure, and what the data plane gives instead where a write does not reach it."""
+    copied = rollout.exposure.mirror_percent > 0
+    wanted = f"{'with' if copied else 'at weight'} {_given(rollout.exposure)}"
     if not _write_is_missing(turn):
         return wanted
-    given = turn.seen.traffic.weights.get(rollout.revision.hash, 0.0)
-    return f"{wanted}, of which the data plane gives {weight_text(given)}"
+    traffic, revision = turn.seen.traffic, rollout.revision.hash
+    seen = traffic.mirrors if copied else traffic.weights
+    given = weight_text(seen.get(revision, 0.0))
+    return f"{wanted}, of which the data plane gives {given}"
+
+
+def _given(exposure: model.Exposure) -> str:
+    if exposure.mirror_percent > 0:
+        return exposure_text(exposure)
+    return f"{weight_text(exposure.live_percent)}{routes_text(exposure)}"
 
 
 def _write_is_missing(turn: Turn) -> bool:
@@ -415,6 +423,8 @@ def _promoted(turn: Turn) -> _Finding:
         return _Finding(type="Promoted", holds=True, reason="Promoted")
     rejected = desired is not None and turn.status.rejects(desired.hash)
     reason = "RolledBack" if rejected else "InProgress"
+    if completion.is_completed(turn):
+        reason = "Completed"
     return _Finding(type="Promoted", holds=False, reason=reason)
 
 

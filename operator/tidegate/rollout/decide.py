@@ -13,6 +13,7 @@ from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import (
     advice,
+    completion,
     conditions,
     duties,
     ending,
@@ -28,6 +29,9 @@ from tidegate.rollout import (
     walk,
 )
 from tidegate.rollout.turn import IDLE_SECONDS, RUNNING_SECONDS, Turn
+from tidegate.traffic.refusals import REASON as UNSUPPORTED
+
+UNSUPPORTED_LOOK_SECONDS = 60.0
 
 
 def decide(seen: model.Observation) -> actions.Decision:
@@ -85,6 +89,8 @@ def _only_keep_safe(turn: Turn) -> Turn:
 def _invalid(turn: Turn) -> Turn:
     """Say what to change, once for each problem. Where no spec was ever read, nothing is touched."""
     turn = turn.with_status(replace(turn.status, phase=model.Phase.INVALID))
+    if any(one.reason == UNSUPPORTED for one in turn.hindrances):
+        turn = turn.look_again(UNSUPPORTED_LOOK_SECONDS)  # nothing tells when a Gateway learns it
     text = notices.hindrance_text(turn)
     told = notices.told_text(turn.seen, notices.INVALID)
     return turn.warn(notices.INVALID, text) if text and text != told else turn
@@ -111,7 +117,8 @@ def phase_of(turn: Turn) -> model.Phase:
     if not turn.stable:
         return model.Phase.FAILED
     served = desired is not None and desired.hash == turn.stable
-    return model.Phase.HEALTHY if served else model.Phase.ROLLED_BACK
+    done = served or completion.is_completed(turn)
+    return model.Phase.HEALTHY if done else model.Phase.ROLLED_BACK
 
 
 def _phase_of_active(turn: Turn, rollout: model.Rollout) -> model.Phase:

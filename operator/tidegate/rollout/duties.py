@@ -83,12 +83,12 @@ def _tell_lost_stable(turn: Turn) -> Turn:
 
 
 def _hold_finalizer(turn: Turn) -> Turn:
-    """Hold deletion back while a candidate has, or is about to get, traffic.
+    """Hold deletion back while a candidate has, or is about to get, requests or copies.
 
     It goes with the write that says that the rollout has ended, once that is confirmed.
     """
     rollout = turn.active_rollout
-    intended = rollout is not None and rollout.exposure.answers_users
+    intended = rollout is not None and rollout.exposure.is_visited
     owed = intended or bool(failover.stands_in(turn)) or not ending.only_stable_serves(turn)
     owed = owed or turn.seen.traffic.owed
     held = FINALIZER in turn.seen.meta.finalizers

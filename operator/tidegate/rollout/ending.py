@@ -11,14 +11,15 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import capacity, failover, plan, record, waiting
+from tidegate.rollout.completion import BLAMELESS, SPEC, STRATEGY
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
 KEPT_REJECTIONS = 20
 KEPT_EARLIER = 1000  # more bad versions of one model than anybody makes
 KEPT_SERVED = 21  # the largest window and what serves now
 HARM = "Analysis"
-SPEC = "Spec"
 BY_PEOPLE = "User"
+NOT_PROMOTED = "its shadow is over, and the strategy promotes nothing"
 FOUND_MARKED = "rolled back before the operator restarted"
 LOWERING_LOOK_SECONDS = 1.0
 
@@ -127,6 +128,8 @@ def _give_back(turn: Turn) -> Turn:
     turn = turn.look_again(LOWERING_LOOK_SECONDS)
     if not turn.stable:
         return _with_share(turn, 0.0)
+    if _only_copies(turn):
+        return _take_all(turn, 0.0)  # whoever serves loses and gains nothing by it
     if not capacity.stable_can_take(turn, at_once=turn.rollout.rollback_by == HARM):
         return turn
     share = 0.0 if _at_once(turn.rollout) else capacity.kept_share(turn)
@@ -134,20 +137,35 @@ def _give_back(turn: Turn) -> Turn:
         return turn
     # What the target never gave may still be on its way; it must find a fence, not a share.
     share = min(share, turn.seen.traffic.weights.get(turn.rollout.revision.hash, 0.0))
+    return _take_all(turn, share)
+
+
+def _only_copies(turn: Turn) -> bool:
+    """It gets copies of requests and answers nobody, by intent and in the data plane."""
+    rollout = turn.rollout
+    revision, traffic = rollout.revision.hash, turn.seen.traffic
+    copied = rollout.exposure.mirror_percent or traffic.mirrors.get(revision)
+    answers = rollout.exposure.answers_users or revision in traffic.answering
+    return bool(copied) and not answers
+
+
+def _take_all(turn: Turn, share: float) -> Turn:
+    """Take everything from the candidate but this share."""
     turn = _with_share(turn, share)
     if share > 0:
         return turn.act(_lowering(turn, share)) if turn.seen.traffic.exists else turn
-    rejected = turn.rollout.rollback_by != SPEC
+    rejected = turn.rollout.rollback_by not in BLAMELESS
     return lower(turn, marker=turn.rollout.revision.hash if rejected else "")
 
 
 def _with_share(turn: Turn, share: float) -> Turn:
-    """The share as the intent; each one that is smaller is progress."""
-    old = turn.rollout.exposure.live_percent
+    """The share as the intent; each one that is smaller is progress. Nothing is copied any more."""
+    old, exposure = turn.rollout.exposure, model.Exposure(live_percent=share)
+    less = share < old.live_percent or old.mirror_percent > 0
     changed = replace(
         turn.rollout,
-        exposure=model.Exposure(live_percent=share),
-        progress_at=turn.now if share < old else turn.rollout.progress_at,
+        exposure=exposure,
+        progress_at=turn.now if less else turn.rollout.progress_at,
     )
     return turn.with_rollout(changed)
 
@@ -169,7 +187,7 @@ def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
     rollout = turn.status.rollout
     known = rollout.id if rollout is not None else ""
     action = actions.SetTraffic(
-        stable=turn.stable,
+        stable=failover.stands_in(turn) or turn.stable,
         candidate="",
         exposure=model.NO_TRAFFIC,
         marker=marker,
@@ -202,14 +220,18 @@ def withdraw(turn: Turn, why: str) -> Turn:
 
 
 def only_stable_serves(turn: Turn) -> bool:
-    """The traffic target, as read, sends nothing to any revision but stable."""
-    return turn.seen.traffic.answering <= {turn.stable} and not turn.seen.traffic.by_header
+    """The traffic target, as read, sends nothing to any revision but stable, not even copies."""
+    return _only(turn, {turn.stable})
 
 
 def has_no_traffic(turn: Turn) -> bool:
     """Nobody is sent anywhere but to stable, or to what answers for it."""
-    serves = {turn.stable, failover.stands_in(turn)}
-    return turn.seen.traffic.answering <= serves and not turn.seen.traffic.by_header
+    return _only(turn, {turn.stable, failover.stands_in(turn)})
+
+
+def _only(turn: Turn, serves: set[str]) -> bool:
+    traffic = turn.seen.traffic
+    return traffic.answering <= serves and not traffic.by_header and not traffic.mirrors
 
 
 def work_rolling_back(turn: Turn) -> Turn:
@@ -232,7 +254,7 @@ def work_rolling_back(turn: Turn) -> Turn:
 def finish(turn: Turn) -> Turn:
     """The traffic of a rollout that ends has left: its pods go, its result stands."""
     rollout = turn.rollout
-    rejected = rollout.rollback_by != SPEC
+    rejected = rollout.rollback_by not in BLAMELESS
     kept_seconds = turn.spec.rollback.keep_candidate_seconds if rejected else 0.0
     turn = retire(
         turn,
@@ -250,6 +272,8 @@ def finish(turn: Turn) -> Turn:
 
 def _result(turn: Turn) -> model.RolloutResult:
     rollout, desired = turn.rollout, turn.seen.desired
+    if rollout.rollback_by == STRATEGY:
+        return model.RolloutResult.COMPLETED
     if rollout.rollback_by == SPEC:
         back = desired is not None and desired.hash == turn.stable
         return model.RolloutResult.ABORTED if back else model.RolloutResult.SUPERSEDED
@@ -260,7 +284,15 @@ def _result(turn: Turn) -> model.RolloutResult:
 
 
 def complete(turn: Turn) -> Turn:
-    """Behind the last stage the candidate is stable; nothing restarts."""
+    """Behind the last stage the candidate is stable; nothing restarts.
+
+    A plan without a switch gives it no traffic: it leaves, and nobody blames it. That is written down
+    first: a crash after its copies were taken away must not look as if it had stopped to answer.
+    """
+    if not turn.rollout.switched:
+        version = turn.rollout.revision.model_version
+        turn = _leave(turn, reason=NOT_PROMOTED, by=STRATEGY)
+        return turn.say("Completed", f"{version}: {NOT_PROMOTED}").look_again(LOWERING_LOOK_SECONDS)
     result, reason, by = _why_promoted(turn)
     old = turn.status.stable
     assert old is not None  # what serves first has a stage of its own
@@ -272,7 +304,8 @@ def complete(turn: Turn) -> Turn:
 
 def _why_promoted(turn: Turn) -> tuple[model.RolloutResult, str, str]:
     stages = turn.rollout.plan
-    if any(stage.control is model.Control.NONE for stage in stages):
+    hurried = {model.StageKind.SWITCH, model.StageKind.BAKE}
+    if any(it.control is model.Control.NONE for it in stages if it.kind in hurried):
         if served_before(turn, turn.rollout.revision.hash):
             reason = "it served before, within rollback.window"
             return model.RolloutResult.FAST_PROMOTED, reason, SPEC

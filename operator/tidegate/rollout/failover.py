@@ -49,7 +49,7 @@ def holds(turn: Turn) -> bool:
 
 
 def stands_in(turn: Turn) -> str:
-    """What served before and answers for stable, while no candidate has traffic; or empty."""
+    """What served before and answers for stable, while no candidate answers users; or empty."""
     known, rollout = turn.status.failover, turn.active_rollout
     if known is None or known.moved_at is None:
         return ""
@@ -85,6 +85,8 @@ def taken_over(turn: Turn, weight: float) -> tuple[Turn, float]:
     One that is to answer no users takes nothing over.
     """
     known, revision = turn.status.failover, turn.rollout.revision.hash
+    if not plan.wanted_exposure(turn.rollout).answers_users:
+        return turn, weight  # a shadow answers nobody, whoever is missing
     if known is None or known.moved_at is None or capacity.ready(turn, turn.stable) > 0:
         return turn, weight
     if weight == 0:

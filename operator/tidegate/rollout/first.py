@@ -46,4 +46,4 @@ def _wait_or_fail(turn: Turn, finding: links.Finding) -> Turn:
     left = turn.spec.progress_deadline_seconds - turn.stalled_seconds
     if left > 0:
         return tried.look_again(min(left + 0.1, 60.0))
-    return lateness.give_up(turn, tried=tried, weight=100.0)
+    return lateness.give_up(turn, tried=tried, load=100.0)

@@ -9,6 +9,8 @@ from tidegate import model
 from tidegate.rollout import ending, gates, plan, reach, waiting
 from tidegate.rollout.turn import Turn
 
+_PEOPLE_DECIDE = frozenset({model.Waiting.INCONCLUSIVE, model.Waiting.MANUAL_STEP})
+
 
 def hold(turn: Turn) -> Turn:
     """Keep the weight under judgement; what others did to it is repaired if it is to stay."""
@@ -45,7 +47,7 @@ def _judge_hold(turn: Turn) -> Turn:
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
     passes = proven or not (stage.needs_proof or edited)
     if passes and turn.now >= step.hold_until:
-        return _pass(turn)
+        return _await_request(turn) if stage.awaits_request else _pass(turn)
     if stage.needs_proof and turn.now >= step.deadline_at:
         return _deadline(turn)
     return turn
@@ -92,10 +94,10 @@ def _judge_anew(turn: Turn, key: str) -> Turn:
 def _evidence_waits(turn: Turn) -> Turn:
     """Name the missing evidence once it has been missing for too long; data ends the wait.
 
-    After the deadline a person decides, whatever is missing: two waits must not alternate.
+    Once a person decides, it does not matter what is missing: two waits must not alternate.
     """
     waits = turn.rollout.waiting_for
-    if waits is not None and waits.reason is model.Waiting.INCONCLUSIVE:
+    if waits is not None and waits.reason in _PEOPLE_DECIDE:
         return turn
     seen = turn.seen.analysis
     spec = turn.spec.analysis
@@ -113,6 +115,16 @@ def _evidence_waits(turn: Turn) -> Turn:
     if unavailable or seen.without_data_since:
         return turn
     return waiting.stop_waiting(turn, only=waiting.ANY - reach.REACHED)
+
+
+def _await_request(turn: Turn) -> Turn:
+    """It is proven, and the strategy leaves the next move to a person. What breaks still ends it."""
+    version = turn.rollout.revision.model_version
+    message = (
+        f"{version} has passed: {turn.seen.analysis.message or 'nothing speaks against it'}; "
+        "request promote to give it the users, or abort"
+    )
+    return waiting.wait_for(turn, model.Waiting.MANUAL_STEP, message)
 
 
 def _deadline(turn: Turn) -> Turn:

@@ -13,9 +13,9 @@ from tidegate.rollout.turn import Turn
 PAUSE_LOOK_SECONDS = 15.0
 
 
-def give_up(turn: Turn, *, tried: Turn, weight: float) -> Turn:
-    """The deadline is over, and what was `tried` in this pass is no progress towards `weight`."""
-    if fault := links.own_fault(turn, weight):
+def give_up(turn: Turn, *, tried: Turn, load: float) -> Turn:
+    """The deadline is over, and what was `tried` in this pass is no progress towards `load`."""
+    if fault := links.own_fault(turn, load):
         reason = f"no progress for {turn.stalled_seconds:.0f}s: {fault}"
         return ending.roll_back(turn, reason=reason, by="Deadline")
     if tried.rollout.waiting_for is None:

@@ -47,13 +47,13 @@ def _pod_look_seconds(turn: Turn) -> float:
     return max(POD_LOOK_SECONDS, patient)
 
 
-def missing_link(turn: Turn, weight_percent: float) -> Finding | None:
-    """The first link of the chain that does not hold for this weight, or None."""
+def missing_link(turn: Turn, load_percent: float) -> Finding | None:
+    """The first link of the chain that does not hold for this load, or None."""
     return (
         name_taken(turn)
         or third_revision_has_pods(turn)
         or ports_differ(turn)
-        or candidate_not_ready(turn, weight_percent)
+        or candidate_not_ready(turn, load_percent)
         or model_not_ready(turn)
         or route_unusable(turn)
         or old_marker_present(turn)
@@ -74,9 +74,9 @@ def route_unusable(turn: Turn) -> Finding | None:
     return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=found) if found else None
 
 
-def candidate_not_ready(turn: Turn, weight_percent: float) -> Finding | None:
+def candidate_not_ready(turn: Turn, load_percent: float) -> Finding | None:
     """Too few pods of the candidate are ready, by Deployment and by endpoints."""
-    needed = _pods_needed(turn, weight_percent)
+    needed = _pods_needed(turn, load_percent)
     revision = turn.rollout.revision.hash
     state = turn.state_of(revision)
     if state is not None and state.ready >= needed and state.current and state.has_service:
@@ -108,7 +108,7 @@ def _owed_capacity(turn: Turn, state: model.RevisionState) -> str:
     return state.unschedulable or (state.starting if takes_long else "")
 
 
-def own_fault(turn: Turn, weight_percent: float) -> str:
+def own_fault(turn: Turn, load_percent: float) -> str:
     """Why the candidate's pods fail by themselves; empty where it is not their doing.
 
     Not theirs is what happens to stable, too, what the cluster owes, what became of pods that have
@@ -117,7 +117,7 @@ def own_fault(turn: Turn, weight_percent: float) -> str:
     """
     rollout = turn.rollout
     state = turn.state_of(rollout.revision.hash)
-    finding = candidate_not_ready(turn, weight_percent) or (
+    finding = candidate_not_ready(turn, load_percent) or (
         model_not_ready(turn) if turn.seen.ready_url_failure else None
     )
     if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
@@ -138,13 +138,13 @@ def _shared_trouble(turn: Turn) -> bool:
     return stable is not None and stable.wanted > 0 and (stable.ready == 0 or bool(stable.crash))
 
 
-def _pods_needed(turn: Turn, weight_percent: float) -> int:
-    """Ready pods for a weight. Where pods are the weight, more follow the intent."""
+def _pods_needed(turn: Turn, load_percent: float) -> int:
+    """Ready pods for a load. Where pods are the weight, more follow the intent."""
     live = turn.rollout.exposure.live_percent > 0
-    if turn.by_pods and live and weight_percent < 100:
+    if turn.by_pods and live and load_percent < 100:
         return 1
     needed = turn.plane.sizing.candidate_needed(
-        weight_percent, replicas=turn.spec.replicas, scaling=turn.scaling
+        load_percent, replicas=turn.spec.replicas, scaling=turn.scaling
     )
     needed = max(needed, capacity.stage_pods(turn))
     return needed - capacity.missing_pods(turn, needed)
@@ -227,12 +227,12 @@ def silent_before(turn: Turn) -> Finding | None:
 def evidence_out_of_reach(turn: Turn) -> Finding | None:
     """Stable shows no series of a metric, so the candidate could never be judged.
 
-    A candidate that has a weight, or one that people promote without analysis, is not held; nor is
+    A candidate that answers users, or one that people promote without analysis, is not held; nor is
     one whose stable gets no requests. For the first look it waits only so long.
     """
     stage = turn.rollout.stage
     judged = stage is not None and stage.needs_proof
-    if not judged or turn.rollout.exposure.is_visited or not turn.stable:
+    if not judged or turn.rollout.exposure.answers_users or not turn.stable:
         return None
     if preflight.awaits_first_look(turn):
         message = f"the first look for the series of {turn.stable} is still to come"

@@ -12,6 +12,8 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.rollout.turn import Turn
 
+ALL_PERCENT = 100.0
+
 
 def results(turn: Turn) -> tuple[model.MetricResult, ...]:
     """The newest results of all metrics.
@@ -27,6 +29,21 @@ def results(turn: Turn) -> tuple[model.MetricResult, ...]:
     if promoting and kept and not failed:
         return kept
     return newest or kept
+
+
+def observed(rollout: model.Rollout, percent: float) -> model.Rollout:
+    """The rollout with the candidate's measured part of all counted requests.
+
+    Beside a mirror that says how many of the users' requests, all of them stable's, were copied.
+    """
+    if rollout.exposure.mirror_percent <= 0:
+        return replace(
+            rollout, observed_candidate_percent=round(percent, 2), observed_mirror_percent=None
+        )
+    if rollout.exposure.answers_users or percent >= ALL_PERCENT:
+        return rollout  # answers and copies are counted alike
+    copied = round(100 * percent / (ALL_PERCENT - percent), 2)
+    return replace(rollout, observed_mirror_percent=copied)
 
 
 def counted(turn: Turn, role: model.RevisionStatus | None) -> model.RevisionStatus | None:
@@ -49,7 +66,9 @@ def without_movement(status: model.Status, old: model.Status) -> model.Status:
     rollout = status.rollout
     if rollout is not None and old.rollout is not None:
         rollout = replace(
-            rollout, observed_candidate_percent=old.rollout.observed_candidate_percent
+            rollout,
+            observed_candidate_percent=old.rollout.observed_candidate_percent,
+            observed_mirror_percent=old.rollout.observed_mirror_percent,
         )
     same_outcomes = _outcomes(status.analysis) == _outcomes(old.analysis)
     return replace(

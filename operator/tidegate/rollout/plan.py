@@ -78,10 +78,10 @@ def end_step(turn: Turn, state: model.StepState, *, by: str = "") -> Turn:
     `by` says who ended it where no evidence did.
     """
     rollout = turn.rollout
-    if rollout.step is None:
+    stage = rollout.stage
+    if rollout.step is None or stage is None:
         return turn
     index = rollout.step.index
-    stage = rollout.plan[index]
     at_once = state is model.StepState.PASSED and not stage.is_held
     ended = replace(
         stage,
@@ -142,7 +142,9 @@ def confirm(turn: Turn) -> Turn:
         progress_at=turn.now,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
-        evidence_since=turn.now if other_limits else _evidence_since(turn, planned),
+        evidence_since=turn.now
+        if other_limits or _begins_apart(rollout)
+        else _evidence_since(turn, planned),
     )
     return turn.with_rollout(changed)
 
@@ -155,6 +157,16 @@ def _evidence_since(turn: Turn, stage: model.Stage) -> datetime:
     if rollout.evidence_since is None or (tested and begins):
         return turn.now
     return rollout.evidence_since
+
+
+def _begins_apart(rollout: model.Rollout) -> bool:
+    """Copies tell nothing of what users get: what was counted of them counts for no other stage."""
+    since, stage = rollout.evidence_since, rollout.stage
+    if since is None or stage is None:
+        return False
+    counted = (it for it in rollout.plan if it.confirmed_at and it.confirmed_at >= since)
+    mirrored = any(it.kind is model.StageKind.SHADOW for it in counted)
+    return mirrored and stage.kind is not model.StageKind.SHADOW
 
 
 def undated(turn: Turn) -> Turn:

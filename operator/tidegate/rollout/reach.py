@@ -12,6 +12,7 @@ from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
 from tidegate.rollout import capacity, ending, failover, gates, links, plan, waiting
+from tidegate.rollout.strategy import promotion
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, exposure_text
 
 BY_PEOPLE = ending.BY_PEOPLE
@@ -81,7 +82,7 @@ def _state_estimate(turn: Turn) -> Turn:
     stage = turn.rollout.stage
     if step is None or stage is None or not stage.needs_proof or step.index >= len(estimates):
         return turn
-    if stage.exposure.live_percent == 0:
+    if stage.exposure.live_percent == 0 and stage.exposure.mirror_percent == 0:
         return turn  # how many requests come otherwise is not known beforehand
     estimate = estimates[step.index]
     if step.estimate == estimate.text:
@@ -254,9 +255,15 @@ def promote_fully(turn: Turn) -> Turn:
     """Skip the remaining stages and all judging; capacity and route checks stay."""
     stages = tuple(
         replace(stage, control=model.Control.NONE) if _is_left(stage) else stage
-        for stage in turn.rollout.plan
+        for stage in _with_switch(turn.rollout.plan)
     )
     return skip_steps(turn.with_rollout(replace(turn.rollout, plan=stages)))
+
+
+def _with_switch(plan_: tuple[model.Stage, ...]) -> tuple[model.Stage, ...]:
+    """A shadow that stops ends without promotion, unless a person asks for it."""
+    switches = any(stage.kind is model.StageKind.SWITCH for stage in plan_)
+    return plan_ if switches else (*plan_, promotion.SWITCH)
 
 
 def skip_steps(turn: Turn) -> Turn:

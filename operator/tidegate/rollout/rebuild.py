@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout import ending
+from tidegate.rollout import completion, ending
 from tidegate.rollout.turn import Turn
 
 _PROMOTED = frozenset({model.RolloutResult.PROMOTED, model.RolloutResult.FAST_PROMOTED})
@@ -131,4 +131,4 @@ def _rejects(one: model.KeptRecord) -> bool:
         model.RolloutResult.ABORTED,
         model.RolloutResult.FAILED,
     }
-    return one.result in ended and one.by != "Spec"
+    return one.result in ended and one.by not in completion.BLAMELESS

@@ -31,9 +31,10 @@ def repair(turn: Turn) -> Turn:
 def _complete_plan(turn: Turn) -> Turn:
     """The first release wrote neither the switch into its plans nor what serves the first revision."""
     rollout = turn.active_rollout
-    complete = {model.StageKind.FIRST, model.StageKind.SWITCH}
-    if rollout is None or rollout.ending or any(it.kind in complete for it in rollout.plan):
+    if rollout is None or rollout.ending:
         return turn
+    if any(it.kind is not model.StageKind.LIVE for it in rollout.plan):
+        return turn  # it knew no other kind
     if bool(rollout.plan) is not bool(turn.stable):
         return turn
     added = SWITCH if turn.stable else FIRST

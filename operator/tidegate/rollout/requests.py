@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from tidegate import model
-from tidegate.rollout import adoption, ending, gates, plan, reach, silence, waiting
+from tidegate.rollout import (
+    adoption,
+    completion,
+    ending,
+    gates,
+    plan,
+    reach,
+    silence,
+    waiting,
+)
 from tidegate.rollout.turn import Turn
 
 LONGEST_AGE = timedelta(hours=1)
@@ -19,6 +28,7 @@ SHOWN_CHARACTERS = 63
 LONGEST_TEXT = 500
 ENDED_BY_PROMOTE = frozenset(
     {
+        model.Waiting.MANUAL_STEP,
         model.Waiting.INCONCLUSIVE,
         model.Waiting.NO_DATA,
         model.Waiting.METRICS_UNAVAILABLE,
@@ -119,7 +129,7 @@ def _refusal_of_kind(turn: Turn, kind: model.RequestKind, request: model.Request
     paused = _waits_for(turn, {model.Waiting.REQUEST})
     if kind is model.RequestKind.RESUME and not (paused or _waits_for(turn, gates.OPENABLE)):
         return "NotWaiting"
-    if kind is model.RequestKind.RETRY and not _rejected(turn, request.revision):
+    if kind is model.RequestKind.RETRY and not _may_be_retried(turn, request.revision):
         return "NotActive"
     if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is not None:
         return "GateOpen"
@@ -155,9 +165,9 @@ def _waits_for_promote(turn: Turn) -> bool:
     return waits or bool(silence.lasts(turn))
 
 
-def _rejected(turn: Turn, revision: str) -> bool:
+def _may_be_retried(turn: Turn, revision: str) -> bool:
     idle = turn.active_rollout is None
-    return idle and turn.status.rejects(revision)
+    return idle and (turn.status.rejects(revision) or completion.is_completed(turn))
 
 
 def _carry_out(turn: Turn, kind: model.RequestKind) -> Turn:

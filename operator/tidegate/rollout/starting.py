@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.rollout import (
+    completion,
     conditions,
     ending,
     plan,
@@ -58,7 +59,7 @@ def _supersede(turn: Turn, desired: model.Revision) -> Turn:
 def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
     if desired.hash == turn.stable:
         return turn
-    if turn.status.rejects(desired.hash):
+    if turn.status.rejects(desired.hash) or completion.is_completed(turn):
         return turn
     return start(turn, desired)
 

@@ -119,12 +119,15 @@ class Turn:
     def target_agrees(self) -> bool:
         """The target gives the candidate the exposure that is wanted; one that is gone gives none."""
         traffic, exposure = self.seen.traffic, self.rollout.exposure
-        share = traffic.weights.get(self.rollout.revision.hash, 0.0)
-        sent = traffic.by_header.get(self.rollout.revision.hash, ())
+        revision = self.rollout.revision.hash
+        sent = traffic.by_header.get(revision, ())
         same = sent == tuple(route.headers for route in exposure.routes)
         shown = not exposure.preview or self._is_shown
         there = traffic.exists or not exposure.is_visited
-        return there and shown and same and abs(share - exposure.live_percent) < 1e-6
+        share = traffic.weights.get(revision, 0.0)
+        copied = traffic.mirrors.get(revision, 0.0)
+        gives = abs(share - exposure.live_percent) < 1e-6
+        return there and shown and same and gives and abs(copied - exposure.mirror_percent) < 1e-6
 
     @property
     def _is_shown(self) -> bool:
@@ -202,7 +205,11 @@ def exposure_text(exposure: model.Exposure) -> str:
     """What a candidate gets, for people."""
     if exposure.preview and not exposure.live_percent:
         return "its preview"
-    return f"{weight_text(exposure.live_percent)} %{routes_text(exposure)}"
+    share = f"{weight_text(exposure.live_percent)} %{routes_text(exposure)}"
+    if exposure.mirror_percent <= 0:
+        return share
+    copies = f"copies of {weight_text(exposure.mirror_percent)} % of the requests"
+    return f"{share} and {copies}" if exposure.answers_users else copies
 
 
 def routes_text(exposure: model.Exposure) -> str:

@@ -34,7 +34,12 @@ CLUSTER = frozenset(
 )
 # Their messages hold measured numbers; refreshing those would write status at every look.
 TOLD_ONCE = frozenset(
-    {model.Waiting.NO_DATA, model.Waiting.METRICS_UNAVAILABLE, model.Waiting.INCONCLUSIVE}
+    {
+        model.Waiting.NO_DATA,
+        model.Waiting.METRICS_UNAVAILABLE,
+        model.Waiting.MANUAL_STEP,
+        model.Waiting.INCONCLUSIVE,
+    }
 )
 EVENTS = {
     model.Waiting.NO_DATA: "NoData",

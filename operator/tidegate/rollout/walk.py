@@ -39,8 +39,8 @@ def work(turn: Turn) -> Turn:
     # Whoever could not look for a while must not blame the candidate for what is there by now.
     if not no_progress or not waiting.is_overdue(turn):
         return tried
-    weight = capacity.part_of(turn, plan.wanted_exposure(turn.rollout).load_percent)
-    return lateness.give_up(turn, tried=tried, weight=weight)
+    load = capacity.part_of(turn, plan.wanted_exposure(turn.rollout).load_percent)
+    return lateness.give_up(turn, tried=tried, load=load)
 
 
 def watch(turn: Turn) -> Turn:

@@ -6,12 +6,13 @@ The rest are fields of `spec.service` and `spec.traffic`, such as ports, hostnam
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate import model
 from tidegate.model.actions import SetTraffic
-from tidegate.traffic.interface import Target
+from tidegate.traffic.interface import Mechanism, Target
 from tidegate.traffic.plane import plane_of
+from tidegate.traffic.planes import mirror
 from tidegate.traffic.writes import BY_HEADER, differences
 
 _MOVES_TRAFFIC = re.compile(
@@ -22,7 +23,7 @@ _MOVES_TRAFFIC = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """`moves_traffic`: other weights, selectors or marks. `fields`: all the rest, by object and path."""
+    """`moves_traffic`: other weights, mirrors, selectors or marks. `fields`: the rest, by object and path."""
 
     moves_traffic: bool
     fields: tuple[str, ...]
@@ -62,7 +63,13 @@ def changes_of(action: SetTraffic, seen: model.Observation) -> Changes:
     for wanted in plane_of(target.spec.traffic).documents(target):
         kind, name = wanted.reference.kind, wanted.reference.name
         live = seen.traffic.documents.get((kind, name))
-        for path in differences(live, wanted) if live is not None else ():
+        if live is None:
+            continue
+        if wanted.mechanism is Mechanism.APPLY:
+            moves |= mirror.differ(live, wanted.body)
+        # Who gets copies is one thing, the filters that a person asked for another.
+        rest = replace(wanted, body=mirror.without(wanted.body))
+        for path in differences(mirror.without(live), rest):
             if _MOVES_TRAFFIC.match(path):
                 moves = True
             else:

@@ -55,9 +55,10 @@ class CapacityRequest:
     """Everything that decides how many pods there should be now.
 
     `replicas` are the pods of a revision that serves alone. `target_percent` is the candidate's
-    weight that is prepared or held: 0 when it is to leave, 100 when promoting. `live_percent` is the
-    most that the candidate may have in the data plane now, `least_percent` the least; they differ
-    while a weight is written that is not in force yet. `others` are all older revisions together.
+    load that is prepared or held: 0 when it is to leave, 100 when promoting. `live_percent` is the
+    most that the candidate may have in the data plane now, copies too; `least_percent` the least of
+    users' requests that it takes from stable. They differ while a weight is written that is not in
+    force yet. `others` are all older revisions together.
     """
 
     replicas: int

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tidegate import model
 from tidegate.traffic.interface import Capabilities, Mirror, Weights
 
 REASON = "UnsupportedByProvider"
+
+
+def _strategy(_: model.Stage) -> str:
+    return "spec.strategy"
 
 
 def refusals(
@@ -16,13 +20,14 @@ def refusals(
     *,
     scaling: model.Scaling,
     provider: str,
+    path_of: Callable[[model.Stage], str] = _strategy,
 ) -> tuple[model.Violation, ...]:
     """Why this plan cannot be walked on such a plane: its stages in their order, then its scaling.
 
-    `provider` is only what people know the plane by.
+    `provider` is only what people know the plane by, `path_of` which field of the spec asks for a stage.
     """
     refused = [
-        ("spec.strategy", f"stage {stage.name}: provider {provider} {cannot}")
+        (path_of(stage), f"stage {stage.name}: provider {provider} {cannot}")
         for stage in plan
         for cannot in _of_stage(stage, capabilities)
     ]

@@ -90,6 +90,7 @@ def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
     assert steps[0] == {
         "name": "p12",
         "weight": 16.666666666666668,
+        "mirror": 2.5,
         "state": "Active",
         "startedAt": "2026-11-20T12:00:00Z",
         "confirmedAt": "2026-11-20T12:00:01.500000Z",
@@ -158,7 +159,7 @@ def test_no_rollout_makes_a_record_too_large(steps: int, metrics: int, text: str
     [
         (3, 2, ""),
         (10, 4, "to stay below 10 kB: evidence of 8 steps, 0 metrics of the last one, 0 steps"),
-        (28, 8, "to stay below 10 kB: evidence of 27 steps, 7 metrics of the last one, 1 steps"),
+        (25, 8, "to stay below 10 kB: evidence of 24 steps, 7 metrics of the last one, 0 steps"),
     ],
 )
 def test_detail_goes_from_the_earliest_steps_first(steps: int, metrics: int, omitted: str) -> None:

@@ -109,6 +109,7 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "mirror": 2.5,
         "routes": TESTERS_WRITTEN,
         "preview": True,
+        "awaitsRequest": True,
         "keptPercent": 25,
         "hold": "1m30s250ms",
         "deadline": "2h",
@@ -132,6 +133,7 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "routes": TESTERS_WRITTEN,
         "preview": True,
         "observedCandidate": 12.25,
+        "observedMirror": 2.375,
     }
 
 

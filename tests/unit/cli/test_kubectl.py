@@ -217,6 +217,19 @@ def with_phase(phase: model.Phase, *, stalled: str = "") -> model.Status:
     )
 
 
+def completed(*, of: str = "") -> model.Status:
+    """Healthy, since its strategy has ended without a promotion."""
+    status = with_phase(model.Phase.HEALTHY)
+    assert status.desired is not None
+    last = model.LastRollout(
+        id="r",
+        result=model.RolloutResult.COMPLETED,
+        finished_at=world.NOW,
+        revision=of or status.desired.hash,
+    )
+    return dataclasses.replace(status, last_rollout=last)
+
+
 @pytest.mark.parametrize(
     ("status", "code", "last"),
     [
@@ -229,6 +242,8 @@ def with_phase(phase: model.Phase, *, stalled: str = "") -> model.Status:
         ),
         (with_phase(model.Phase.INVALID), outcome.NEGATIVE, "invalid: why"),
         (with_phase(model.Phase.HEALTHY), outcome.DONE, "promoted: why"),
+        (completed(), outcome.DONE, "completed: why"),
+        (completed(of="other"), outcome.DONE, "promoted: why"),
     ],
 )
 def test_watch_ends_with_the_exit_code_of_the_ending(

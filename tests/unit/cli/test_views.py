@@ -4,6 +4,7 @@ import dataclasses
 from datetime import timedelta
 
 import cli_world as world
+import pytest
 
 from tidegate import model
 from tidegate.cli import views
@@ -244,3 +245,49 @@ def test_gates_and_testers_are_shown_where_there_are_any() -> None:
     text = "\n".join(views.detail(seen(shown)))
     assert "candidate 0 % and the requests of staff intended" in text
     assert "board (open), legal (closed)" in text
+
+
+# --- copies of requests --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("live", "mirror", "text"), [(10, 0, "10"), (0, 20, "mirror 20"), (5, 0.5, "5, mirror 0.5")]
+)
+def test_shares_say_whether_users_are_answered(live: float, mirror: float, text: str) -> None:
+    exposure = model.Exposure(live_percent=live, mirror_percent=mirror)
+    assert views.share_text(exposure) == text
+
+
+@pytest.mark.parametrize(
+    ("exposure", "observed", "text"),
+    [
+        (
+            model.Exposure(live_percent=0, mirror_percent=20),
+            None,
+            "copies of requests 20 % intended, not observed yet",
+        ),
+        (
+            model.Exposure(live_percent=0, mirror_percent=20),
+            19.5,
+            "copies of requests 20 % intended, 19.5 % observed",
+        ),
+        (
+            model.Exposure(live_percent=50, mirror_percent=20),
+            None,
+            "candidate 50 % intended, 49.2 % observed; copies of requests 20 % intended, not observed yet",
+        ),
+    ],
+)
+def test_traffic_tells_copies_from_answers(
+    exposure: model.Exposure, observed: float | None, text: str
+) -> None:
+    rollout = world.PROGRESSING.rollout
+    assert rollout is not None
+    shadowed = dataclasses.replace(
+        rollout,
+        exposure=exposure,
+        observed_candidate_percent=49.2,
+        observed_mirror_percent=observed,
+    )
+    shown = views.detail(seen(dataclasses.replace(world.PROGRESSING, rollout=shadowed)))
+    assert any(line.split() == ["Traffic:", *text.split()] for line in shown), shown

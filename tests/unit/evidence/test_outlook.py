@@ -80,6 +80,33 @@ def test_a_step_that_does_not_pass_in_time_names_what_would_do() -> None:
     assert estimates(lighter, **slow)[0].warning != ""  # type: ignore[arg-type]
 
 
+SHADOW = replace(
+    STEP,
+    name="shadow",
+    kind=model.StageKind.SHADOW,
+    weight_percent=0,
+    effective_weight_percent=0,
+    mirror_percent=5,
+)
+
+
+def test_copies_are_planned_with_all_requests_of_stable_beside_them() -> None:
+    """5 % answered leave 95 % for stable, 5 % copied all: that finds harm a little sooner."""
+    (live,), (copied,) = estimates(STEP), estimates(SHADOW)
+    assert copied.warning == ""
+    assert copied.text.startswith("error-ratio (1.00% at 100 requests/s): finds 2.00% in ")
+    assert "a healthy version passes after about 10m" in copied.text
+    assert live.text.split("; ")[1].split(",")[0] == copied.text.split("; ")[1].split(",")[0]
+
+
+def test_a_shadow_that_does_not_pass_in_time_is_told_a_larger_mirror() -> None:
+    slow = {"bad_rate": 0.0, "requests_per_second": 0.5, "phi": UNMEASURED}
+    (found,) = estimates(SHADOW, **slow)  # type: ignore[arg-type]
+    percent = float(found.warning.split("give it mirrorPercent ")[1].split(";")[0])
+    (mended,) = estimates(replace(SHADOW, mirror_percent=percent), **slow)  # type: ignore[arg-type]
+    assert mended.warning == ""
+
+
 def test_where_nothing_would_do_that_is_said() -> None:
     (found,) = estimates(requests_per_second=1e-5, phi=UNMEASURED)
 

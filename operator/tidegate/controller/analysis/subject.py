@@ -58,13 +58,13 @@ class Subject:
 
     @property
     def events(self) -> tuple[WeightChange, ...]:
-        """The weights whose evidence counts, as they were confirmed."""
+        """The shares whose evidence counts, as they were confirmed."""
         since = self.since
         return tuple(
             WeightChange(
                 at=stage.confirmed_at.timestamp(),
                 step=index,
-                weight=stage.exposure.live_percent / 100,
+                weight=stage.exposure.counted_share,
             )
             for index, stage in enumerate(self.stages)
             if stage.confirmed_at is not None and since is not None and stage.confirmed_at >= since

@@ -19,7 +19,10 @@ _BOUNDARY = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightChange:
-    """A weight as it was observed, not as it was sent. Units: unix seconds; share 0 to 1."""
+    """A weight as it was observed, not as it was sent. Units: unix seconds; share 0 to 1.
+
+    It is the candidate's part of what both versions count, in which a copied request is two.
+    """
 
     at: float
     step: int

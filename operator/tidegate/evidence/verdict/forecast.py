@@ -160,17 +160,24 @@ class Ahead:
 
     def stretch(self, seconds: float) -> Stretch:
         """The rows of so many seconds as they are expected of a stable that goes on as before."""
-        weight, past = self.step.effective_weight_percent / 100, self.past
-        requests = past.requests_per_second * seconds
-        rows, bad = seconds / self.clock.interval_seconds, requests * (1 - weight) * past.bad_rate
+        past, exposure = self.past, self.step.exposure
+        n_c, n_s = self._requests(seconds)
+        rows, bad = seconds / self.clock.interval_seconds, n_s * past.bad_rate
         clump = past.phi.value if past.phi.trusted else 1.0
         return Stretch(
-            rows=rows if 0 < weight < 1 else 0.0,
+            rows=rows if 0 < exposure.counted_share < 1 else 0.0,
             quiet=rows * math.exp(-bad / rows / clump),
-            n_c=requests * weight,
-            n_s=requests * (1 - weight),
+            n_c=n_c,
+            n_s=n_s,
             x_s=bad,
         )
+
+    def _requests(self, seconds: float) -> tuple[float, float]:
+        """Those that the candidate counts, copies too, and those of stable."""
+        exposure, requests = self.step.exposure, self.past.requests_per_second * seconds
+        copied = requests * exposure.mirror_percent / 100
+        live = requests * exposure.live_percent / 100
+        return live + copied, requests - live
 
     def forecast(self) -> MetricForecast:
         """What this metric finds, and when a healthy candidate passes it."""
@@ -191,7 +198,7 @@ class Ahead:
 
     def _passes(self, seconds: float) -> float:
         """Not before there are enough requests, either."""
-        per_second = self.past.requests_per_second * self.step.effective_weight_percent / 100
+        per_second, _ = self._requests(1.0)
         least = self.step.min_requests / per_second if per_second > 0 else math.inf
         return max(seconds, least) + self.clock.delay_seconds
 
@@ -268,11 +275,10 @@ class Ahead:
 
     def outage_seconds(self) -> float:
         """Until a candidate that fails every request has lost its traffic."""
-        weight, past = self.step.effective_weight_percent / 100, self.past
+        past = self.past
         alone = replace(self.rule, edges=(), decisive=0)
         for scrapes in sorted(WINDOWS):
-            requests = past.requests_per_second * self.clock.scrape_seconds * scrapes
-            n_c, n_s = requests * weight, requests * (1 - weight)
+            n_c, n_s = self._requests(self.clock.scrape_seconds * scrapes)
             counts = Counts(
                 n_c=n_c, x_c=(n_c,), n_s=n_s, x_s=(n_s * past.bad_rate,), phi=(past.phi,)
             )

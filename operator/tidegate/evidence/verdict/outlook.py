@@ -145,13 +145,25 @@ def _ways(found: StepForecast) -> Iterator[str]:
         if _would_pass(found, partial(_stepped, deadline_seconds=deadline)):
             yield f"set its deadline to {about(deadline)}"
             break
-    for weight in (it for it in _WEIGHTS if it > found.step.effective_weight_percent):
-        if _would_pass(found, partial(_stepped, effective_weight_percent=weight)):
-            yield f"or give it weight {weight:g}"
-            break
+    yield from _shares(found)
     for detect in _DETECTS:
         if _would_pass(found, partial(_looking_for, detect=detect)):
             yield f"or set compare.detect.absolute to {detect:g}"
+            break
+
+
+def _shares(found: StepForecast) -> Iterator[str]:
+    """A larger share, of users or of copies, whichever the step has."""
+    mirrored = found.step.mirror_percent > 0
+    shares = (*_WEIGHTS, 100.0) if mirrored else _WEIGHTS
+    for share in (it for it in shares if it > found.step.exposure.load_percent):
+        changed = (
+            partial(_stepped, mirror_percent=share)
+            if mirrored
+            else partial(_stepped, effective_weight_percent=share)
+        )
+        if _would_pass(found, changed):
+            yield f"or give it {'mirrorPercent' if mirrored else 'weight'} {share:g}"
             break
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.rollout.strategy import blue_green, canary
+from tidegate.rollout.strategy import blue_green, canary, shadow
 from tidegate.traffic.plane import plane_of
 from tidegate.traffic.sizing import whole
 
@@ -30,9 +30,15 @@ def first_plan() -> tuple[model.Stage, ...]:
 
 def plan_of(spec: model.Spec) -> tuple[model.Stage, ...]:
     """The stages of a rollout that starts now, with the exposures that the data plane can give."""
-    asked = spec.blue_green
-    made = canary.stages(spec) if asked is None else blue_green.stages(spec, asked)
-    return tuple(fitted(stage, spec=spec) for stage in made)
+    return tuple(fitted(stage, spec=spec) for stage in _stages(spec))
+
+
+def _stages(spec: model.Spec) -> tuple[model.Stage, ...]:
+    if spec.blue_green is not None:
+        return blue_green.stages(spec, spec.blue_green)
+    asked = spec.shadow
+    found = canary.stages(spec) if asked is None else shadow.stages(spec, asked)
+    return found if spec.warm_up is None else (shadow.warm_up(spec.warm_up), *found)
 
 
 def in_effect(spec: model.Spec, rollout: model.Rollout | None) -> model.Spec:
@@ -42,13 +48,21 @@ def in_effect(spec: model.Spec, rollout: model.Rollout | None) -> model.Spec:
     and whoever switches them must find both versions at full size.
     """
     kinds = {stage.kind for stage in rollout.plan} if rollout is not None and rollout.active else ()
-    if model.StageKind.SWITCH not in kinds:
+    if not {model.StageKind.SWITCH, model.StageKind.SHADOW}.intersection(kinds):
         return spec
     exclusive = model.StageKind.PREVIEW in kinds
     if exclusive is spec.traffic.exclusive:
         return spec
     traffic = replace(spec.traffic, exclusive=exclusive)
     return replace(spec, traffic=traffic, scaling=whole.SCALING if exclusive else spec.scaling)
+
+
+def field_of(stage: model.Stage) -> str:
+    """The field of a spec that asks for the exposure of a stage."""
+    if stage.kind is not model.StageKind.SHADOW:
+        return "spec.strategy"
+    warms_up = stage.control is model.Control.NONE
+    return f"spec.strategy.{'canary.warmup' if warms_up else 'shadow'}.mirrorPercent"
 
 
 def fitted(stage: model.Stage, *, spec: model.Spec) -> model.Stage:

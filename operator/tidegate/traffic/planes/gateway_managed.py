@@ -14,13 +14,14 @@ from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.interface import (
     Capabilities,
+    Mirror,
     Reference,
     Sizing,
     Target,
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes import entry, preview, route
+from tidegate.traffic.planes import entry, mirror, preview, route
 from tidegate.traffic.sizing.by_weight import ByWeight
 from tidegate.traffic.sizing.whole import Whole
 
@@ -28,7 +29,7 @@ from tidegate.traffic.sizing.whole import Whole
 class ManagedRoute:
     """Provider GatewayAPI, mode Managed: weights exact to four decimals, by request."""
 
-    capabilities = Capabilities(weights=Weights.EXACT, headers=True)
+    capabilities = Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, headers=True)
     sizing: Sizing = ByWeight()
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
@@ -49,7 +50,7 @@ class ManagedRoute:
         spec: model.Spec,
         ready_pods: Mapping[str, int],
     ) -> model.TrafficState:
-        """Weights as written in the route, and whether all its parents accepted that generation."""
+        """Weights and mirrors as written, and whether all its parents accepted that generation."""
         service = entry.read(found, meta=meta, spec=spec)
         state = model.TrafficState(
             exists=False,
@@ -70,6 +71,7 @@ class ManagedRoute:
             exists=True,
             weights=route.weights(live, name=meta.name),
             by_header=route.by_header(live, name=meta.name),
+            mirrors=mirror.percents(live, name=meta.name),
             accepted=finding is None,
             pending_reason=finding.reason if finding else "",
             pending_message=finding.message if finding else "",

@@ -15,7 +15,7 @@ from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic import splits
 from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
-from tidegate.traffic.planes import entry, header_rule
+from tidegate.traffic.planes import entry, header_rule, mirror
 from tidegate.traffic.rules import apart
 
 KIND = "HTTPRoute"
@@ -39,7 +39,10 @@ def reference(meta: model.ObjectMeta) -> Reference:
 
 
 def document(target: Target) -> WantedDocument:
-    """The whole route. A named candidate is listed even at weight 0: a missing weight means 1."""
+    """The whole route. A named candidate is listed even at weight 0: a missing weight means 1.
+
+    One that only gets copies is no backend at all, so that no slip of a weight lets it answer.
+    """
     meta, gateway = target.meta, target.spec.traffic.gateway
     assert gateway is not None, "the schema requires traffic.gatewayAPI with this provider"
     hostnames = {"hostnames": list(gateway.hostnames)} if gateway.hostnames else {}
@@ -72,18 +75,22 @@ def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
     paths: list[model.Document] = [
         {"path": {"type": "PathPrefix", "value": prefix}} for prefix in gateway.path_prefixes
     ]
-    rest = {**_filters(gateway), **_timeouts(gateway)}
+    filters, timeouts = [_filter(it) for it in gateway.filters], _timeouts(gateway)
     weighted: model.Document = {
         "matches": list(paths),
-        **rest,
+        **_filtered([*filters, *_mirror(target)]),
+        **timeouts,
         "backendRefs": list(_backend_refs(target)),
     }
     routes = target.exposure.routes
     if not routes:
         return [weighted]
-    testers = _backend_ref(target, revision=target.candidate, weight=_ALONE)
+    testers = {**_backend(target, revision=target.candidate), "weight": _ALONE}
     by_header = header_rule.matches(paths, routes)
-    return [{"matches": by_header, **rest, "backendRefs": [testers]}, weighted]
+    return [
+        {"matches": by_header, **_filtered(filters), **timeouts, "backendRefs": [testers]},
+        weighted,
+    ]
 
 
 def _parent_ref(parent: model.ParentRef) -> model.Document:
@@ -105,8 +112,16 @@ def _timeouts(gateway: model.GatewayRoute) -> dict[str, model.Json]:
     return {"timeouts": chosen} if chosen else {}
 
 
-def _filters(gateway: model.GatewayRoute) -> dict[str, model.Json]:
-    return {"filters": [_filter(it) for it in gateway.filters]} if gateway.filters else {}
+def _filtered(filters: Sequence[model.Json]) -> dict[str, model.Json]:
+    return {"filters": filters} if filters else {}
+
+
+def _mirror(target: Target) -> list[model.Document]:
+    """The mirror of a candidate that gets copies; what testers send it, it has already."""
+    if target.exposure.mirror_percent <= 0:
+        return []
+    backend = _backend(target, revision=target.candidate)
+    return [mirror.filter_of(backend, percent=target.exposure.mirror_percent)]
 
 
 def _filter(given: model.HeaderFilter) -> model.Document:
@@ -124,24 +139,27 @@ def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
 
 
 def _backend_refs(target: Target) -> list[model.Document]:
-    """Stable and the candidate. One that has everything stands alone, as it will after its promotion."""
-    weights = splits.plane_weights(target.exposure)
-    alone = target.candidate and not weights.stable
-    backends = (
-        [] if alone else [_backend_ref(target, revision=target.stable, weight=weights.stable)]
-    )
-    if target.candidate:
-        backends.append(_backend_ref(target, revision=target.candidate, weight=weights.candidate))
-    return backends
+    """Stable and the candidate.
+
+    One that has everything stands alone, as it will after its promotion; one that only gets copies
+    does not stand there at all.
+    """
+    weights, exposure = splits.plane_weights(target.exposure), target.exposure
+    candidate = {**_backend(target, revision=target.candidate), "weight": weights.candidate}
+    if target.candidate and not weights.stable:
+        return [candidate]
+    stable = {**_backend(target, revision=target.stable), "weight": weights.stable}
+    only_copies = exposure.mirror_percent > 0 and not exposure.answers_users
+    return [stable, candidate] if target.candidate and not only_copies else [stable]
 
 
-def _backend_ref(target: Target, *, revision: str, weight: int) -> model.Document:
+def _backend(target: Target, *, revision: str) -> model.Document:
+    """Where the requests of a revision go."""
     return {
         "group": "",
         "kind": "Service",
         "name": objects.revision_object_name(target.meta.name, revision=revision),
         "port": objects.REVISION_SERVICE_PORT,
-        "weight": weight,
     }
 
 
