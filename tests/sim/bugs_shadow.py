@@ -22,14 +22,14 @@ SHADOW = (
     Bug(
         name="a mirror that is not in force counts as confirmed",
         file="rollout/turn.py",
-        old="            and abs(copied - exposure.mirror_percent) < 1e-6\n",
-        new="            and copied >= 0\n",
+        old=" and gives and abs(copied - exposure.mirror_percent) < 1e-6\n",
+        new=" and gives and copied >= 0\n",
         plays=("shadow_meddled_with",),
     ),
     Bug(
         name="nothing holds the object back while copies are made",
         file="rollout/duties.py",
-        old="    intended = rollout is not None and rollout.exposure.is_visited\n",
+        old="    intended = rollout is not None and rollout.exposure.owes_an_end\n",
         new="    intended = rollout is not None and rollout.exposure.answers_users\n",
         plays=("shadow_then_promote",),
     ),

@@ -91,6 +91,11 @@ class Exposure:
         return (self.live_percent + self.mirror_percent) / (100.0 + self.mirror_percent)
 
     @property
+    def owes_an_end(self) -> bool:
+        """Somebody has to take it away before the object goes: a mirror is left on a kept route."""
+        return self.answers_users or self.mirror_percent > 0
+
+    @property
     def is_visited(self) -> bool:
         """Requests may arrive, so that the data plane owes something and there can be evidence."""
         return self.answers_users or self.mirror_percent > 0 or self.preview

@@ -88,7 +88,7 @@ def _hold_finalizer(turn: Turn) -> Turn:
     It goes with the write that says that the rollout has ended, once that is confirmed.
     """
     rollout = turn.active_rollout
-    intended = rollout is not None and rollout.exposure.is_visited
+    intended = rollout is not None and rollout.exposure.owes_an_end
     owed = intended or bool(failover.stands_in(turn)) or not ending.only_stable_serves(turn)
     owed = owed or turn.seen.traffic.owed
     held = FINALIZER in turn.seen.meta.finalizers
