@@ -48,6 +48,7 @@ class Fatal:
     message: str
 
 
+NOT_SERVED = "NotServed"  # reason of a Fatal: the API server does not know the kind
 Failure = Conflict | Retryable | Fatal
 Result = Ok[T] | Failure
 

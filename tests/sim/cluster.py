@@ -147,6 +147,16 @@ class Cluster:
         self._managed.setdefault(metadata["uid"], {})
         self.version = max(self.version, int(metadata["resourceVersion"]))
 
+    def unserve(self, kind: ports.Kind) -> None:
+        """Its CRD is deleted, and every object with it."""
+        self.kinds.pop((http.root(kind), kind.plural), None)
+        for body in list(self._objects[kind.plural].values()):
+            self._remove(kind, body, actor="people", verb="delete", urgent=False)
+
+    def serve(self, kind: ports.Kind) -> None:
+        """Its CRD is installed."""
+        self.kinds[http.root(kind), kind.plural] = kind
+
     def put_pods(self, pods: Iterable[Object]) -> None:
         """Pods are not watched; the world puts them here before they are listed."""
         self._objects["pods"] = {
@@ -163,7 +173,7 @@ class Cluster:
                 return http.Reply(status=200, document={"resources": self._resources(where.root)})
             kind = self.kinds.get((where.root, where.plural))
             if kind is None:
-                return http.Reply(status=404, document={"reason": "NotFound"})
+                return http.Reply(status=404)  # plain text, no Status
             refused = self.refuse(request) if request.writes else None
             if refused is not None:
                 raise refused

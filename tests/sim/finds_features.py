@@ -9,6 +9,7 @@ from tests.sim import (
     finds_met,
     finds_steering,
     finds_testers,
+    finds_unserved,
 )
 
 PLAYS = (
@@ -18,4 +19,5 @@ PLAYS = (
     | finds_testers.PLAYS
     | finds_blue_green.PLAYS
     | finds_met.PLAYS
+    | finds_unserved.PLAYS
 )

@@ -72,11 +72,13 @@ class Process:
         )
         self._reconcile = reconciler.reconcile
         self.waits: dict[asyncio.Task[Any] | None, Waits] = {}  # of the passes that are under way
+        served = set(run.cluster.kinds.values())
+        absent = [kind for kind in dependencies.asked_for() if kind not in served]
         self._engine = engine.Engine(
             self._machine,
             process=self._pass,
-            watched=WATCHED,
-            absent=(),
+            watched=[item for item in WATCHED if item.kind not in absent],
+            absent=absent,
             make_feeder=lambda sink: SimFeeder(self, sink),
             milestone=lambda event: run.trace.add(f"{name} {event}"),
         )

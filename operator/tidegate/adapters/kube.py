@@ -53,7 +53,9 @@ class Kube:
 
     async def serves(self, kind: ports.Kind) -> ports.Result[bool]:
         """Whether the API server knows this kind at this version (discovery, no rights needed)."""
-        found = await self._send(http.Request(verb="serves", method="GET", path=http.root(kind)))
+        found = _perhaps(
+            await self._send(http.Request(verb="serves", method="GET", path=http.root(kind)))
+        )
         if not isinstance(found, ports.Ok):
             return found
         resources = (found.value or {}).get("resources") or []
@@ -64,7 +66,9 @@ class Kube:
     ) -> ports.Result[dict[str, ports.Object]]:
         """The OpenAPI schemas of whole objects, by kind (no rights needed); empty: none published."""
         path = f"/openapi/v3/apis/{group}/{version}"
-        found = await self._send(http.Request(verb="served_schemas", method="GET", path=path))
+        found = _perhaps(
+            await self._send(http.Request(verb="served_schemas", method="GET", path=path))
+        )
         if not isinstance(found, ports.Ok):
             return found
         return ports.Ok(http.schemas(found.value or {}, group=group, version=version))
@@ -208,8 +212,8 @@ class Kube:
             "preconditions": {"uid": uid} | ({"resourceVersion": version} if version else {}),
         }
         path = http.path(kind, namespace=namespace, name=name)
-        deleted = await self._send(
-            http.Request(verb="delete", method="DELETE", path=path, body=options)
+        deleted = _perhaps(
+            await self._send(http.Request(verb="delete", method="DELETE", path=path, body=options))
         )
         return ports.Ok(None) if isinstance(deleted, ports.Ok) else deleted
 
@@ -269,7 +273,7 @@ class Kube:
             if not isinstance(listed, ports.Ok):
                 return listed
             if listed.value is None:
-                return ports.Fatal(reason="NotServed", message=f"{request.path} is not served")
+                return ports.Fatal(reason=ports.NOT_SERVED, message=f"{request.path} is not served")
             items.extend(listed.value.get("items") or [])
             token = (listed.value.get("metadata") or {}).get("continue") or ""
             if not token:
@@ -285,7 +289,7 @@ class Kube:
         return ports.Ok(result.value)
 
     async def _send(self, request: http.Request) -> ports.Result[ports.Object | None]:
-        """The reply as an outcome; `Ok(None)` is a 404."""
+        """The reply as an outcome; `Ok(None)` is an object that does not exist."""
         shared_is_full = self._shared.locked()
         async with self._reserved if request.urgent and shared_is_full else self._shared:
             result = await self._attempt(request)
@@ -303,6 +307,14 @@ class Kube:
                 return failed
             reply = await self._session.exchange(request)
         return http.outcome(request, reply) if isinstance(reply, http.Reply) else reply
+
+
+def _perhaps(
+    result: ports.Result[ports.Object | None],
+) -> ports.Result[ports.Object | None]:
+    """What does not even have a kind is absent, too: for whoever asks no more than that."""
+    unserved = isinstance(result, ports.Fatal) and result.reason == ports.NOT_SERVED
+    return ports.Ok(None) if unserved else result
 
 
 class _Session:

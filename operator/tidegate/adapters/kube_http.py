@@ -126,7 +126,7 @@ def body_of(request: Request) -> ports.Object | Sequence[ports.Object] | str | N
 
 
 def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]:
-    """Translate an HTTP reply (architecture.md, 1); `Ok(None)` is a 404."""
+    """Translate an HTTP reply (architecture.md, 1); `Ok(None)` is an object that does not exist."""
     message = _message(reply)
     match reply.status:
         case status if 200 <= status < 300 and reply.complete:
@@ -134,7 +134,7 @@ def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]
         case status if 200 <= status < 300:
             return ports.Retryable(message="truncated answer", maybe_applied=request.writes)
         case 404:
-            return ports.Ok(None)
+            return _absent(request, reply)
         case 409 if _has_cause(reply, "FieldManagerConflict"):
             # Another manager owns the field: repeating would never help (architecture.md, 6).
             return ports.Fatal(reason="FieldConflict", message=message)
@@ -154,6 +154,13 @@ def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]
             )
         case status:
             return ports.Fatal(reason=_reason(reply, status), message=message)
+
+
+def _absent(request: Request, reply: Reply) -> ports.Result[ports.Object | None]:
+    """No such object, or not even such a kind: a Status comes only where the kind is served."""
+    if reply.document:
+        return ports.Ok(None)
+    return ports.Fatal(reason=ports.NOT_SERVED, message=f"{request.path} is not served")
 
 
 def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:

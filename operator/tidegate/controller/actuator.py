@@ -13,6 +13,7 @@ from typing import assert_never
 
 from tidegate import model, ports
 from tidegate.api import frozen, record
+from tidegate.controller import unserved
 from tidegate.controller.adoption import Adoption
 from tidegate.controller.autoscalers import Autoscalers
 from tidegate.controller.documents import NAME_CONFLICT, NEVER, name_conflict, plain
@@ -201,7 +202,7 @@ class Actuator:
                 result = ports.Ok(existing.value)
         if isinstance(result, ports.Ok):
             self._store.put_own_reply(kind, result.value)
-        return result
+        return unserved.noted(self._store, kind, result)
 
     async def _size(
         self, action: actions.Scale | actions.SetAutoscaler, around: Surroundings
@@ -433,7 +434,7 @@ class Actuator:
         if isinstance(result, ports.Ok):
             self._store.put_own_reply(kind, result.value)
             return None
-        return result
+        return unserved.failure(self._store, kind, result)
 
 
 def _documents(target: plane.Target, around: Surroundings) -> tuple[plane.WantedDocument, ...]:

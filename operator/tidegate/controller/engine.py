@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate import ports
-from tidegate.controller import leader, store, sweep, workqueue
+from tidegate.controller import leader, store, sweep, unserved, workqueue
 from tidegate.controller.analysis.judge import Analyst
 from tidegate.controller.background import Background
 from tidegate.controller.beside import Beside
@@ -180,6 +180,8 @@ class Engine:
             workers=settings.workers,
         )
         parts.store.after_own_change = self._queue.add
+        parts.store.absent.update(absent)
+        self._lookout = unserved.Lookout(api=parts.api, store=parts.store, clock=parts.clock)
         intake = store.Intake(parts.store, enqueue=self._queue.add, recorder=parts.recorder)
         self._sweeper = sweep.Sweeper(
             api=parts.api,
@@ -189,7 +191,6 @@ class Engine:
             rng=parts.rng,
             recorder=parts.recorder,
             watched=watched,
-            absent=absent,
             namespaces=settings.namespaces,
             interval_seconds=settings.sweep_interval_seconds,
         )
@@ -203,6 +204,7 @@ class Engine:
             "queue": self._queue.run,
             "elector": self._elect,
             "sweeper": self._sweep,
+            "lookout": self._lookout.run,
             "background": self._work_beside,
             "feeder": self._feeder.run,
         }
@@ -240,7 +242,9 @@ class Engine:
             await _cancel(tasks["queue"])
         elif not await self._queue.drain(timeout_seconds=DRAIN_SECONDS):
             recorder.problem("drain_incomplete")
-        await _cancel(*(tasks[name] for name in ("elector", "sweeper", "queue", "background")))
+        await _cancel(
+            *(tasks[name] for name in ("elector", "sweeper", "lookout", "queue", "background"))
+        )
         await self._machine.elector.release()
         self._feeder.stop()
         await asyncio.wait([tasks["feeder"]], timeout=FEEDER_EXIT_SECONDS)

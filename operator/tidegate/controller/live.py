@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate import ports
+from tidegate.controller import unserved
 from tidegate.controller.store import Store
 
 
@@ -14,10 +15,9 @@ async def read_live(
     A hung watch would otherwise keep an object that is gone, and every write to it would fail.
     """
     known = store.get(kind, namespace=namespace, name=name)
-    result = await api.get(kind, namespace=namespace, name=name)
-    if isinstance(result, ports.Ok):
-        if result.value is not None:
-            store.put_own_reply(kind, result.value)
-        elif known is not None:
-            store.remove(kind, known)
+    result = unserved.noted(store, kind, await api.get(kind, namespace=namespace, name=name))
+    if isinstance(result, ports.Ok) and result.value is not None:
+        store.put_own_reply(kind, result.value)
+    elif known is not None and (isinstance(result, ports.Ok) or kind in store.absent):
+        store.remove(kind, known)
     return result

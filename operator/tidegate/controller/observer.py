@@ -85,6 +85,7 @@ class Observer:
         planes = targets.targets_of(seen, self._store)
         seen = await self._with_children(seen, children)
         seen = replace(seen, traffic=targets.traffic_of(seen, planes, previews=children.previews))
+        seen = targets.without_kinds(seen, self._store)
         seen = self._beside.known(key, seen, templates=asked.templates, children=children)
         # Live reads may have taken seconds; times in status must not begin before the decision.
         seen = replace(seen, now=self._clock.now())

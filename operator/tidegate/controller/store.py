@@ -63,10 +63,12 @@ class Store:
 
     An older state never replaces a newer one, nor does it bring a deleted object back.
     `after_own_change` is told whose objects a reply of ours changed: the watch will only repeat it.
+    `absent` are the kinds that the cluster is known not to serve.
     """
 
     def __init__(self) -> None:
         self.after_own_change: Callable[[Key], None] = _untold
+        self.absent: set[ports.Kind] = set()
         self._entries: dict[ports.Kind, dict[Ref, Entry]] = {}
         self._sequence = 0
         self._index: dict[IndexKey, set[Ref]] = {}

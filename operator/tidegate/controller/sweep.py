@@ -11,15 +11,12 @@ from dataclasses import dataclass
 
 from tidegate import ports
 from tidegate.controller import store as stores
+from tidegate.controller import unserved
 from tidegate.controller.dependencies import Ref, Watched, ref_of
 
 LATE_AFTER_SECONDS = 60.0
 _SYNC_POLL_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 _LATE_SWEEPS_ALLOWED = 1
-
-
-class KindAppearedError(RuntimeError):
-    """A kind that was not served at the start is served now; Kopf finds it only at a restart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,6 @@ class Sweeper:
         rng: ports.Rng,
         recorder: ports.Recorder,
         watched: Sequence[Watched],
-        absent: Sequence[ports.Kind] = (),
         namespaces: Sequence[str] = (),
         interval_seconds: float = 600.0,
     ) -> None:
@@ -88,7 +84,6 @@ class Sweeper:
         self._rng = rng
         self._recorder = recorder
         self._watched = watched
-        self._absent = absent
         self._namespaces = tuple(namespaces) or ("",)
         self._interval_seconds = interval_seconds
         self._unsynced = {item.kind for item in watched}
@@ -116,10 +111,7 @@ class Sweeper:
             self._unsynced.discard(item.kind)
 
     async def run(self) -> None:
-        """Sweep for ever.
-
-        Errors: KindAppearedError when one of the absent kinds is served.
-        """
+        """Sweep for ever."""
         while True:
             wait = self._interval_seconds * self._rng.uniform(0.8, 1.2)
             if self._late_in_a_row:
@@ -129,7 +121,6 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Compare all kinds once, and look again a minute later at what was not yet seen."""
-        await self._find_appeared()
         unseen: dict[Ref, str] = {}
         for item in self._watched:
             difference = await self._difference(item)
@@ -174,6 +165,9 @@ class Sweeper:
             result = await self._api.list_metadata(
                 item.kind, namespace=namespace, label_selector=item.label_selector
             )
+            if unserved.is_gone(item.kind, result):
+                self._store.absent.add(item.kind)
+                return {}  # it had its objects with it
             if not isinstance(result, ports.Ok):
                 self._complain(item.kind, result.message)
                 return None
@@ -217,12 +211,6 @@ class Sweeper:
         )
         self._sink.changed(ref.kind, result.value)
         return True
-
-    async def _find_appeared(self) -> None:
-        for kind in self._absent:
-            served = await self._api.serves(kind)
-            if isinstance(served, ports.Ok) and served.value:
-                raise KindAppearedError(f"{kind.plural}.{kind.group} is served now: restarting")
 
 
 def _version(body: ports.Object) -> str:

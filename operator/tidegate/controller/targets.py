@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tidegate import model, ports
+from tidegate.controller import unserved
 from tidegate.controller.actuator import KINDS
 from tidegate.controller.live import read_live
 from tidegate.controller.store import Store
@@ -68,6 +69,22 @@ def traffic_of(
     named = {one.name for one in _references(seen)}
     old = tuple(one for one in previews if one not in named)
     return replace(state_, documents=documents, old_previews=old)
+
+
+def without_kinds(seen: model.Observation, store: Store) -> model.Observation:
+    """Where a kind is missing nothing can be written, and nobody is to blame among the revisions."""
+    missing = unserved.first(store, (KINDS[one.kind] for one in _references(seen)))
+    if missing is None:
+        return seen
+    why = unserved.way_out(missing)
+    traffic = replace(
+        seen.traffic,
+        accepted=False,
+        obstacle=why,
+        pending_reason=unserved.REASON,
+        pending_message=why,
+    )
+    return replace(seen, traffic=traffic)
 
 
 def _references(seen: model.Observation) -> tuple[Reference, ...]:

@@ -157,10 +157,10 @@ class TrafficState:
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
     the rollout whose traffic such a write took away last. `entry_port` is where the entry Service
     sends requests: a port of the pods, or its name. `documents` are the live objects by kind and name.
-    `obstacle` says why weights cannot be written although nobody refuses it: a route of the user is
-    missing, or does not name our Services. Such a route is `owed` its own weights while it has ours.
-    `preview_revision` is what the preview Service selects, empty where there is none; `old_previews`
-    are others that spec no longer names.
+    `obstacle` says why weights cannot be written although no object is at fault: a kind is not served,
+    or a route of the user is missing or does not name our Services; its word is `pending_reason`. Such
+    a route is `owed` its own weights while it has ours. `preview_revision` is what the preview Service
+    selects, empty where there is none; `old_previews` are others that spec no longer names.
     """
 
     exists: bool

@@ -16,7 +16,6 @@ from tidegate.rollout.turn import Turn, exposure_text, routes_text, weight_text
 
 LONGEST_MESSAGE = 1024
 DRIFT = "TrafficDrift"
-UNUSABLE = "RouteUnusable"
 # Written by an operator that leaves the object to us; it goes when that one no longer says so.
 OTHER_OPERATOR = "OtherOperator"
 OTHER_OPERATOR_SECONDS = 3600.0
@@ -286,7 +285,9 @@ def _ready(turn: Turn) -> _Finding:
         if (found := _differs(turn)) is not None:
             return found
         if obstacle := turn.seen.traffic.obstacle:
-            return _Finding(type="Ready", holds=False, reason=UNUSABLE, message=obstacle)
+            return _Finding(
+                type="Ready", holds=False, reason=turn.seen.traffic.pending_reason, message=obstacle
+            )
         return _Finding(type="Ready", holds=True, reason="Serving", message=status.message)
     walks = {model.Phase.PENDING, model.Phase.PROGRESSING, model.Phase.INITIALIZING}
     reason = "RolloutInProgress" if status.phase in walks else str(status.phase)
@@ -352,7 +353,9 @@ def _traffic_programmed(turn: Turn) -> _Finding:
     if traffic.conflict:
         return _Finding(type=kind, holds=False, reason="NameConflict", message=traffic.conflict)
     if traffic.obstacle:
-        return _Finding(type=kind, holds=False, reason=UNUSABLE, message=traffic.obstacle)
+        return _Finding(
+            type=kind, holds=False, reason=traffic.pending_reason, message=traffic.obstacle
+        )
     if not traffic.exists:
         return _Finding(type=kind, holds=None, reason="Unverified", message="no route yet")
     if _write_is_missing(turn):

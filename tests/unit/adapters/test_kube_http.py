@@ -26,7 +26,13 @@ def said(message: str, *, reason: str = "", causes: list[dict[str, str]] | None 
 CASES: list[tuple[str, http.Request, http.Reply, ports.Result[Any]]] = [
     ("success", READ, reply(200, {"a": 1}), ports.Ok({"a": 1})),
     ("created", WRITE, reply(201, {"a": 1}), ports.Ok({"a": 1})),
-    ("absent", READ, reply(404), ports.Ok(None)),
+    ("absent", READ, reply(404, said("not found", reason="NotFound")), ports.Ok(None)),
+    (
+        "absent kind",
+        READ,
+        reply(404),
+        ports.Fatal(reason="NotServed", message=f"{READ.path} is not served"),
+    ),
     ("conflict", WRITE, reply(409, said("modified")), ports.Conflict(message="modified")),
     (
         "another field owner",

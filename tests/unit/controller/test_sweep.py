@@ -3,12 +3,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from port_fakes import FixedRng, ManualClock, MemoryRecorder
 
 from tidegate import ports
 from tidegate.controller.store import Intake, Store
-from tidegate.controller.sweep import KindAppearedError, Sweeper, Watched
+from tidegate.controller.sweep import Sweeper, Watched
 from tidegate.controller.workqueue import Key
 
 KIND = ports.MODEL_DEPLOYMENT
@@ -30,7 +29,6 @@ class ListApi:
     def __init__(self) -> None:
         self.objects: list[ports.Object] = []
         self.fails: ports.Failure | None = None
-        self.served: set[ports.Kind] = set()
         self.lists: list[tuple[str, str]] = []
 
     async def list_metadata(
@@ -54,9 +52,6 @@ class ListApi:
             if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name)
         ]
         return ports.Ok(found[0] if found else None)
-
-    async def serves(self, kind: ports.Kind) -> ports.Result[bool]:
-        return ports.Ok(kind in self.served)
 
 
 class World:
@@ -259,16 +254,5 @@ def test_each_served_namespace_is_listed_with_the_feeders_selector() -> None:
         world = World(namespaces=("x", "y"))
         await world.sweeper.sync()
         assert world.api.lists == [("x", "watch=true"), ("y", "watch=true")]
-
-    asyncio.run(scenario())
-
-
-def test_kind_that_appears_calls_for_a_restart() -> None:
-    async def scenario() -> None:
-        world = World(absent=[ports.HTTP_ROUTE])
-        await world.sweep()
-        world.api.served = {ports.HTTP_ROUTE}
-        with pytest.raises(KindAppearedError, match="httproutes"):
-            await world.sweeper.sweep()
 
     asyncio.run(scenario())
