@@ -107,6 +107,9 @@ ENDPOINT_SLICE = Kind(
 HTTP_ROUTE = Kind(
     group="gateway.networking.k8s.io", version="v1", plural="httproutes", kind="HTTPRoute"
 )
+GRPC_ROUTE = Kind(
+    group="gateway.networking.k8s.io", version="v1", plural="grpcroutes", kind="GRPCRoute"
+)
 GATEWAY = Kind(group="gateway.networking.k8s.io", version="v1", plural="gateways", kind="Gateway")
 GATEWAY_CLASS = Kind(
     group="gateway.networking.k8s.io",

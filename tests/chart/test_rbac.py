@@ -25,6 +25,7 @@ ALLOWED = {
     ("apps", "controllerrevisions"): READ | {"create", "delete"},
     ("", "services"): READ | WRITE,
     ("gateway.networking.k8s.io", "httproutes"): READ | WRITE,
+    ("gateway.networking.k8s.io", "grpcroutes"): READ | WRITE,
     ("autoscaling", "horizontalpodautoscalers"): READ | WRITE,
     ("gateway.networking.k8s.io", "gateways"): {"get"},
     ("gateway.networking.k8s.io", "gatewayclasses"): {"get"},

@@ -216,7 +216,8 @@ FOUND = (
     Bug(
         name="what a live read does not find stays known (found by the simulator)",
         file="controller/live.py",
-        old="        elif known is not None:\n            store.remove(kind, known)\n",
+        old="    elif known is not None and (isinstance(result, ports.Ok) or kind in store.absent):\n"
+        "        store.remove(kind, known)\n",
         new="",
         plays=("gone_unseen",),
     ),

@@ -21,6 +21,7 @@ from tidegate.adapters import kube_http as http
 
 Key = tuple[str, str]
 PLAIN_KINDS = (ports.SERVICE, ports.ENDPOINT_SLICE, ports.LEASE, ports.POD, ports.EVENT)
+ROUTES = frozenset({ports.HTTP_ROUTE, ports.GRPC_ROUTE})
 SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE, ports.AUTOSCALER)
 OTHER_KINDS = (
     ports.METRIC_TEMPLATE,
@@ -110,12 +111,14 @@ class Cluster:
         self._now = now
         served = (*SPEC_KINDS, *OTHER_KINDS, *PLAIN_KINDS, *kinds)
         self.kinds = {(http.root(kind), kind.plural): kind for kind in served}
-        self._by_plural = {kind.plural: kind for kind in served}
-        self._with_status = {kind.plural for kind in (*SPEC_KINDS, *kinds)}
-        self._objects: dict[str, dict[Key, Object]] = {kind.plural: {} for kind in served}
+        known = (*served, ports.GRPC_ROUTE)  # which is served where a run asks for it
+        self._by_plural = {kind.plural: kind for kind in known}
+        self._with_status = {kind.plural for kind in (*SPEC_KINDS, *ROUTES, *kinds)}
+        self._objects: dict[str, dict[Key, Object]] = {kind.plural: {} for kind in known}
         self._managed: dict[str, fields.Managed] = {}
         self._uids = 0
         self.version = 100
+        self.route_kind = ports.HTTP_ROUTE  # of all routes of this run
         self.namespaces = set(NAMESPACES)
         self.listeners: list[Callable[[Change], None]] = []
         self.refuse: Callable[[http.Request], RefusedError | None] = lambda _: None

@@ -69,7 +69,7 @@ def make_ready(run: Run, revision: str) -> None:
 
 
 def shares(run: Run) -> dict[str, float]:
-    return facts.shares(run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME), name=NAME)
+    return facts.shares(run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME), name=NAME)
 
 
 def waits_for(run: Run) -> str:
@@ -268,11 +268,11 @@ async def harm_while_stable_is_empty(run: Run) -> None:
 async def somebodys_timeout(run: Run) -> None:
     """Somebody sets a timeout on the managed route; in the end it is taken away again."""
     await serve(run, steps=((20, 5), (50, 5)))
-    rules = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    rules = run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
     assert rules is not None
     given = [{**rule, "timeouts": {"request": "120s"}} for rule in rules["spec"]["rules"]]
     edit = [{"op": "replace", "path": "/spec/rules", "value": given}]
-    run.people.patch(ports.HTTP_ROUTE, NAME, edit)
+    run.people.patch(run.cluster.route_kind, NAME, edit)
     run.people.deploy("v2")
 
     def told() -> bool:
@@ -281,10 +281,10 @@ async def somebodys_timeout(run: Run) -> None:
     assert await run.until(told, limit=180.0), facts.status(run.body).get("message")
     assert facts.condition(run.body, "Stalled")["reason"] == "FieldConflict"
     nobody_is_rejected(run)
-    route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
     assert route is not None
     assert "timeouts" in route["spec"]["rules"][0]
-    run.people.delete(ports.HTTP_ROUTE, NAME)
+    run.people.delete(run.cluster.route_kind, NAME)
     await ends_well(run)
 
 

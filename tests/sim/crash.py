@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.sim.cluster import RefusedError
+from tests.sim.cluster import ROUTES, RefusedError
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.run import Result, Scenario, play
 
@@ -109,7 +109,7 @@ class AtCall(Calm):
                 return CallPlan(send_seconds=ARRIVES_SECONDS)
 
     def list_seconds(self, kind: ports.Kind) -> float:
-        return SLOW_SECONDS if self._slow and kind in {ports.DEPLOYMENT, ports.HTTP_ROUTE} else 0.0
+        return SLOW_SECONDS if self._slow and kind in {ports.DEPLOYMENT, *ROUTES} else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,14 +27,16 @@ async def _walked(run: Run, version: str = "v2", **spec: Any) -> tuple[str, str]
 
 
 def _route(run: Run) -> Object:
-    route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, ROUTE)
     assert route is not None
     return route
 
 
 def _give(run: Run, spec: Object) -> None:
     """What Git says of the route, applied again."""
-    run.people.patch(ports.HTTP_ROUTE, ROUTE, [{"op": "replace", "path": "/spec", "value": spec}])
+    run.people.patch(
+        run.cluster.route_kind, ROUTE, [{"op": "replace", "path": "/spec", "value": spec}]
+    )
 
 
 def _programmed(run: Run) -> Object:
@@ -115,10 +117,10 @@ async def synced_from_git(run: Run) -> None:
 async def route_comes_late(run: Run) -> None:
     """The route is made after everything else, and once more in the middle of a rollout."""
     await _serve(run)
-    run.people.delete(ports.HTTP_ROUTE, ROUTE)
+    run.people.delete(run.cluster.route_kind, ROUTE)
     told = await run.until(lambda: _programmed(run)["reason"] == "RouteUnusable", limit=90.0)
     assert told, _programmed(run)
-    assert f"HTTPRoute {ROUTE} does not exist" in _programmed(run)["message"]
+    assert f"{run.cluster.route_kind.kind} {ROUTE} does not exist" in _programmed(run)["message"]
     run.people.deploy("v2")
     assert await run.until(lambda: waits_for(run) == "RouteNotReady", limit=30.0)
     await asyncio.sleep(120.0)
@@ -136,7 +138,10 @@ async def route_without_us(run: Run) -> None:
     _give(run, {**spec, "rules": [{**rule, "backendRefs": rule["backendRefs"][:1]}]})
     assert await run.until(lambda: waits_for(run) == "RouteNotReady", limit=90.0)
     message = facts.rollout(run.body)["waitingFor"]["message"]
-    assert f"no rule of HTTPRoute {ROUTE} names the Services {NAME} and {SECOND}" in message
+    assert (
+        f"no rule of {run.cluster.route_kind.kind} {ROUTE} names the Services {NAME} and {SECOND}"
+        in message
+    )
     _give(run, spec)
     assert await run.until(lambda: user_route.shares(run).get(candidate) == 20.0, limit=30.0)
     assert await run.until(lambda: not waits_for(run), limit=30.0), waits_for(run)

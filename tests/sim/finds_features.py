@@ -6,6 +6,7 @@ from tests.sim import (
     finds_bake,
     finds_blue_green,
     finds_existing,
+    finds_grpc,
     finds_met,
     finds_steering,
     finds_testers,
@@ -20,4 +21,5 @@ PLAYS = (
     | finds_blue_green.PLAYS
     | finds_met.PLAYS
     | finds_unserved.PLAYS
+    | finds_grpc.PLAYS
 )

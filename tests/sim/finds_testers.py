@@ -39,7 +39,7 @@ def _strategy(steps: tuple[tuple[float, int], ...] = STEPS) -> Object:
 
 
 def _route(run: Run) -> Object | None:
-    return run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    return run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
 
 
 def _testers(run: Run) -> set[str]:
@@ -125,7 +125,7 @@ async def rule_taken_away(run: Run) -> None:
     assert await run.until(lambda: waits_for(run) == "RouteNotReady", limit=5.0)
     await asyncio.sleep(10.0)
     assert not facts.passed(run.body)[0], "a step passed without its testers"
-    run.people.delete(ports.HTTP_ROUTE, NAME)
+    run.people.delete(run.cluster.route_kind, NAME)
     assert await run.until(lambda: _testers(run) == {candidate}, limit=5.0)
     assert await run.until(lambda: run.phase() in {*OVER, "Paused"}), run.phase()
     if run.phase() == "Paused":

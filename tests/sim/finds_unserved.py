@@ -37,7 +37,7 @@ async def missing_at_first(run: Run, mode: str, kind: ports.Kind) -> None:
     """The very first version waits for the kind, says so, and serves once it is there."""
     run.cluster.unserve(kind)
     body = manifest("v1", provider=MODES[mode], steps=((50, 5),), progressDeadline="60s")
-    run.people.create_of(ports.MODEL_DEPLOYMENT, body)
+    run.people.create_without_route(body)
     await _told(run, kind)
     await asyncio.sleep(120.0)
     assert not facts.rejected(run.body), "a missing kind is nobody's fault"
@@ -66,12 +66,19 @@ async def removed_in_a_step(run: Run, mode: str, kind: ports.Kind) -> None:
     await ends_well(run)
 
 
-PLAYS = {
-    f"{script.__name__} {mode}": Scenario(
-        name=f"{script.__name__} {mode}",
-        script=partial(script, mode=mode, kind=ports.HTTP_ROUTE),
-        truths={"bad": BAD},
-    )
-    for script in (missing_at_first, removed_in_a_step)
-    for mode in MODES
-}
+def _plays() -> dict[str, Scenario]:
+    found = {}
+    for script in (missing_at_first, removed_in_a_step):
+        for mode in MODES:
+            for kind in (ports.HTTP_ROUTE, ports.GRPC_ROUTE):
+                name = f"{script.__name__} {mode} {kind.kind}"
+                found[name] = Scenario(
+                    name=name,
+                    script=partial(script, mode=mode, kind=kind),
+                    truths={"bad": BAD},
+                    route_kind=kind,
+                )
+    return found
+
+
+PLAYS = _plays()

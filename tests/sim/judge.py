@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts, oracle, traffic_checks, user_route
-from tests.sim.cluster import Change
+from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
 from tests.sim.invariants import INVARIANTS
 from tests.sim.nemesis import Calm
@@ -191,7 +191,7 @@ class Judge:
             port, wanted = entry["spec"]["ports"][0]["port"], body["spec"]["service"].get("port")
             require(port == wanted, "I3", f"the entry Service has port {port}, spec {wanted}")
         if facts.provider(body) == "GatewayAPI":
-            route = cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+            route = cluster.get(cluster.route_kind, NAMESPACE, NAME)
             shares = {r: s for r, s in facts.shares(route, name=NAME).items() if s}
             require(shares == {stable: 100.0}, "I3", f"the route gives {shares}")
             self._route_follows(body, route)
@@ -221,7 +221,7 @@ class Judge:
     def _leftovers(self) -> list[str]:
         return [
             f"{kind.kind} {body['metadata']['name']}"
-            for kind in (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE)
+            for kind in (ports.DEPLOYMENT, ports.SERVICE, self._run.cluster.route_kind)
             for body in self._run.cluster.all(kind)
             if any(o["kind"] == MD.kind for o in body["metadata"].get("ownerReferences") or [])
         ]
@@ -230,7 +230,7 @@ class Judge:
         """What the cluster holds, without times and versions."""
         cluster = self._run.cluster
         found: Object = {"status": facts.timeless(facts.status(self._run.body))}
-        for kind in (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE):
+        for kind in (ports.DEPLOYMENT, ports.SERVICE, cluster.route_kind):
             for body in cluster.all(kind):
                 labels = body["metadata"].get("labels") or {}
                 name = f"{kind.kind} {body['metadata']['name']}"
@@ -244,7 +244,7 @@ def _action(change: Change) -> str:
         return "DeleteRevision"
     if change.kind is ports.AUTOSCALER:
         return "SetAutoscaler"
-    if change.kind is ports.HTTP_ROUTE:
+    if change.kind in ROUTES:
         return "SetTraffic lowering" if change.urgent else "SetTraffic"
     if change.kind is ports.SERVICE and change.body["metadata"]["name"] == NAME:
         return "SetTraffic lowering" if change.urgent else "SetTraffic"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.sim import facts, gateway
-from tests.sim.cluster import Change
+from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE
 
@@ -126,7 +126,7 @@ def remember_rejections(memory: Memory, change: Change) -> None:
         return
     if change.kind is MD:
         memory.quarantined |= facts.rejected(change.new) - facts.rejected(change.old)
-    elif change.kind in {ports.HTTP_ROUTE, ports.SERVICE}:
+    elif change.kind in {*ROUTES, ports.SERVICE}:
         mark = facts.marker(change.new)
         if mark and mark != facts.marker(change.old):
             memory.quarantined.add(mark)
@@ -137,7 +137,7 @@ def forget_lost_marks(memory: Memory, change: Change) -> None:
 
     The mark is all that survives a crash between the two writes; the revision is judged anew then.
     """
-    if change.actor != "people" or change.kind not in {ports.HTTP_ROUTE, ports.SERVICE}:
+    if change.actor != "people" or change.kind not in {*ROUTES, ports.SERVICE}:
         return
     mark = facts.marker(change.old)
     if mark and mark != facts.marker(change.new) and mark not in facts.rejected(memory.body):
@@ -166,7 +166,7 @@ def remember_readiness(memory: Memory, change: Change) -> None:
 
 def remember_traffic(memory: Memory, change: Change) -> None:
     """When a revision last had a share in the route, or testers."""
-    if change.kind is not ports.HTTP_ROUTE or change.body["metadata"]["name"] != NAME:
+    if change.kind not in ROUTES or change.body["metadata"]["name"] != NAME:
         return
     exposed = facts.exposed(change.old, name=NAME)
     reached = {revision for revision, share in exposed.items() if share > 0}

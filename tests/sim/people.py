@@ -110,14 +110,33 @@ class People:
 
     def create(self, body: Object) -> None:
         """With the route that belongs to people, where the spec names one."""
-        self._send("POST", MD, "", body)
+        self.create_without_route(body)
         existing = body["spec"]["traffic"].get("gatewayAPI", {}).get("mode") == "Existing"
-        if existing and self._run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE) is None:
+        if (
+            existing
+            and self._run.cluster.get(self._run.cluster.route_kind, NAMESPACE, ROUTE) is None
+        ):
             self.create_user_route()
+
+    def create_without_route(self, body: Object) -> None:
+        """The ModelDeployment alone."""
+        self._send("POST", MD, "", self._with_route_kind(body))
+
+    def _with_route_kind(self, body: Object) -> Object:
+        """Of the kind of this run."""
+        kind, traffic = self._run.cluster.route_kind, body["spec"]["traffic"]
+        if kind is ports.HTTP_ROUTE or "gatewayAPI" not in traffic:
+            return body
+        gateway = dict(traffic["gatewayAPI"])
+        if "routeRefs" in gateway:
+            gateway["routeRefs"] = [{**it, "kind": kind.kind} for it in gateway["routeRefs"]]
+        else:
+            gateway["routeKind"] = kind.kind
+        return {**body, "spec": {**body["spec"], "traffic": {**traffic, "gatewayAPI": gateway}}}
 
     def create_user_route(self, *, watched: bool = False) -> None:
         """As Git has it; the label lets the operator watch it."""
-        kind = ports.HTTP_ROUTE
+        kind = self._run.cluster.route_kind
         labels = {objects.LABEL_WATCH: "true"} if watched else {}
         metadata = {"name": ROUTE, "namespace": NAMESPACE, "labels": {"app": ROUTE, **labels}}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
@@ -180,7 +199,7 @@ class People:
 
     def create_route(self, spec: Object) -> None:
         """A route of somebody else under our name."""
-        kind = ports.HTTP_ROUTE
+        kind = self._run.cluster.route_kind
         metadata = {"name": NAME, "namespace": NAMESPACE, "labels": {objects.LABEL_WATCH: "true"}}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
         self._send("POST", kind, "", {**body, "spec": spec})

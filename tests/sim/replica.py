@@ -73,11 +73,12 @@ class Process:
         self._reconcile = reconciler.reconcile
         self.waits: dict[asyncio.Task[Any] | None, Waits] = {}  # of the passes that are under way
         served = set(run.cluster.kinds.values())
-        absent = [kind for kind in dependencies.asked_for() if kind not in served]
+        # The kind of route that nobody asks for in this run is none that anybody waits for.
+        absent = [run.cluster.route_kind] if run.cluster.route_kind not in served else []
         self._engine = engine.Engine(
             self._machine,
             process=self._pass,
-            watched=[item for item in WATCHED if item.kind not in absent],
+            watched=[item for item in WATCHED if item.kind in served],
             absent=absent,
             make_feeder=lambda sink: SimFeeder(self, sink),
             milestone=lambda event: run.trace.add(f"{name} {event}"),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from tests.sim import memo
-from tests.sim.cluster import Change
+from tests.sim.cluster import ROUTES, Change
 from tests.sim.environment import Environment
 from tests.sim.fields import Object
 from tests.sim.judge import Judge, ViolatedError
@@ -46,6 +46,7 @@ class Scenario:
     truths: dict[str, Truth] = field(default_factory=dict)
     make_nemesis: Callable[[random.Random], Calm] = Calm
     replicas: int = 1
+    route_kind: ports.Kind = ports.HTTP_ROUTE
     style: model.IdentityMode = model.IdentityMode.LABEL  # of the labels that a scrape gives
     tend: Callable[[Run], Coroutine[Any, Any, None]] | None = None
     may_reject_good: bool = False
@@ -94,6 +95,8 @@ class Run(Environment):
             make_world=partial(World, truths=dict(scenario.truths), style=scenario.style),
             make_nemesis=scenario.make_nemesis,
         )
+        self.cluster.route_kind = scenario.route_kind
+        self.cluster.serve(scenario.route_kind)
         self.judge = Judge(self)
         self.cluster.listeners.append(self.judge.on_change)
         self.people = People(self)
@@ -131,7 +134,7 @@ class Run(Environment):
 
     def _log(self, change: Change) -> None:
         super()._log(change)
-        touches = change.kind in {ports.HTTP_ROUTE, ports.SERVICE}
+        touches = change.kind in {*ROUTES, ports.SERVICE}
         made = change.verb == "create" and change.body["metadata"]["name"] == ROUTE
         if touches and change.actor == "people" and not made:
             self.people_touched_traffic, self.people_touched_at = True, self.loop.time()

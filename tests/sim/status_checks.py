@@ -61,7 +61,7 @@ def _passed(memory: Memory, old: Object, index: int) -> None:
 
 def _given_everything(memory: Memory, revision: str) -> None:
     """S3: who is promoted has all traffic, as far as people have left the target alone."""
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
         return
     share = facts.shares(route, name=NAME).get(revision, 0.0)
@@ -162,7 +162,7 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     lag_seconds = min(memory.run.nemesis.view_lag_seconds, LONGEST_LAG_SECONDS)
     unseen_seconds = max(VERY_MOMENT_SECONDS, lag_seconds)
     if provider == "GatewayAPI" and stable and touched_ago > unseen_seconds:
-        route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+        route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
         others = {r: s for r, s in facts.exposed(route, name=NAME).items() if s and r != stable}
         require(not others or not _ours(change, route), "S10", f"left with traffic for {others}")
 
@@ -183,7 +183,7 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     if not before or facts.ends(change.old) or provider(memory) != "GatewayAPI":
         return
     ends = not after or after["id"] != before["id"] or facts.ends(change.new)
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     if not ends or route is None or memory.run.people_touched_traffic:
         return
     if not facts.is_readable(before):
@@ -211,7 +211,7 @@ def weights_are_seen_before_they_count(memory: Memory, change: Change) -> None:
         return  # a clock that went back dates the step anew, and the same pass rolls it back
     if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
         return
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     if facts.marker(route) == after["revision"]:
         return  # lowered by a new leader while this write was on its way; the mark decides
     planned = after["plan"][step["index"]]

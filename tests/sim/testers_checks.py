@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sim import facts, gateway
-from tests.sim.cluster import Change
+from tests.sim.cluster import ROUTES, Change
 from tests.sim.oracle import Memory, by_operator, require
 from tests.sim.people import MD, NAME, NAMESPACE
 
@@ -12,7 +12,7 @@ from tidegate import ports
 
 def testers_come_with_cause(memory: Memory, change: Change) -> None:
     """S2, S4, S5, S10: testers reach a candidate by intent, with its pods and the finalizer."""
-    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+    if not by_operator(change) or change.kind not in ROUTES or change.new is None:
         return
     before, after = (gateway.testers(it, name=NAME) for it in (change.old, change.new))
     body = memory.body
@@ -36,7 +36,7 @@ def testers_leave_first(memory: Memory, change: Change) -> None:
     freed = facts.holds_finalizer(change.old) and not facts.holds_finalizer(change.new)
     if not (over or freed):
         return
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     left = gateway.testers(route, name=NAME)
     require(not left, "I2" if over else "S10", f"testers are still sent to {left}")
 
@@ -48,7 +48,7 @@ def pods_stay_for_testers(memory: Memory, change: Change) -> None:
     gone = change.new is None or change.new["spec"]["replicas"] == 0
     if not gone or memory.body is None or facts.replicas(memory.body) == 0:
         return
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     revision = facts.revision_label(change.old)
     answers = revision in gateway.testers(route, name=NAME)
     require(not answers, "S5", f"{revision} answers testers and loses its pods")

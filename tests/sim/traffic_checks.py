@@ -6,7 +6,7 @@ They look at the cluster and at the truth of the world, never into the operator.
 from __future__ import annotations
 
 from tests.sim import facts, gateway
-from tests.sim.cluster import Change
+from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
 from tests.sim.nemesis import Calm
 from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
@@ -20,7 +20,7 @@ WRITABLE = {
     MD,
     ports.DEPLOYMENT,
     ports.SERVICE,
-    ports.HTTP_ROUTE,
+    *ROUTES,
     ports.EVENT,
     ports.LEASE,
     ports.ROLLOUT_RECORD,
@@ -46,7 +46,7 @@ def stays_in_its_own(memory: Memory, change: Change) -> None:
         return
     where = f"{change.kind.kind} {metadata['name']}"
     require(metadata["namespace"] == NAMESPACE, "I4", f"writes {where} in another namespace")
-    if change.kind is ports.HTTP_ROUTE and metadata["name"] == ROUTE:
+    if change.kind in ROUTES and metadata["name"] == ROUTE:
         return  # `user_route.only_weights_change`
     owners = metadata.get("ownerReferences") or []
     ours = any(o["kind"] == MD.kind and o.get("controller") for o in owners)
@@ -79,7 +79,7 @@ def templates_never_change(_: Memory, change: Change) -> None:
 
 def weights_sum_up(_: Memory, change: Change) -> None:
     """S1."""
-    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+    if not by_operator(change) or change.kind not in ROUTES or change.new is None:
         return
     if change.new["metadata"]["name"] == ROUTE:
         return  # its owner chooses the sums
@@ -94,7 +94,7 @@ def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
     """S2, S3, S4, S10: more traffic for a candidate needs intent, proof and a finalizer."""
     if not by_operator(change) or change.new is None:
         return
-    if change.kind is ports.HTTP_ROUTE and change.body["metadata"]["name"] == NAME:
+    if change.kind in ROUTES and change.body["metadata"]["name"] == NAME:
         before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
     elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
         before, after = _by_selector(memory, change.old), _by_selector(memory, change.new)
@@ -107,7 +107,7 @@ def traffic_rises_with_cause(memory: Memory, change: Change) -> None:
 
 def creations_give_nothing(_: Memory, change: Change) -> None:
     """I7: no version guards a creation, so that a deposed leader's may come late."""
-    if by_operator(change) and change.kind is ports.HTTP_ROUTE and change.old is None:
+    if by_operator(change) and change.kind in ROUTES and change.old is None:
         given = [r for r, s in facts.shares(change.new, name=NAME).items() if s]
         require(len(given) == 1, "I7", f"a route was created with traffic for {given}")
 
@@ -202,7 +202,7 @@ def nobody_is_sent_to_no_pods(memory: Memory, change: Change) -> None:
     """S13: no write moves traffic to a side without ready pods while the other has some."""
     if not by_operator(change) or change.new is None or change.old is None:
         return
-    if change.kind is ports.HTTP_ROUTE and change.body["metadata"]["name"] == NAME:
+    if change.kind in ROUTES and change.body["metadata"]["name"] == NAME:
         before, after = (facts.shares(it, name=NAME) for it in (change.old, change.new))
     elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
         before, after = ({facts.selected(it): 100.0} for it in (change.old, change.new))
@@ -230,7 +230,7 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
         return
     revision = facts.revision_label(change.old or change.new)
     require(revision != facts.stable(body), "I4", f"stable {revision} loses its pods")
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     share = facts.shares(route, name=NAME).get(revision, 0.0)
     # A route that a predecessor made late gives the traffic that nobody else could serve either.
     rejected_first = not facts.stable(body) and revision in memory.quarantined
@@ -313,7 +313,7 @@ def port_is_open(memory: Memory, service: Object) -> None:
 
 def mirrors_answer_nobody(_: Memory, change: Change) -> None:
     """S11: who gets copies of requests has no share of them."""
-    if not by_operator(change) or change.kind is not ports.HTTP_ROUTE or change.new is None:
+    if not by_operator(change) or change.kind not in ROUTES or change.new is None:
         return
     shares = facts.shares(change.new, name=NAME)
     for revision in facts.mirrored(change.new, name=NAME):
@@ -356,7 +356,7 @@ def _copies_rise(memory: Memory, revision: str, percent: float) -> None:
 
 def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
     """I2: in calm weather a bad revision loses its traffic within the bound."""
-    if change.kind is not ports.HTTP_ROUTE or type(memory.run.nemesis) is not Calm:
+    if change.kind not in ROUTES or type(memory.run.nemesis) is not Calm:
         return
     if change.body["metadata"]["name"] == ROUTE:
         return

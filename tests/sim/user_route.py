@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import facts
-from tests.sim.cluster import Change, Cluster
+from tests.sim.cluster import ROUTES, Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.oracle import CLOSE, Memory, by_operator, require
 from tests.sim.people import MD, NAME, NAMESPACE, ROUTE, SECOND
@@ -29,14 +29,14 @@ def shares(run: Run) -> dict[str, float]:
 
 def weights(run: Run) -> list[int]:
     """The weights of the first rule."""
-    route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, ROUTE)
     rules = ((route or {}).get("spec") or {}).get("rules") or [{}]
     return [it["weight"] for it in rules[0].get("backendRefs") or []]
 
 
 def _now(cluster: Cluster) -> Docs:
     found: Docs = {name: cluster.get(ports.SERVICE, NAMESPACE, name) for name in OURS}
-    return {**found, ROUTE: cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE)}
+    return {**found, ROUTE: cluster.get(cluster.route_kind, NAMESPACE, ROUTE)}
 
 
 def _shares(docs: Docs) -> dict[str, float]:
@@ -56,7 +56,7 @@ def _around(memory: Memory, change: Change) -> tuple[dict[str, float], dict[str,
         return None
     name = change.body["metadata"]["name"]
     if (change.kind, name) not in {
-        (ports.HTTP_ROUTE, ROUTE),
+        (memory.run.cluster.route_kind, ROUTE),
         *((ports.SERVICE, it) for it in OURS),
     }:
         return None
@@ -66,7 +66,7 @@ def _around(memory: Memory, change: Change) -> tuple[dict[str, float], dict[str,
 
 def only_weights_change(memory: Memory, change: Change) -> None:
     """I5: of a route of the user only the weights of our two Services change, and nobody creates it."""
-    foreign = change.body["metadata"]["name"] == ROUTE and change.kind is ports.HTTP_ROUTE
+    foreign = change.body["metadata"]["name"] == ROUTE and change.kind in ROUTES
     if not foreign or not by_operator(change):
         return
     assert memory.run.cluster is not None
@@ -108,7 +108,7 @@ def selectors_move_without_weight(memory: Memory, change: Change) -> None:
         or memory.run.people_touched_traffic
     ):
         return
-    route = memory.run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE)
+    route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, ROUTE)
     weight = facts.shares(route, name="").get(name, 0.0)
     require(weight == 0, "S5", f"{name} has {weight:g} % and selects another revision")
 
@@ -183,6 +183,6 @@ def at_rest(run: Run, stable: str) -> None:
     """I3: stable has everything, and the route is as its owner left it."""
     found = {one: share for one, share in shares(run).items() if share}
     require(found == {stable: 100.0}, "I3", f"the user's route gives {found}")
-    route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, ROUTE)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, ROUTE)
     if route is not None and not run.people_touched_traffic:
         require(route["spec"] == run.people.route_spec, "I3", "the user's route is not as it was")

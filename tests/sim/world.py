@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from tests.sim import facts, pod_documents
-from tests.sim.cluster import Change, Cluster
+from tests.sim.cluster import ROUTES, Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.gateway import TESTERS_SHARE, Plane, plane_of
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
@@ -103,7 +103,7 @@ class World:
             self._later(self.controller_seconds, ("pods", uid), lambda: self._pods(uid))
         elif change.kind is ports.SERVICE:
             self._later(self.controller_seconds, ("slices", ""), self._slices)
-        elif change.kind is ports.HTTP_ROUTE and change.actor != "world":
+        elif change.kind in ROUTES and change.actor != "world":
             key = (change.body["metadata"]["namespace"], change.body["metadata"]["name"])
             self._later(self.gateway_seconds, ("route", key[1]), lambda: self._route(key))
 
@@ -300,7 +300,7 @@ class World:
     # --- gateway ---------------------------------------------------------------------------------
 
     def _route(self, key: tuple[str, str]) -> None:
-        body = self._cluster.get(ports.HTTP_ROUTE, *key)
+        body = self._cluster.get(self._cluster.route_kind, *key)
         if body is None:
             self.planes.pop(key, None)
             return
@@ -328,11 +328,11 @@ class World:
             if parent["name"] not in self.silent_gateways
         ]
         parents = [*self.leftover_answers, *answers]
-        self._patch_status(ports.HTTP_ROUTE, body, {"parents": parents})
+        self._patch_status(self._cluster.route_kind, body, {"parents": parents})
 
     def report_routes(self) -> None:
         """Every Gateway writes the status of its routes anew."""
-        for body in list(self._cluster.all(ports.HTTP_ROUTE)):
+        for body in list(self._cluster.all(self._cluster.route_kind)):
             self._route((body["metadata"]["namespace"], body["metadata"]["name"]))
 
     # --- users and scrapes -----------------------------------------------------------------------

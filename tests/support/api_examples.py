@@ -83,6 +83,7 @@ FULL: Object = {
         "traffic": {
             "provider": "GatewayAPI",
             "gatewayAPI": {
+                "routeKind": "HTTPRoute",
                 "parentRefs": [
                     {
                         "name": "inference",

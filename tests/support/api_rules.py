@@ -368,7 +368,10 @@ RULES = (
         rule="V28",
         body=place(_ROUTED, _ROUTE, {"mode": "Existing", "routeRefs": [_SHOP]}),
         at=_ROUTE,
-        good=({"mode": "Existing", "routeRefs": [{"kind": "HTTPRoute", "name": "shop"}]},),
+        good=tuple(
+            {"mode": "Existing", "routeRefs": [{"kind": kind, "name": "shop"}]}
+            for kind in ("HTTPRoute", "GRPCRoute")
+        ),
         bad=tuple(
             {"mode": "Existing", "routeRefs": [_SHOP], **more}
             for more in (
@@ -376,10 +379,33 @@ RULES = (
                 {"matches": [{"path": {"value": "/v2"}}]},
                 {"timeouts": {"request": "1m"}},
                 {"filters": [_filter()]},
+                {"routeKind": "GRPCRoute"},
             )
         ),
         blames=f"{_ROUTE}.mode",
-        says="hostnames, matches, timeouts and filters belong to a route of ours",
+        says="hostnames, matches, timeouts, filters and routeKind belong to a route of ours",
+    ),
+    Case(
+        rule="V41",
+        body=place(_ROUTED, _ROUTE, {"parentRefs": [{"name": "g"}]}),
+        at=_ROUTE,
+        good=(
+            {"parentRefs": [{"name": "g"}], "routeKind": "GRPCRoute", "filters": [_filter()]},
+            {
+                "parentRefs": [{"name": "g"}],
+                "routeKind": "HTTPRoute",
+                "timeouts": {"request": "1m"},
+            },
+        ),
+        bad=tuple(
+            {"parentRefs": [{"name": "g"}], "routeKind": "GRPCRoute", **more}
+            for more in (
+                {"matches": [{"path": {"value": "/v2"}}]},
+                {"timeouts": {"request": "1m"}},
+            )
+        ),
+        blames=f"{_ROUTE}.routeKind",
+        says="matches and timeouts belong to an HTTPRoute",
     ),
     Case(
         rule="V33",

@@ -270,6 +270,7 @@ def _gateway(given: route_types.GatewayAPI) -> model.GatewayRoute:
             )
             for it in given.parent_refs or []
         ),
+        kind=given.route_kind,
         hostnames=tuple(given.hostnames),
         path_prefixes=tuple(it.path.value for it in given.matches),
         request_timeout=given.timeouts.request or "",

@@ -15,7 +15,7 @@ from tidegate import model, ports
 from tidegate.api import documents, schema, template_types, types
 from tidegate.api.shapes.schema import schema_of
 from tidegate.api.shapes.shape import Form
-from tidegate.api.user_route_types import MODE_IMMUTABLE
+from tidegate.api.user_route_types import MODE_IMMUTABLE, ROUTE_KIND_IMMUTABLE
 
 Schema = dict[str, Any]
 
@@ -75,7 +75,12 @@ DEFINITIONS = (
             "maxLength": types.NAME_MAX_LENGTH,
             "pattern": schema.DNS_LABEL,
         },
-        validations=(types.ENTRY_SERVICE_IMMUTABLE, types.PROVIDER_IMMUTABLE, MODE_IMMUTABLE),
+        validations=(
+            types.ENTRY_SERVICE_IMMUTABLE,
+            types.PROVIDER_IMMUTABLE,
+            MODE_IMMUTABLE,
+            ROUTE_KIND_IMMUTABLE,
+        ),
         columns=(
             _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             _column("Phase", ".status.phase"),

@@ -10,7 +10,7 @@ from pydantic import Field
 from tidegate.api import schema
 from tidegate.api.durations import seconds_of
 from tidegate.api.schema import DurationBetween, Part, Rule, built_in
-from tidegate.api.user_route_types import MODES, RouteRef
+from tidegate.api.user_route_types import MODES, RouteKind, RouteRef
 
 
 class ParentRef(Part):
@@ -200,7 +200,7 @@ class GatewayAPI(Part):
     mode: Literal["Managed", "Existing"] = Field(
         default="Managed",
         description=(
-            "Managed: the operator writes an HTTPRoute. Existing: it changes weights in yours. Cannot be "
+            "Managed: the operator writes a route. Existing: it changes weights in yours. Cannot be "
             "changed later."
         ),
     )
@@ -211,6 +211,10 @@ class GatewayAPI(Part):
             "the weights; nothing else of them changes."
         ),
         json_schema_extra=schema.ATOMIC_LIST,
+    )
+    route_kind: RouteKind = Field(
+        default="HTTPRoute",
+        description="Managed: kind of the route. Cannot be changed later.",
     )
     parent_refs: Annotated[list[ParentRef], Field(min_length=1, max_length=8)] | None = Field(
         default=None,

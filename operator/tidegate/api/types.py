@@ -256,7 +256,7 @@ class Traffic(Part):
 
     provider: Provider = Field(
         default=model.Provider.REPLICA_RATIO,
-        description="ReplicaRatio: one Service and pod counts. GatewayAPI: weights of an HTTPRoute.",
+        description="ReplicaRatio: one Service and pod counts. GatewayAPI: weights of a route.",
     )
     gateway_api: GatewayAPI | None = Field(
         default=None,

@@ -10,13 +10,15 @@ from tidegate.api import schema
 from tidegate.api.schema import Part, Rule
 
 MANAGED, EXISTING = "Managed", "Existing"
+HTTP, GRPC = "HTTPRoute", "GRPCRoute"
+RouteKind = Literal["HTTPRoute", "GRPCRoute"]
 
 
 class RouteRef(Part):
     """A route that belongs to the user, in the namespace of the ModelDeployment."""
 
     extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
-    kind: Literal["HTTPRoute"] = Field(default="HTTPRoute", description="Kind of the route.")
+    kind: RouteKind = Field(default="HTTPRoute", description="Kind of the route.")
     name: schema.ObjectName = Field(description="Name of the route.")
 
 
@@ -42,29 +44,51 @@ MODES = (
         id="V28",
         cel=(
             f"self.?mode.orValue('{MANAGED}') == '{MANAGED}' || !(has(self.hostnames) || "
-            "has(self.matches) || has(self.timeouts) || has(self.filters))"
+            "has(self.matches) || has(self.timeouts) || has(self.filters) || has(self.routeKind))"
         ),
         message=(
-            "hostnames, matches, timeouts and filters belong to a route of ours (mode Managed): remove "
-            "them, and write them into your route"
+            "hostnames, matches, timeouts, filters and routeKind belong to a route of ours (mode "
+            "Managed): remove them, and write them into your route"
         ),
         field="mode",
         holds=lambda it: (
             it.mode == MANAGED
-            or not {"hostnames", "matches", "timeouts", "filters"} & it.model_fields_set
+            or not {"hostnames", "matches", "timeouts", "filters", "route_kind"}
+            & it.model_fields_set
         ),
     ),
+    Rule(
+        id="V41",
+        cel=(
+            f"self.?routeKind.orValue('{HTTP}') == '{HTTP}' || "
+            "!(has(self.matches) || has(self.timeouts))"
+        ),
+        message=(
+            f"matches and timeouts belong to an {HTTP}: remove them, as a {GRPC} has neither paths nor "
+            "timeouts"
+        ),
+        field="routeKind",
+        holds=lambda it: it.route_kind == HTTP or not {"matches", "timeouts"} & it.model_fields_set,
+    ),
 )
-# At the root, as the provider: the route of the other mode would go on to carry traffic.
-MODE_IMMUTABLE: dict[str, Any] = {
-    "rule": " == ".join(
-        f"(has({it}.spec.traffic) && has({it}.spec.traffic.gatewayAPI) && "
-        f"has({it}.spec.traffic.gatewayAPI.mode) ? {it}.spec.traffic.gatewayAPI.mode : '{MANAGED}')"
-        for it in ("self", "oldSelf")
-    ),
-    "message": (
-        "traffic.gatewayAPI.mode cannot be changed (default: Managed): "
-        "restore it, or create another ModelDeployment"
-    ),
-    "fieldPath": ".spec.traffic.gatewayAPI.mode",
-}
+
+
+def _immutable(field: str, *, default: str) -> dict[str, Any]:
+    """At the root, as the provider: the route that is left would go on to carry traffic."""
+    return {
+        "rule": " == ".join(
+            f"(has({it}.spec.traffic) && has({it}.spec.traffic.gatewayAPI) && "
+            f"has({it}.spec.traffic.gatewayAPI.{field}) ? "
+            f"{it}.spec.traffic.gatewayAPI.{field} : '{default}')"
+            for it in ("self", "oldSelf")
+        ),
+        "message": (
+            f"traffic.gatewayAPI.{field} cannot be changed (default: {default}): "
+            "restore it, or create another ModelDeployment"
+        ),
+        "fieldPath": f".spec.traffic.gatewayAPI.{field}",
+    }
+
+
+MODE_IMMUTABLE = _immutable("mode", default=MANAGED)
+ROUTE_KIND_IMMUTABLE = _immutable("routeKind", default=HTTP)

@@ -16,6 +16,8 @@ from tidegate.api import convert, crdgen, templates
 from tidegate.cli import findings, outcome, render, views
 from tidegate.cli.findings import Finding, Grade
 from tidegate.cli.kubectl import Console
+from tidegate.controller import unserved
+from tidegate.controller.dependencies import ROUTE_KINDS
 from tidegate.controller.preflight import Looks, Subject
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict.templates import resolve_templates
@@ -42,12 +44,9 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "pods", ("get", "list")),
     ("events.k8s.io", "events", ("create", "patch")),
 )
-GATEWAY_RIGHTS = (
-    (
-        "gateway.networking.k8s.io",
-        "httproutes",
-        ("get", "list", "watch", "create", "patch", "delete"),
-    ),
+GATEWAY_RIGHTS = tuple(
+    (kind.group, kind.plural, ("get", "list", "watch", "create", "patch", "delete"))
+    for kind in ROUTE_KINDS.values()
 )
 _PARALLEL = 8
 
@@ -212,25 +211,40 @@ async def _may(
     return bool((answer.value.get("status") or {}).get("allowed"))
 
 
+async def _route_kinds(console: Console, specs: Sequence[model.Spec]) -> list[Finding]:
+    """Whether the cluster serves the kinds of the routes that these specs ask for."""
+    found = []
+    for name in sorted({name for spec in specs for name in _kinds_of(spec.traffic)}):
+        served = await console.api.serves(ROUTE_KINDS[name])
+        if not isinstance(served, ports.Ok):
+            found.append(findings.unknown("gateway", name, served.message))
+        elif not served.value:
+            found.append(findings.problem("gateway", name, unserved.way_out(ROUTE_KINDS[name])))
+        else:
+            found.append(findings.ok("gateway", name, "is served"))
+    return found
+
+
+def _kinds_of(traffic: model.Traffic) -> set[str]:
+    managed = {traffic.gateway.kind} if traffic.gateway is not None else set()
+    return managed | {route.kind for route in traffic.routes}
+
+
 async def _gateways(
     console: Console, where: Where, *, specs: Sequence[model.Spec]
 ) -> list[Finding]:
     """The Gateways that routes attach to, and their classes; nothing where no spec names one."""
     if not specs:
         return []
-    served = await console.api.serves(ports.HTTP_ROUTE)
-    if not isinstance(served, ports.Ok):
-        return [findings.unknown("gateway", "HTTPRoute", served.message)]
-    if not served.value:
-        message = "this cluster does not know HTTPRoute v1: install the Gateway API"
-        return [findings.problem("gateway", "HTTPRoute", message)]
+    found, classes = await _route_kinds(console, specs), set()
+    if any(one.grade is not Grade.OK for one in found):
+        return found
     parents = {
         (parent.namespace or where.namespace, parent.name)
         for spec in specs
         if spec.traffic.gateway is not None
         for parent in spec.traffic.gateway.parents
     }
-    found, classes = [findings.ok("gateway", "HTTPRoute", "is served")], set()
     for namespace, name in sorted(parents):
         of = f"Gateway {namespace}/{name}"
         read = await console.api.get(ports.GATEWAY, namespace=namespace, name=name)

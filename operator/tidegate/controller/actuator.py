@@ -28,7 +28,10 @@ from tidegate.traffic import changes, plane
 ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
 WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
 ANNOTATIONS_PATH = "/metadata/annotations"
-KINDS = {kind.kind: kind for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.DEPLOYMENT)}
+KINDS = {
+    kind.kind: kind
+    for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.GRPC_ROUTE, ports.DEPLOYMENT)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ WATCH_SELECTOR = f"{objects.LABEL_WATCH}=true"
 TEMPLATE_KINDS = {
     kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 }
-ROUTE_KINDS = {kind.kind: kind for kind in (ports.HTTP_ROUTE,)}
+ROUTE_KINDS = {kind.kind: kind for kind in (ports.HTTP_ROUTE, ports.GRPC_ROUTE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,7 @@ TABLE: Mapping[ports.Kind, Row] = {
     ports.ENDPOINT_SLICE: _OWNED,
     ports.AUTOSCALER: Row(concerns=_owners_and_scaled, found_by=_by_owner_and_target, selector=""),
     ports.HTTP_ROUTE: _ROUTE,
+    ports.GRPC_ROUTE: _ROUTE,
     ports.ROLLOUT_RECORD: _OWNED_PERHAPS,
     ports.NAMESPACE: Row(concerns=_those_within, found_by=_by_name, selector=None),
 }

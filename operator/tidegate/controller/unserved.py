@@ -21,7 +21,7 @@ _GATEWAY_API: Final = (
     "https://github.com/kubernetes-sigs/gateway-api/releases/latest/download/standard-install.yaml"
 )
 # The first release of Gateway API's standard channel that serves the kind at this version.
-_SINCE: Final = {ports.HTTP_ROUTE: "1.0"}
+_SINCE: Final = {ports.HTTP_ROUTE: "1.0", ports.GRPC_ROUTE: "1.1"}
 T = TypeVar("T")
 
 

@@ -112,12 +112,14 @@ class HeaderFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayRoute:
-    """What the managed HTTPRoute matches and does: hostnames, path prefixes, timeouts, headers.
+    """What the managed route matches and does: hostnames, path prefixes, timeouts, headers.
 
-    Timeouts are durations as the user wrote them, empty where none is given.
+    Timeouts are durations as the user wrote them, empty where none is given. A GRPCRoute has neither
+    paths nor timeouts.
     """
 
     parents: tuple[ParentRef, ...]
+    kind: str = "HTTPRoute"
     hostnames: tuple[str, ...] = ()
     path_prefixes: tuple[str, ...] = ("/",)
     request_timeout: str = ""

@@ -232,6 +232,36 @@ def test_the_mode_of_the_route_is_fixed(
 @pytest.mark.parametrize(
     ("before", "after", "taken"),
     [
+        ({}, {"routeKind": "HTTPRoute"}, True),
+        ({"routeKind": "GRPCRoute"}, {"routeKind": "GRPCRoute"}, True),
+        ({}, {"routeKind": "GRPCRoute"}, False),
+        ({"routeKind": "GRPCRoute"}, {}, False),
+    ],
+)
+def test_the_kind_of_our_route_is_fixed(
+    kube_client: ApiClient, before: dict[str, str], after: dict[str, str], *, taken: bool
+) -> None:
+    traffic = place(SMALLEST, "spec.traffic", GATEWAY)
+    parents = {"parentRefs": [{"name": "inference"}]}
+    bodies = [
+        place(traffic, "spec.traffic.gatewayAPI", {**parents, **more}) for more in (before, after)
+    ]
+    created = kube_client.create(bodies[0], dry_run=False)
+    assert created.code == 201, created
+    try:
+        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
+        if taken:
+            assert answer.code == 200, answer
+        else:
+            where = "spec.traffic.gatewayAPI.routeKind"
+            refused(answer, field=where, says="traffic.gatewayAPI.routeKind cannot be changed")
+    finally:
+        kube_client.delete(SMALLEST)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
         (REMOVED, {"provider": "ReplicaRatio"}, True),
         ({"provider": "ReplicaRatio"}, REMOVED, True),
         (REMOVED, GATEWAY, False),

@@ -223,7 +223,7 @@ def not_served(api: Cluster) -> None:
         (gone(ports.GATEWAY, "edge"), "gateway", "Gateway ml/edge", "does not exist"),
         (gone(ports.GATEWAY_CLASS, "envoy"), "gateway", "GatewayClass envoy", "does not exist"),
         (refused, "gateway", "Gateway ml/edge", "not Accepted: Invalid: no port"),
-        (not_served, "gateway", "HTTPRoute", "does not know HTTPRoute"),
+        (not_served, "gateway", "HTTPRoute", "does not serve HTTPRoute"),
     ],
 )
 def test_one_thing_wrong_is_the_one_problem(

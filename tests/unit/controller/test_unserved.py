@@ -38,9 +38,12 @@ def test_answer_that_the_kind_is_not_served_is_remembered_and_names_it(kind: por
     assert unserved.first(store, [ports.SERVICE, kind]) is kind
 
 
-def test_kinds_of_the_gateway_api_come_with_the_command_that_installs_them() -> None:
-    message = unserved.way_out(ports.HTTP_ROUTE)
-    assert "Gateway API 1.0 or newer" in message
+@pytest.mark.parametrize(("kind", "since"), [(ports.HTTP_ROUTE, "1.0"), (ports.GRPC_ROUTE, "1.1")])
+def test_kinds_of_the_gateway_api_come_with_the_command_that_installs_them(
+    kind: ports.Kind, since: str
+) -> None:
+    message = unserved.way_out(kind)
+    assert f"Gateway API {since} or newer" in message
     assert "kubectl apply --server-side -f https://" in message
 
 

@@ -29,6 +29,9 @@ STEPS = (
     model.Step(name="a", weight_percent=12.5, hold_seconds=1, deadline_seconds=2, min_requests=1),
 )
 EXISTING = replace(SPEC, traffic=TRAFFIC, steps=STEPS)
+GRPC = replace(
+    EXISTING, traffic=replace(TRAFFIC, routes=(model.RouteRef(kind="GRPCRoute", name="shop"),))
+)
 PLANE = plane_of(TRAFFIC)
 Key = tuple[str, str]
 
@@ -79,7 +82,8 @@ class Cluster:
         self.objects: dict[Key, model.Document] = {}
         self.written: list[tuple[Key, model.Document]] = []
         if route is not None:
-            self.objects["HTTPRoute", "shop"] = copy.deepcopy(dict(route))
+            kind = spec.traffic.routes[0].kind
+            self.objects[kind, "shop"] = copy.deepcopy({**route, "kind": kind})
 
     def read(self) -> model.TrafficState:
         references = PLANE.references(meta=META, spec=self.spec)
@@ -123,7 +127,7 @@ class Cluster:
 
     @property
     def route(self) -> dict[str, Any]:
-        return dict(self.objects["HTTPRoute", "shop"])
+        return dict(self.objects[self.spec.traffic.routes[0].kind, "shop"])
 
     def weights(self, at: int = 0) -> list[int]:
         return [it["weight"] for it in self.route["spec"]["rules"][at]["backendRefs"]]
@@ -160,9 +164,11 @@ def without_weights(route: Mapping[str, Any]) -> Any:
     return body
 
 
-def test_a_rollout_changes_two_weights_and_in_the_end_nothing() -> None:
+@pytest.mark.parametrize("spec", [EXISTING, GRPC], ids=["HTTPRoute", "GRPCRoute"])
+def test_a_rollout_changes_two_weights_and_in_the_end_nothing(spec: model.Spec) -> None:
     given_ = user_route(rule(*pair()), rule(backend("other", 1), path="/other"))
-    cluster = Cluster(given_)
+    given_["kind"] = spec.traffic.routes[0].kind
+    cluster = Cluster(given_, spec=spec)
     cluster.walk()
     assert cluster.route == given_, "at rest it is as its owner wrote it"
     cluster.walk(candidate=CANDIDATE, percent=20.0)

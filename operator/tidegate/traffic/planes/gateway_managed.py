@@ -1,4 +1,4 @@
-"""One HTTPRoute of ours with a weight per revision Service.
+"""One HTTPRoute or GRPCRoute of ours with a weight per revision Service.
 
 Source: ecosystem.md, 1.4; api.md, 5.2 and 5.3.
 """
@@ -35,7 +35,7 @@ class ManagedRoute:
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
         """The route, then the entry Service, and that of the preview where there is one."""
         services = (entry.reference(meta=meta, spec=spec), *preview.references(spec=spec))
-        return (route.reference(meta), *services)
+        return (route.reference(meta=meta, spec=spec), *services)
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The route with the weights and the marker, and the entry Service on stable."""
@@ -60,11 +60,12 @@ class ManagedRoute:
             conflict=service.conflict,
         )
         state = preview.read(state, found, meta=meta, spec=spec)
-        live = found.get(route.reference(meta))
+        reference = route.reference(meta=meta, spec=spec)
+        live = found.get(reference)
         if live is None:
             return state
         if not objects.is_controlled_by(live, uid=meta.uid):
-            return replace(state, conflict=entry.name_conflict(route.KIND, meta.name))
+            return replace(state, conflict=entry.name_conflict(reference.kind, meta.name))
         finding = route.first_finding(live)
         return replace(
             state,

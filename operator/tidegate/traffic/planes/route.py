@@ -1,4 +1,4 @@
-"""The managed HTTPRoute: how it is written, read back, and known to be in force.
+"""The managed route, an HTTPRoute or a GRPCRoute: how it is written, read back, and known to be in force.
 
 Every default that the API server would fill in is spelled out, so that what is read back equals
 what was written. Backend order is fixed: stable, then candidate.
@@ -18,7 +18,7 @@ from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocum
 from tidegate.traffic.planes import entry, header_rule, mirror
 from tidegate.traffic.rules import apart
 
-KIND = "HTTPRoute"
+_BY_PATH = "HTTPRoute"  # a GRPCRoute knows neither paths nor timeouts
 _GROUP = "gateway.networking.k8s.io"
 _PENDING = "Pending"
 _DEFAULT_WEIGHT = 1  # of a backendRef that does not say
@@ -33,9 +33,9 @@ class Finding:
     message: str
 
 
-def reference(meta: model.ObjectMeta) -> Reference:
+def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
     """Where the route is found: it has the name of the ModelDeployment."""
-    return Reference(kind=KIND, name=meta.name)
+    return Reference(kind=_gateway(spec).kind, name=meta.name)
 
 
 def document(target: Target) -> WantedDocument:
@@ -43,12 +43,11 @@ def document(target: Target) -> WantedDocument:
 
     One that only gets copies is no backend at all, so that no slip of a weight lets it answer.
     """
-    meta, gateway = target.meta, target.spec.traffic.gateway
-    assert gateway is not None, "the schema requires traffic.gatewayAPI with this provider"
+    meta, gateway = target.meta, _gateway(target.spec)
     hostnames = {"hostnames": list(gateway.hostnames)} if gateway.hostnames else {}
     body: model.Document = {
         "apiVersion": f"{_GROUP}/v1",
-        "kind": KIND,
+        "kind": gateway.kind,
         "metadata": {
             "name": meta.name,
             "namespace": meta.namespace,
@@ -63,21 +62,29 @@ def document(target: Target) -> WantedDocument:
         },
     }
     return WantedDocument(
-        reference=reference(meta),
+        reference=reference(meta=meta, spec=target.spec),
         body=body,
         mechanism=Mechanism.APPLY,
         carries_weights=True,
     )
 
 
+def _gateway(spec: model.Spec) -> model.GatewayRoute:
+    gateway = spec.traffic.gateway
+    assert gateway is not None, "the schema requires traffic.gatewayAPI with this provider"
+    return gateway
+
+
 def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
     """The rule of the testers, where there are any, and the one with the weights."""
+    by_path = gateway.kind == _BY_PATH
     paths: list[model.Document] = [
         {"path": {"type": "PathPrefix", "value": prefix}} for prefix in gateway.path_prefixes
     ]
-    filters, timeouts = [_filter(it) for it in gateway.filters], _timeouts(gateway)
+    filters = [_filter(it) for it in gateway.filters]
+    timeouts = _timeouts(gateway) if by_path else {}
     weighted: model.Document = {
-        "matches": list(paths),
+        **({"matches": list(paths)} if by_path else {}),
         **_filtered([*filters, *_mirror(target)]),
         **timeouts,
         "backendRefs": list(_backend_refs(target)),
@@ -86,7 +93,7 @@ def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
     if not routes:
         return [weighted]
     testers = {**_backend(target, revision=target.candidate), "weight": _ALONE}
-    by_header = header_rule.matches(paths, routes)
+    by_header = header_rule.matches(paths if by_path else [{}], routes)
     return [
         {"matches": by_header, **_filtered(filters), **timeouts, "backendRefs": [testers]},
         weighted,
