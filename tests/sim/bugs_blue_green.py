@@ -74,7 +74,7 @@ BLUE_GREEN = (
     ),
     Bug(
         name="a preview that has to be visited ends by time",
-        file="model/status.py",
+        file="model/stages.py",
         old="        proves = proves or (self.kind is StageKind.PREVIEW and self.min_requests > 0)\n",
         new="        proves = proves or (self.kind is StageKind.PREVIEW and self.min_requests < 0)\n",
         plays=_by_both("seen_by_nobody"),

@@ -13,8 +13,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from tests.sim import fields
+from tests.sim import fields, updates
 from tests.sim.fields import Object
+from tests.sim.updates import RefusedError
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
@@ -63,24 +64,6 @@ class Change:
         body = self.new if self.new is not None else self.old
         assert body is not None
         return body
-
-
-class RefusedError(Exception):
-    """A request that is answered with an error."""
-
-    def __init__(
-        self, status: int, reason: str, message: str, causes: Sequence[Object] = ()
-    ) -> None:
-        super().__init__(message)
-        document = {
-            "kind": "Status",
-            "status": "Failure",
-            "reason": reason,
-            "message": message,
-            "code": status,
-            "details": {"causes": list(causes)} if causes else {},
-        }
-        self.reply = http.Reply(status=status, document=document)
 
 
 @lru_cache(maxsize=4096)
@@ -276,7 +259,7 @@ class Cluster:
                 metadata[name] = old["metadata"][name]
         new = {**body, "metadata": metadata}
         if kind.plural in self._with_status:
-            new = _with_status_of(new, old)
+            new = updates.with_status_of(new, old)
         owner = (self._manager(request), "Update", "")
         managed = fields.after_update(old, new, managed=self._owners(old), owner=owner)
         return self._commit(kind, old, new, managed, actor=actor, verb="update", request=request)
@@ -347,7 +330,7 @@ class Cluster:
         if where.subresource:
             new = {**old, "status": new.get("status")}
         elif kind.plural in self._with_status:
-            new = _with_status_of(new, old)
+            new = updates.with_status_of(new, old)
         owner = (self._manager(request), "Update", where.subresource)
         managed = fields.after_update(old, new, managed=self._owners(old), owner=owner)
         return self._commit(kind, old, new, managed, actor=actor, verb="patch", request=request)
@@ -387,10 +370,10 @@ class Cluster:
         request: http.Request,
     ) -> Object:
         if old is not None:
-            _refuse_new_finalizers(old, new)
-            _refuse_new_data(kind, old, new)
-            new = _with_generation(old, new) if kind.plural in self._with_status else new
-            if _same(old, new):
+            updates.refuse_new_finalizers(old, new)
+            updates.refuse_new_data(kind, old, new)
+            new = updates.with_generation(old, new) if kind.plural in self._with_status else new
+            if updates.same(old, new):
                 self._managed[old["metadata"]["uid"]] = managed
                 return old
         if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
@@ -458,44 +441,3 @@ class Cluster:
         uid = body["metadata"].get("uid")
         if uid and uid != old["metadata"]["uid"]:
             raise RefusedError(409, "Conflict", "the UID does not match")
-
-
-def _refuse_new_finalizers(old: Object, new: Object) -> None:
-    if "deletionTimestamp" not in old["metadata"]:
-        return
-    added = set(new["metadata"].get("finalizers") or ()) - set(
-        old["metadata"].get("finalizers") or ()
-    )
-    if added:
-        cause = {"reason": "FieldValueForbidden", "field": "metadata.finalizers"}
-        raise RefusedError(422, "Invalid", "no new finalizers can be added", [cause])
-
-
-def _refuse_new_data(kind: ports.Kind, old: Object, new: Object) -> None:
-    if kind is ports.CONTROLLER_REVISION and old["data"] != new["data"]:
-        cause = {"reason": "FieldValueInvalid", "field": "data"}
-        raise RefusedError(422, "Invalid", "data: field is immutable", [cause])
-
-
-def _with_status_of(new: Object, old: Object) -> Object:
-    rest = {key: value for key, value in new.items() if key != "status"}
-    return {**rest, "status": old["status"]} if "status" in old else rest
-
-
-def _with_generation(old: Object, new: Object) -> Object:
-    """A changed spec raises the generation."""
-    if old.get("spec") == new.get("spec"):
-        return new
-    generation = old["metadata"]["generation"] + 1
-    return {**new, "metadata": {**new["metadata"], "generation": generation}}
-
-
-def _same(old: Object, new: Object) -> bool:
-    if old is new:
-        return True
-    ignored = {"resourceVersion", "managedFields"}
-    before = {k: v for k, v in old["metadata"].items() if k not in ignored}
-    after = {k: v for k, v in new["metadata"].items() if k not in ignored}
-    return before == after and {k: v for k, v in old.items() if k != "metadata"} == {
-        k: v for k, v in new.items() if k != "metadata"
-    }

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.sim.cluster import ROUTES, RefusedError
+from tests.sim.cluster import ROUTES
 from tests.sim.nemesis import WELL, CallPlan, Calm
 from tests.sim.run import Result, Scenario, play
+from tests.sim.updates import RefusedError
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http

@@ -23,7 +23,7 @@ from tests.sim import (
     silence,
 )
 from tests.sim.autoscaled import AUTOSCALED
-from tests.sim.cluster import Change, RefusedError
+from tests.sim.cluster import Change
 from tests.sim.cluster_side import CLUSTER_SIDE
 from tests.sim.crash import ARRIVES_SECONDS, PAUSE_SECONDS
 from tests.sim.finds_lease import (
@@ -50,6 +50,7 @@ from tests.sim.scenarios import (
     walk_to,
 )
 from tests.sim.truth import Truth
+from tests.sim.updates import RefusedError
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http

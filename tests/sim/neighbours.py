@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from tests.sim import facts
-from tests.sim.cluster import RefusedError
 from tests.sim.cluster_side import (
     PROVIDERS,
     deployment,
@@ -26,6 +25,7 @@ from tests.sim.people import NAME, NAMESPACE, manifest
 from tests.sim.replica import Process
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER
+from tests.sim.updates import RefusedError
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.sim.cluster import Change, RefusedError
+from tests.sim.cluster import Change
 from tests.sim.nemesis import HONEST, WELL, CallPlan, Calm, QueryPlan
+from tests.sim.updates import RefusedError
 from tests.sim.world import REQUESTS_PER_SECOND
 
 from tidegate import ports

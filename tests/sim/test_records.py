@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.sim.cluster import RefusedError
 from tests.sim.people import NAMESPACE
 from tests.sim.run import Run, play
 from tests.sim.scenarios import BY_NAME
+from tests.sim.updates import RefusedError
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate.settings import MetricSourceSettings
+
 Object = dict[str, Any]
 
 STEPS = "spec.strategy.canary.steps"
@@ -233,6 +235,11 @@ TEMPLATE: Object = {
     },
 }
 
+SOURCES = {
+    "default": MetricSourceSettings(name="default", url="http://p:9090"),
+    "slow": MetricSourceSettings(name="slow", url="http://p:9090", scrape_interval_seconds=60.0),
+}
+
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -264,3 +271,7 @@ def value_at(body: Mapping[str, Any], path: str) -> Any:
 def steps(*weights: float) -> list[Object]:
     """Named steps of these weights."""
     return [{"name": f"s{index}", "weight": weight} for index, weight in enumerate(weights)]
+
+
+GATEWAY = {"parentRefs": [{"name": "g"}]}
+ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": GATEWAY})

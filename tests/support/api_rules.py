@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from api_case import Case
-from api_examples import SMALLEST, STEPS, TEMPLATE, Object, place, steps
+from api_examples import GATEWAY, ROUTED, SMALLEST, STEPS, Object, place, steps
+from api_rules_routes import ROUTE_RULES
 from api_rules_testers import TESTER_RULES
 
 _METRIC = "spec.analysis.metrics[0]"
-_GATEWAY = {"parentRefs": [{"name": "g"}]}
 _LABELS = "spec.workload.template.metadata.labels"
 _METRICS = place(SMALLEST, "spec.analysis.metrics", [{}])
 _REFERENCE = {"kind": "MetricTemplate", "name": "t"}
-_ROUTE = "spec.traffic.gatewayAPI"
-_ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY})
-_X_A = {"name": "x-a", "value": "1"}
 _SHADOW = {"mirrorPercent": 20, "duration": "1h"}
 _WARMED = {"warmup": {"mirrorPercent": 0.5, "duration": "10m"}}
 # Copies of requests need a Gateway, and a server of which somebody says that they do no harm.
 _COPYABLE = place(
-    _ROUTED, "spec.workload.template.metadata.annotations", {"tidegate.dev/shadow-safe": "true"}
+    ROUTED, "spec.workload.template.metadata.annotations", {"tidegate.dev/shadow-safe": "true"}
 )
 
 
@@ -26,16 +23,8 @@ def _shadow(**members: object) -> Object:
     return {"type": "Shadow", "shadow": _SHADOW | members}
 
 
-_SHOP = {"name": "shop"}
-
-
 def _metric(**members: object) -> Object:
     return {"name": "m", **members}
-
-
-def _filter(side: str = "Request") -> Object:
-    member = f"{side.lower()}HeaderModifier"
-    return {"type": f"{side}HeaderModifier", member: {"remove": ["x-a"]}}
 
 
 RULES = (
@@ -55,12 +44,12 @@ RULES = (
         good=(
             {},
             {"provider": "ReplicaRatio"},
-            {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY},
+            {"provider": "GatewayAPI", "gatewayAPI": GATEWAY},
         ),
         bad=(
             {"provider": "GatewayAPI"},
-            {"gatewayAPI": _GATEWAY},
-            {"provider": "ReplicaRatio", "gatewayAPI": _GATEWAY},
+            {"gatewayAPI": GATEWAY},
+            {"provider": "ReplicaRatio", "gatewayAPI": GATEWAY},
         ),
         blames="spec.traffic.gatewayAPI",
         says="member gatewayAPI must be set exactly when provider is GatewayAPI",
@@ -149,7 +138,7 @@ RULES = (
     ),
     Case(
         rule="V21",
-        body=place(_ROUTED, STEPS, steps(10)),
+        body=place(ROUTED, STEPS, steps(10)),
         at=f"{STEPS}[0]",
         good=(
             {"name": "a", "weight": 1, "replicas": 3},
@@ -345,225 +334,5 @@ RULES = (
         blames=f"{_METRIC}.compare.detect",
         says="detect.ratio must be above 1 + tolerance",
     ),
-    Case(
-        rule="V6",
-        body=_ROUTED,
-        at=_ROUTE,
-        good=(
-            {"mode": "Existing", "routeRefs": [_SHOP]},
-            {"mode": "Managed", "parentRefs": [{"name": "g"}]},
-            {"parentRefs": [{"name": "g"}]},
-        ),
-        bad=(
-            {},
-            {"mode": "Existing"},
-            {"mode": "Existing", "parentRefs": [{"name": "g"}]},
-            {"routeRefs": [_SHOP]},
-            {"mode": "Existing", "routeRefs": [_SHOP], "parentRefs": [{"name": "g"}]},
-        ),
-        blames=f"{_ROUTE}.mode",
-        says="routeRefs must be set exactly when mode is Existing",
-    ),
-    Case(
-        rule="V28",
-        body=place(_ROUTED, _ROUTE, {"mode": "Existing", "routeRefs": [_SHOP]}),
-        at=_ROUTE,
-        good=tuple(
-            {"mode": "Existing", "routeRefs": [{"kind": kind, "name": "shop"}]}
-            for kind in ("HTTPRoute", "GRPCRoute")
-        ),
-        bad=tuple(
-            {"mode": "Existing", "routeRefs": [_SHOP], **more}
-            for more in (
-                {"hostnames": ["a.example"]},
-                {"matches": [{"path": {"value": "/v2"}}]},
-                {"timeouts": {"request": "1m"}},
-                {"filters": [_filter()]},
-                {"routeKind": "GRPCRoute"},
-            )
-        ),
-        blames=f"{_ROUTE}.mode",
-        says="hostnames, matches, timeouts, filters and routeKind belong to a route of ours",
-    ),
-    Case(
-        rule="V41",
-        body=place(_ROUTED, _ROUTE, {"parentRefs": [{"name": "g"}]}),
-        at=_ROUTE,
-        good=(
-            {"parentRefs": [{"name": "g"}], "routeKind": "GRPCRoute", "filters": [_filter()]},
-            {
-                "parentRefs": [{"name": "g"}],
-                "routeKind": "HTTPRoute",
-                "timeouts": {"request": "1m"},
-            },
-        ),
-        bad=tuple(
-            {"parentRefs": [{"name": "g"}], "routeKind": "GRPCRoute", **more}
-            for more in (
-                {"matches": [{"path": {"value": "/v2"}}]},
-                {"timeouts": {"request": "1m"}},
-            )
-        ),
-        blames=f"{_ROUTE}.routeKind",
-        says="matches and timeouts belong to an HTTPRoute",
-    ),
-    Case(
-        rule="V33",
-        body=_ROUTED,
-        at=f"{_ROUTE}.timeouts",
-        good=(
-            {},
-            {"request": "1m"},
-            {"backendRequest": "1h"},
-            {"request": "60s", "backendRequest": "1m"},
-            {"request": "0s", "backendRequest": "1m"},
-        ),
-        bad=(
-            {"request": "1m", "backendRequest": "61s"},
-            {"request": "1ms", "backendRequest": "1s"},
-        ),
-        blames=f"{_ROUTE}.timeouts.backendRequest",
-        says="backendRequest must not be longer than request",
-    ),
-    Case(
-        rule="V34",
-        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
-        at=f"{_ROUTE}.filters[0].requestHeaderModifier",
-        good=({}, {"set": [_X_A], "add": [_X_A], "remove": ["x-a", "x-b"]}),
-        bad=(
-            {"set": [_X_A, {"name": "X-A", "value": "2"}]},
-            {"add": [_X_A, _X_A]},
-            {"remove": ["x-a", "X-a"]},
-        ),
-        blames=f"{_ROUTE}.filters[0].requestHeaderModifier",
-        says="a header may stand once in each of set, add and remove",
-    ),
-    Case(
-        rule="V35",
-        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
-        at=f"{_ROUTE}.filters[0]",
-        good=(_filter(), _filter("Response")),
-        bad=(
-            {"type": "RequestHeaderModifier"},
-            {"type": "RequestHeaderModifier", "responseHeaderModifier": {"remove": ["x-a"]}},
-        ),
-        blames=f"{_ROUTE}.filters[0].requestHeaderModifier",
-        says="must be set exactly when type is RequestHeaderModifier",
-    ),
-    Case(
-        rule="V35",
-        body=place(_ROUTED, f"{_ROUTE}.filters", [_filter()]),
-        at=f"{_ROUTE}.filters[0]",
-        good=(),
-        bad=({**_filter(), **_filter("Response"), "type": "RequestHeaderModifier"},),
-        blames=f"{_ROUTE}.filters[0].responseHeaderModifier",
-        says="must be set exactly when type is ResponseHeaderModifier",
-    ),
-    Case(
-        rule="V36",
-        body=_ROUTED,
-        at=f"{_ROUTE}.filters",
-        good=([], [_filter("Response")], [_filter("Response"), _filter()]),
-        bad=([_filter(), _filter()],),
-        blames=f"{_ROUTE}.filters",
-        says="each type of filter may stand once",
-    ),
-)
-
-_SELECTOR: Object = {"metric": "requests_total"}
-_LATENCY: Object = {
-    "type": "Latency",
-    "latency": {"histogram": {"metric": "seconds"}, "quantile": 0.95},
-}
-_VALUE: Object = {"type": "Value", "value": {"series": {"metric": "queue_depth"}}}
-_BAD = "spec.ratio.bad"
-_RESERVED = (
-    "namespace",
-    "model_deployment",
-    "revision",
-    "tidegate_dev_model_deployment",
-    "tidegate_dev_revision",
-    "pod",
-    "le",
-)
-
-TEMPLATE_RULES = (
-    Case(
-        rule="T1",
-        body=TEMPLATE,
-        at=f"{_BAD}.matchExpressions[0].label",
-        good=("code", "namespaces"),
-        bad=_RESERVED,
-        blames=f"{_BAD}.matchExpressions[0].label",
-        says="are added by the operator",
-    ),
-    Case(
-        rule="T2",
-        body=TEMPLATE,
-        at=f"{_BAD}.matchLabels",
-        good=({}, {"code": "500"}),
-        bad=tuple({"code": "5", label: "x"} for label in _RESERVED),
-        blames=f"{_BAD}.matchLabels",
-        says="are added by the operator",
-    ),
-    Case(
-        rule="T3",
-        body=place(TEMPLATE, "spec", _LATENCY),
-        at="spec.latency.histogram.metric",
-        good=("seconds", "vllm:time_to_first_token_seconds", "bucket"),
-        bad=("seconds_bucket",),
-        blames="spec.latency.histogram",
-        says="without _bucket",
-    ),
-    Case(
-        rule="T4",
-        body=TEMPLATE,
-        at="spec.variables[0]",
-        good=({"name": "a", "required": True}, {"name": "a", "value": ""}),
-        bad=({"name": "a"}, {"name": "a", "required": True, "value": "x"}),
-        blames="spec.variables[0].value",
-        says="either required or has a value",
-    ),
-    Case(
-        rule="T5-ratio",
-        body=TEMPLATE,
-        at="spec",
-        good=(TEMPLATE["spec"], _LATENCY),
-        bad=(
-            {"type": "Ratio"},
-            _LATENCY | {"ratio": {"bad": _SELECTOR, "total": _SELECTOR}},
-        ),
-        blames="spec.ratio",
-        says="must be set exactly when type is Ratio",
-    ),
-    Case(
-        rule="T5-latency",
-        body=TEMPLATE,
-        at="spec",
-        good=(_LATENCY,),
-        bad=({"type": "Latency"}, _LATENCY | {"type": "Query"}),
-        blames="spec.latency",
-        says="must be set exactly when type is Latency",
-    ),
-    Case(
-        rule="T5-value",
-        body=TEMPLATE,
-        at="spec",
-        good=(_VALUE,),
-        bad=({"type": "Value"}, _VALUE | {"type": "Query"}, _LATENCY | {"value": _VALUE["value"]}),
-        blames="spec.value",
-        says="must be set exactly when type is Value",
-    ),
-    Case(
-        rule="T5-query",
-        body=TEMPLATE,
-        at="spec",
-        good=({"type": "Query", "query": {"promql": "up"}},),
-        bad=(
-            {"type": "Query"},
-            _LATENCY | {"query": {"promql": "up"}},
-        ),
-        blames="spec.query",
-        says="must be set exactly when type is Query",
-    ),
+    *ROUTE_RULES,
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from api_case import Case
-from api_examples import SMALLEST, STEPS, Object, place, steps
+from api_examples import GATEWAY, ROUTED, SMALLEST, STEPS, Object, place, steps
 
-_GATEWAY = {"parentRefs": [{"name": "g"}]}
-_ROUTED = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": _GATEWAY})
 _TESTERS = "spec.strategy.canary.routes"
 _TESTER = {"name": "x-a", "exact": "1"}
 _BETA = {"name": "beta", "value": "yes"}
@@ -19,7 +17,7 @@ def _testers(**members: object) -> Object:
 TESTER_RULES = (
     Case(
         rule="V11",
-        body=place(_ROUTED, "spec.strategy.canary.routes", [_testers()]),
+        body=place(ROUTED, "spec.strategy.canary.routes", [_testers()]),
         at=STEPS,
         good=(steps(0), steps(0, 10), steps(5, 10)),
         bad=(),
@@ -28,7 +26,7 @@ TESTER_RULES = (
     ),
     Case(
         rule="V11",
-        body=_ROUTED,
+        body=ROUTED,
         at="spec.strategy.canary",
         good=({"steps": steps(0, 5), "routes": [_testers(fromStep="s0")]},),
         bad=(
@@ -40,7 +38,7 @@ TESTER_RULES = (
     ),
     Case(
         rule="V22",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
+        body=place(ROUTED, _TESTERS, [_testers()]),
         at=f"{_TESTERS}[0].headers[0]",
         good=({"name": "x-a", "exact": "1"}, {"name": "x-a", "prefix": "1"}),
         bad=({"name": "x-a"}, {"name": "x-a", "exact": "1", "prefix": "1"}),
@@ -49,7 +47,7 @@ TESTER_RULES = (
     ),
     Case(
         rule="V22a",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
+        body=place(ROUTED, _TESTERS, [_testers()]),
         at=f"{_TESTERS}[0]",
         good=(_testers(cookie=_BETA), {"name": "t", "cookie": _BETA}),
         bad=({"name": "t"},),
@@ -58,7 +56,7 @@ TESTER_RULES = (
     ),
     Case(
         rule="V22b",
-        body=place(_ROUTED, _TESTERS, [_testers()]),
+        body=place(ROUTED, _TESTERS, [_testers()]),
         at=f"{_TESTERS}[0]",
         good=(
             {"name": "t", "headers": [{"name": "Cookie", "exact": "a=1"}]},
@@ -73,7 +71,7 @@ TESTER_RULES = (
     ),
     Case(
         rule="V23",
-        body=_ROUTED,
+        body=ROUTED,
         at="spec.strategy.canary",
         good=(
             {"routes": [_testers(fromStep="p25")]},
@@ -90,7 +88,7 @@ TESTER_RULES = (
         rule="V40",
         body=place(SMALLEST, _TESTERS, [_testers()]),
         at="spec.traffic",
-        good=({"provider": "GatewayAPI", "gatewayAPI": _GATEWAY},),
+        good=({"provider": "GatewayAPI", "gatewayAPI": GATEWAY},),
         bad=({}, {"provider": "ReplicaRatio"}),
         blames=_TESTERS,
         says="routes of a canary need a data plane that looks at headers",

@@ -13,7 +13,8 @@ from tidegate.evidence.sequential.judgement import (
     EvidenceConfig,
     MetricRule,
 )
-from tidegate.evidence.terms import Problem
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict import engine
 from tidegate.model import Verdict
 
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)
@@ -78,3 +79,14 @@ def context(
         checks=checks or {},
         at_deadline=at_deadline,
     )
+
+
+def reasons(judgement: engine.Judgement) -> tuple[Verdict, Reason]:
+    """Verdict and main reason, to compare both at once."""
+    return judgement.verdict, judgement.reason
+
+
+EQUAL = [counts(1000, 10, 9000, 90)] * 30
+TRIPLED = [counts(1000, 30, 9000, 90)] * 10
+LIMITED = MetricRule(name="error-ratio", limit=0.05)
+BOTH = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)

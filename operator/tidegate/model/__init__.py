@@ -41,6 +41,7 @@ from tidegate.model.observation import (
     TrafficState,
 )
 from tidegate.model.record import RecordedModel, RecordOwner, RolloutRecord, ServedBefore
+from tidegate.model.rollout import Revision, Rollout, RolloutResult, Waiting, WaitingFor
 from tidegate.model.silence import Silence
 from tidegate.model.spec import (
     KEY_FORM,
@@ -75,8 +76,8 @@ from tidegate.model.spec import (
     Traffic,
     Violation,
 )
+from tidegate.model.stages import ActiveStep, Stage, StepState
 from tidegate.model.status import (
-    ActiveStep,
     Condition,
     Difference,
     HandledRequest,
@@ -86,18 +87,11 @@ from tidegate.model.status import (
     PreflightReason,
     RejectedRevision,
     Retiring,
-    Revision,
     RevisionStatus,
     Role,
-    Rollout,
-    RolloutResult,
-    Stage,
     Status,
-    StepState,
     TrafficDifference,
     TrafficSync,
-    Waiting,
-    WaitingFor,
 )
 from tidegate.model.steering import (
     FULL_AUTOMATION,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tidegate.model.document import Document
+from tidegate.model.rollout import Revision
 from tidegate.model.spec import Model, Server
-from tidegate.model.status import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

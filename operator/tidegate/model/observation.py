@@ -12,8 +12,9 @@ from tidegate.model.document import Document
 from tidegate.model.frozen import FrozenRevision, FrozenRollout
 from tidegate.model.headers import Header
 from tidegate.model.judgement import AnalysisState, SourceIdentity
+from tidegate.model.rollout import Revision, RolloutResult
 from tidegate.model.spec import Spec, Violation
-from tidegate.model.status import Preflight, Revision, Role, RolloutResult, Status
+from tidegate.model.status import Preflight, Role, Status
 
 
 class RequestKind(enum.StrEnum):

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Annotated
 
 from tidegate.model.fields import TEXT, URI, About
-from tidegate.model.status import PLAN_MAX_ITEMS, RolloutResult, Stage
+from tidegate.model.rollout import RolloutResult
+from tidegate.model.stages import PLAN_MAX_ITEMS, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tidegate import model
-from tidegate.model.status import PLAN_MAX_ITEMS
+from tidegate.model.stages import PLAN_MAX_ITEMS
 from tidegate.rollout import gates, plan
 from tidegate.rollout.strategy.compile import plan_of
 from tidegate.rollout.turn import Turn, weight_text

@@ -21,7 +21,8 @@ from api_fields import (
     UNKNOWN_FIELDS,
     lenient,
 )
-from api_rules import RULES, TEMPLATE_RULES
+from api_rules import RULES
+from api_rules_templates import TEMPLATE_RULES
 from status_examples import FULL_STATUS, NOON
 from tests.cluster.api import ControlPlane
 

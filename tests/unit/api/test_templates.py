@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from api_case import Case
 from api_examples import TEMPLATE, place
-from api_rules import TEMPLATE_RULES
+from api_rules_templates import TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON

@@ -3,36 +3,31 @@ from dataclasses import replace
 
 import pytest
 from evidence_rows import (
+    BOTH,
     COMPARED,
+    EQUAL,
     INDEPENDENT,
+    LIMITED,
     PROOF_ALONE,
+    TRIPLED,
     UNMEASURED,
     config,
     context,
     counts,
+    reasons,
     table,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tidegate.evidence.counts.dispersion import Phi
-from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row, Usual
+from tidegate.evidence.counts.rows import Flag, PodCounts, Usual
 from tidegate.evidence.sequential import eprocess, ledger, relative
 from tidegate.evidence.sequential.judgement import Check, Compare, MetricRule
 from tidegate.evidence.terms import Problem, Reason
 from tidegate.evidence.verdict import engine
 from tidegate.model import Outcome, Verdict
 
-EQUAL = [counts(1000, 10, 9000, 90)] * 30
-TRIPLED = [counts(1000, 30, 9000, 90)] * 10
-LIMITED = MetricRule(name="error-ratio", limit=0.05)
-BOTH = MetricRule(name="error-ratio", compare=Compare(), limit=0.05)
 EDGES = (0.1, 0.25, 0.5, 1.0)
 LATENCY = MetricRule(name="latency", edges=EDGES, decisive=2, compare=Compare())
-
-
-def reasons(judgement: engine.Judgement) -> tuple[Verdict, Reason]:
-    return judgement.verdict, judgement.reason
 
 
 def test_a_clear_regression_rolls_back_and_names_what_was_seen() -> None:
@@ -136,96 +131,6 @@ def test_errors_of_the_candidate_alone_do_not_pass_by_their_low_rate(weight: flo
     assert found.verdict is not Verdict.ADVANCE
 
 
-# --- limits --------------------------------------------------------------------------------------
-
-
-def test_a_broken_limit_rolls_back_when_stable_keeps_it() -> None:
-    found = engine.judge(
-        table(*[counts(500, 60, 4500, 45)] * 3), context=context(), config=config(LIMITED)
-    )
-    assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
-
-
-def test_no_bet_is_placed_on_an_interval_that_is_not_over() -> None:
-    """It is looked at again and again; only what is valid after every event may count there."""
-    rule = MetricRule(name="error-ratio", limit=0.05)
-    rows = table(*[counts(100, 30, 0, 0, phi=UNMEASURED)] * 8)
-    running = [replace(row, flags=(Flag.RUNNING,)) for row in rows]
-    chosen, alone = config(rule), context(has_stable=False)
-
-    assert engine.judge(rows, context=alone, config=chosen).verdict is Verdict.ROLL_BACK
-    hedge = ledger.record_all(running, config=chosen).accounts["error-ratio"].limits
-    assert hedge is not None
-    assert eprocess.log_value(hedge.candidate.bet) == 0.0
-    assert eprocess.log_value(hedge.candidate.grid) > 0.0
-
-
-def test_a_broken_limit_rolls_back_without_a_stable_revision() -> None:
-    found = engine.judge(
-        table(*[counts(500, 60, 0, 0)] * 3),
-        context=context(has_stable=False),
-        config=config(LIMITED),
-    )
-    assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
-
-
-@pytest.mark.parametrize("rule", [LIMITED, BOTH])
-@pytest.mark.parametrize("weight", [0.05, 0.5, 0.8])
-def test_an_outage_of_both_sides_holds(rule: MetricRule, weight: float) -> None:
-    n_c, n_s = 5000 * weight, 5000 * (1 - weight)
-    outage = counts(n_c, 0.4 * n_c, n_s, 0.4 * n_s)
-    rows = table(*[counts(n_c, 0.01 * n_c, n_s, 0.01 * n_s)] * 5, *[outage] * 5, weight=weight)
-    found = engine.judge(rows, context=context(), config=config(rule))
-    assert reasons(found) == (Verdict.HOLD, Reason.SHARED_INCIDENT)
-
-
-def test_both_sides_bad_but_one_far_worse_is_told_apart() -> None:
-    rows = table(*[counts(1000, 600, 9000, 900)] * 5)
-    assert engine.judge(rows, context=context(), config=config(BOTH)).reason is Reason.REGRESSION
-    only_limit = engine.judge(rows, context=context(), config=config(LIMITED))
-    assert only_limit.verdict is Verdict.HOLD
-
-
-def test_a_limit_broken_by_few_events_does_not_roll_back() -> None:
-    few = table(counts(4, 4, 9000, 9), weight=4e-4)
-    found = engine.judge(few, context=context(), config=config(replace(LIMITED, limit=0.005)))
-    assert reasons(found) == (Verdict.HOLD, Reason.INSUFFICIENT)
-    assert "on 4 bad events only" in found.message
-
-
-def test_a_kept_limit_is_a_proof() -> None:
-    found = engine.judge(
-        table(*[counts(500, 5, 4500, 45)] * 4), context=context(), config=config(LIMITED)
-    )
-    assert reasons(found) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
-
-
-def test_a_limit_above_one_half_is_tested_on_the_complement() -> None:
-    rule = MetricRule(name="error-ratio", limit=0.7)
-    kept = engine.judge(
-        table(*[counts(500, 250, 4500, 2250)] * 4), context=context(), config=config(rule)
-    )
-    assert kept.verdict is Verdict.ADVANCE
-    broken = engine.judge(
-        table(*[counts(500, 450, 4500, 2250)] * 4), context=context(), config=config(rule)
-    )
-    assert reasons(broken) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
-
-
-def test_events_that_are_the_rule_are_judged_by_the_good_ones() -> None:
-    rule = MetricRule(name="error-ratio", compare=Compare(), common=True)
-    worse = engine.judge(
-        table(*[counts(1000, 900, 9000, 7200)] * 5), context=context(), config=config(rule)
-    )
-    assert reasons(worse) == (Verdict.ROLL_BACK, Reason.REGRESSION)
-    equal = engine.judge(
-        table(*[counts(5000, 4000, 5000, 4000)] * 5, weight=0.5),
-        context=context(),
-        config=config(rule),
-    )
-    assert reasons(equal) == (Verdict.ADVANCE, Reason.NON_INFERIOR)
-
-
 # --- latency -------------------------------------------------------------------------------------
 
 
@@ -247,121 +152,6 @@ def test_equal_latencies_are_proven_at_the_decisive_edge() -> None:
     )
     assert found.verdict is Verdict.ADVANCE
     assert found.findings[0].edge == 0.25
-
-
-# --- holds ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        Reason.METRICS_UNAVAILABLE,
-        Reason.ERROR,
-        Reason.STALE,
-        Reason.NO_DATA,
-        Reason.INCOMPATIBLE_BUCKETS,
-    ],
-)
-def test_unusable_data_hold_even_what_was_proven(reason: Reason) -> None:
-    rule = MetricRule(name="error-ratio", compare=Compare(theta0_promote=1.5))
-    problem = {"error-ratio": Problem(reason=reason, message="out")}
-    found = engine.judge(table(*EQUAL), context=context(problems=problem), config=config(rule))
-    assert reasons(found) == (Verdict.HOLD, reason)
-    assert "out" in found.message
-
-
-def test_harm_that_was_proven_is_not_silenced_by_missing_data() -> None:
-    problem = {"error-ratio": Problem(reason=Reason.STALE, message="old")}
-    found = engine.judge(table(*TRIPLED), context=context(problems=problem), config=config())
-    assert reasons(found) == (Verdict.ROLL_BACK, Reason.REGRESSION)
-
-
-@pytest.mark.parametrize("rows", [[], table(None, None), table(counts(math.nan, 0, 10, 0))])
-def test_no_usable_rows_hold(rows: list[Row]) -> None:
-    found = engine.judge(rows, context=context(), config=config())
-    assert found.verdict is Verdict.HOLD
-
-
-def test_nothing_is_advanced_during_warm_up() -> None:
-    rows = table(*[counts(500, 0, 4500, 0)] * 5)
-    found = engine.judge(rows, context=context(now=10, judged_from=100), config=config())
-    assert reasons(found) == (Verdict.HOLD, Reason.WARMUP)
-    assert "00:01:40 UTC" in found.message
-
-
-def test_a_share_that_was_not_applied_holds() -> None:
-    rows = table(*[counts(2500, 0, 2500, 0)] * 5, weight=0.1)
-    found = engine.judge(rows, context=context(), config=config())
-    assert reasons(found) == (Verdict.HOLD, Reason.TRAFFIC_SPLIT)
-    assert found.log_split > math.log(1000)
-
-
-def test_an_arm_without_counters_says_nothing_about_the_split() -> None:
-    half = replace(counts(500, 0, 0, 0), complete=False)
-    found = engine.judge(table(*[half] * 5), context=context(), config=config())
-    assert found.log_split == 0.0
-
-
-@pytest.mark.parametrize(
-    ("rows", "text"),
-    [
-        (table(counts(50, 0, 450, 0)), "50 of 100 requests"),
-        (table(*[counts(500, 0, 4500, 0)] * 2), "2 of 3 intervals"),
-    ],
-)
-def test_a_step_needs_its_least_requests_and_intervals(rows: list[Row], text: str) -> None:
-    rule = MetricRule(name="error-ratio", limit=0.05)
-    found = engine.judge(rows, context=context(), config=config(rule))
-    assert found.verdict is Verdict.HOLD
-    assert Reason.INSUFFICIENT in (found.reason, *found.others)
-    assert any(text in one for one in (found.message,))
-
-
-def test_requests_of_an_earlier_step_do_not_count() -> None:
-    rows = table(*[counts(500, 0, 4500, 0)] * 5)
-    found = engine.judge(rows, context=context(step=1), config=config())
-    assert reasons(found) == (Verdict.HOLD, Reason.INSUFFICIENT)
-    assert found.step_requests == 0
-
-
-def test_without_a_baseline_only_limits_decide() -> None:
-    rows = table(*[counts(500, 20, 0, 0)] * 5, weight=1)
-    compared = engine.judge(rows, context=context(has_stable=False), config=config())
-    assert reasons(compared) == (Verdict.HOLD, Reason.NO_BASELINE)
-    limited = engine.judge(
-        table(*[counts(500, 5, 0, 0)] * 5, weight=1),
-        context=context(has_stable=False),
-        config=config(LIMITED),
-    )
-    assert limited.verdict is Verdict.ADVANCE
-
-
-@pytest.mark.parametrize("policy", [Verdict.HOLD, Verdict.ADVANCE, Verdict.ROLL_BACK])
-def test_the_policy_decides_at_the_deadline(policy: Verdict) -> None:
-    rows = table(*EQUAL[:4])
-    rule = MetricRule(name="error-ratio", compare=PROOF_ALONE)
-    found = engine.judge(rows, context=context(at_deadline=policy), config=config(rule))
-    assert reasons(found) == (policy, Reason.INCONCLUSIVE)
-
-
-def test_the_policy_does_not_advance_without_usable_data() -> None:
-    problem = {"error-ratio": Problem(reason=Reason.NO_DATA, message="none")}
-    found = engine.judge(
-        table(*EQUAL[:4]),
-        context=context(at_deadline=Verdict.ADVANCE, problems=problem),
-        config=config(),
-    )
-    assert reasons(found) == (Verdict.HOLD, Reason.NO_DATA)
-
-
-def test_several_holds_report_the_first_in_rule_order_and_list_the_rest() -> None:
-    rules = (COMPARED, replace(LIMITED, name="other"))
-    problem = {"other": Problem(reason=Reason.STALE, message="old")}
-    found = engine.judge(
-        table(counts(50, 0, 450, 0)), context=context(problems=problem), config=config(*rules)
-    )
-    assert found.reason is Reason.STALE
-    assert set(found.others) == {Reason.INSUFFICIENT, Reason.UNDECIDED}
 
 
 # --- dry runs, budget, scalars -------------------------------------------------------------------
@@ -528,67 +318,3 @@ def _bet(rows: int) -> float:
         phi=[1.0] * rows,
         restart=eprocess.restart_weights(rows),
     )[-1]
-
-
-# --- properties ----------------------------------------------------------------------------------
-
-arms = st.tuples(st.integers(0, 3000), st.integers(0, 3000)).map(
-    lambda pair: (max(pair), min(pair))
-)
-any_rows = st.lists(st.one_of(st.none(), st.tuples(arms, arms)), max_size=8).map(
-    lambda rows: table(*(None if r is None else counts(*r[0], *r[1]) for r in rows))
-)
-
-
-@settings(max_examples=60)
-@given(any_rows, st.sampled_from([COMPARED, LIMITED, BOTH, replace(BOTH, common=True)]))
-def test_judge_is_total_and_gives_the_same_from_rows_and_from_its_cache(
-    rows: list[Row], rule: MetricRule
-) -> None:
-    settings_ = config(rule)
-    found = engine.judge(rows, context=context(), config=settings_)
-    state = ledger.begin(settings_)
-    for row in rows:
-        state = ledger.record(state, row=row, config=settings_)
-    cached = engine.decide(state, context=context(), config=settings_)
-    assert engine.with_intervals(cached, rows=rows, config=settings_) == found
-    if not any(row.counts for row in rows):
-        assert found.verdict is Verdict.HOLD
-
-
-@settings(max_examples=60)
-@given(st.lists(arms, max_size=10))
-def test_equal_counts_in_both_arms_are_never_a_regression(rows: list[tuple[int, int]]) -> None:
-    equal = table(*(counts(n, x, n, x) for n, x in rows), weight=0.5)
-    found = engine.judge(equal, context=context(), config=config())
-    assert found.reason is not Reason.REGRESSION
-
-
-@settings(max_examples=40)
-@given(any_rows, any_rows)
-def test_the_order_of_metrics_does_not_matter(first: list[Row], second: list[Row]) -> None:
-    rules = (COMPARED, replace(BOTH, name="other"))
-    rows = [
-        replace(a, counts={**a.counts, **_renamed(b, name="other")})
-        for a, b in zip(first, second, strict=False)
-    ]
-    straight = engine.judge(rows, context=context(), config=config(*rules))
-    turned = engine.judge(
-        rows,
-        context=context(),
-        config=replace(config(*reversed(rules)), requests_from=COMPARED.name),
-    )
-    assert reasons(straight) == reasons(turned)
-    assert straight.message == turned.message
-
-
-@settings(max_examples=40)
-@given(st.lists(arms, min_size=1, max_size=8))
-def test_one_arm_alone_is_never_a_relative_verdict(rows: list[tuple[int, int]]) -> None:
-    alone = table(*(counts(n, x, 0, 0) for n, x in rows))
-    found = engine.judge(alone, context=context(has_stable=False), config=config())
-    assert found.reason is not Reason.REGRESSION
-
-
-def _renamed(row: Row, *, name: str) -> dict[str, Counts]:
-    return {name: row.counts["error-ratio"]} if row.counts else {}
