@@ -19,7 +19,7 @@ def _shadow(*, then: str) -> Object:
         "type": "Shadow",
         "shadow": {
             "mirrorPercent": MIRROR_PERCENT,
-            "duration": "15s",
+            "duration": "1m",
             "minRequests": 200,
             "then": then,
         },
@@ -43,15 +43,9 @@ def test_a_good_version_is_promoted_after_copies_alone(scene: Scene) -> None:
     model, load = _started(scene, then="Promote")
     applied_at = model.apply("2")
     shadowing = model.wait_for_phase("Shadowing", seconds=60, since=applied_at)
-    measured = model.wait_for(
-        lambda look: "observedMirror" in look.rollout.get("traffic", {}),
-        seconds=60,
-        since=shadowing.at,
-        what="the share of copies is measured",
-    )
     switching = model.wait_for(
         lambda look: look.intended_percent == 100.0,
-        seconds=90,
+        seconds=150,
         since=shadowing.at,
         what="the shadow has passed",
     )
@@ -63,12 +57,15 @@ def test_a_good_version_is_promoted_after_copies_alone(scene: Scene) -> None:
     assert books.between(applied_at, switching.at).keys() == {"1"}, (
         "no user is answered by a shadow"
     )
-    requests = sum(it.answered for it in books.between(shadowing.at, measured.at).values())
-    seen = float(measured.rollout["traffic"]["observedMirror"])
-    allowed = 5.0 + allowed_deviation_percent(
-        share_percent=MIRROR_PERCENT, requests=max(requests, 50)
-    )
-    print(f"{seen:.1f} % of the requests were copied")
+    measured = [
+        float(look.rollout["traffic"]["observedMirror"])
+        for look in model.looks(since=shadowing.at)
+        if look.at < switching.at and "observedMirror" in look.rollout.get("traffic", {})
+    ]
+    seen = measured[-1]  # the first may hold requests from before the Gateway knew
+    requests = sum(it.answered for it in books.between(shadowing.at, switching.at).values())
+    allowed = 2.0 + allowed_deviation_percent(share_percent=MIRROR_PERCENT, requests=requests)
+    print(f"of {requests} requests were copied, in percent: {measured}")
     assert abs(seen - MIRROR_PERCENT) <= allowed
 
 
