@@ -69,11 +69,12 @@ class Planned:
     asked: tuple[str, ...]
     rates: tuple[RateForecast, ...] = ()
     notes: tuple[str, ...] = ()
+    promotes: bool = True
 
     @property
     def promoted_seconds(self) -> float:
         """Until promotion, people and testers apart; infinite where a step does not pass in time."""
-        if not self.steps or any(one.warning for one in self.rates):
+        if not (self.promotes and self.steps) or any(one.warning for one in self.rates):
             return math.inf
         return math.fsum(self._passes_seconds(one) for one in self.steps)
 
@@ -150,23 +151,28 @@ def planned(
             if text
         )
         + tuple(f"step {it.step}: {it.name}: {it.warning}" for it in rates if it.warning),
-        left_out=(*plan_people.testers_alone(whole), *left_out),
+        left_out=(*plan_people.not_by_requests(whole), *left_out),
         asked=plan_people.asked(spec, whole),
         rates=rates,
-        notes=_notes(spec),
+        notes=_notes(
+            spec,
+            compares=bool(rates) or any(one.metrics for one in found),
+            promotes=plan_people.ends_in_promotion(whole),
+        ),
+        promotes=plan_people.ends_in_promotion(whole),
     )
 
 
-def _notes(spec: model.Spec) -> tuple[str, ...]:
-    """Where a promise of the settings does not reach (ADR 0025)."""
-    if spec.replicas > FEW_PODS:
-        return ()
-    text = (
+def _notes(spec: model.Spec, *, compares: bool, promotes: bool) -> tuple[str, ...]:
+    """Where a promise of the settings does not reach (ADR 0025), and where a proof leads nowhere."""
+    few = (
         f"the chance of {spec.analysis.false_rollback:.2g} of rolling back an equal version is not "
         f"promised where {spec.replicas} pods differ lastingly, or where a few clients keep their "
         "connections: so few pods do not tell that from a worse version"
     )
-    return (text,)
+    stops = "nothing is promoted, since strategy.shadow.then is Stop"
+    unsure = compares and spec.replicas <= FEW_PODS
+    return ((few,) if unsure else ()) + (() if promotes else (stops,))
 
 
 def _check(assumed: Assumed) -> None:

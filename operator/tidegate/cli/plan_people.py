@@ -16,24 +16,46 @@ def asked(spec: model.Spec, plan: Sequence[model.Stage]) -> tuple[str, ...]:
 
 
 def by_requests(plan: Sequence[model.Stage]) -> tuple[model.Stage, ...]:
-    """The stages with a share of all requests; what testers send is not known beforehand."""
-    return tuple(stage for stage in plan if stage.exposure.live_percent > 0)
+    """The stages that answer or copy a share of all requests, and are held against something.
 
-
-def testers_alone(plan: Sequence[model.Stage]) -> tuple[str, ...]:
-    """The steps that only testers reach, and how long each lasts at least and at most."""
+    What testers send is not known beforehand, and a warm-up proves nothing.
+    """
     return tuple(
-        f"step {stage.name}: how much its routes send is not known; it takes "
+        stage
+        for stage in plan
+        if stage.exposure.counted_share > 0 and stage.control is not model.Control.NONE
+    )
+
+
+def not_by_requests(plan: Sequence[model.Stage]) -> tuple[str, ...]:
+    """The other stages before all traffic, in words: how long each lasts, and what it asks of testers."""
+    known = by_requests(plan)
+    return tuple(_without_forecast(stage) for stage in plan if stage not in known)
+
+
+def ends_in_promotion(plan: Sequence[model.Stage]) -> bool:
+    """A shadow with `then: Stop` promotes nothing, whatever it proves."""
+    return any(stage.kind is model.StageKind.SWITCH for stage in plan)
+
+
+def _without_forecast(stage: model.Stage) -> str:
+    if not stage.needs_proof:
+        why = (
+            "nothing is judged" if stage.control is model.Control.NONE else "limits alone judge it"
+        )
+        return f"step {stage.name}: {why}; it takes {about(stage.hold_seconds)}"
+    return (
+        f"step {stage.name}: how much testers send is not known; it takes "
         f"{about(stage.hold_seconds)} to {about(stage.deadline_seconds)}, and needs "
         f"{stage.min_requests} requests of testers"
-        for stage in plan
-        if stage.needs_proof and stage.exposure.live_percent == 0
     )
 
 
 def _asked(spec: model.Spec, plan: Sequence[model.Stage]) -> Iterator[str]:
     gates = [(gate.name, stage.name) for stage in plan for gate in stage.gates]
     yield from (f"gate {gate} before step {step}" for gate, step in gates)
+    held = (stage.name for stage in plan if stage.awaits_request)
+    yield from (f"step {step}: promote after its proof" for step in held)
     level = spec.automation.level
     if level in {_L.MANUAL, _L.ADVISORY}:
         yield f"automation.level {level}: promote before every step and before promotion"

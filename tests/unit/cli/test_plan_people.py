@@ -20,7 +20,9 @@ spec:
   server: {{preset: MLServer}}
   workload:
     replicas: 4
-    template: {{spec: {{containers: [{{name: server, image: images.example.com/iris:1}}]}}}}
+    template:
+      metadata: {{annotations: {{tidegate.dev/shadow-safe: "true"}}}}
+      spec: {{containers: [{{name: server, image: images.example.com/iris:1}}]}}
   traffic: {{provider: GatewayAPI, gatewayAPI: {{parentRefs: [{{name: gw}}]}}}}
   {more}
 """
@@ -86,7 +88,7 @@ def test_a_step_of_testers_is_not_forecast_and_holds_up_no_other(
     assert "promotion in about" in text
     assert "a very long time" not in text
     assert "Warning" not in text
-    assert "Not planned: step testers: how much its routes send is not known" in text
+    assert "Not planned: step testers: how much testers send is not known" in text
     assert "it takes 30m to 2h, and needs 50 requests of testers" in text
 
 
@@ -96,6 +98,56 @@ def test_a_plan_of_testers_alone_has_nothing_to_forecast(
     code, text = planned(capsys, tmp_path, TESTERS % "")
     assert code == outcome.NEGATIVE
     assert "Not planned: step testers" in text
+
+
+SHADOW = "strategy: {type: Shadow, shadow: {mirrorPercent: 20, duration: 10m, minRequests: 100, then: %s}}"
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "says"),
+    [
+        ("Promote", outcome.DONE, "promotion in about"),
+        ("Hold", outcome.DONE, "Waits for people: step shadow: promote after its proof"),
+        ("Stop", outcome.NEGATIVE, "Note: nothing is promoted, since strategy.shadow.then is Stop"),
+    ],
+)
+def test_copies_of_requests_are_forecast_like_a_share(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, then: str, code: int, says: str
+) -> None:
+    ended, text = planned(capsys, tmp_path, SHADOW % then)
+    assert ended == code
+    assert re.search(r"^shadow +mirror 20 % +error-ratio +.* in ", text, re.MULTILINE)
+    assert says in text
+    assert "Not planned" not in text
+
+
+WARMED = "strategy: {canary: {warmup: {mirrorPercent: 10, duration: 5m}, steps: [%s]}}" % (
+    STEPS % ""
+)
+PREVIEWED = "strategy: {type: BlueGreen, blueGreen: {prePromotion: {duration: 20m%s}}}"
+LIMITS = (
+    "\n  analysis: {metrics: [{name: error-ratio, preset: error-ratio, threshold: {max: 0.01}}]}"
+)
+
+
+def test_a_preview_says_how_long_it_takes_and_promises_no_chance(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, text = planned(capsys, tmp_path, PREVIEWED % "" + LIMITS)
+    assert code == outcome.NEGATIVE
+    assert "Not planned: step preview: limits alone judge it; it takes 20m" in text
+    assert "is not promised where" not in text
+    _, text = planned(capsys, tmp_path, PREVIEWED % ", minRequests: 50" + LIMITS)
+    assert "step preview: how much testers send is not known; it takes 20m to" in text
+
+
+def test_a_warm_up_is_named_and_not_forecast(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, text = planned(capsys, tmp_path, WARMED)
+    assert code == outcome.DONE
+    assert "Not planned: step warmup: nothing is judged; it takes 5m" in text
+    assert not re.search(r"^warmup ", text, re.MULTILINE)
 
 
 LIMITED = (
