@@ -46,13 +46,13 @@ def _of_stage(stage: model.Stage, capabilities: Capabilities) -> Iterator[str]:
 def _of_exposure(exposure: model.Exposure, capabilities: Capabilities) -> Iterator[str]:
     mirror = exposure.mirror_percent
     if mirror > 0 and capabilities.mirror is Mirror.NONE:
-        yield "cannot copy requests: leave out the mirror, or use another provider"
+        yield "cannot copy requests: leave out the mirror, or use GatewayAPI with mode Managed"
     elif 0 < mirror < 100 and capabilities.mirror is Mirror.ALL:
         yield "copies all requests or none: set mirrorPercent to 100"
     if exposure.routes and not capabilities.headers:
-        yield "cannot route by header: leave out the routes, or use another provider or mode"
+        yield "cannot route by header: leave out the routes, or use GatewayAPI with mode Managed"
     if exposure.preview and not capabilities.preview:
-        yield "has no preview: use another strategy or provider"
+        yield "has no preview: use another strategy, or mode Managed"
 
 
 def _of_scaling(

@@ -61,7 +61,7 @@ def test_a_share_of_the_users_is_never_refused(weights: Weights) -> None:
             Capabilities(weights=Weights.EXACT, headers=True, preview=True),
             (
                 "stage copy: provider GatewayAPI cannot copy requests: leave out the mirror, or use "
-                "another provider"
+                "GatewayAPI with mode Managed"
             ),
         ),
         (
@@ -74,13 +74,13 @@ def test_a_share_of_the_users_is_never_refused(weights: Weights) -> None:
             Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, preview=True),
             (
                 "stage testers: provider GatewayAPI cannot route by header: leave out the routes, or "
-                "use another provider or mode"
+                "use GatewayAPI with mode Managed"
             ),
         ),
         (
             stage("look", preview=True),
             Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, headers=True),
-            "stage look: provider GatewayAPI has no preview: use another strategy or provider",
+            "stage look: provider GatewayAPI has no preview: use another strategy, or mode Managed",
         ),
     ],
     ids=["mirror", "part of a mirror", "headers", "preview"],
