@@ -18,6 +18,7 @@ from tidegate.adapters import kube
 from tidegate.controller.actuator import KINDS
 from tidegate.controller.documents import plain
 from tidegate.traffic.plane import Target, WantedDocument, is_current, patch_operations, plane_of
+from tidegate.traffic.planes import mirror
 
 pytestmark = pytest.mark.apiserver
 
@@ -67,6 +68,35 @@ def test_route_of_ours_is_taken_and_read_back_as_it_was_written(
                 assert isinstance(read, ports.Ok), read
                 assert read.value is not None
                 assert is_current(read.value, route)
+        finally:
+            await api.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
+def test_copies_of_requests_are_taken_and_read_back_as_they_were_written(
+    plane: ControlPlane, kind: str
+) -> None:
+    """Every way to write a mirror: all requests, whole percents, a fraction; and gone again."""
+    spec = managed(kind)
+
+    async def play() -> None:
+        api = await connected(plane)
+        try:
+            for percent in (100.0, 20.0, 0.5, 0.0):
+                exposure = model.Exposure(live_percent=0.0, mirror_percent=percent)
+                wanted = replace(target(spec), exposure=exposure)
+                route = plane_of(spec.traffic).documents(wanted)[0]
+                applied = await api.apply(KINDS[kind], namespace="ml", body=plain(route.body))
+                assert isinstance(applied, ports.Ok), applied
+                read = await api.get(KINDS[kind], namespace="ml", name="iris")
+                assert isinstance(read, ports.Ok), read
+                assert read.value is not None
+                assert is_current(read.value, route)
+                assert not mirror.differ(read.value, route.body)
+                seen = mirror.percents(read.value, name="iris")
+                assert seen == ({CANDIDATE: percent} if percent else {})
         finally:
             await api.close()
 
