@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+
+from tidegate import model
+from tidegate.api import types
 
 ROOT = Path(__file__).parents[3]
 PAGES = [
@@ -42,6 +45,30 @@ def test_the_readme_shows_the_smallest_example_as_it_is() -> None:
     example = (ROOT / "examples/smallest.yaml").read_text()
     body = example[example.index("apiVersion") :].rstrip()
     assert f"```yaml\n{body}\n```" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("phase", model.Phase)
+def test_the_picture_shows_every_phase(phase: model.Phase) -> None:
+    drawn = re.findall(r"<text[^>]*>([^<]*)", (ROOT / "docs/images/phases.svg").read_text())
+    assert re.search(rf"\b{phase}\b", "\n".join(drawn))
+
+
+def test_every_strategy_has_an_example_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    linked = [ROOT / it for it in re.findall(r"\]\((examples/[^)]+\.yaml)\)", text)]
+    bodies = [body for path in linked for body in yaml.safe_load_all(path.read_text())]
+    ours = [body["spec"] for body in bodies if body["kind"] == "ModelDeployment"]
+    found = {spec.get("strategy", {}).get("type", "Canary") for spec in ours}
+    assert found == set(get_args(types.Strategy.model_fields["type"].annotation))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "changelog.d").iterdir()), ids=lambda it: it.name)
+def test_a_fragment_fits_into_the_changelog(path: Path) -> None:
+    """Put together, fragments are one list beside this repository's other pages."""
+    assert re.search(r"\.(added|changed|fixed|removed)\.md$", path.name)
+    assert all(line.startswith(("- ", "  ")) for line in path.read_text().splitlines())
+    for link in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        assert (ROOT / link).exists(), link
 
 
 def test_one_kubernetes_minimum_everywhere() -> None:
