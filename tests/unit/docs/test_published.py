@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -51,6 +52,12 @@ def test_the_readme_shows_the_smallest_example_as_it_is() -> None:
 def test_the_picture_shows_every_phase(phase: model.Phase) -> None:
     drawn = re.findall(r"<text[^>]*>([^<]*)", (ROOT / "docs/images/phases.svg").read_text())
     assert re.search(rf"\b{phase}\b", "\n".join(drawn))
+
+
+@pytest.mark.parametrize("words", [model.Phase, model.Waiting, model.RolloutResult])
+def test_the_reference_names_the_words_of_a_status(words: type[enum.StrEnum]) -> None:
+    text = (ROOT / "docs/reference/modeldeployment.md").read_text()
+    assert f"One of {', '.join(words)}." in text
 
 
 def test_every_strategy_has_an_example_in_the_readme() -> None:

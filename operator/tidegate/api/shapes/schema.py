@@ -45,7 +45,19 @@ def _node(node: Member | Group, form: Form) -> Schema:
     about, shape = node.about, _typed(node.type, node.about, form)
     if isinstance(node.default, str | int | float):
         shape = {"default": node.default} | shape
-    return shape | {"description": about.text}
+    return shape | {"description": _described(node.type, about.text)}
+
+
+def _described(type_: Any, text: str) -> str:
+    """The text, with the words that there are today where it does not have them already."""
+    words = (
+        [it.value for it in type_]
+        if inspect.isclass(type_) and issubclass(type_, enum.StrEnum)
+        else []
+    )
+    if all(word in text for word in words):
+        return text
+    return f"{text} One of {', '.join(words)}."
 
 
 def _typed(type_: Any, about: About, form: Form) -> Schema:
