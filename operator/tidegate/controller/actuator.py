@@ -14,7 +14,7 @@ from typing import assert_never
 from tidegate import model, ports
 from tidegate.api import frozen, record
 from tidegate.controller import unserved
-from tidegate.controller.adoption import Adoption
+from tidegate.controller.adoption import Adoption, has_ready_pods
 from tidegate.controller.autoscalers import Autoscalers
 from tidegate.controller.documents import NAME_CONFLICT, NEVER, name_conflict, plain
 from tidegate.controller.live import read_live
@@ -306,14 +306,21 @@ class Actuator:
     async def _set_traffic(
         self, action: actions.SetTraffic, around: Surroundings
     ) -> ports.Failure | None:
-        """Bring every object of the data plane to the wanted split, the one with weights first."""
+        """Bring every object of the data plane to the wanted split, the one with weights first.
+
+        Whatever takes traffic away is tried, also after another object was refused.
+        """
         if around.seen.spec is None:
             return None
+        refused: ports.Failure | None = None
         for document in _documents(changes.target_of(action, around.seen), around):
             failure = await self._bring(document, around, urgent=action.lowering)
-            if failure is not None:
+            if failure is None:
+                continue
+            if not (action.lowering and isinstance(failure, ports.Fatal)):
                 return failure
-        return None
+            refused = refused or failure
+        return refused
 
     async def _bring(
         self, wanted: plane.WantedDocument, around: Surroundings, *, urgent: bool
@@ -323,7 +330,7 @@ class Actuator:
         seen = around.targets.get(reference)
         ours = seen is not None and objects.is_controlled_by(seen, uid=around.meta.uid)
         if wanted.mechanism is plane.Mechanism.CREATE_THEN_PATCH and not ours:
-            return await self._create_or_take_over(wanted, around)
+            return await self._create_or_take_over(wanted, around, lowering=urgent)
         if seen is not None and reference.owned and not ours:
             return name_conflict(kind, reference.name)
         if seen is not None and plane.is_current(seen, wanted):
@@ -347,12 +354,13 @@ class Actuator:
         return await self._patch(kind, reference.name, operations, around, urgent=urgent)
 
     async def _create_or_take_over(
-        self, wanted: plane.WantedDocument, around: Surroundings
+        self, wanted: plane.WantedDocument, around: Surroundings, *, lowering: bool
     ) -> ports.Failure | None:
         failure = await self._create(KINDS[wanted.reference.kind], wanted.body, around)
         if not isinstance(failure, ports.Fatal) or failure.reason != NAME_CONFLICT:
             return failure
-        return await self._adoption.take_over(wanted, around.meta)
+        waits = not lowering and not has_ready_pods(wanted, around.seen)
+        return await self._adoption.take_over(wanted, around.meta, waits=waits)
 
     # --- finalizer -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from tidegate.traffic import plane
 
 KIND = ports.SERVICE
 _WITH_ADDRESS = frozenset({"", "ClusterIP", "NodePort", "LoadBalancer"})
+READY_LOOK_SECONDS = 5.0
 
 
 class Adoption:
@@ -29,9 +30,12 @@ class Adoption:
         self._leading = leading
 
     async def take_over(
-        self, wanted: plane.WantedDocument, meta: model.ObjectMeta
+        self, wanted: plane.WantedDocument, meta: model.ObjectMeta, *, waits: bool
     ) -> ports.Failure | None:
-        """Make the Service of this name ours; one that nobody offers is a conflict of names."""
+        """Make the Service of this name ours; one that nobody offers is a conflict of names.
+
+        `waits` leaves it where it points for now: its clients have pods there.
+        """
         name = wanted.reference.name
         found = await self._api.get(KIND, namespace=meta.namespace, name=name)
         if not isinstance(found, ports.Ok):
@@ -45,6 +49,9 @@ class Adoption:
             )
         if why := unlike(live, wanted):
             return ports.Fatal(reason=NAME_CONFLICT, message=f"Service {name} {why}")
+        if waits:
+            text = f"Service {name} is taken over as soon as a pod is ready"
+            return ports.Retryable(message=text, after_seconds=READY_LOOK_SECONDS)
         if not self._leading():
             return LEADERSHIP_LOST
         result = await self._api.json_patch(
@@ -57,6 +64,13 @@ class Adoption:
             return result
         self._store.put_own_reply(KIND, result.value)
         return None
+
+
+def has_ready_pods(wanted: plane.WantedDocument, seen: model.Observation) -> bool:
+    """Whether the Service would have a pod behind it: of its revision, or of any where it names none."""
+    selected = objects.text(objects.at(wanted.body, "spec", "selector", objects.LABEL_REVISION))
+    states = seen.revisions.items()
+    return any(state.ready > 0 for hash_, state in states if selected in {"", hash_})
 
 
 def unlike(live: ports.Object, wanted: plane.WantedDocument) -> str:

@@ -21,6 +21,7 @@ from tidegate.controller.workqueue import Key
 from tidegate.evidence.terms import Template
 from tidegate.model import objects
 from tidegate.rollout import phases
+from tidegate.rollout.plan import is_taken_again
 
 
 class Beside:
@@ -124,7 +125,8 @@ class Beside:
             self._analyst.forget(seen.meta.uid)
             return model.AnalysisState()
         subject = subjects.subject_of(key, seen, rollout=rollout, spec=spec, found=found)
-        judged = rollout.exposure.is_visited and subject.events
+        visited = rollout.exposure.is_visited and not is_taken_again(rollout)
+        judged = visited and subject.events
         if _before_traffic(rollout) or judged:
             return self._analyst.judged(subject)
         self._analyst.rest(seen.meta.uid)

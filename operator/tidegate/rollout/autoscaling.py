@@ -65,11 +65,13 @@ def _load(seen: model.Observation, spec: model.Spec, asked: model.Autoscaling) -
         if stable is None or stable.wanted == 0:
             return known or spec.replicas
         return stable.wanted if stable.lowered else max(known, stable.wanted)
-    known = known or (stable.wanted if stable is not None else spec.replicas)
-    if asked.during_rollout is model.DuringRollout.FROZEN:
-        return known
     side = _larger_side(seen, spec, rollout)
     state = _state(seen, side.revision)
+    if not known:  # switched on meanwhile: the side with more of the load tells the whole
+        carried = side.load(state.wanted, most=asked.max_replicas) if state is not None else 0
+        known = max(carried, stable.wanted if stable is not None else 0) or spec.replicas
+    if asked.during_rollout is model.DuringRollout.FROZEN:
+        return known
     if state is None or not state.raised:
         return known
     return max(known, side.load(state.wanted, most=asked.max_replicas))

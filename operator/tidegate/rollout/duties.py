@@ -27,8 +27,8 @@ def tidy(turn: Turn) -> Turn:
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
     # Last, since a write that is refused ends the pass.
-    turn = autoscaling.keep(turn, _wanted_pods(turn))
     turn = dataplane.keep(_forget_frozen(_trim_history(turn)))
+    turn = autoscaling.keep(turn, _wanted_pods(turn))
     return record.keep(turn)
 
 

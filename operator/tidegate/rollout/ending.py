@@ -238,7 +238,9 @@ def work_rolling_back(turn: Turn) -> Turn:
     """Repeat the lowering write until the data plane confirms it; then the rollout is over."""
     rollout, traffic = turn.rollout, turn.seen.traffic
     lowered = not traffic.exists or not turn.stable or has_no_traffic(turn)
-    if lowered and (traffic.accepted or not traffic.exists or not turn.stable):
+    # A route that is missing, or of a kind that is, is never accepted; what is there was read.
+    told = traffic.accepted or bool(traffic.obstacle) or not traffic.exists or not turn.stable
+    if lowered and told:
         return finish(turn)
     if lowered:
         return turn.look_again(LOWERING_LOOK_SECONDS)

@@ -112,12 +112,27 @@ def _unopened(
     yield from (name for name in waiting if not (decided and name == MANUAL))
     if decided:
         return
+    yield from (name for name in _passed_over(rollout) if name not in is_open)
     if level in _BY_PEOPLE and MANUAL not in {gate.name for gate in stage.gates}:
         yield MANUAL
     asked_by_spec = any(gate.name != MANUAL for one in rollout.plan for gate in one.gates)
     switches = stage.kind is model.StageKind.SWITCH
     if level is model.AutomationLevel.GATED and switches and not (asked_by_spec or is_open):
         yield PROMOTION
+
+
+def _passed_over(rollout: model.Rollout) -> Iterator[str]:
+    """What people were to be asked in stages before this one that nobody walked, and nobody skipped.
+
+    Stages without a share, as of 0 pods, are left out by themselves; their gates are not.
+    """
+    at = rollout.step.index if rollout.step is not None else 0
+    left = {model.StepState.PENDING, model.StepState.SKIPPED}
+    for stage in rollout.plan[:at]:
+        if stage.state in left and not stage.ended_by:
+            yield from (gate.name for gate in stage.gates if gate.opened_at is None)
+            if stage.awaits_request:
+                yield MANUAL
 
 
 def _with_opened(

@@ -143,7 +143,7 @@ def confirm(turn: Turn) -> Turn:
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
         evidence_since=turn.now
-        if other_limits or _begins_apart(rollout)
+        if other_limits or is_taken_again(rollout) or _begins_apart(rollout)
         else _evidence_since(turn, planned),
     )
     return turn.with_rollout(changed)
@@ -167,6 +167,17 @@ def _begins_apart(rollout: model.Rollout) -> bool:
     counted = (it for it in rollout.plan if it.confirmed_at and it.confirmed_at >= since)
     mirrored = any(it.kind is model.StageKind.SHADOW for it in counted)
     return mirrored and stage.kind is not model.StageKind.SHADOW
+
+
+def is_taken_again(rollout: model.Rollout) -> bool:
+    """The active stage had its exposure before, lost it, and has yet to be confirmed again.
+
+    The time between belongs to no weight, so nothing from before may be joined to what follows.
+    """
+    step, stage = rollout.step, rollout.stage
+    if step is None or stage is None or step.confirmed_at is not None:
+        return False
+    return stage.confirmed_at is not None or rollout.silence is not None
 
 
 def undated(turn: Turn) -> Turn:

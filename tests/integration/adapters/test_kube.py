@@ -47,8 +47,11 @@ def test_served_kinds_are_told_from_unknown_ones(connect: Connect) -> None:
 
 def test_absent_object_is_a_normal_answer(connect: Connect, namespace: str) -> None:
     async def scenario(api: kube.Kube) -> None:
-        for kind in (WIDGET, ports.SERVICE, ports.DEPLOYMENT, ports.HTTP_ROUTE):
+        for kind in (WIDGET, ports.SERVICE, ports.DEPLOYMENT):
             assert await api.get(kind, namespace=namespace, name="none") == ports.Ok(None)
+        unserved = await api.get(ports.HTTP_ROUTE, namespace=namespace, name="none")
+        assert isinstance(unserved, ports.Fatal), "a kind that is not served is no absent object"
+        assert unserved.reason == "NotServed"
         assert await api.get_lease(namespace=namespace, name="none") == ports.Ok(None)
         assert await api.delete(
             WIDGET, namespace=namespace, name="none", uid=str(uuid.uuid4())

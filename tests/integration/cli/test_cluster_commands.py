@@ -167,6 +167,7 @@ def test_a_request_writes_its_annotations_as_the_cli_and_nothing_else(namespace:
     assert annotations == {
         "tidegate.dev/request": "promote",
         "tidegate.dev/request-revision": WANTED.hash,
+        "tidegate.dev/request-step": "p50",
     }
     managers = {it["manager"] for it in after["metadata"].pop("managedFields")}
     assert "tidegate-cli" in managers

@@ -73,6 +73,9 @@ def test_a_value_that_is_written_otherwise_is_an_error_that_names_what_was_seen(
         ("failure", ("success",)),
         ("5xx", ("200", "canceled")),
         ("5xx|5..", ("200",)),
+        ("ERROR", ("OK",)),  # a vocabulary of its own, in which success has the same word
+        ("failed", ("OK",)),
+        ("1001", ("0",)),
     ],
 )
 def test_what_may_still_come_is_no_error(pattern: str, values: tuple[str, ...]) -> None:

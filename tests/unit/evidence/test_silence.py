@@ -113,6 +113,26 @@ def test_few_requests_take_longer() -> None:
     assert seen[0] == pytest.approx(LEAST_DUE / 0.1, abs=SCRAPE)
 
 
+def idle_until(end: float) -> tuple[Row, ...]:
+    """Closed rows without a request of either side, from the confirmation on."""
+    phi = (dispersion.given(1.0),)
+    nothing = Counts(n_c=0.0, n_s=0.0, x_c=(0.0,), x_s=(0.0,), phi=phi)
+    starts = [CONFIRMED + 30 * index for index in range(int((end - CONFIRMED) // 30))]
+    return tuple(
+        Row(t0=t0, t1=t0 + 30, step=0, weight=0.5, counts={"errors": nothing}) for t0 in starts
+    )
+
+
+def test_the_first_requests_after_an_idle_night_promise_nothing_for_the_night() -> None:
+    """Stable finished nothing in the rows before, so nothing was due from the candidate either."""
+    at = CONFIRMED + 540
+    times = [CONFIRMED + SCRAPE * index for index in range(-20, 41)]
+    woken = [max(0.0, 0.5 * (time - (at - 20))) for time in times]
+    awake = build.series(build.STABLE, woken, first=times[0], pod="a")
+    assert found(awake, at=at, rows=idle_until(at - 40)) is None
+    assert found(awake, at=at) is not None, "without rows only the last scrapes can tell"
+
+
 def test_a_counter_that_begins_again_is_heard() -> None:
     """Falling counters are a trouble of their own, and no silence."""
     times = [CONFIRMED + SCRAPE * index for index in range(21)]

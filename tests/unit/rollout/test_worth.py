@@ -151,7 +151,12 @@ def test_every_other_field_is_written_at_once(name: str) -> None:
     assert worth(lost, STATUS) is Worth.NOW
 
 
-ROLLOUTS_SHOWN = {"progress_at", "observed_candidate_percent", "waiting_for"}
+ROLLOUTS_SHOWN = {
+    "progress_at",
+    "observed_candidate_percent",
+    "observed_mirror_percent",
+    "waiting_for",
+}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ by it; the test that can prove harm is that of `evidence.sequential.answers`. So
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,8 +69,12 @@ def silence(
     slot = Slot(t0=after, t1=at, step=event.step, weight=event.weight)
     counts = counting.aside(slot).counts.get(_REQUESTS)
     finished = counts.n_s if counts is not None else 0.0
-    due_per_second = event.weight / (1 - event.weight) * finished / window_seconds
-    due = due_per_second * (at - began)
+    # What stable finished since then is known from rows; only the time beside them is extrapolated.
+    closed = [row for row in rows if metric in row.counts and row.t0 >= began]
+    of_stable = math.fsum(row.counts[metric].answered[1] for row in closed)
+    open_seconds = max(0.0, at - began - math.fsum(row.t1 - row.t0 for row in closed))
+    of_stable += finished * open_seconds / window_seconds
+    due = event.weight / (1 - event.weight) * of_stable
     return Silence(seconds=at - began, due=due) if due >= LEAST_DUE else None
 
 

@@ -46,6 +46,9 @@ _KINDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (  # all values, tho
     (frozenset({"true", "false"}),) * 2,
     (frozenset({"True", "False"}),) * 2,
 )
+EVERY: frozenset[str] = frozenset().union(*(kind for kind, _ in _KINDS))
+# Words of success in many vocabularies, which alone tell no kind.
+SUCCESS = frozenset({"OK", "0"})
 
 
 def possible(values: AbstractSet[str]) -> frozenset[str]:

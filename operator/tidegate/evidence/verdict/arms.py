@@ -42,18 +42,19 @@ def judged_alone(analysis: model.Analysis, *, stable: str, candidate: str) -> mo
 def limits_of(analysis: model.Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The metrics that are judged where nobody serves beside the candidate, and those that are not."""
     acting = [one for one in analysis.metrics if not one.dry_run]
-    limited = tuple(one.name for one in acting if one.threshold != model.NO_THRESHOLD)
+    limited = tuple(one.name for one in acting if _is_limited(one))
     return limited, tuple(one.name for one in acting if one.name not in limited)
 
 
 def by_limits(analysis: model.Analysis) -> model.Analysis:
     """The analysis of a candidate that nobody serves beside: its absolute limits alone."""
-    metrics = tuple(
-        replace(one, compare=None)
-        for one in analysis.metrics
-        if one.threshold != model.NO_THRESHOLD
-    )
+    metrics = tuple(replace(one, compare=None) for one in analysis.metrics if _is_limited(one))
     return replace(analysis, metrics=metrics)
+
+
+def _is_limited(metric: model.Metric) -> bool:
+    """A limit that holds without stable; what a rate must be is told by what stable finishes."""
+    return metric.threshold != model.NO_THRESHOLD and metric.preset not in presets.RATES
 
 
 def read_from(
@@ -86,12 +87,12 @@ def violations(
             reason=NOT_COMPARABLE,
         )
         for index, metric in enumerate(analysis.metrics)
-        if metric.threshold == model.NO_THRESHOLD
+        if not _is_limited(metric)
         and not metric.dry_run
         and differ(metric, data_plane=analysis.data_plane, stable=stable, candidate=candidate)
     )
 
 
 def _threshold_for(metric: model.Metric) -> str:
-    never_limited = metric.preset == presets.CLIENT_ERRORS
+    never_limited = metric.preset in {presets.CLIENT_ERRORS, *presets.RATES}
     return "" if never_limited else "give it a threshold, or "
