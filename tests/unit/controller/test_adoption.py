@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from rollout_world import serving
 from traffic_examples import CANDIDATE, GATEWAY_SPEC, META, SPEC, STABLE, target
 
 from tidegate import model, ports
@@ -147,3 +149,13 @@ def test_only_what_its_owner_offers_to_this_object_is_no_conflict(
     ours = controller == META.uid
     assert state.entry_exists is ours
     assert bool(state.conflict) is not (offered or ours)
+
+
+@pytest.mark.parametrize("ready", [1, 0])
+def test_clients_move_to_ready_pods_of_the_revision_only(ready: int) -> None:
+    seen = serving(provider=model.Provider.REPLICA_RATIO).observe()
+    (state,) = seen.revisions.values()
+    selected = str(objects.at(plain(wanted().body), "spec", "selector", objects.LABEL_REVISION))
+    others = {selected: replace(state, ready=ready), "other": replace(state, ready=1)}
+    found = adoption.has_ready_pods(wanted(), replace(seen, revisions=others))
+    assert found is bool(ready)

@@ -281,3 +281,16 @@ def test_the_load_of_a_side_gives_it_its_pods_and_little_more(
     assert load * share >= pods * 100 - 1e-6
     assert side.pods(load) >= pods
     assert load <= pods * 100 / share + 2, "no more than rounding to whole pods needs"
+
+
+@pytest.mark.parametrize("asked", [ASKED, FROZEN])
+def test_switched_on_in_a_step_the_side_with_more_of_the_load_tells_the_whole(
+    asked: model.Autoscaling,
+) -> None:
+    """Stable was shrunk to its share, so its pods alone would be far too few for everybody."""
+    world = serving(provider=GATEWAY, weights=(80.0,), replicas=10)
+    at_weight(world, 80.0)
+    before = world.revisions[V2.hash].wanted
+    autoscale(world, asked)
+    assert world.status.autoscaled_replicas == 10
+    assert world.revisions[V2.hash].wanted == before == 8

@@ -220,3 +220,22 @@ def test_whoever_asked_for_everything_at_once_is_not_sent_back_by_silence() -> N
     world.analysis = SILENT
     world.settle()
     assert (step(world), waits(world)) == ("promotion", W.APPROVAL)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_pods_pass_no_gate_of_the_steps_that_are_left_out(provider: model.Provider) -> None:
+    """0 replicas need no steps, and the people of a gate are asked all the same."""
+    world = serving(provider=provider, weights=(20.0, 50.0), replicas=2)
+    world_of(world, gate="board")
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=0)
+    until_asked(world)
+    stable = world.status.stable
+    assert stable is not None
+    assert stable.revision != V2.hash
+    assert waits(world) in gates.OPENABLE
+    world.ask("promote", V2)
+    world.run_while(lambda: world.status.active_rollout is not None)
+    stable = world.status.stable
+    assert stable is not None
+    assert stable.revision == V2.hash
