@@ -127,3 +127,17 @@ def test_a_first_revision_writes_its_services_and_waits_for_the_route() -> None:
     assert rollout is not None
     assert rollout.waiting_for is not None
     assert rollout.waiting_for.message == MISSING
+
+
+def test_an_abort_ends_although_another_route_is_missing() -> None:
+    """What is there gives everything to stable; what is not there is never accepted."""
+    world = with_route()
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash) != 10.0)
+    world.ask("abort", V2)
+    for _ in range(20):
+        world.traffic = replace(world.traffic, accepted=False, obstacle=MISSING)
+        world.tick(5.0)
+    assert world.status.active_rollout is None
+    assert world.traffic.weights.get(V2.hash, 0.0) == 0.0
