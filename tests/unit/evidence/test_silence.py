@@ -51,6 +51,7 @@ def found(
     weight: float = 0.5,
     since: float = CONFIRMED,
     rows: tuple[Row, ...] = (),
+    scrape: float = SCRAPE,
 ) -> Silence | None:
     seen = [
         Series(labels=one.labels, samples=tuple(it for it in one.samples if it[0] <= at))
@@ -65,13 +66,19 @@ def found(
         event=WeightChange(at=CONFIRMED, step=0, weight=weight),
         since=since,
         at=at,
-        scrape_seconds=SCRAPE,
+        scrape_seconds=scrape,
     )
 
 
 def test_a_candidate_without_series_is_silent_after_four_scrapes() -> None:
     assert found(stable(), at=CONFIRMED + 59) is None
     assert found(stable(), at=CONFIRMED + 60) == Silence(seconds=60.0, due=pytest.approx(600))
+
+
+def test_with_quick_scrapes_a_new_pod_has_half_a_minute_to_be_found() -> None:
+    fast = stable(per_second=50.0)
+    assert found(fast, at=CONFIRMED + 29, scrape=5.0) is None
+    assert found(fast, at=CONFIRMED + 30, scrape=5.0) is not None
 
 
 def test_one_that_finishes_nothing_more_is_silent_although_it_is_scraped() -> None:

@@ -17,6 +17,8 @@ from tidegate.evidence.counts.rows import Row
 from tidegate.evidence.terms import Identity, Series
 
 SCRAPES = 4  # so long nothing is seen at the least
+# And no less than this: Prometheus finds new pods and a Gateway hands on weights in their own time.
+LEAST_SECONDS = 30.0
 LEAST_DUE = 20.0  # requests: with fewer an idle candidate looks the same
 _REQUESTS = "requests"
 
@@ -55,7 +57,7 @@ def silence(
     window_seconds = SCRAPES * scrape_seconds
     heard = (row.t1 for row in rows if metric in row.counts and row.counts[metric].answered[0] > 0)
     began = max(since, event.at, *heard)
-    if not 0 < event.weight < 1 or at - began < window_seconds:
+    if not 0 < event.weight < 1 or at - began < max(window_seconds, LEAST_SECONDS):
         return None
     after = at - window_seconds
     if any(_moves(one, after=after) for one in requests if _is_of(one, identity.candidate)):
