@@ -99,7 +99,7 @@ WITHDRAWN = (
     Bug(
         name="pods go after a write that nobody confirmed",
         file="rollout/ending.py",
-        old="    if lowered and (traffic.accepted or not traffic.exists or not turn.stable):\n",
+        old="    if lowered and told:\n",
         new="    if lowered:\n",
         plays=("the_gateway_is_slow_back",),
         more=(
