@@ -11,6 +11,7 @@ from tidegate.evidence.sequential.judgement import (
     Compare,
     Context,
     EvidenceConfig,
+    Judgement,
     MetricRule,
 )
 from tidegate.evidence.terms import Problem, Reason
@@ -81,7 +82,7 @@ def context(
     )
 
 
-def reasons(judgement: engine.Judgement) -> tuple[Verdict, Reason]:
+def reasons(judgement: Judgement) -> tuple[Verdict, Reason]:
     """Verdict and main reason, to compare both at once."""
     return judgement.verdict, judgement.reason
 
