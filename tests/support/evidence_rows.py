@@ -15,7 +15,6 @@ from tidegate.evidence.sequential.judgement import (
     MetricRule,
 )
 from tidegate.evidence.terms import Problem, Reason
-from tidegate.evidence.verdict import engine
 from tidegate.model import Verdict
 
 INDEPENDENT = Phi(value=1.0, df=100, source=PhiSource.MEASURED)
