@@ -14,7 +14,7 @@ from tests.sim.scenarios import OVER, walk_to
 from tests.sim.truth import Truth
 from tests.sim.world import Pod
 
-SEEN_SECONDS = 60.0  # half a minute, the warm-up and what comes in between
+SEEN_SECONDS = 45.0  # half a minute to be found, the warm-up and what comes in between
 
 
 async def _serve(run: Run, provider: str, *, hold: int = 5) -> None:

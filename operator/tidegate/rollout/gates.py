@@ -52,7 +52,8 @@ def opened(turn: Turn) -> Turn:
     rollout, stage, step = turn.rollout, turn.rollout.stage, turn.rollout.step
     assert stage is not None
     assert step is not None
-    names = tuple(_unopened(rollout, stage, level=turn.spec.automation.level))
+    found = _unopened(rollout, stage, level=turn.spec.automation.level)
+    names = tuple(dict.fromkeys(found))
     plan = [*rollout.plan]
     plan[step.index] = replace(stage, gates=_with_opened(stage.gates, names, turn=turn))
     text = f"{', '.join(names)} before step {stage.name}"

@@ -17,8 +17,7 @@ from tidegate.evidence.counts.rows import Row
 from tidegate.evidence.terms import Identity, Series
 
 SCRAPES = 4  # so long nothing is seen at the least
-# And no less than this: Prometheus finds new pods and a Gateway hands on weights in their own time.
-LEAST_SECONDS = 30.0
+UNFOUND_SECONDS = 30.0  # Prometheus finds new pods in its own time, however often it scrapes
 LEAST_DUE = 20.0  # requests: with fewer an idle candidate looks the same
 _REQUESTS = "requests"
 
@@ -57,10 +56,12 @@ def silence(
     window_seconds = SCRAPES * scrape_seconds
     heard = (row.t1 for row in rows if metric in row.counts and row.counts[metric].answered[0] > 0)
     began = max(since, event.at, *heard)
-    if not 0 < event.weight < 1 or at - began < max(window_seconds, LEAST_SECONDS):
+    of_candidate = [one for one in requests if _is_of(one, identity.candidate)]
+    least_seconds = window_seconds if of_candidate else max(window_seconds, UNFOUND_SECONDS)
+    if not 0 < event.weight < 1 or at - began < least_seconds:
         return None
     after = at - window_seconds
-    if any(_moves(one, after=after) for one in requests if _is_of(one, identity.candidate)):
+    if any(_moves(one, after=after) for one in of_candidate):
         return None
     counting = Counting(
         Table(),
