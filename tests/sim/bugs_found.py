@@ -54,7 +54,7 @@ FOUND = (
     ),
     Bug(
         name="a late note takes back what was noted since (found by the simulator)",
-        file="controller/actuator.py",
+        file="controller/notes.py",
         old='return [{"op": "add", "path": path, "value": value}]',
         new='whole = {**metadata["annotations"], name: value}\n'
         '        return [{"op": "add", "path": ANNOTATIONS_PATH, "value": whole}]',

@@ -18,6 +18,7 @@ from tidegate.controller.adoption import Adoption, has_ready_pods
 from tidegate.controller.autoscalers import Autoscalers
 from tidegate.controller.documents import NAME_CONFLICT, NEVER, name_conflict, plain
 from tidegate.controller.live import read_live
+from tidegate.controller.notes import ROLE_PATH, annotate, relabel
 from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
@@ -25,9 +26,6 @@ from tidegate.revisions import note, render
 from tidegate.rollout.duties import FINALIZER
 from tidegate.traffic import changes, plane
 
-ROLE_PATH = "/metadata/labels/" + objects.LABEL_ROLE.replace("/", "~1")
-WATCH_PATH = "/metadata/labels/" + objects.LABEL_WATCH.replace("/", "~1")
-ANNOTATIONS_PATH = "/metadata/annotations"
 KINDS = {
     kind.kind: kind
     for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.GRPC_ROUTE, ports.DEPLOYMENT)
@@ -217,7 +215,7 @@ class Actuator:
             {"op": "test", "path": "/spec/replicas", "value": action.seen_replicas},
             {"op": "replace", "path": "/spec/replicas", "value": action.replicas},
             # By this note our own number is told from one that somebody else wrote.
-            *_annotate(
+            *annotate(
                 deployment,
                 objects.ANNOTATION_REPLICAS,
                 note.of_replicas(action.replicas, autoscaled=action.autoscaled),
@@ -241,7 +239,7 @@ class Actuator:
             body = bodies.get(action.revision)
             if body is None:
                 continue
-            operations = _relabel(body, role)
+            operations = relabel(body, role)
             if operations and (failure := await self._patch_child(kind, name, operations, around)):
                 return failure
         return None
@@ -253,7 +251,7 @@ class Actuator:
         operations: list[ports.Object] = [
             # What was seen is noted, or nothing.
             {"op": "test", "path": "/spec/template", "value": deployment["spec"]["template"]},
-            *_annotate(deployment, objects.ANNOTATION_TEMPLATE_HASH, action.template_hash),
+            *annotate(deployment, objects.ANNOTATION_TEMPLATE_HASH, action.template_hash),
         ]
         name = _name(around, action.revision)
         return await self._patch_child(ports.DEPLOYMENT, name, operations, around)
@@ -463,34 +461,6 @@ def _documents(target: plane.Target, around: Surroundings) -> tuple[plane.Wanted
 
 def _name(around: Surroundings, revision: str) -> str:
     return objects.revision_object_name(around.meta.name, revision=revision)
-
-
-def _relabel(body: ports.Object, role: str) -> list[ports.Object]:
-    """The role, if any, and the label by which the object is watched where somebody removed it."""
-    labels = body["metadata"].get("labels") or {}
-    old = labels.get(objects.LABEL_ROLE, "")
-    watched = labels.get(objects.LABEL_WATCH) == "true"
-    back = [] if watched else [{"op": "add", "path": WATCH_PATH, "value": "true"}]
-    if old == role:
-        return back
-    if not old:
-        return [*back, {"op": "add", "path": ROLE_PATH, "value": role}]
-    seen = {"op": "test", "path": ROLE_PATH, "value": old}
-    if not role:
-        return [*back, seen, {"op": "remove", "path": ROLE_PATH}]
-    return [*back, seen, {"op": "replace", "path": ROLE_PATH, "value": role}]
-
-
-def _annotate(body: ports.Object, name: str, value: str) -> list[ports.Object]:
-    """Set one annotation and leave the others: late, the whole map would undo what was noted since."""
-    metadata = body["metadata"]
-    if metadata.get("annotations"):
-        path = f"{ANNOTATIONS_PATH}/{name.replace('/', '~1')}"
-        return [{"op": "add", "path": path, "value": value}]
-    return [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-        {"op": "add", "path": ANNOTATIONS_PATH, "value": {name: value}},
-    ]
 
 
 def _blame_template(failure: ports.Failure) -> ports.Failure:
