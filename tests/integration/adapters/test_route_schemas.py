@@ -48,6 +48,21 @@ def managed(kind: str) -> model.Spec:
     return replace(GATEWAY_SPEC, traffic=replace(GATEWAY_SPEC.traffic, gateway=gateway))
 
 
+async def written(
+    api: kube.Kube, kind: str, *, spec: model.Spec, exposure: model.Exposure
+) -> tuple[ports.Object, WantedDocument]:
+    """The route as the API server gives it back, which is current, and as it was asked for."""
+    wanted = replace(target(spec), exposure=exposure)
+    route = plane_of(spec.traffic).documents(wanted)[0]
+    applied = await api.apply(KINDS[kind], namespace="ml", body=plain(route.body))
+    assert isinstance(applied, ports.Ok), applied
+    read = await api.get(KINDS[kind], namespace="ml", name="iris")
+    assert isinstance(read, ports.Ok), read
+    assert read.value is not None
+    assert is_current(read.value, route)
+    return read.value, route
+
+
 @pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
 @pytest.mark.parametrize("routes", [(), ROUTES], ids=["weights", "testers"])
 def test_route_of_ours_is_taken_and_read_back_as_it_was_written(
@@ -60,14 +75,7 @@ def test_route_of_ours_is_taken_and_read_back_as_it_was_written(
         try:
             for percent in (0.0, 12.5, 100.0):
                 exposure = model.Exposure(live_percent=percent, routes=routes)
-                wanted = replace(target(spec), exposure=exposure)
-                route = plane_of(spec.traffic).documents(wanted)[0]
-                applied = await api.apply(KINDS[kind], namespace="ml", body=plain(route.body))
-                assert isinstance(applied, ports.Ok), applied
-                read = await api.get(KINDS[kind], namespace="ml", name="iris")
-                assert isinstance(read, ports.Ok), read
-                assert read.value is not None
-                assert is_current(read.value, route)
+                await written(api, kind, spec=spec, exposure=exposure)
         finally:
             await api.close()
 
@@ -86,16 +94,9 @@ def test_copies_of_requests_are_taken_and_read_back_as_they_were_written(
         try:
             for percent in (100.0, 20.0, 0.5, 0.0):
                 exposure = model.Exposure(live_percent=0.0, mirror_percent=percent)
-                wanted = replace(target(spec), exposure=exposure)
-                route = plane_of(spec.traffic).documents(wanted)[0]
-                applied = await api.apply(KINDS[kind], namespace="ml", body=plain(route.body))
-                assert isinstance(applied, ports.Ok), applied
-                read = await api.get(KINDS[kind], namespace="ml", name="iris")
-                assert isinstance(read, ports.Ok), read
-                assert read.value is not None
-                assert is_current(read.value, route)
-                assert not mirror.differ(read.value, route.body)
-                seen = mirror.percents(read.value, name="iris")
+                live, route = await written(api, kind, spec=spec, exposure=exposure)
+                assert not mirror.differ(live, route.body)
+                seen = mirror.percents(live, name="iris")
                 assert seen == ({CANDIDATE: percent} if percent else {})
         finally:
             await api.close()

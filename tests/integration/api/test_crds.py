@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,22 @@ def test_huge_object_is_refused(kube_client: ApiClient) -> None:
     assert answer.code in {400, 413, 422}
 
 
+def assert_fixed(kube_client: ApiClient, bodies: Sequence[Any], *, field: str, taken: bool) -> None:
+    """The second body is taken in place of the first, or refused for a field that cannot be changed."""
+    before, after = bodies
+    created = kube_client.create(before, dry_run=False)
+    assert created.code == 201, created
+    try:
+        answer = kube_client.replace(place(after, "metadata", created.body["metadata"]))
+        if taken:
+            assert answer.code == 200, answer
+        else:
+            says = f"{field.removeprefix('spec.')} cannot be changed"
+            refused(answer, field=field, says=says)
+    finally:
+        kube_client.delete(SMALLEST)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "taken"),
     [
@@ -178,18 +194,7 @@ def test_entry_service_keeps_its_name(
         SMALLEST if name is REMOVED else place(SMALLEST, f"{path}.name", name)
         for name in (before, after)
     ]
-    created = kube_client.create(bodies[0], dry_run=False)
-    assert created.code == 201
-    try:
-        answer = kube_client.replace(
-            place(bodies[1], "metadata", created.body["metadata"]),
-        )
-        if taken:
-            assert answer.code == 200, answer
-        else:
-            refused(answer, field="spec.service.name", says="service.name cannot be changed")
-    finally:
-        kube_client.delete(SMALLEST)
+    assert_fixed(kube_client, bodies, field="spec.service.name", taken=taken)
 
 
 GATEWAY: dict[str, Any] = {
@@ -217,17 +222,7 @@ def test_the_mode_of_the_route_is_fixed(
         place(place(SMALLEST, "spec.traffic", GATEWAY), "spec.traffic.gatewayAPI", gateway)
         for gateway in (before, after)
     ]
-    created = kube_client.create(bodies[0], dry_run=False)
-    assert created.code == 201, created
-    try:
-        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
-        if taken:
-            assert answer.code == 200, answer
-        else:
-            where = "spec.traffic.gatewayAPI.mode"
-            refused(answer, field=where, says="traffic.gatewayAPI.mode cannot be changed")
-    finally:
-        kube_client.delete(SMALLEST)
+    assert_fixed(kube_client, bodies, field="spec.traffic.gatewayAPI.mode", taken=taken)
 
 
 @pytest.mark.parametrize(
@@ -247,17 +242,7 @@ def test_the_kind_of_our_route_is_fixed(
     bodies = [
         place(traffic, "spec.traffic.gatewayAPI", {**parents, **more}) for more in (before, after)
     ]
-    created = kube_client.create(bodies[0], dry_run=False)
-    assert created.code == 201, created
-    try:
-        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
-        if taken:
-            assert answer.code == 200, answer
-        else:
-            where = "spec.traffic.gatewayAPI.routeKind"
-            refused(answer, field=where, says="traffic.gatewayAPI.routeKind cannot be changed")
-    finally:
-        kube_client.delete(SMALLEST)
+    assert_fixed(kube_client, bodies, field="spec.traffic.gatewayAPI.routeKind", taken=taken)
 
 
 @pytest.mark.parametrize(
@@ -277,18 +262,7 @@ def test_traffic_provider_is_fixed(
         SMALLEST if traffic is REMOVED else place(SMALLEST, "spec.traffic", traffic)
         for traffic in (before, after)
     ]
-    created = kube_client.create(bodies[0], dry_run=False)
-    assert created.code == 201, created
-    try:
-        answer = kube_client.replace(place(bodies[1], "metadata", created.body["metadata"]))
-        if taken:
-            assert answer.code == 200, answer
-        else:
-            refused(
-                answer, field="spec.traffic.provider", says="traffic.provider cannot be changed"
-            )
-    finally:
-        kube_client.delete(SMALLEST)
+    assert_fixed(kube_client, bodies, field="spec.traffic.provider", taken=taken)
 
 
 def test_pod_spec_keeps_fields_that_the_crd_does_not_list(kube_client: ApiClient) -> None:
