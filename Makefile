@@ -8,7 +8,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTHONS ?= python3.11 python3.12 python3.13
-SOURCES := operator tests tools bench requirements
+SOURCES := operator probe comparer tests tools bench requirements
 TEST_JOBS ?= 2
 SEEDS ?= 2000
 START ?= 0
@@ -22,12 +22,12 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate lint type contracts prepare unit sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-controller bench-evidence lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## One good version promoted, one bad version rolled back, on a real cluster
+demo: $(READY) ## Good and bad versions as a canary, a shadow and blue-green, on a real cluster
 	$(PY) -m tests.demo
 
 demo-down: $(READY) ## Remove what the demo installed; the cluster stays
@@ -48,35 +48,42 @@ lint: $(READY)
 	$(VENV)/bin/shellcheck .ci/run
 
 type: $(READY)
-	$(VENV)/bin/mypy operator/tidegate tests/cluster tests/demo tests/rehearsal tests/sim tools requirements
-	cd tests/support && MYPYPATH=../../operator:../..:. $(abspath $(VENV))/bin/mypy \
+	$(VENV)/bin/mypy operator/tidegate probe/tidegate_probe comparer tests/cluster tests/demo tests/rehearsal tests/sim tools requirements
+	cd tests/support && MYPYPATH=../../operator:../../probe:../..:. $(abspath $(VENV))/bin/mypy \
 	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py ../../bench
 
 contracts: $(READY)
-	$(VENV)/bin/lint-imports
+	PYTHONPATH=probe $(VENV)/bin/lint-imports
 
 generate: $(READY) ## Write crds/, chart CRDs and reference pages from the types
 	$(PY) -m tools.generate
+
+manifests: $(READY) ## Write deploy/tidegate.yaml from the chart
+	$(PY) -m tools.plain_manifests
 
 prepare: $(READY)
 	$(PY) -m tests.cluster prepare
 
 unit: prepare ## Unit, integration (real API server) and chart tests, with coverage
-	$(PY) -m pytest tests/unit tests/integration tests/chart -n $(TEST_JOBS) \
+	$(PY) -m pytest tests/unit tests/integration tests/chart -n $(TEST_JOBS) --dist worksteal \
 	  --durations=15 --cov --cov-report=term:skip-covered --cov-report=json:out/coverage.json -q
 	$(PY) -m tools.coverage_floor out/coverage.json
+
+properties: prepare ## Try all properties on new examples; CI takes the same ones at each run
+	$(PY) -m pytest tests/unit tests/integration -m hypothesis --hypothesis-profile=explore \
+	  -n $(TEST_JOBS) --dist worksteal -q
 
 sim-corpus: $(READY)
 	$(PY) -m pytest tests/sim -n $(TEST_JOBS) --dist worksteal --durations=5 -q
 
 sim: $(READY) ## Simulate the controller under faults: make sim SEEDS=20000
-	$(PY) -m tests.sim --seeds $(SEEDS) --start $(START)
+	PYTHONPATH=probe $(PY) -m tests.sim --seeds $(SEEDS) --start $(START)
 
 sim-crash: $(READY) ## Disturb every API call of every fixed play in every way
 	$(PY) -m pytest tests/sim/test_crash_points.py --all-modes -n $(TEST_JOBS) --durations=5 -q
 
 sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it
-	$(PY) -m tools.sim_bite
+	PYTHONPATH=probe $(PY) -m tools.sim_bite
 
 e2e: prepare ## End-to-end tests on the full cluster
 	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --dist worksteal --durations=15 -q
@@ -96,11 +103,17 @@ bench-controller: $(READY) ## What the controller costs; writes docs/controller-
 bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/evidence-results.md
 	PYTHONPATH=tests/support $(PY) -m bench.evidence
 
+bench-probe: $(READY) ## What a probe adds to a prediction of a model server
+	PYTHONPATH=probe $(PY) -m bench.probe
+
+bench-reaction: $(READY) ## How fast a bad version loses its traffic on the full cluster; writes docs/reaction-results.md
+	PYTHONPATH=tests/support $(PY) -m bench.reaction
+
 lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	$(LOCK) pyproject.toml --extra controller -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra controller --extra dev -o requirements/dev.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
-	for input in tests/images/mlserver/requirements tests/images/testkit/requirements; do \
+	for input in comparer/requirements tests/images/mlserver/requirements tests/images/testkit/requirements; do \
 	  $(LOCK) $$input.in -o $$input.txt; \
 	done
 	$(LOCK) --no-deps tests/cluster/envoy.in -o tests/cluster/envoy.txt

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FLOOR_PERCENT = 95.0
-PURE = ("model", "revisions", "rollout", "evidence", "traffic")
+PURE = ("model", "revisions", "rollout", "evidence", "policy", "traffic")
 
 
 def covered_percent(report: dict[str, dict[str, dict[str, dict[str, int]]]], package: str) -> float:

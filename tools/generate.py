@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools import includes
+from tools import argocd, dashboards, includes, metrics_reference
 
 from tidegate.api import crdgen, preset_reference, reference
 from tidegate.cli import main as cli
@@ -18,7 +18,12 @@ from tidegate.cli import main as cli
 ROOT = Path(__file__).resolve().parent.parent
 # Pages and manifests that show a file of ours between marks.
 INCLUDING = (Path("docs/how-to/prometheus.md"), Path("tests/cluster/manifests/prometheus.yaml"))
-GENERATED_FOLDERS = (Path("crds"), Path("charts/tidegate/files/crds"), Path("docs/reference"))
+GENERATED_FOLDERS = (
+    Path("crds"),
+    Path("charts/tidegate/files/crds"),
+    dashboards.FOLDER,
+    Path("docs/reference"),
+)
 
 
 def wanted() -> Mapping[Path, str]:
@@ -33,6 +38,9 @@ def wanted() -> Mapping[Path, str]:
     }
     texts[Path("docs/reference/cli.md")] = cli.reference_page()
     texts[Path("docs/reference/presets.md")] = preset_reference.page()
+    texts[Path("docs/reference/metrics.md")] = metrics_reference.page()
+    texts |= argocd.texts(ROOT)
+    texts |= dashboards.texts()
     texts |= {path: includes.filled((ROOT / path).read_text(), root=ROOT) for path in INCLUDING}
     return texts
 

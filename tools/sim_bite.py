@@ -79,7 +79,7 @@ def _plant(bug: Bug, package: Path) -> None:
 
 def _hunt(bug: Bug, folder: str) -> str:
     """The hunter's line; a copy that cannot even be imported is no catch."""
-    environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"}
+    environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}:{ROOT / 'probe'}"}
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "tests.sim.hunt", bug.name],
         cwd=ROOT,
