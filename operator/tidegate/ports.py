@@ -89,6 +89,25 @@ CLUSTER_METRIC_TEMPLATE = Kind(
 ROLLOUT_RECORD = Kind(
     group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutrecords", kind="RolloutRecord"
 )
+ROLLOUT_POLICY = Kind(
+    group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutpolicies", kind="RolloutPolicy"
+)
+CLUSTER_ROLLOUT_POLICY = Kind(
+    group=TIDEGATE_GROUP,
+    version="v1alpha1",
+    plural="clusterrolloutpolicies",
+    kind="ClusterRolloutPolicy",
+    namespaced=False,
+)
+ROLLOUT_APPROVAL = Kind(
+    group=TIDEGATE_GROUP, version="v1alpha1", plural="rolloutapprovals", kind="RolloutApproval"
+)
+NOTIFICATION_PROVIDER = Kind(
+    group=TIDEGATE_GROUP,
+    version="v1alpha1",
+    plural="notificationproviders",
+    kind="NotificationProvider",
+)
 DEPLOYMENT = Kind(group="apps", version="v1", plural="deployments", kind="Deployment")
 AUTOSCALER = Kind(
     group="autoscaling",
@@ -99,7 +118,12 @@ AUTOSCALER = Kind(
 CONTROLLER_REVISION = Kind(
     group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"
 )
+JOB = Kind(group="batch", version="v1", plural="jobs", kind="Job")
 SERVICE = Kind(group="", version="v1", plural="services", kind="Service")
+CONFIG_MAP = Kind(group="", version="v1", plural="configmaps", kind="ConfigMap")
+NETWORK_POLICY = Kind(
+    group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"
+)
 POD = Kind(group="", version="v1", plural="pods", kind="Pod")
 ENDPOINT_SLICE = Kind(
     group="discovery.k8s.io", version="v1", plural="endpointslices", kind="EndpointSlice"
@@ -109,6 +133,13 @@ HTTP_ROUTE = Kind(
 )
 GRPC_ROUTE = Kind(
     group="gateway.networking.k8s.io", version="v1", plural="grpcroutes", kind="GRPCRoute"
+)
+HTTP_PROXY = Kind(group="projectcontour.io", version="v1", plural="httpproxies", kind="HTTPProxy")
+VIRTUAL_SERVICE = Kind(
+    group="networking.istio.io", version="v1", plural="virtualservices", kind="VirtualService"
+)
+TRAEFIK_SERVICE = Kind(
+    group="traefik.io", version="v1alpha1", plural="traefikservices", kind="TraefikService"
 )
 GATEWAY = Kind(group="gateway.networking.k8s.io", version="v1", plural="gateways", kind="Gateway")
 GATEWAY_CLASS = Kind(
@@ -132,7 +163,16 @@ ACCESS_REVIEW = Kind(
     kind="SubjectAccessReview",
     namespaced=False,
 )
+SELF_REVIEW = Kind(
+    group="authentication.k8s.io",
+    version="v1",
+    plural="selfsubjectreviews",
+    kind="SelfSubjectReview",
+    namespaced=False,
+)
 NAMESPACE = Kind(group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False)
+RESOURCE_QUOTA = Kind(group="", version="v1", plural="resourcequotas", kind="ResourceQuota")
+NODE = Kind(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 EVENT = Kind(group="events.k8s.io", version="v1", plural="events", kind="Event")
 LEASE = Kind(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 
@@ -260,7 +300,7 @@ class MetricSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The pod answered 2xx."""
+    """The pod answered as it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +314,13 @@ class NotReady:
 class Unreachable:
     """There was no HTTP answer, so nothing is known of the model; `message` says why.
 
-    `refused`: nobody listens there, or a policy says so in his place.
+    `refused`: nobody listens there, or a policy says so in his place. `closed`: there was a
+    connection, and it was closed without an answer.
     """
 
     message: str
     refused: bool = False
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +343,28 @@ class ReadyProbe(Protocol):
 
     async def check(self, *, address: str, port: int, path: str) -> ReadyAnswer:
         """What the pod says of itself."""
+        ...
+
+
+class InferenceProbe(Protocol):
+    """Sends a pod one synthetic inference."""
+
+    async def infer(self, *, address: str, port: int, probe: model.Probe) -> ReadyAnswer:
+        """How the pod answered, within the probe's timeout. No word of its answer is repeated."""
+        ...
+
+
+class Hooks(Protocol):
+    """Receivers outside of the cluster's API that the administrator allows, by URL."""
+
+    def obstacle(self, url: str, *, namespace: str) -> str:
+        """Why ModelDeployments of the namespace may not call this URL, empty where they may."""
+        ...
+
+    async def post(
+        self, url: str, *, namespace: str, media_type: str, body: bytes, timeout_seconds: float
+    ) -> Result[None]:
+        """Post `body` once, signed. `Ok` for 2xx; what trying again cannot help is Fatal."""
         ...
 
 
@@ -357,6 +421,16 @@ class Transition:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaugeFamily:
+    """Numbers of one name as they are at the moment: values of the labels, and the number."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    samples: Sequence[tuple[tuple[str, ...], float]]
+
+
 class ApiRecorder(Protocol):
     """Who counts API requests."""
 
@@ -386,6 +460,10 @@ class Recorder(ApiRecorder, Protocol):
 
     def rollout_ended(self, *, result: str) -> None:
         """A rollout got its result."""
+        ...
+
+    def drift(self, *, kind: str) -> None:
+        """A drift of a revision that serves was found."""
         ...
 
     def queue(self, *, depth: int) -> None:

@@ -11,7 +11,15 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tidegate.settings_reader import Reader, SettingsError
+
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+# A label selector in words, as the API server takes it; the chart refuses the same.
+_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_VALUE = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_SET = rf"\( *{_VALUE}( *, *{_VALUE})* *\)"
+_TERM = rf"(! *{_KEY}|{_KEY}( *(=|==|!=) *{_VALUE}| +(in|notin) *{_SET})?)"
+_SELECTOR = re.compile(rf" *{_TERM}( *, *{_TERM})* *")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 # Headers and parameters stand in a ConfigMap; these would be secrets in plain text.
 _SECRET_NAME = re.compile(
@@ -19,13 +27,10 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(r"(bearer|basic|digest|token)\s", re.IGNORECASE)
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OUR_PARAMETERS = frozenset({"query", "time", "timeout"})
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the message starts with the field's path."""
 
 
 _DEADLINE_FACTOR = 3.0
@@ -83,6 +88,46 @@ class MetricSourceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookReceiverSettings:
+    """A host that tenants may let the operator call, such as a training pipeline.
+
+    `host` is a name, `*.` in front stands for any names below it; any port of it is allowed. The key
+    by which calls are signed stands in a file. Only ModelDeployments of `namespaces` may call it; none
+    means all.
+    """
+
+    host: str
+    signing_key_file: str
+    ca_file: str = ""
+    namespaces: tuple[str, ...] = ()
+    plain_http: bool = False
+
+    def is_for(self, hostname: str) -> bool:
+        """Whether this entry is about a host."""
+        name = hostname.lower()
+        if self.host.startswith("*."):
+            return name.endswith(self.host[1:])
+        return name == self.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationReceiverSettings:
+    """A receiver of news that tenants may name. Its URL, often a secret itself, stands in a file.
+
+    So do the key by which messages are signed and the bearer token, if they are wanted. Only
+    NotificationProviders of `namespaces` may name it; none means all.
+    """
+
+    name: str
+    url_file: str
+    signing_key_file: str = ""
+    bearer_token_file: str = ""
+    ca_file: str = ""
+    namespaces: tuple[str, ...] = ()
+    plain_http: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderElectionSettings:
     """The election record and its clock (architecture.md, 4)."""
 
@@ -98,6 +143,8 @@ class Settings:
     """Everything the administrator decides. No namespaces means the whole cluster.
 
     With `namespace_selector`, a label selector, only those of its namespaces that have these labels.
+    At most `objects_with_metrics` ModelDeployments have metrics of their own. `approvers_verified`:
+    the API server admits no RolloutApproval in the name of another user; else none counts.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -107,7 +154,11 @@ class Settings:
     sweep_interval_seconds: float = 600.0
     http_port: int = 8080
     log_level: str = "info"
+    objects_with_metrics: int = 0
     metric_sources: tuple[MetricSourceSettings, ...] = ()
+    hook_receivers: tuple[HookReceiverSettings, ...] = ()
+    notification_receivers: tuple[NotificationReceiverSettings, ...] = ()
+    approvers_verified: bool = False
 
     @property
     def operator(self) -> str:
@@ -131,10 +182,10 @@ def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None =
             `leaderElection` may be partial.
     Errors: SettingsError for an unknown field, a wrong type or a value out of range.
     """
-    reader = _Reader(_merged(document, flags or {}), path="")
+    reader = Reader(_merged(document, flags or {}), path="")
     settings = Settings(
         namespaces=_namespaces(reader),
-        namespace_selector=reader.text("namespaceSelector", default=""),
+        namespace_selector=_namespace_selector(reader),
         leader_election=_leader_election(reader.section("leaderElection")),
         workers=reader.integer("workers", default=32, low=1, high=256),
         sweep_interval_seconds=reader.number(
@@ -142,10 +193,20 @@ def load(document: Mapping[str, object], *, flags: Mapping[str, object] | None =
         ),
         http_port=reader.integer("httpPort", default=8080, low=1, high=65_535),
         log_level=reader.choice("logLevel", default="info", allowed=_LOG_LEVELS),
+        objects_with_metrics=reader.integer("objectsWithMetrics", default=0, low=0, high=10_000),
         metric_sources=tuple(_metric_source(item) for item in reader.sections("metricSources")),
+        hook_receivers=tuple(_hook_receiver(item) for item in reader.sections("hookReceivers")),
+        notification_receivers=tuple(
+            _notification_receiver(item) for item in reader.sections("notificationReceivers")
+        ),
+        approvers_verified=reader.flag("approversVerified"),
     )
     reader.refuse_unknown()
-    _refuse_duplicates(settings.metric_sources)
+    _refuse_duplicates("metricSources[{}].name", [it.name for it in settings.metric_sources])
+    _refuse_duplicates("hookReceivers[{}].host", [it.host for it in settings.hook_receivers])
+    _refuse_duplicates(
+        "notificationReceivers[{}].name", [it.name for it in settings.notification_receivers]
+    )
     if settings.namespaces and settings.namespace_selector:
         raise SettingsError(
             "namespaceSelector: cannot be used beside namespaces; give the namespaces a label, or "
@@ -165,7 +226,7 @@ def _merged(base: Mapping[str, object], over: Mapping[str, object]) -> Mapping[s
     return merged
 
 
-def _namespaces(reader: _Reader) -> tuple[str, ...]:
+def _namespaces(reader: Reader) -> tuple[str, ...]:
     names = reader.strings("namespaces")
     for index, name in enumerate(names):
         if not _DNS_LABEL.fullmatch(name):
@@ -174,7 +235,17 @@ def _namespaces(reader: _Reader) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def _leader_election(reader: _Reader) -> LeaderElectionSettings:
+def _namespace_selector(reader: Reader) -> str:
+    text = reader.text("namespaceSelector", default="")
+    if text and not _SELECTOR.fullmatch(text):
+        raise SettingsError(
+            f"namespaceSelector: {text!r} is no label selector: write it as served=yes, or as "
+            "team in (a, b), several with commas"
+        )
+    return text
+
+
+def _leader_election(reader: Reader) -> LeaderElectionSettings:
     defaults = LeaderElectionSettings()
     result = LeaderElectionSettings(
         name=reader.text("name", default=defaults.name),
@@ -201,7 +272,7 @@ def _leader_election(reader: _Reader) -> LeaderElectionSettings:
     return result
 
 
-def _metric_source(reader: _Reader) -> MetricSourceSettings:
+def _metric_source(reader: Reader) -> MetricSourceSettings:
     source = MetricSourceSettings(
         name=reader.text("name"),
         url=reader.text("url").rstrip("/"),
@@ -233,7 +304,7 @@ def _metric_source(reader: _Reader) -> MetricSourceSettings:
     return source
 
 
-def _basic_auth(reader: _Reader) -> BasicAuth | None:
+def _basic_auth(reader: Reader) -> BasicAuth | None:
     found = BasicAuth(
         username=reader.text("username", default=""),
         username_file=reader.text("usernameFile", default=""),
@@ -259,7 +330,7 @@ def _check_url(text: str, *, path: str, example: str) -> None:
         raise SettingsError(f"{path}: {text!r} is no URL such as {example}")
 
 
-def _check_namespaces(source: MetricSourceSettings, *, reader: _Reader) -> None:
+def _check_namespaces(source: MetricSourceSettings, *, reader: Reader) -> None:
     """A proxy that enforces a namespace is fixed to some, or has to be told which one."""
     if source.enforces_namespace and not source.namespaces and not source.namespace_parameter:
         raise SettingsError(
@@ -268,7 +339,7 @@ def _check_namespaces(source: MetricSourceSettings, *, reader: _Reader) -> None:
         )
 
 
-def _check_names(source: MetricSourceSettings, *, reader: _Reader) -> None:
+def _check_names(source: MetricSourceSettings, *, reader: Reader) -> None:
     """Headers and parameters that can be sent, and hold no secret that everybody could read."""
     for name in (*source.headers, *source.header_files):
         if not _HEADER_NAME.fullmatch(name):
@@ -292,7 +363,7 @@ def _check_names(source: MetricSourceSettings, *, reader: _Reader) -> None:
         raise SettingsError(f"{reader.at('namespaceParameter')}: is set by the operator")
 
 
-def _check_credentials(source: MetricSourceSettings, *, reader: _Reader) -> None:
+def _check_credentials(source: MetricSourceSettings, *, reader: Reader) -> None:
     """One way to say who asks, complete, and not readable on the way."""
     named = {name.lower() for name in source.header_files}
     ways = {
@@ -321,96 +392,40 @@ def _check_credentials(source: MetricSourceSettings, *, reader: _Reader) -> None
         )
 
 
-def _refuse_duplicates(sources: Sequence[MetricSourceSettings]) -> None:
-    seen: set[str] = set()
-    for index, source in enumerate(sources):
-        if source.name in seen:
-            raise SettingsError(f"metricSources[{index}].name: {source.name!r} occurs twice")
-        seen.add(source.name)
+def _hook_receiver(reader: Reader) -> HookReceiverSettings:
+    found = HookReceiverSettings(
+        host=reader.text("host").lower(),
+        signing_key_file=reader.text("signingKeyFile"),
+        ca_file=reader.text("caFile", default=""),
+        namespaces=_namespaces(reader),
+        plain_http=reader.flag("plainHTTP"),
+    )
+    reader.refuse_unknown()
+    if not _HOST.fullmatch(found.host):
+        raise SettingsError(
+            f"{reader.at('host')}: {found.host!r} is no host such as train.example.com or "
+            "*.hooks.example.com; it has neither scheme nor port"
+        )
+    return found
 
 
-class _Reader:
-    """Takes typed fields out of a mapping and knows which it has handed out."""
+def _notification_receiver(reader: Reader) -> NotificationReceiverSettings:
+    found = NotificationReceiverSettings(
+        name=reader.text("name"),
+        url_file=reader.text("urlFile"),
+        signing_key_file=reader.text("signingKeyFile", default=""),
+        bearer_token_file=reader.text("bearerTokenFile", default=""),
+        ca_file=reader.text("caFile", default=""),
+        namespaces=_namespaces(reader),
+        plain_http=reader.flag("plainHTTP"),
+    )
+    reader.refuse_unknown()
+    if not _DNS_LABEL.fullmatch(found.name):
+        raise SettingsError(f"{reader.at('name')}: {found.name!r} is no name such as risk-chat")
+    return found
 
-    def __init__(self, fields: Mapping[str, object], *, path: str) -> None:
-        self.path = path
-        self._fields = fields
-        self._taken: set[str] = set()
 
-    def refuse_unknown(self) -> None:
-        unknown = sorted(str(name) for name in self._fields.keys() - self._taken)
-        if unknown:
-            known = ", ".join(sorted(self._taken))
-            raise SettingsError(f"{self.at(unknown[0])}: unknown field; known are {known}")
-
-    def text(self, name: str, *, default: str | None = None) -> str:
-        value = self._take(name, default)
-        if not isinstance(value, str) or (default is None and not value):
-            raise SettingsError(f"{self.at(name)}: must be a text, got {value!r}")
-        return value
-
-    def choice(self, name: str, *, default: str, allowed: Sequence[str]) -> str:
-        value = self.text(name, default=default)
-        if value not in allowed:
-            raise SettingsError(f"{self.at(name)}: must be one of {', '.join(allowed)}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self._take(name, default=False)
-        if not isinstance(value, bool):
-            raise SettingsError(f"{self.at(name)}: must be true or false, got {value!r}")
-        return value
-
-    def number(self, name: str, *, default: float, low: float, high: float) -> float:
-        value = self._take(name, default)
-        if (
-            not isinstance(value, int | float)
-            or isinstance(value, bool)
-            or not low <= value <= high
-        ):
-            raise SettingsError(f"{self.at(name)}: must be a number from {low:g} to {high:g}")
-        return float(value)
-
-    def integer(self, name: str, *, default: int, low: int, high: int) -> int:
-        value = self.number(name, default=default, low=low, high=high)
-        if not value.is_integer():
-            raise SettingsError(f"{self.at(name)}: must be a whole number, got {value!r}")
-        return int(value)
-
-    def strings(self, name: str) -> list[str]:
-        value = self._take(name, default=[])
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise SettingsError(f"{self.at(name)}: must be a list of texts, got {value!r}")
-        return list(value)
-
-    def string_map(self, name: str) -> Mapping[str, str]:
-        value = self._take(name, default={})
-        if not isinstance(value, Mapping) or not all(
-            isinstance(item, str) for pair in value.items() for item in pair
-        ):
-            raise SettingsError(f"{self.at(name)}: must map texts to texts")
-        return dict(value)
-
-    def section(self, name: str) -> _Reader:
-        value = self._take(name, default={})
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{self.at(name)}: must be a mapping, got {value!r}")
-        return _Reader(value, path=self.at(name))
-
-    def sections(self, name: str) -> list[_Reader]:
-        value = self._take(name, default=[])
-        if not isinstance(value, list | tuple):
-            raise SettingsError(f"{self.at(name)}: must be a list, got {value!r}")
-        for index, item in enumerate(value):
-            if not isinstance(item, Mapping):
-                raise SettingsError(f"{self.at(name)}[{index}]: must be a mapping, got {item!r}")
-        return [_Reader(item, path=f"{self.at(name)}[{i}]") for i, item in enumerate(value)]
-
-    def _take(self, name: str, default: object) -> object:
-        self._taken.add(name)
-        value = self._fields.get(name)
-        return default if value is None else value
-
-    def at(self, name: str) -> str:
-        """The path of one of its fields."""
-        return f"{self.path}.{name}" if self.path else name
+def _refuse_duplicates(path: str, names: Sequence[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise SettingsError(f"{path.format(index)}: {name!r} occurs twice")

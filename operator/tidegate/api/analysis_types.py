@@ -8,11 +8,13 @@ from pydantic import Field
 
 from tidegate import model
 from tidegate.api import profiles, schema
+from tidegate.api.drift_types import Baseline, BaselineType, Drift
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
 from tidegate.evidence.queries import presets
 
 DEFAULT_FAILURES, DEFAULT_OUT_OF = 3, 5
 
+OnBreach = Annotated[model.OnBreach, schema.LAX]
 OnInconclusive = Annotated[model.OnInconclusive, schema.LAX]
 Profile = Annotated[model.Profile, schema.LAX]
 VariableName = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -83,7 +85,14 @@ class Compare(Part):
     """The candidate held against stable at the same time."""
 
     extensions: ClassVar[dict[str, object]] = schema.ATOMIC_MAP
-    to: Literal["Stable"] = Field(default="Stable", description="What it is held against.")
+    to: BaselineType | None = Field(
+        default=None,
+        description=(
+            "What it is held against: Stable, or for distributions TrainingReference, the profile of "
+            "analysis.baseline.reference."
+        ),
+        json_schema_extra=built_in("analysis.baseline.type for distributions, else Stable"),
+    )
     tolerance: Tolerated | None = Field(
         default=None,
         description="Rolls back only if worse than stable by more than this ratio.",
@@ -159,6 +168,12 @@ class Metric(Part):
             "itl-p95",
             "request-rate",
             "pod-request-rate",
+            "feature-drift",
+            "prediction-drift",
+            "label-quality",
+            "label-precision",
+            "label-recall",
+            "label-f1",
         ]
         | None
     ) = Field(
@@ -167,7 +182,9 @@ class Metric(Part):
             "A number that server or data plane export by themselves; ratio, seconds, or requests/s: "
             "request-rate as it would be with all traffic, pod-request-rate of each pod. "
             "client-error-ratio, the share of 4xx, is compared beside every error-ratio by itself; "
-            "a metric of that name replaces the comparison."
+            "a metric of that name replaces the comparison. feature-drift and prediction-drift: what "
+            "the package tidegate-probe counts by bin. label-quality, label-precision, label-recall and "
+            "label-f1: what it counts once labels have come; quality is accuracy."
         ),
     )
     template_ref: TemplateRef | None = Field(
@@ -190,6 +207,23 @@ class Metric(Part):
         description="Comparison with stable, for ratios, latencies and request rates.",
         json_schema_extra=built_in("presets are compared"),
     )
+    drift: Drift | None = Field(
+        default=None,
+        description="How far distributions may move, for a template of type Distribution.",
+        json_schema_extra=built_in("presets of distributions are held against stable"),
+    )
+    label_delay: Annotated[str, DurationBetween("0s", "2160h")] | None = Field(
+        default=None,
+        description=(
+            "Age at which the labels of a cohort of predictions count, if at least 80 % of the usual number "
+            "are in; for labels alone."
+        ),
+    )
+    label_cohort: Annotated[str, DurationBetween("1m", "168h")] | None = Field(
+        default=None,
+        description="Length of a cohort, as the exporter counts by.",
+        json_schema_extra=built_in("1h"),
+    )
     window: Annotated[str, DurationBetween("30s", "1h")] | None = Field(
         default=None,
         description="Length of the window that is judged.",
@@ -205,6 +239,14 @@ class Metric(Part):
         description="Its limit acts without waiting for the counting interval to close.",
     )
     dry_run: bool = Field(default=False, description="Reported, but never acts.")
+    on_breach: OnBreach | None = Field(
+        default=None,
+        description="Rollback; Hold: the step does not pass; Alert: reported, and nothing else.",
+        json_schema_extra=built_in(
+            "Rollback; Hold for prediction-drift, against TrainingReference, and for drift where testers "
+            "or whole connections go to the candidate"
+        ),
+    )
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             id="V14",
@@ -215,17 +257,24 @@ class Metric(Part):
         ),
         Rule(
             id="V15",
-            cel="has(self.preset) || has(self.threshold) || has(self.compare)",
-            message="threshold or compare is required unless a preset is used: set one of them",
+            cel="has(self.preset) || has(self.threshold) || has(self.compare) || has(self.drift)",
+            message=(
+                "threshold, compare or drift is required unless a preset is used: set one of them"
+            ),
             field="threshold",
-            holds=lambda it: [it.preset, it.threshold, it.compare].count(None) < 3,
+            holds=lambda it: [it.preset, it.threshold, it.compare, it.drift].count(None) < 4,
         ),
         Rule(
             id="V16",
-            cel="!(self.?critical.orValue(false) && self.?dryRun.orValue(false))",
-            message="critical and dryRun exclude each other: remove one of them",
+            cel=(
+                "!self.?critical.orValue(false) || "
+                "!self.?dryRun.orValue(false) && self.?onBreach.orValue('Rollback') != 'Alert'"
+            ),
+            message="critical acts at once, dryRun and onBreach: Alert never do: remove one of them",
             field="critical",
-            holds=lambda it: not (it.critical and it.dry_run),
+            holds=lambda it: (
+                not it.critical or (not it.dry_run and it.on_breach is not model.OnBreach.ALERT)
+            ),
         ),
         Rule(
             id="V32",
@@ -266,6 +315,42 @@ class Metric(Part):
                     and it.compare.detect.absolute is None
                 )
             ),
+        ),
+        Rule(
+            id="V71",
+            cel=(
+                "!has(self.compare) || self.compare.?to.orValue('Stable') != 'TrainingReference' || "
+                "has(self.templateRef) || "
+                "self.?preset.orValue('') in ['feature-drift', 'prediction-drift']"
+            ),
+            message=(
+                "training data say nothing of errors or times: hold only distributions against "
+                "TrainingReference"
+            ),
+            field="compare.to",
+            holds=lambda it: (
+                it.compare is None
+                or it.compare.to is not model.BaselineType.TRAINING
+                or it.template_ref is not None
+                or it.preset in presets.PROBE
+            ),
+        ),
+        Rule(
+            id="V85",
+            cel=(
+                "has(self.labelDelay) || !(self.?preset.orValue('') in "
+                "['label-quality', 'label-precision', 'label-recall', 'label-f1'])"
+            ),
+            message="labels come later: set labelDelay to the age at which most of them are in",
+            field="labelDelay",
+            holds=lambda it: it.label_delay is not None or it.preset not in presets.QUALITY,
+        ),
+        Rule(
+            id="V86",
+            cel="!has(self.labelCohort) || has(self.labelDelay)",
+            message="labelCohort is of labels: set labelDelay, too, or remove it",
+            field="labelCohort",
+            holds=lambda it: it.label_cohort is None or it.label_delay is not None,
         ),
     )
 
@@ -319,7 +404,7 @@ class Analysis(Part):
     interval: Annotated[str, DurationBetween("1s", "1h")] | None = Field(
         default=None,
         description="Time between evaluations.",
-        json_schema_extra=built_in("5s; 30s where a metric is a query"),
+        json_schema_extra=built_in("5s; 30s where every metric is a query that is not critical"),
     )
     warmup: Annotated[str, DurationBetween("0s", "24h")] | None = Field(
         default=None,
@@ -351,7 +436,16 @@ class Analysis(Part):
         description="Time without data, after which status names it as what the rollout waits for.",
     )
     on_inconclusive: OnInconclusive = Field(
-        default=model.OnInconclusive.PAUSE, description="At the deadline of a step without proof."
+        default=model.OnInconclusive.PAUSE,
+        description="At the deadline of a step without proof, and after inconclusiveTimeout.",
+    )
+    inconclusive_timeout: Annotated[str, DurationBetween("1m", "720h")] | None = Field(
+        default=None,
+        description="Time without a look that proves something, after which a step is stalled and "
+        "does what onInconclusive says, whatever its deadline is.",
+    )
+    baseline: Baseline = Field(
+        default=Baseline(), description="What the candidate is held against."
     )
     metrics: Annotated[list[Metric], Field(min_length=1, max_length=32), Keyed("name")] = Field(
         default=[Metric.model_validate({"name": it, "preset": it}) for it in presets.USUAL],
@@ -359,5 +453,24 @@ class Analysis(Part):
         json_schema_extra=built_in(
             "error-ratio and latency-p95, as far as server or data plane export them, "
             "compared with stable"
+        ),
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V72",
+            cel=(
+                "has(self.baseline) && has(self.baseline.reference) || !has(self.metrics) || "
+                "!self.metrics.exists(m, has(m.compare) && "
+                "m.compare.?to.orValue('Stable') == 'TrainingReference')"
+            ),
+            message="TrainingReference needs the ConfigMap with the profile: set baseline.reference",
+            field="baseline.reference",
+            holds=lambda it: (
+                it.baseline.reference is not None
+                or all(
+                    one.compare is None or one.compare.to is not model.BaselineType.TRAINING
+                    for one in it.metrics
+                )
+            ),
         ),
     )

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from tidegate.api import profiles, schema
 from tidegate.api.durations import seconds_of
-from tidegate.api.schema import DurationBetween, Part, Rule, built_in
+from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
+from tidegate.api.shadow_types import CopiedPercent
+from tidegate.api.smoke_test_types import SmokeTest
+from tidegate.api.tester_types import TesterRoute
 
 SizePercent = Annotated[float, Field(ge=1, le=100)]
 Requests = Annotated[int, Field(ge=0, le=10**9)]
@@ -31,6 +34,13 @@ class Preview(Part):
             "all of them."
         ),
     )
+    routes: Annotated[list[TesterRoute], Field(max_length=8), Keyed("name")] = Field(
+        default=[],
+        description=(
+            "Requests of testers, which the candidate answers while it is in preview, at the address of "
+            "the users (GatewayAPI with mode Managed, Contour and Istio)."
+        ),
+    )
 
 
 class PrePromotion(Part):
@@ -48,8 +58,20 @@ class PrePromotion(Part):
         default=0,
         description=(
             "Requests that the preview must have answered within the limits of the metrics; 0: it "
-            "only lasts, and nothing has to be proven."
+            "only lasts, and nothing has to be proven. With mirrorPercent it is analysis.minRequests unless "
+            "it is larger than 0, as a comparison has to be proven."
         ),
+    )
+    mirror_percent: CopiedPercent = Field(
+        default=0.0,
+        description=(
+            "Share of the users' requests that is copied to the preview (GatewayAPI), whose answers "
+            "nobody gets: the candidate is then compared with stable."
+        ),
+    )
+    job: SmokeTest | None = Field(
+        default=None,
+        description="A Job that has to succeed in preview; one that fails rejects. None by default.",
     )
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -77,6 +99,21 @@ class BlueGreen(Part):
     auto_promote: bool = Field(
         default=True,
         description="false: the switch waits until a person asks for it with promote.",
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="V67",
+            cel=(
+                "self.?prePromotion.?mirrorPercent.orValue(0.0) <= "
+                "self.?preview.?replicasPercent.orValue(100.0)"
+            ),
+            message=(
+                "prePromotion.mirrorPercent must not be above preview.replicasPercent, which are the pods "
+                "that answer the copies: lower it, or raise that"
+            ),
+            field="prePromotion.mirrorPercent",
+            holds=lambda it: it.pre_promotion.mirror_percent <= it.preview.replicas_percent,
+        ),
     )
 
 

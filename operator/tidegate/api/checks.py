@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate import model
-from tidegate.api import mirror_checks, revision, schema, types
+from tidegate.api import capacity_checks, mirror_checks, revision, schema, smoke_test_types, types
 from tidegate.api.revision import mapping
 from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import NOT_FOUND
 from tidegate.model import objects
-from tidegate.rollout.strategy.compile import field_of, plan_of
+from tidegate.rollout.strategy.compile import field_of, plan_of, routes_field_of
 from tidegate.settings import MetricSourceSettings
 from tidegate.traffic.plane import plane_of, second_reference
 from tidegate.traffic.refusals import refusals
@@ -46,10 +46,12 @@ def spec_violations(
         *_second_service_too_long(spec),
         *_preview_service_taken(spec, body=body),
         *_preview_never_proven(spec),
+        *smoke_test_types.violations(body),
         *_port_not_declared(spec, given=given),
         *_port_name_taken(spec),
         *_unsupported_by_provider(spec),
         *mirror_checks.violations(spec),
+        *capacity_checks.violations(spec),
         *_source_unknown(spec, sources=sources),
     )
 
@@ -98,10 +100,11 @@ def _preview_service_taken(
 
 
 def _preview_never_proven(spec: model.Spec) -> Iterable[model.Violation]:
-    """Nobody is compared in a preview: without a limit its requests prove nothing."""
+    """Without copies nobody is compared in a preview: without a limit its requests prove nothing."""
     asked = spec.blue_green
     limited, _ = limits_of(spec.analysis)
-    if asked is not None and asked.min_requests > 0 and not limited:
+    by_limits = asked is not None and not asked.mirror_percent and asked.min_requests > 0
+    if by_limits and not limited:
         message = (
             "no metric has an absolute limit that a preview could be held to: give one a threshold "
             "in spec.analysis.metrics, or set minRequests to 0"
@@ -171,6 +174,7 @@ def _unsupported_by_provider(spec: model.Spec) -> Iterable[model.Violation]:
         scaling=spec.scaling,
         provider=f"{spec.traffic.provider}{mode}",
         path_of=field_of,
+        routes_of=routes_field_of,
     )
 
 

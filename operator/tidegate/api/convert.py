@@ -8,26 +8,32 @@ from typing import Any
 
 from tidegate import model
 from tidegate.api import (
-    analysis_types,
+    analysis_reading,
     blue_green_types,
     checks,
+    contour_types,
+    gates,
+    istio_types,
+    monitoring_types,
+    probe_types,
     route_types,
+    scaling_types,
+    server_types,
     shadow_types,
+    smoke_test_types,
     step_types,
+    tester_types,
     types,
     violations,
 )
 from tidegate.api.durations import seconds_of
-from tidegate.api.profiles import PROFILES, Numbers
-from tidegate.api.revision import analysis_key, canonical, mapping
+from tidegate.api.profiles import PROFILES
+from tidegate.api.revision import canonical, mapping
 from tidegate.api.status import read_status, write_status
 from tidegate.api.templates import read_template
-from tidegate.api.tester_types import routes_at
 from tidegate.api.workload_types import Autoscaling
-from tidegate.evidence.counts import warming
 from tidegate.evidence.queries import presets
 from tidegate.evidence.queries.preset_rows import Preset
-from tidegate.evidence.verdict import client_errors
 from tidegate.settings import MetricSourceSettings
 from tidegate.traffic.plane import Weights, plane_of
 from tidegate.traffic.sizing import whole
@@ -40,11 +46,9 @@ REQUEST_REVISION = f"{PREFIX}request-revision"
 REQUESTED_AT = f"{PREFIX}requested-at"
 REQUEST_REASON = f"{PREFIX}request-reason"
 REQUEST_STEP = f"{PREFIX}request-step"
+AUTHOR = f"{PREFIX}author"
 
 _SCRAPE_INTERVAL_SECONDS = 15.0
-_LEAST_WINDOW_SECONDS = 60.0
-_INTERVAL_SECONDS, _QUERY_INTERVAL_SECONDS = 5.0, 30.0
-_MIN_SAMPLES = 20
 # Connections that live on make pods' shares differ from their number.
 _SHARE_CHECKS = {
     Weights.BY_POD: model.ShareCheck.REPORT,
@@ -68,7 +72,7 @@ def read_spec(
     Errors: none raised, on any JSON; a violation names the field and says what to change.
     Source: api.md, 2.2 and 5.
     """
-    content = mapping(canonical(body))
+    content = {part: canonical(mapping(body).get(part)) for part in ("metadata", "spec")}
     name = checks.name_violations(content)
     spec, found = violations.parse_known(types.Spec, content.get("spec"), path="spec")
     if spec is None:
@@ -91,6 +95,7 @@ def read_meta(body: Mapping[str, Any]) -> model.ObjectMeta:
         resource_version=_text(metadata.get("resourceVersion")),
         deleting=bool(metadata.get("deletionTimestamp")),
         finalizers=tuple(_text(it) for it in finalizers) if isinstance(finalizers, list) else (),
+        author=_text(mapping(metadata.get("annotations")).get(AUTHOR)),
     )
 
 
@@ -123,12 +128,12 @@ def _spec(
     scrape = source.scrape_interval_seconds if source else _SCRAPE_INTERVAL_SECONDS
     server = _server(spec.server)
     service = _service(spec.service, default_name=meta.name, server=server)
-    analysis = _analysis(
+    analysis = analysis_reading.analysis(
         spec.analysis,
         scrape_seconds=scrape,
-        missing=_missing_metrics(spec.analysis, server=server, service=service),
+        missing=analysis_reading.missing_metrics(spec.analysis, server=server, service=service),
     )
-    blue_green = _blue_green(spec, default_name=meta.name)
+    blue_green = _blue_green(spec, default_name=meta.name, min_requests=analysis.min_requests)
     traffic = _traffic(spec.traffic, exclusive=blue_green is not None)
     least_deadline = PROFILES[spec.analysis.profile].deadline_seconds
     return model.Spec(
@@ -147,6 +152,8 @@ def _spec(
         blue_green=blue_green,
         shadow=_shadow(spec.strategy.shadow, least_deadline=least_deadline),
         warm_up=_warm_up(spec.strategy),
+        probe=probe_types.read(spec.server.probe),
+        first_rollout=spec.strategy.first_rollout,
         bake=model.Bake(
             seconds=seconds_of(spec.strategy.post_promotion.bake),
             kept_percent=spec.strategy.post_promotion.keep_previous_percent,
@@ -154,6 +161,7 @@ def _spec(
         autoscaling=_autoscaling(spec.workload.autoscaling),
         scale_down_delay_seconds=seconds_of(spec.strategy.scale_down_delay),
         analysis=analysis,
+        monitoring=monitoring_types.read(spec.monitoring),
         rollback=model.Rollback(
             report_as=spec.rollback.report_as,
             keep_candidate_seconds=seconds_of(spec.rollback.keep_candidate_for),
@@ -165,6 +173,8 @@ def _spec(
         automation=model.Automation(
             level=spec.automation.level, decision_mode=spec.automation.decision_mode
         ),
+        artifacts=tuple(_artifact(it) for it in spec.model.artifacts),
+        smoke_test=_smoke_test(spec, content["spec"]),
         paused=spec.paused,
     )
 
@@ -195,7 +205,17 @@ def _model(given: types.Model, *, default_name: str) -> model.Model:
     )
 
 
-def _server(given: types.Server) -> model.Server:
+def _smoke_test(spec: types.Spec, document: Mapping[str, Any]) -> model.SmokeTestJob | None:
+    given = spec.strategy.blue_green
+    job = given.pre_promotion.job if given is not None else None
+    return smoke_test_types.made_of(job, document) if job is not None else None
+
+
+def _artifact(given: types.Artifact) -> model.Artifact:
+    return model.Artifact(name=given.name, uri=given.uri or "", digest=given.digest or "")
+
+
+def _server(given: server_types.Server) -> model.Server:
     preset = presets.PRESETS[given.preset]
     port = given.port or preset.port
     return model.Server(
@@ -211,7 +231,7 @@ def _ready_path(given: str | None, *, preset: Preset) -> str:
     """The path to ask; empty where none is known or the spec says that none is asked."""
     if given is None:
         return preset.ready_path
-    return "" if given == types.READY_PATH_OFF else given
+    return "" if given == server_types.READY_PATH_OFF else given
 
 
 def _service(
@@ -225,22 +245,28 @@ def _service(
     )
 
 
-def _blue_green(spec: types.Spec, *, default_name: str) -> model.BlueGreen | None:
+def _blue_green(
+    spec: types.Spec, *, default_name: str, min_requests: int
+) -> model.BlueGreen | None:
     if spec.strategy.type != "BlueGreen":
         return None
     given = spec.strategy.blue_green or blue_green_types.BlueGreen()
-    seconds = seconds_of(given.pre_promotion.duration)
+    before = given.pre_promotion
+    seconds = seconds_of(before.duration)
     return model.BlueGreen(
         preview_service=given.preview.service_name or f"{default_name}-preview",
         preview_percent=given.preview.replicas_percent,
         preview_seconds=seconds,
         deadline_seconds=_deadline(
-            given.pre_promotion.deadline,
+            before.deadline,
             hold=seconds,
             least=PROFILES[spec.analysis.profile].deadline_seconds,
         ),
-        min_requests=given.pre_promotion.min_requests,
+        min_requests=before.min_requests or (min_requests if before.mirror_percent else 0),
+        mirror_percent=before.mirror_percent,
         auto_promote=given.auto_promote,
+        smoke_test=before.job is not None,
+        routes=tester_types.read(given.preview.routes),
     )
 
 
@@ -252,6 +278,8 @@ def _traffic(given: types.Traffic, *, exclusive: bool) -> model.Traffic:
         exclusive=exclusive,
         gateway=_gateway(gateway) if gateway and not refs else None,
         routes=tuple(model.RouteRef(kind=it.kind, name=it.name) for it in refs),
+        contour=contour_types.read(given.contour) if given.contour else None,
+        istio=istio_types.read(given.istio) if given.istio else None,
         verify_timeout_seconds=seconds_of(given.verify.timeout),
         share_tolerance=given.verify.tolerance,
     )
@@ -297,7 +325,7 @@ def _steps(
     return tuple(
         replace(
             _step(step, min_requests=min_requests, least_deadline=least_deadline),
-            routes=routes_at(step.name, steps=names, routes=given.routes),
+            routes=tester_types.routes_at(step.name, steps=names, routes=given.routes),
         )
         for step in given.steps
     )
@@ -311,13 +339,14 @@ def _step(given: step_types.Step, *, min_requests: int, least_deadline: float) -
         hold_seconds=hold,
         deadline_seconds=_deadline(given.deadline, hold=hold, least=least_deadline),
         min_requests=given.min_requests or min_requests,
-        gate=given.approval.name if given.approval else "",
+        gate=gates.gate(given.approval) if given.approval else None,
         limits=tuple(
-            model.StepLimit(name=it.name, threshold=_threshold(it.threshold))
+            model.StepLimit(name=it.name, threshold=analysis_reading.threshold(it.threshold))
             for it in given.metrics
         ),
         replicas=given.replicas or 0,
         replicas_percent=given.replicas_percent or 0.0,
+        mirror_percent=given.mirror_percent,
     )
 
 
@@ -335,6 +364,19 @@ def _shadow(given: shadow_types.Shadow | None, *, least_deadline: float) -> mode
         deadline_seconds=_deadline(given.deadline, hold=duration, least=least_deadline),
         min_requests=given.min_requests,
         then=given.then,
+        agreement=_agreement(given.compare),
+        isolated=given.egress is not None,
+    )
+
+
+def _agreement(given: shadow_types.ShadowCompare | None) -> model.Agreement | None:
+    if given is None:
+        return None
+    return model.Agreement(
+        template=analysis_reading.template_ref(given.template_ref),
+        reference=given.reference,
+        threshold=analysis_reading.threshold(given.threshold),
+        min_pairs=given.min_pairs,
     )
 
 
@@ -346,114 +388,16 @@ def _warm_up(strategy: types.Strategy) -> model.Mirror | None:
     return model.Mirror(percent=given.mirror_percent, seconds=seconds_of(given.duration))
 
 
-def _scaling(given: types.Scaling, *, weights: Weights) -> model.Scaling:
+def _scaling(given: scaling_types.Scaling, *, weights: Weights) -> model.Scaling:
     if weights is Weights.WHOLE:
         return whole.SCALING
-    surge = given.max_surge_percent
+    policy = given.surge_policy
+    added = _SURGE_PERCENT[weights] if policy is model.SurgePolicy.SURGE else 0.0
+    missing = 100.0 if policy is model.SurgePolicy.RECREATE else 0.0
     return model.Scaling(
         match_traffic=given.match_traffic,
         min_replicas=given.min_replicas,
-        max_surge_percent=_SURGE_PERCENT[weights] if surge is None else surge,
-        max_unavailable_percent=given.max_unavailable_percent,
+        max_surge_percent=analysis_reading.given_or(given.max_surge_percent, added),
+        max_unavailable_percent=analysis_reading.given_or(given.max_unavailable_percent, missing),
+        surge_policy=policy,
     )
-
-
-def _missing_metrics(
-    given: analysis_types.Analysis, *, server: model.Server, service: model.EntryService
-) -> tuple[str, ...]:
-    """Usual metrics that nobody exports; what the spec names itself is an error elsewhere."""
-    if "metrics" in given.model_fields_set:
-        return ()
-    return tuple(
-        name
-        for name in presets.USUAL
-        if presets.offered(
-            name,
-            server=server.preset,
-            data_plane=given.data_plane or "",
-            app_protocol=service.app_protocol,
-        )
-        is None
-    )
-
-
-def _analysis(
-    given: analysis_types.Analysis, *, scrape_seconds: float, missing: tuple[str, ...]
-) -> model.Analysis:
-    numbers = PROFILES[given.profile]
-    has_query = any(metric.query for metric in given.metrics)
-    default_interval = _QUERY_INTERVAL_SECONDS if has_query else _INTERVAL_SECONDS
-    default_window = max(_LEAST_WINDOW_SECONDS, 4 * scrape_seconds)
-    window = seconds_of(given.window) if given.window else default_window
-    return model.Analysis(
-        source=given.source,
-        interval_seconds=seconds_of(given.interval) if given.interval else default_interval,
-        warmup_seconds=seconds_of(given.warmup) if given.warmup else warming.LEAST_SECONDS,
-        warmup_learned=given.warmup is None,
-        settle_seconds=seconds_of(given.settle),
-        min_requests=given.min_requests,
-        breach_failures=given.breach_after.failures,
-        breach_out_of=given.breach_after.out_of,
-        error_limit=given.error_limit,
-        no_data_timeout_seconds=seconds_of(given.no_data_timeout),
-        on_inconclusive=given.on_inconclusive,
-        false_rollback=_given(given.risk.false_rollback, numbers.false_rollback),
-        false_promotion=_given(given.risk.false_promotion, numbers.false_promotion),
-        data_plane=given.data_plane or "",
-        key=analysis_key(given.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
-        metrics=tuple(
-            _metric(it, window_seconds=window, min_requests=given.min_requests, numbers=numbers)
-            for it in given.metrics
-            if it.name not in missing
-        ),
-        left_out=missing,
-    )
-
-
-def _metric(
-    given: analysis_types.Metric, *, window_seconds: float, min_requests: int, numbers: Numbers
-) -> model.Metric:
-    ref = given.template_ref
-    return model.Metric(
-        name=given.name,
-        threshold=_threshold(given.threshold),
-        preset=given.preset or "",
-        template=model.TemplateRef(kind=ref.kind, name=ref.name) if ref else None,
-        query=given.query or "",
-        variables=tuple(sorted(given.variables.items())),
-        window_seconds=seconds_of(given.window) if given.window else window_seconds,
-        min_samples=given.min_samples or min(_MIN_SAMPLES, min_requests),
-        compare=_compare(given, numbers=numbers),
-        critical=given.critical,
-        dry_run=given.dry_run,
-    )
-
-
-def _threshold(given: analysis_types.Threshold | None) -> model.Threshold:
-    return model.Threshold(min=given.min, max=given.max) if given else model.NO_THRESHOLD
-
-
-def _compare(given: analysis_types.Metric, *, numbers: Numbers) -> model.Compare | None:
-    """What was asked for; presets are compared with stable unless they are told otherwise."""
-    compare = given.compare
-    if compare is None and given.preset == presets.CLIENT_ERRORS:
-        return client_errors.COMPARE
-    if compare is None and not given.preset:
-        return None
-    return compared(compare or analysis_types.Compare(), numbers=numbers)
-
-
-def compared(compare: analysis_types.Compare, *, numbers: Numbers) -> model.Compare:
-    """The comparison with every number that it leaves to the profile."""
-    return model.Compare(
-        tolerance=numbers.tolerance if compare.tolerance is None else compare.tolerance,
-        margin=_given(compare.margin, numbers.margin),
-        tolerance_absolute=_given(compare.tolerance_absolute, numbers.tolerance_absolute),
-        detect_ratio=_given(compare.detect.ratio, numbers.detect_ratio),
-        detect_absolute=_given(compare.detect.absolute, numbers.detect_absolute),
-        detect_slow=_given(compare.detect.absolute, numbers.detect_slow),
-    )
-
-
-def _given(value: float | None, default: float) -> float:
-    return default if value is None else value

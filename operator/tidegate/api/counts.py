@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.api import convert, profiles, violations
+from tidegate.api import analysis_reading, profiles, violations
 from tidegate.api import counts_types as doc
 from tidegate.evidence.counts import dispersion, intervals
 from tidegate.evidence.counts.dispersion import Phi, Spread
@@ -53,7 +53,7 @@ def _rule(given: doc.Metric) -> MetricRule:
     compare = None
     if given.compare is not None:
         compare = rules.compared(
-            convert.compared(given.compare, numbers=_NUMBERS), tolerance=rules.TOLERANCE
+            analysis_reading.compared(given.compare, numbers=_NUMBERS), tolerance=rules.TOLERANCE
         )
     return MetricRule(name=given.name, compare=compare, limit=given.limit)
 

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tidegate import model, ports
-from tidegate.api import documents, schema, template_types, types
+from tidegate.api import (
+    approval_types,
+    documents,
+    notification_types,
+    policy_types,
+    schema,
+    template_types,
+    types,
+)
 from tidegate.api.shapes.schema import schema_of
 from tidegate.api.shapes.shape import Form
 from tidegate.api.user_route_types import MODE_IMMUTABLE, ROUTE_KIND_IMMUTABLE
@@ -130,6 +138,62 @@ DEFINITIONS = (
             (ports.METRIC_TEMPLATE, "mtpl"),
             (ports.CLUSTER_METRIC_TEMPLATE, "cmtpl"),
         )
+    ),
+    *(
+        Definition(
+            resource=resource,
+            short_name=short_name,
+            purpose="What rollouts must keep to, and when they may go forward.",
+            spec=spec.model_json_schema(),
+            status=schema_of(model.PolicyStatus),
+            columns=(
+                _column("Action", ".spec.enforcementAction"),
+                _column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
+                _column("Closed", ".status.freeze.closed", kind="boolean"),
+                _column("Matched", ".status.matchedModelDeployments", kind="integer"),
+                _column("Violating", ".status.violatingModelDeployments", kind="integer"),
+                _AGE,
+            ),
+        )
+        for resource, short_name, spec in (
+            (ports.ROLLOUT_POLICY, "rpol", policy_types.PolicySpec),
+            (ports.CLUSTER_ROLLOUT_POLICY, "crpol", policy_types.ClusterPolicySpec),
+        )
+    ),
+    Definition(
+        resource=ports.ROLLOUT_APPROVAL,
+        short_name="rap",
+        purpose="One person's decision about one gate of one rollout.",
+        spec=approval_types.Spec.model_json_schema() | approval_types.IMMUTABLE,
+        status=schema_of(model.ApprovalStatus),
+        columns=(
+            _column("Model", ".spec.modelDeployment"),
+            _column("Revision", ".spec.revision"),
+            _column("Gate", ".spec.gate"),
+            _column("Decision", ".spec.decision"),
+            _column("By", ".spec.approver.username"),
+            _column("Counts", '.status.conditions[?(@.type=="Counts")].status'),
+            _column("Reason", '.status.conditions[?(@.type=="Counts")].reason'),
+            _AGE,
+            _column("Comment", ".spec.comment", wide=True),
+        ),
+        selectable_fields=(".spec.modelDeployment",),
+    ),
+    Definition(
+        resource=ports.NOTIFICATION_PROVIDER,
+        short_name="nprov",
+        purpose="Where news of the rollouts of a namespace goes.",
+        spec=notification_types.Spec.model_json_schema(),
+        status=schema_of(model.NotificationStatus),
+        columns=(
+            _column("Type", ".spec.type"),
+            _column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
+            _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+            _column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+            _column("Delivered", ".status.delivered", kind="integer"),
+            _AGE,
+            _column("Severity", ".spec.minSeverity", wide=True),
+        ),
     ),
 )
 

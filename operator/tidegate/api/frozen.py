@@ -37,6 +37,7 @@ def write_revision(meta: model.ObjectMeta, frozen: model.FrozenRevision) -> port
         },
         "port": {"number": frozen.port.number, "name": frozen.port.name},
         "template": frozen.template,
+        **({"configMaps": dict(frozen.config_maps)} if frozen.config_maps else {}),
     }
     name = objects.revision_object_name(meta.name, revision=frozen.revision.hash)
     return _body(
@@ -76,6 +77,9 @@ def read_revision(body: Mapping[str, Any]) -> model.FrozenRevision | None:
         ),
         port=model.PodPort(number=port["number"], name=objects.text(port.get("name"))),
         template=mapping(data.get("template")),
+        config_maps={
+            name: objects.text(digest) for name, digest in mapping(data.get("configMaps")).items()
+        },
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tidegate.evidence.queries import presets, promql
 from tidegate.evidence.queries.preset_rows import Preset
 from tidegate.evidence.queries.promql import Wanted
-from tidegate.evidence.terms import Identity, Selector
+from tidegate.evidence.terms import Distribution, Identity, Labels, Selector, Template
 
 _NOBODY = Identity(namespace="", name="", candidate="")
 _HEAD = """# Metric presets
@@ -31,6 +31,16 @@ row says so below.
 _RATES = """`request-rate` and `pod-request-rate` count all requests of the table above that are finished, well or badly, per second: as many as it would be
 with all traffic (those of the candidate over its weight), and those of each of its pods. Both have a lower limit (`threshold.min`, requests/s) and are compared with what
 stable finishes, by the weight. A limit is judged only while so many requests are due. `pod-request-rate` is refused for a proxy, whose pods are not those of the model (Envoy, LLMD).
+"""
+
+
+_DRIFT = """Counters by feature and bin of the package tidegate-probe, whatever server it runs in. What the candidate observes is held against what stable observes at the
+same time, feature by feature ([how to](../how-to/drift.md)).
+"""
+
+
+_QUALITY = """Predictions and their labels of the package tidegate-probe, by when the prediction was made. They need `labelDelay`, and the candidate is held against
+stable's predictions of the same time ([how to](../how-to/labels.md)).
 """
 
 
@@ -61,6 +71,18 @@ def page() -> str:
             ),
             "## Request rates\n",
             _RATES,
+            "## Distributions\n",
+            _DRIFT,
+            _table(
+                ("Preset", "Series", "Feature", "Bin"),
+                [_distribution(name, it) for name, it in presets.PROBE.items()],
+            ),
+            "## Labels\n",
+            _QUALITY,
+            _table(
+                ("Preset", "Measure", "Series"),
+                [_quality(name, it) for name, it in presets.QUALITY.items()],
+            ),
             "## What to know\n",
             *(
                 f"- {name}: {remark}"
@@ -111,6 +133,18 @@ def _timed(name: str, preset: Preset) -> Sequence[tuple[str, ...]]:
         if it is not None
     ]
     return found or [(name, "`latency-*`", "no", "")]
+
+
+def _distribution(name: str, template: Template) -> tuple[str, ...]:
+    assert isinstance(template.measure, Distribution), name
+    labels = (template.measure.dimension_label, template.measure.bin_label)
+    return _code(name), _selector(template.measure.series), *map(_code, labels)
+
+
+def _quality(name: str, template: Template) -> tuple[str, ...]:
+    assert isinstance(template.measure, Labels), name
+    series = ", ".join(map(_selector, template.measure.roles.values()))
+    return _code(name), template.measure.measure.value, series
 
 
 def _selector(series: Selector) -> str:

@@ -17,6 +17,7 @@ from tidegate.api.shapes.reader import UnreadableError, reader
 from tidegate.api.shapes.shape import Form
 from tidegate.api.shapes.writer import writer
 from tidegate.model import objects
+from tidegate.model.record import RECORDED_OVERRIDES_MAX_ITEMS
 
 # Of 10 kB; metadata, with the fields that the API server manages, takes up to 2 kB.
 LIMIT_BYTES = 7_500
@@ -55,7 +56,9 @@ def write_record(
 def read_kept(body: Mapping[str, Any]) -> model.KeptRecord | None:
     """The little that is asked of a record, None where it cannot be read."""
     try:
-        spec: model.RolloutRecord = _read(slim_spec(mapping(body.get("spec"))), [])
+        slim = slim_spec(mapping(body.get("spec")))
+        slim.pop("steps", None)
+        spec: model.RolloutRecord = _read(slim, [])
     except UnreadableError:
         return None
     return model.KeptRecord(
@@ -68,14 +71,22 @@ def read_kept(body: Mapping[str, Any]) -> model.KeptRecord | None:
         by=spec.by,
         reason=spec.reason,
         model_version=spec.model.version,
+        reached=any(it.get("confirmedAt") for it in _steps(body)),
     )
 
 
 def slim_spec(spec: Mapping[str, Any]) -> Spec:
-    """The members that are worth memory: those of `read_kept`."""
+    """The members that are worth memory: those of `read_kept`, and when a step was first reached."""
     kept = ("modelDeployment", "revision", "attempt", "result", "finishedAt")
     told = ("startedAt", "by", "reason", "model")
-    return {name: spec[name] for name in (*kept, *told) if name in spec}
+    slim = {name: spec[name] for name in (*kept, *told) if name in spec}
+    reached = next((it for it in _steps({"spec": spec}) if it.get("confirmedAt")), None)
+    return slim if reached is None else {**slim, "steps": [{"confirmedAt": reached["confirmedAt"]}]}
+
+
+def _steps(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    steps = mapping(body.get("spec")).get("steps")
+    return [mapping(it) for it in steps] if isinstance(steps, list) else []
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -112,6 +123,7 @@ def _spec(
         started_at=rollout.started_at,
         strategy=_strategy(steps),
         steps=steps,
+        overrides=rollout.overrides[:RECORDED_OVERRIDES_MAX_ITEMS],
         evidence_digest=rollout.evidence_digest,
     )
 

@@ -21,8 +21,10 @@ _MAX_DEPTH = 100
 _TOO_DEEP = "(nested too deeply)"
 
 
-def revision_of(body: Mapping[str, Any]) -> model.Revision:
-    """The revision that a ModelDeployment asks for.
+def revision_of(
+    body: Mapping[str, Any], *, config_maps: Mapping[str, str] | None = None
+) -> model.Revision:
+    """The revision that a ModelDeployment asks for, with the digests of its tracked ConfigMaps by name.
 
     Equal spellings have equal hashes: key order, absent or null, 1 or 1.0, a default or nothing.
     Errors: none; junk gets some hash, and `convert.read_spec` says what is wrong with it.
@@ -32,8 +34,9 @@ def revision_of(body: Mapping[str, Any]) -> model.Revision:
         "model": _model(mapping(body)),
         "template": _template(mapping(body)),
         **_decision_mode(mapping(body)),
+        **({"configMaps": dict(config_maps)} if config_maps else {}),
     }
-    digest = _digest(content)
+    digest = digest_of(content)
     version = content["model"].get("version")
     return model.Revision(
         hash=digest[:DIGITS],
@@ -47,7 +50,7 @@ def analysis_key(given: Mapping[str, Any]) -> str:
 
     So neither a new field of a later release nor another spelling of a number changes it.
     """
-    return f"{model.KEY_FORM}{_digest(canonical(given))[:DIGITS]}"
+    return f"{model.KEY_FORM}{digest_of(canonical(given))[:DIGITS]}"
 
 
 def canonical(value: object, *, depth: int = 0) -> Any:
@@ -84,7 +87,8 @@ def _same_members(made: dict[str, Any], given: Mapping[Any, Any]) -> bool:
     return same and all(made.get(key) is item for key, item in given.items())
 
 
-def _digest(content: object) -> str:
+def digest_of(content: object) -> str:
+    """SHA-256 of canonical JSON, in hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -18,7 +18,19 @@ Schema = Mapping[str, Any]
 FIX = "install the kinds of this release: tidegate crd | kubectl apply --server-side -f -"
 MOST_NAMED = 5
 # What the operator writes by itself; elsewhere a narrower limit is between users and their cluster.
-_WRITTEN = ((ports.MODEL_DEPLOYMENT, "status"), (ports.ROLLOUT_RECORD, "spec"))
+_WRITTEN = (
+    (ports.MODEL_DEPLOYMENT, "status"),
+    (ports.ROLLOUT_RECORD, "spec"),
+    *(
+        (it, "status")
+        for it in (
+            ports.ROLLOUT_POLICY,
+            ports.CLUSTER_ROLLOUT_POLICY,
+            ports.ROLLOUT_APPROVAL,
+            ports.NOTIFICATION_PROVIDER,
+        )
+    ),
+)
 _LIMITS = {"maxLength": "characters", "maxItems": "items"}
 
 

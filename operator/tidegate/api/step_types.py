@@ -9,15 +9,12 @@ from pydantic import Field
 from tidegate.api import profiles, schema
 from tidegate.api.analysis_types import Threshold
 from tidegate.api.durations import seconds_of
+from tidegate.api.gate_types import Gate
 from tidegate.api.schema import DurationBetween, FourDecimals, Keyed, Part, Rule, built_in
+from tidegate.api.shadow_types import CopiedPercent
 
 Weight = Annotated[float, Field(ge=0, le=100), FourDecimals()]
-
-
-class Approval(Part):
-    """A gate before a step; the request promote opens it."""
-
-    name: schema.Name = Field(description="Name of the gate, such as the board that is asked.")
+ALL_AND_A_LITTLE = 100.00001
 
 
 class StepMetric(Part):
@@ -52,8 +49,15 @@ class Step(Part):
         description="Requests the candidate must have answered in this step.",
         json_schema_extra=built_in("analysis.minRequests"),
     )
-    approval: Approval | None = Field(
-        default=None, description="A person is asked before this weight is set."
+    mirror_percent: CopiedPercent = Field(
+        default=0.0,
+        description=(
+            "Share of all requests that is copied to the candidate beside those that it answers "
+            "(GatewayAPI); copies count for minRequests and in every metric."
+        ),
+    )
+    approval: Gate | None = Field(
+        default=None, description="People are asked before this weight is set."
     )
     metrics: Annotated[list[StepMetric], Field(min_length=1, max_length=32), Keyed("name")] = Field(
         default=[],
@@ -61,12 +65,12 @@ class Step(Part):
     )
     replicas: Annotated[int, Field(ge=1, le=5000)] | None = Field(
         default=None,
-        description="Pods of the candidate in this step, at most workload.replicas (GatewayAPI).",
+        description="Pods of the candidate in this step, at most workload.replicas (not ReplicaRatio).",
         json_schema_extra=built_in("as the weight needs"),
     )
     replicas_percent: Annotated[float, Field(gt=0, le=100), FourDecimals()] | None = Field(
         default=None,
-        description="The same in percent of workload.replicas, rounded up (GatewayAPI).",
+        description="The same in percent of workload.replicas, rounded up (not ReplicaRatio).",
         json_schema_extra=built_in("as the weight needs"),
     )
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -86,5 +90,16 @@ class Step(Part):
             message="replicas and replicasPercent exclude each other: remove one of them",
             field="replicasPercent",
             holds=lambda it: it.replicas is None or it.replicas_percent is None,
+        ),
+        Rule(
+            id="V66",
+            # Both have four decimals, which their sum as a float may miss by a little.
+            cel="self.weight + self.?mirrorPercent.orValue(0.0) < 100.00001",
+            message=(
+                "weight and mirrorPercent together must not be above 100: no more pods than for all "
+                "requests are made: lower mirrorPercent"
+            ),
+            field="mirrorPercent",
+            holds=lambda it: it.weight + it.mirror_percent < ALL_AND_A_LITTLE,
         ),
     )

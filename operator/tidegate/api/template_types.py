@@ -9,7 +9,7 @@ from pydantic import Field
 from tidegate.api import schema
 from tidegate.api.analysis_types import VariableName, VariableValue
 from tidegate.api.schema import Keyed, Part, Rule, built_in
-from tidegate.evidence.terms import Aggregate, Operator
+from tidegate.evidence.terms import COHORT_LABEL, Aggregate, Form, Measure, Operator
 
 # The operator adds these to every selector; a template that had them could leave its namespace.
 RESERVED_LABELS = (
@@ -127,6 +127,106 @@ class Value(Part):
     )
 
 
+class Distribution(Part):
+    """Observations of features, scores or classes by bin."""
+
+    series: Selector = Field(
+        description="Counters of observations; of a histogram its name without _bucket."
+    )
+    form: Annotated[Form, schema.LAX] = Field(
+        default=Form.BINS,
+        description="Bins: each observation is in one bin. Histogram: a classic histogram, by le.",
+    )
+    bin_label: LabelName | None = Field(
+        default=None,
+        description=(
+            "Label of the bin: an upper edge up to +Inf, a category, missing or other; every bin is "
+            "exported from the start."
+        ),
+        json_schema_extra=built_in("bin; le for a Histogram"),
+    )
+    dimension_label: LabelName = Field(
+        default="feature", description="Label of the feature; several are judged together."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T6",
+            cel="self.?form.orValue('Bins') != 'Histogram' || !has(self.binLabel)",
+            message="a histogram is read by le: remove binLabel",
+            field="binLabel",
+            holds=lambda it: it.form is not Form.HISTOGRAM or it.bin_label is None,
+        ),
+        Rule(
+            id="T7",
+            # One side has to be a field or a text: what orValue gives on both is without bound to the
+            # API server, which then refuses the whole definition.
+            cel=(
+                "has(self.binLabel) ? self.binLabel != self.?dimensionLabel.orValue('feature') : "
+                "self.?dimensionLabel.orValue('feature') != 'bin'"
+            ),
+            message="binLabel and dimensionLabel must differ: name two labels",
+            field="dimensionLabel",
+            holds=lambda it: (it.bin_label or "bin") != it.dimension_label,
+        ),
+    )
+
+
+class Labels(Part):
+    """Labels that come later, counted by cohort: by when their predictions were made."""
+
+    cohort_label: LabelName = Field(
+        default=COHORT_LABEL,
+        description="Label that says when the cohort begins, such as 2026-11-30T06:00Z.",
+    )
+    predictions: Selector = Field(description="Counter of predictions that may get a label.")
+    labelled: Selector = Field(description="Counter of predictions whose label has come.")
+    correct: Selector | None = Field(
+        default=None, description="For Accuracy: counter of labelled predictions that were right."
+    )
+    tp: Selector | None = Field(
+        default=None, description="For Precision, Recall and F1: counter of true positives."
+    )
+    fp: Selector | None = Field(
+        default=None, description="For Precision and F1: counter of false positives."
+    )
+    fn: Selector | None = Field(
+        default=None, description="For Recall and F1: counter of false negatives."
+    )
+    measure: Annotated[Measure, schema.LAX] = Field(
+        default=Measure.ACCURACY, description="What is told of them."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            id="T8",
+            cel="(self.?measure.orValue('Accuracy') == 'Accuracy') == has(self.correct)",
+            message="correct must be set exactly for measure Accuracy",
+            field="correct",
+            holds=lambda it: (it.measure is Measure.ACCURACY) == (it.correct is not None),
+        ),
+        Rule(
+            id="T9",
+            cel="(self.?measure.orValue('Accuracy') != 'Accuracy') == has(self.tp)",
+            message="tp must be set exactly for measures Precision, Recall and F1",
+            field="tp",
+            holds=lambda it: (it.measure is not Measure.ACCURACY) == (it.tp is not None),
+        ),
+        Rule(
+            id="T10",
+            cel="(self.?measure.orValue('Accuracy') in ['Precision', 'F1']) == has(self.fp)",
+            message="fp must be set exactly for measures Precision and F1",
+            field="fp",
+            holds=lambda it: (it.measure in {Measure.PRECISION, Measure.F1}) == (it.fp is not None),
+        ),
+        Rule(
+            id="T11",
+            cel="(self.?measure.orValue('Accuracy') in ['Recall', 'F1']) == has(self.fn)",
+            message="fn must be set exactly for measures Recall and F1",
+            field="fn",
+            holds=lambda it: (it.measure in {Measure.RECALL, Measure.F1}) == (it.fn is not None),
+        ),
+    )
+
+
 class Query(Part):
     """Free PromQL that returns one number."""
 
@@ -183,8 +283,8 @@ def _block_rule(block: str) -> Rule:
 class Spec(Part):
     """How a number is read from a metric source."""
 
-    type: Literal["Ratio", "Latency", "Value", "Query"] = Field(
-        description="Which block is set: ratio, latency, value or query."
+    type: Literal["Ratio", "Latency", "Value", "Distribution", "Labels", "Query"] = Field(
+        description="Which block is set: ratio, latency, value, distribution, labels or query."
     )
     provider: Provider = Field(default=Provider(), description="Where the numbers come from.")
     variables: Annotated[list[Variable], Field(max_length=16), Keyed("name")] = Field(
@@ -193,10 +293,14 @@ class Spec(Part):
     ratio: Ratio | None = Field(default=None, description="For type Ratio.")
     latency: Latency | None = Field(default=None, description="For type Latency.")
     value: Value | None = Field(default=None, description="For type Value.")
+    distribution: Distribution | None = Field(default=None, description="For type Distribution.")
+    labels: Labels | None = Field(default=None, description="For type Labels.")
     query: Query | None = Field(default=None, description="For type Query.")
     rules: ClassVar[tuple[Rule, ...]] = (
         _block_rule("ratio"),
         _block_rule("latency"),
         _block_rule("value"),
+        _block_rule("distribution"),
+        _block_rule("labels"),
         _block_rule("query"),
     )

@@ -9,6 +9,7 @@ from tidegate import model
 from tidegate.api import template_types, violations
 from tidegate.api.revision import canonical, mapping
 from tidegate.evidence import terms as evidence
+from tidegate.evidence.counts import qualities
 
 
 def read_template(
@@ -41,9 +42,18 @@ def _template(spec: template_types.Spec, *, name: str, cluster: bool) -> evidenc
 
 def _measure(
     spec: template_types.Spec,
-) -> evidence.Ratio | evidence.Latency | evidence.Value | evidence.Query:
+) -> (
+    evidence.Ratio
+    | evidence.Latency
+    | evidence.Value
+    | evidence.Distribution
+    | evidence.Labels
+    | evidence.Query
+):
     # The rules of the type have made sure that exactly the named block is set.
-    match spec.ratio or spec.latency or spec.value or spec.query:
+    match (
+        spec.ratio or spec.latency or spec.value or spec.distribution or spec.labels or spec.query
+    ):
         case template_types.Ratio() as it:
             return evidence.Ratio(bad=_selector(it.bad), total=_selector(it.total))
         case template_types.Latency() as it:
@@ -58,6 +68,24 @@ def _measure(
                 aggregate=it.aggregate,
                 counter=it.counter,
                 scale=it.scale,
+            )
+        case template_types.Distribution() as it:
+            return evidence.Distribution(
+                series=_selector(it.series),
+                form=it.form,
+                bin_label=it.bin_label or evidence.BIN_LABEL,
+                dimension_label=it.dimension_label,
+            )
+        case template_types.Labels() as it:
+            cells = qualities.cells_of(it.measure)
+            given = {"tp": it.tp, "fp": it.fp, "fn": it.fn}
+            return evidence.Labels(
+                predictions=_selector(it.predictions),
+                labelled=_selector(it.labelled),
+                correct=_selector(it.correct) if it.correct is not None else None,
+                cells={cell: _selector(one) for cell in cells if (one := given[cell]) is not None},
+                measure=it.measure,
+                cohort_label=it.cohort_label,
             )
         case template_types.Query() as it:
             return evidence.Query(promql=it.promql)

@@ -1,10 +1,10 @@
-"""Testers as users write them (api.md, 5.3): `spec.strategy.canary.routes`, by header or cookie."""
+"""Testers as users write them (api.md, 5.3), by header or cookie: `routes` of a canary and of a preview."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ class RouteCookie(Part):
     )
 
 
-class CanaryRoute(Part):
+class TesterRoute(Part):
     """Requests that the candidate answers whatever its weight; all that is named must fit."""
 
     name: schema.Name = Field(description="Name of the route.")
@@ -60,11 +60,6 @@ class CanaryRoute(Part):
     )
     cookie: RouteCookie | None = Field(
         default=None, description="A cookie that a request must have."
-    )
-    from_step: schema.Name | None = Field(
-        default=None,
-        description="Step from which on the route is there, until the promotion.",
-        json_schema_extra=built_in("the first step"),
     )
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -91,10 +86,20 @@ class CanaryRoute(Part):
     )
 
 
-def _each_once(route: CanaryRoute) -> bool:
+def _each_once(route: TesterRoute) -> bool:
     names = [one.name.lower() for one in route.headers or []]
     names += [COOKIE] if route.cookie is not None else []
     return len(names) == len(set(names))
+
+
+class CanaryRoute(TesterRoute):
+    """Requests of testers from some step on."""
+
+    from_step: schema.Name | None = Field(
+        default=None,
+        description="Step from which on the route is there, until the promotion.",
+        json_schema_extra=built_in("the first step"),
+    )
 
 
 # Of a canary: its steps and routes.
@@ -129,19 +134,35 @@ ROUTES_OF_STEPS = (
         ),
     ),
 )
-# Of a spec: its strategy and its data plane.
-ROUTES_NEED_GATEWAY = Rule(
-    id="V40",
-    cel=(
-        "!self.?strategy.?canary.?routes.hasValue() || "
-        "self.?traffic.?provider.orValue('ReplicaRatio') != 'ReplicaRatio'"
+
+
+def _need_gateway(id_: str, member: str, what: str, routes: Callable[[Any], object]) -> Rule:
+    """Of a spec: its strategy and its data plane."""
+    path = member.replace(".", ".?")
+    return Rule(
+        id=id_,
+        cel=(
+            f"!self.?strategy.?{path}.hasValue() || "
+            "self.?traffic.?provider.orValue('ReplicaRatio') != 'ReplicaRatio'"
+        ),
+        message=(
+            f"routes of a {what} need a data plane that looks at headers (default provider: "
+            "ReplicaRatio, which does not): set traffic.provider to GatewayAPI, Contour or Istio, or "
+            "remove routes"
+        ),
+        field=f"strategy.{member}",
+        holds=lambda it: not routes(it.strategy) or it.traffic.provider != "ReplicaRatio",
+    )
+
+
+ROUTES_NEED_GATEWAY = (
+    _need_gateway("V40", "canary.routes", "canary", lambda it: it.canary.routes),
+    _need_gateway(
+        "V80",
+        "blueGreen.preview.routes",
+        "preview",
+        lambda it: it.blue_green is not None and it.blue_green.preview.routes,
     ),
-    message=(
-        "routes of a canary need a data plane that looks at headers (default provider: "
-        "ReplicaRatio, which does not): set traffic.provider to GatewayAPI, or remove routes"
-    ),
-    field="strategy.canary.routes",
-    holds=lambda it: not it.strategy.canary.routes or it.traffic.gateway_api is not None,
 )
 
 
@@ -150,14 +171,15 @@ def routes_at(
 ) -> tuple[model.HeaderRoute, ...]:
     """The routes that are there in this step: those that begin with it or with one before."""
     begun = steps[: steps.index(step) + 1]
-    return tuple(
-        model.HeaderRoute(name=one.name, headers=_headers(one))
-        for one in routes
-        if one.from_step is None or one.from_step in begun
-    )
+    return read(one for one in routes if one.from_step is None or one.from_step in begun)
 
 
-def _headers(route: CanaryRoute) -> tuple[model.Header, ...]:
+def read(routes: Iterable[TesterRoute]) -> tuple[model.HeaderRoute, ...]:
+    """The routes as headers that a data plane compares."""
+    return tuple(model.HeaderRoute(name=one.name, headers=_headers(one)) for one in routes)
+
+
+def _headers(route: TesterRoute) -> tuple[model.Header, ...]:
     found = tuple(_header(one) for one in route.headers or [])
     return (*found, _cookie(route.cookie)) if route.cookie is not None else found
 

@@ -9,28 +9,30 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from tidegate import model
 from tidegate.api import schema, shadow_types, strategy_rules
 from tidegate.api.analysis_types import Analysis
 from tidegate.api.blue_green_types import ONE_STRATEGY, BlueGreen
+from tidegate.api.contour_types import Contour
+from tidegate.api.istio_types import Istio
+from tidegate.api.monitoring_types import Monitoring
+from tidegate.api.pod_types import PodTemplate
+from tidegate.api.probe_types import FIRST_NEEDS_PROBE
 from tidegate.api.route_types import GatewayAPI
+from tidegate.api.scaling_types import Scaling
 from tidegate.api.schema import DurationBetween, Keyed, Part, Rule, built_in
+from tidegate.api.server_types import Server
 from tidegate.api.steering_types import Automation
 from tidegate.api.step_types import Step
 from tidegate.api.tester_types import ROUTES_NEED_GATEWAY, ROUTES_OF_STEPS, CanaryRoute
 from tidegate.api.workload_types import Autoscaling, WorkloadRef
-from tidegate.evidence.queries import presets
 
 NAME_MAX_LENGTH = 33  # longer, and pod names lose the revision (api.md, 2.4)
-RESERVED_LABEL_PREFIX = "tidegate.dev/"
 
 Provider = Annotated[model.Provider, schema.LAX]
-LabelValue = Annotated[str, Field(max_length=63)]
-AnnotationValue = Annotated[str, Field(max_length=4096)]
-READY_PATH_OFF = "Off"
-ReadyPath = Annotated[str, Field(max_length=256, pattern=rf"^(/[^\s?#]*|{READY_PATH_OFF})?$")]
+FirstRollout = Annotated[model.FirstRollout, schema.LAX]
 
 
 class Artifact(Part):
@@ -65,120 +67,6 @@ class Model(Part):
     )
 
 
-def _of_preset(field: str, *, otherwise: str = "") -> dict[str, Any]:
-    """What the server presets say: the servers of each value, the commonest value last."""
-    servers: dict[str, list[str]] = {}
-    for name in presets.SERVERS:
-        value = getattr(presets.PRESETS[name], field)
-        servers.setdefault(str(value or otherwise), []).append(name)
-    *named, (rest, _) = sorted(servers.items(), key=lambda it: len(it[1]))
-    return built_in(
-        "; ".join([*(f"{', '.join(who)}: {what}" for what, who in named), f"else {rest}"])
-    )
-
-
-class Server(Part):
-    """How the model server speaks."""
-
-    preset: Literal[
-        "HTTP",
-        "Flask",
-        "MLServer",
-        "KServe",
-        "Triton",
-        "TFServing",
-        "BentoML",
-        "RayServe",
-        "VLLM",
-        "SGLang",
-        "TGI",
-        "NIM",
-        "Dynamo",
-        "LiteLLM",
-        "OpenVINO",
-        "OpenVINOGraph",
-    ] = Field(
-        default="HTTP",
-        description="Kind of model server; chooses ports, paths and the metrics that presets read.",
-    )
-    port: schema.Port | None = Field(
-        default=None,
-        description="Port of the pod that answers requests.",
-        json_schema_extra=_of_preset("port"),
-    )
-    metrics_port: schema.Port | None = Field(
-        default=None,
-        description="Port of the pod that serves metrics.",
-        json_schema_extra=_of_preset("metrics_port", otherwise="port"),
-    )
-    metrics_path: schema.UrlPath | None = Field(
-        default=None,
-        description="Path of the metrics on that port.",
-        json_schema_extra=_of_preset("metrics_path"),
-    )
-    ready_path: ReadyPath | None = Field(
-        default=None,
-        description=(
-            "Path asked on every pod before it gets traffic; judged by its status code. "
-            '"Off", in quotes, asks nothing: the pod\'s own readiness counts.'
-        ),
-        json_schema_extra=_of_preset("ready_path", otherwise="not asked"),
-    )
-
-
-class Container(Part):
-    """A container; members not listed here are passed on as they are."""
-
-    model_config = ConfigDict(extra="allow")
-    name: schema.Name = Field(description="Name of the container.")
-    image: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
-        description="Image of the container."
-    )
-
-
-class PodSpec(Part):
-    """A pod spec; members not listed here are passed on as they are."""
-
-    model_config = ConfigDict(extra="allow")
-    containers: Annotated[list[Container], Field(min_length=1, max_length=32), Keyed("name")] = (
-        Field(description="Containers of the pod.")
-    )
-
-
-class PodMetadata(Part):
-    """Labels and annotations of the pods."""
-
-    labels: Annotated[dict[str, LabelValue], Field(max_length=64)] = Field(
-        default={}, description="Labels of the pods; tidegate.dev/ is reserved."
-    )
-    annotations: Annotated[dict[str, AnnotationValue], Field(max_length=64)] = Field(
-        default={}, description="Annotations of the pods."
-    )
-    creation_timestamp: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None,
-        description="Ignored; client libraries write it, mostly as null.",
-        json_schema_extra={"nullable": True},
-    )
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            id="V31",
-            cel=f"!has(self.labels) || self.labels.all(k, !k.startsWith('{RESERVED_LABEL_PREFIX}'))",
-            message=(
-                f"labels under {RESERVED_LABEL_PREFIX} are reserved for the operator: remove them"
-            ),
-            field="labels",
-            holds=lambda it: not any(k.startswith(RESERVED_LABEL_PREFIX) for k in it.labels),
-        ),
-    )
-
-
-class PodTemplate(Part):
-    """The pods of a revision; a change here makes a new revision."""
-
-    metadata: PodMetadata = Field(default=PodMetadata(), description="Metadata of the pods.")
-    spec: PodSpec = Field(description="Spec of the pods, as in a Deployment.")
-
-
 class Workload(Part):
     """The pods that serve a revision."""
 
@@ -197,6 +85,13 @@ class Workload(Part):
     workload_ref: WorkloadRef | None = Field(
         default=None,
         description="A Deployment whose pod template is taken; a change of it makes a new revision.",
+    )
+    track_config_maps: Literal["Ignore", "Snapshot"] = Field(
+        default="Ignore",
+        description=(
+            "Snapshot: each revision has its own copies of the ConfigMaps that the template names, and a "
+            "change of one makes a new revision. Ignore: all revisions share them as they are."
+        ),
     )
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -251,32 +146,49 @@ class Verify(Part):
     )
 
 
+def _belongs_to(provider: model.Provider, *, rule_id: str, member: str, attribute: str) -> Rule:
+    """The settings of a data plane are set exactly with it."""
+    return Rule(
+        id=rule_id,
+        cel=f"(self.?provider.orValue('ReplicaRatio') == '{provider}') == has(self.{member})",
+        message=(
+            f"member {member} must be set exactly when provider is {provider} (default "
+            f"provider: ReplicaRatio): set provider: {provider} with {member}, or neither"
+        ),
+        field=member,
+        holds=lambda it: (it.provider is provider) == (getattr(it, attribute) is not None),
+    )
+
+
 class Traffic(Part):
     """Which data plane carries the split between stable and candidate."""
 
     provider: Provider = Field(
         default=model.Provider.REPLICA_RATIO,
-        description="ReplicaRatio: one Service and pod counts. GatewayAPI: weights of a route.",
+        description=(
+            "ReplicaRatio: one Service and pod counts. GatewayAPI: weights of a route. Contour: weights "
+            "of an HTTPProxy. Istio: weights of a VirtualService. Traefik: those of a "
+            "TraefikService, which your IngressRoute names."
+        ),
     )
     gateway_api: GatewayAPI | None = Field(
         default=None,
         alias="gatewayAPI",
         description="The route; set exactly when provider is GatewayAPI.",
     )
+    contour: Contour | None = Field(
+        default=None, description="The HTTPProxy; set exactly when provider is Contour."
+    )
+    istio: Istio | None = Field(
+        default=None, description="The VirtualService; set exactly when provider is Istio."
+    )
     verify: Verify = Field(default=Verify(), description="Waiting for the data plane.")
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            id="V5",
-            cel="(self.?provider.orValue('ReplicaRatio') == 'GatewayAPI') == has(self.gatewayAPI)",
-            message=(
-                "member gatewayAPI must be set exactly when provider is GatewayAPI (default "
-                "provider: ReplicaRatio): set provider: GatewayAPI with gatewayAPI, or neither"
-            ),
-            field="gatewayAPI",
-            holds=lambda it: (
-                (it.provider is model.Provider.GATEWAY_API) == (it.gateway_api is not None)
-            ),
+        _belongs_to(
+            model.Provider.GATEWAY_API, rule_id="V5", member="gatewayAPI", attribute="gateway_api"
         ),
+        _belongs_to(model.Provider.CONTOUR, rule_id="V50", member="contour", attribute="contour"),
+        _belongs_to(model.Provider.ISTIO, rule_id="V96", member="istio", attribute="istio"),
     )
 
 
@@ -297,7 +209,8 @@ class Canary(Part):
         description="Requests of testers, which the candidate answers whatever its weight.",
     )
     warmup: shadow_types.WarmUp | None = Field(
-        default=None, description="Copies of requests before the first weight; GatewayAPI only."
+        default=None,
+        description="Copies of requests before the first weight; not with ReplicaRatio.",
     )
     rules: ClassVar[tuple[Rule, ...]] = (
         *ROUTES_OF_STEPS,
@@ -319,26 +232,6 @@ class Canary(Part):
 
 def _rises(weights: list[float]) -> bool:
     return all(before < after for before, after in itertools.pairwise(weights))
-
-
-class Scaling(Part):
-    """How many pods a rollout may add or miss."""
-
-    match_traffic: bool = Field(
-        default=True,
-        description="Size the candidate by its weight; false: full size from the first step (GatewayAPI).",
-    )
-    min_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=1, description="Fewest pods of a candidate with traffic."
-    )
-    max_surge_percent: schema.Percent | None = Field(
-        default=None,
-        description="Pods beyond workload.replicas during a rollout, in percent of it.",
-        json_schema_extra=built_in("GatewayAPI: 100; ReplicaRatio: 25"),
-    )
-    max_unavailable_percent: schema.Percent = Field(
-        default=0.0, description="ReplicaRatio only: pods that may be missing meanwhile."
-    )
 
 
 class PostPromotion(Part):
@@ -384,6 +277,13 @@ class Strategy(Part):
     post_promotion: PostPromotion = Field(
         default=PostPromotion(), description="The watch after promotion."
     )
+    first_rollout: FirstRollout = Field(
+        default=model.FirstRollout.DIRECT,
+        description=(
+            "Direct: the very first version serves once its pods are ready. Probe: it must answer "
+            "server.probe first."
+        ),
+    )
     scale_down_delay: Annotated[str, DurationBetween("0s", "168h")] = Field(
         default="30s",
         description="From confirmed weight 0 to the removal of pods, so that requests can end.",
@@ -411,7 +311,10 @@ class Rollback(Part):
     )
     keep_candidate_for: Annotated[str, DurationBetween("0s", "168h")] = Field(
         default="0s",
-        description="Keep rejected pods at weight 0 this long, beyond strategy.scaleDownDelay.",
+        description=(
+            "Keep rejected pods at weight 0 this long, beyond strategy.scaleDownDelay; with ReplicaRatio "
+            "until another rollout begins."
+        ),
     )
 
 
@@ -429,6 +332,9 @@ class Spec(Part):
         default=Strategy(), description="How a new revision comes into service."
     )
     analysis: Analysis = Field(default=Analysis(), description="How a step is judged.")
+    monitoring: Monitoring | None = Field(
+        default=None, description="The watch for the revision that serves; none by default."
+    )
     rollback: Rollback = Field(
         default=Rollback(), description="Rejected revisions, and those that return."
     )
@@ -456,7 +362,7 @@ class Spec(Part):
         description="No forward move while true; rollbacks go on.",
         json_schema_extra={schema.KEEP_DEFAULT: True},
     )
-    rules: ClassVar[tuple[Rule, ...]] = (ROUTES_NEED_GATEWAY,)
+    rules: ClassVar[tuple[Rule, ...]] = (*ROUTES_NEED_GATEWAY, FIRST_NEEDS_PROBE)
 
 
 # CEL at the root of the object; the only place that sees metadata.name and the old object (V18).

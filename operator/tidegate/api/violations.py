@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import pydantic
@@ -53,6 +53,11 @@ def parse(part: type[P], document: object, *, path: str) -> P | tuple[model.Viol
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False)
         return tuple(_violation(it, path=path) for it in details)
+
+
+def text(found: Iterable[model.Violation]) -> str:
+    """All of them in one line, as the `problem` of an object that cannot be read."""
+    return "; ".join(f"{one.path}: {one.message}" for one in found)
 
 
 def parse_known(

@@ -89,7 +89,8 @@ class SetTraffic:
 
     `marker` names a revision that was rolled back; `lowering` writes go before status and use
     the reserved request slots. `fence` names the rollout that a lowering write ends. So many
-    `missing_pods` of the candidate may be unready where it is to be selected alone.
+    `missing_pods` of the candidate may be unready where it is to be selected alone. `kept` is a revision
+    that gets nothing and is to have traffic again: it keeps its place.
     """
 
     stable: str
@@ -99,6 +100,35 @@ class SetTraffic:
     lowering: bool = False
     fence: str = ""
     missing_pods: int = 0
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSmokeTest:
+    """Make the Job of a preview as the rollout froze it; one of that name is left as it is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSmokeTest:
+    """Delete the Job of a preview that nobody waits for any more."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateIsolation:
+    """Make the NetworkPolicy of a shadow as the rollout froze it; one that is there is left as it is."""
+
+    revision: model.Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteIsolation:
+    """Delete the NetworkPolicy that keeps the pods of a revision from sending."""
+
+    revision: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +177,7 @@ class RemoveFinalizer:
     """Nothing is owed any more."""
 
 
-Bookkeeping = CreateRecord | DeleteRecord | DeleteFrozenRollout | DeletePreview
+Bookkeeping = CreateRecord | DeleteRecord | DeleteFrozenRollout | DeletePreview | DeleteSmokeTest
 Action = (
     FreezeRollout
     | CreateRevision
@@ -157,6 +187,9 @@ Action = (
     | SetRole
     | NoteTemplate
     | SetTraffic
+    | CreateSmokeTest
+    | CreateIsolation
+    | DeleteIsolation
     | DeleteRevision
     | AddFinalizer
     | RemoveFinalizer
@@ -201,3 +234,19 @@ def after_status(actions: Sequence[Action]) -> tuple[Action, ...]:
 def bookkeeping(actions: Sequence[Action]) -> tuple[Bookkeeping, ...]:
     """Records of ended rollouts, and what is left of others. They come last, and no rollout ever waits for them."""
     return tuple(action for action in actions if isinstance(action, Bookkeeping))
+
+
+def builds_on(action: Action, refused: Action) -> bool:
+    """This one must not be done where that one was not.
+
+    Nobody gets requests who would be left behind when the object goes, and nothing is made of a
+    rollout that is not written down.
+    """
+    match refused:
+        case AddFinalizer():
+            return isinstance(action, SetTraffic) and action.exposure.owes_an_end
+        case FreezeRollout(rollout=rollout):
+            made = isinstance(action, CreateRevision) and action.revision == rollout.revision
+            return made or (isinstance(action, SetTraffic) and action.exposure.owes_an_end)
+        case _:
+            return False

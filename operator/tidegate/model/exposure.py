@@ -35,11 +35,13 @@ class StageKind(enum.StrEnum):
 class Control(enum.StrEnum):
     """What a candidate is held against.
 
-    `Concurrent`: stable at the same time. `LimitsOnly`: absolute limits, since nobody else gets
-    requests. `None`: nothing; it is not judged.
+    `Concurrent`: stable at the same time. `Recorded`: what stable showed before it lost its requests,
+    and absolute limits. `LimitsOnly`: these alone, since nobody else gets requests. `None`: nothing; it
+    is not judged.
     """
 
     CONCURRENT = "Concurrent"
+    RECORDED = "Recorded"
     LIMITS_ONLY = "LimitsOnly"
     NONE = "None"
 

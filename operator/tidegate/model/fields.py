@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 
 LINE = 253
+POLICY = 320  # kind and name of a policy, and its generation
 TEXT = 1024
 URI = 2048
 PER_METRIC = 32  # items of a list with one entry per metric
@@ -25,6 +26,7 @@ class About:
         member of the object `health`, and `group` says what that is.
     inline: the members of this object stand beside others: in `name`, or in the object around it.
     limit: longest text in characters, or longest list in items; what is beyond is cut on writing.
+    each: longest text in characters among the items of a list of texts.
     newest_last: a list that is cut keeps its end.
     key: the member that tells the items of a list apart; without it a list is replaced whole.
     atomic: this object is replaced whole.
@@ -44,6 +46,7 @@ class About:
     group: str = ""
     inline: bool = False
     limit: int = LINE
+    each: int = LINE
     newest_last: bool = False
     key: str = ""
     atomic: bool = False

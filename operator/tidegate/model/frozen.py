@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate.model.document import Document
@@ -23,7 +24,8 @@ class FrozenRevision:
 
     `template` is the pod template as rendered, so that lost pods come back the same under every
     release of the operator; it is empty where nobody has to make them. `kept` says that it stands in
-    a ControllerRevision, and was not only worked out from live objects.
+    a ControllerRevision, and was not only worked out from live objects. `config_maps` are the digests of the
+    ConfigMaps that it has copies of, by their own names.
     """
 
     revision: Revision
@@ -32,6 +34,7 @@ class FrozenRevision:
     port: PodPort
     template: Document = field(default_factory=dict)
     kept: bool = True
+    config_maps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

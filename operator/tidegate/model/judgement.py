@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from tidegate.model.analysis import NO_THRESHOLD, OnBreach, Threshold
 from tidegate.model.fields import TEXT, About
-from tidegate.model.spec import NO_THRESHOLD, Threshold
 
 
 class Outcome(enum.StrEnum):
@@ -80,6 +80,23 @@ NO_COUNTS = ArmCounts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A feature whose mix differs most from its reference."""
+
+    feature: Annotated[str, About("Name of the feature, score or class.", recorded=True)]
+    psi: Annotated[float, About("Population stability index.", recorded=True, told=True)]
+    bin: Annotated[str, About("The bin that differs most.", recorded=True)] = ""
+    share: Annotated[
+        float,
+        About("Share of the candidate's observations in it, 0 to 1.", recorded=True, told=True),
+    ] = 0.0
+    reference_share: Annotated[
+        float,
+        About("Share of the reference's observations in it, 0 to 1.", recorded=True, told=True),
+    ] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricResult:
     """Judgement of one metric with the numbers behind it.
 
@@ -87,7 +104,8 @@ class MetricResult:
     decides. `evidence` is the logarithm of an e-value against the candidate and acts at
     `evidence_limit`, `proof` that of the proof that it does no harm, needed is `proof_limit`.
     `detect` is the harm that a step without a proof looks for, and `power` the chance to have found it.
-    `edge` is the bucket bound (seconds) of a latency that the counts speak of.
+    `edge` is the bucket bound (seconds) of a latency that the counts speak of. A distribution has the
+    largest PSI for its value, and -log of p for evidence and proof, corrected for features and looks.
     """
 
     name: Annotated[str, About("Name of the metric.", recorded=True, recorded_as="metric")]
@@ -149,10 +167,22 @@ class MetricResult:
         About("Measured, Given, or Unmeasured: then the value is assumed.", recorded=True),
     ] = ""
     intervals: Annotated[int, About("Closed counting intervals behind it.", recorded=True)] = 0
+    shifts: Annotated[
+        tuple[Shift, ...],
+        About("Features that moved most, of a distribution.", limit=3, recorded=True, quiet=True),
+    ] = ()
     failures: Annotated[int, About("Failing evaluations among the last ones.")] = 0
     dry_run: Annotated[bool, About("Reported, but never acts.", recorded=True)] = False
+    on_breach: Annotated[
+        OnBreach, About("Rollback, Hold, or Alert.", recorded=True, quiet=True)
+    ] = OnBreach.ROLLBACK
     critical: Annotated[bool, About("Rolls back without waiting.")] = False
     evaluated_at: Annotated[datetime | None, About("When it was judged.")] = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether a step depends on it; else it is only told of."""
+        return not self.dry_run and self.on_breach is not OnBreach.ALERT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

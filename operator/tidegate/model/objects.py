@@ -158,12 +158,14 @@ def at(document: model.Json, *path: str) -> model.Json:
 
 def items(value: model.Json) -> Sequence[model.Json]:
     """A list as it is, anything else as an empty one."""
+    if type(value) is list:  # as JSON has it; the abstract class is much slower to ask
+        return value
     return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def mapping(value: model.Json) -> model.Document:
     """An object as it is, anything else as an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def text(value: model.Json) -> str:
@@ -189,6 +191,11 @@ def annotation(document: model.Document, name: str) -> str:
 def object_name(document: model.Document) -> str:
     """The name of an object, or the empty string."""
     return text(at(document, "metadata", "name"))
+
+
+def uid(document: model.Document) -> str:
+    """The uid of an object, or the empty string."""
+    return text(at(document, "metadata", "uid"))
 
 
 def resource_version(document: model.Document) -> str:

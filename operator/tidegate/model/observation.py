@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.model.approval import NO_APPROVALS, Approvals
 from tidegate.model.autoscaling import Autoscaler
 from tidegate.model.document import Document
 from tidegate.model.frozen import FrozenRevision, FrozenRollout
 from tidegate.model.headers import Header
+from tidegate.model.hook import SeenHook
+from tidegate.model.isolation import Isolation
 from tidegate.model.judgement import AnalysisState, SourceIdentity
-from tidegate.model.rollout import Revision, RolloutResult
+from tidegate.model.policy import DefaultValue, Policy, RolledBack
+from tidegate.model.probe import Probed
+from tidegate.model.queue import EMPTY_QUEUE, Queue
+from tidegate.model.rollout import Revision, Rollout, RolloutResult
+from tidegate.model.room import Room
+from tidegate.model.smoke_test import SeenJob
 from tidegate.model.spec import Spec, Violation
 from tidegate.model.status import Preflight, Role, Status
+from tidegate.model.watch import WatchedMetric
 
 
 class RequestKind(enum.StrEnum):
@@ -46,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectMeta:
-    """Identity and version of the ModelDeployment."""
+    """Identity and version of the ModelDeployment; `author` is who is said to have made the change."""
 
     namespace: str
     name: str
@@ -55,6 +64,7 @@ class ObjectMeta:
     resource_version: str
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +78,8 @@ class RevisionState:
     that they wait on a node for image or volumes, `lost` that the cluster has taken pods away.
     `unready_since` is when the youngest unready pod was made. `watched` is False when somebody
     removed the label by which the Deployment is watched. `template_hash` is that of the pod template
-    now, `made_with` that of the one it was created with, empty until it is written down. `asked` are
+    now, `made_with` that of the one it was created with, empty until it is written down; `noted` is False
+    where only the Service says so. `asked` are
     the replicas that Tidegate wrote last, None where that is not known; `pods` are those that there
     are, ready or not. `ready_pods` are those whose endpoint is ready: by name their addresses. `autoscaled` says that an autoscaler of ours may have moved that number since;
     `autoscaler` is the one that there is, `foreign_autoscaler` names one of somebody else.
@@ -92,6 +103,7 @@ class RevisionState:
     resource_version: str = ""
     template_hash: str = ""
     made_with: str = ""
+    noted: bool = True
     asked: int | None = None
     ready_pods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pods: int = 0
@@ -134,7 +146,10 @@ class RevisionState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRecord:
-    """What is asked of a RolloutRecord that exists: whose it is, how it ended, and how old it is."""
+    """What is asked of a RolloutRecord that exists: whose it is, how it ended, and how old it is.
+
+    `reached`: requests had reached one of its steps.
+    """
 
     name: str
     revision: str
@@ -145,6 +160,7 @@ class KeptRecord:
     reason: str = ""
     model_version: str = ""
     started_at: datetime | None = None
+    reached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +169,10 @@ class TrafficState:
 
     `weights` maps a revision to its share in percent as written in the traffic target, `mirrors` one
     to the percentage of requests that are copied to it.
-    `by_header` has for each revision the headers that requests are sent to it by, whatever the shares.
-    `pending` is empty when the target is accepted for its generation, else the reason.
+    `by_header` has for each revision the headers that requests are sent to it by, whatever the shares;
+    `holds_place` says that a rule for such requests stands there that none of them matches.
+    `pending` is empty when the target is accepted for its generation, else the reason. `unconfirmed` is what
+    no plane says of an object that stands as it was written, empty where it says that it is in force.
     `rolled_back_revision` is the marker that a lowering write left on the target, `lowered_rollout`
     the rollout whose traffic such a write took away last. `entry_port` is where the entry Service
     sends requests: a port of the pods, or its name. `documents` are the live objects by kind and name.
@@ -168,9 +186,11 @@ class TrafficState:
     weights: Mapping[str, float] = field(default_factory=dict)
     by_header: Mapping[str, tuple[tuple[Header, ...], ...]] = field(default_factory=dict)
     mirrors: Mapping[str, float] = field(default_factory=dict)
+    holds_place: bool = False
     accepted: bool = False
     pending_reason: str = ""
     pending_message: str = ""
+    unconfirmed: str = ""
     rolled_back_revision: str = ""
     lowered_rollout: str = ""
     resource_version: str = ""
@@ -198,12 +218,21 @@ class Observation:
 
     `ready_url_failure` is what the server itself says against its model, `ready_url_warning` why
     it could not be asked although its pods are ready, `ready_url_awaited` whose answer is still to come.
+    `probed` is what is known by `server.probe`, None where nobody was asked;
+    `smoke_test` what of the Job of a preview, None before the first answer; `isolation` which shadows are kept
+    from sending, None where nobody asks or knows yet.
     `identity` says how metric sources were last seen to tell stable from other revisions.
     `preflight` says of each metric whether stable shows its series; None before the first look.
+    `room` is what quotas and nodes have left, None where that is not known. `watched` is what the newest
+    looks found of the revision that serves, None where it is not watched now. `hook` is what came of
+    the hook that a drift calls. `policies` are those that apply to it, `queue` the rollouts that they count,
+    `rollbacks` those that went wrong lately, `defaults` values that `spec` has by policies,
+    `approvals` what people decided about its gates.
     `status_losses` names what of the status could not be read, as `path: what is wrong`.
 
     `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
-    stay as the last rollout froze them. `blocked` is what the API server finally refused when the
+    stay as the last rollout froze them. `services` are the revisions that have a Service, also without a
+    Deployment. `blocked` is what the API server finally refused when the
     last decision was carried out. `operator` is the name of this installation. `frozen` has every revision that has a ControllerRevision or a
     Deployment.
     """
@@ -220,6 +249,7 @@ class Observation:
     blocked: Violation | None = None
     request: Request | None = None
     revisions: Mapping[str, RevisionState] = field(default_factory=dict)
+    services: frozenset[str] = frozenset()
     frozen: Mapping[str, FrozenRevision] = field(default_factory=dict)
     frozen_rollouts: tuple[FrozenRollout, ...] = ()
     operator: str = ""
@@ -230,4 +260,20 @@ class Observation:
     ready_url_failure: str = ""
     ready_url_warning: str = ""
     ready_url_awaited: str = ""
+    probed: Probed | None = None
+    smoke_test: SeenJob | None = None
+    isolation: Isolation | None = None
     identity: tuple[SourceIdentity, ...] = ()
+    room: Room | None = None
+    watched: tuple[WatchedMetric, ...] | None = None
+    policies: tuple[Policy, ...] = ()
+    defaults: tuple[DefaultValue, ...] = ()
+    queue: Queue = EMPTY_QUEUE
+    rollbacks: tuple[RolledBack, ...] = ()
+    approvals: Approvals = NO_APPROVALS
+    hook: SeenHook = field(default_factory=SeenHook)
+
+    def frozen_for(self, rollout: Rollout | None) -> FrozenRollout | None:
+        """The spec that this rollout goes by; None while it is not written down."""
+        name = rollout.frozen_name if rollout is not None else ""
+        return next((one for one in self.frozen_rollouts if one.name == name), None)

@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Annotated
 
 from tidegate.model.fields import TEXT, URI, About
+from tidegate.model.policy import Override
 from tidegate.model.rollout import RolloutResult
 from tidegate.model.stages import PLAN_MAX_ITEMS, Stage
+
+RECORDED_OVERRIDES_MAX_ITEMS = 8  # a record is small
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class RolloutRecord:
         RolloutResult,
         About("Promoted, FastPromoted, RolledBack, Aborted, Superseded, Failed or Completed."),
     ]
-    by: Annotated[str, About("Analysis, User, Deadline, Spec or Readiness.")] = ""
+    by: Annotated[str, About("Analysis, User, Deadline, Spec, Readiness or Watch.")] = ""
     reason: Annotated[str, About("Why, in words.", limit=TEXT)] = ""
     served_before: Annotated[
         ServedBefore | None,
@@ -62,6 +65,10 @@ class RolloutRecord:
     steps: Annotated[
         tuple[Stage, ...],
         About("The plan and what became of it.", limit=PLAN_MAX_ITEMS),
+    ] = ()
+    overrides: Annotated[
+        tuple[Override, ...],
+        About("Policies that it did not have to keep.", limit=RECORDED_OVERRIDES_MAX_ITEMS),
     ] = ()
     evidence_digest: Annotated[
         str, About("SHA-256 of the counting intervals, which are in the operator's log.")

@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Annotated
 
 from tidegate.model.exposure import NO_TRAFFIC, Exposure, StageKind
-from tidegate.model.fields import TEXT, URI, About
+from tidegate.model.fields import POLICY, TEXT, URI, About
+from tidegate.model.policy import (
+    DEFAULTS_MAX_ITEMS,
+    OVERRIDES_MAX_ITEMS,
+    SOURCES_MAX_ITEMS,
+    DefaultValue,
+    Override,
+)
 from tidegate.model.silence import Silence
+from tidegate.model.smoke_test import SmokeTest
 from tidegate.model.stages import PLAN_MAX_ITEMS, ActiveStep, Stage, StepState
 from tidegate.model.steering import Recommendation
 
@@ -44,14 +52,21 @@ class Waiting(enum.StrEnum):
     AUTOMATION_LEVEL = "AutomationLevel"
     SPEC_PAUSED = "SpecPaused"
     INCONCLUSIVE = "Inconclusive"
+    STALLED = "Stalled"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     NO_DATA = "NoData"
     EVIDENCE = "Evidence"
     CAPACITY = "Capacity"
     PODS_NOT_READY = "PodsNotReady"
+    PROBE = "Probe"
+    SMOKE_TEST = "SmokeTest"
+    ISOLATION = "Isolation"
     ROUTE_NOT_READY = "RouteNotReady"
     DRAIN = "Drain"
     WITHDRAWN = "Withdrawn"
+    POLICY = "Policy"
+    FREEZE = "Freeze"
+    CONCURRENCY_QUOTA = "ConcurrencyQuota"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +86,8 @@ class Rollout:
     measured share. `progress_at` restarts the progress deadline. `judged_since` is the last
     confirmation of a weight; evidence of earlier steps counts from `evidence_since` on, and
     `evidence_digest` is the SHA-256 of the rows that it came from. The `from_` fields name what
-    served when it began, empty for the first revision.
+    served when it began, empty for the first revision. With a `cause` it is a way back that the
+    operator takes by itself although spec asks for what has drifted.
     """
 
     id: Annotated[str, About("Name, revision and attempt.")]
@@ -111,11 +127,21 @@ class Rollout:
     evidence_digest: Annotated[
         str, About("SHA-256 of the counting intervals behind the last decision.")
     ] = ""
+    inconclusive_since: Annotated[
+        datetime | None,
+        About(
+            "No look at the step was conclusive since; kept where analysis says how long it may last."
+        ),
+    ] = None
     waiting_for: Annotated[
         WaitingFor | None, About("Absent while only time and evidence are needed.")
     ] = None
     silence: Annotated[
         Silence | None, About("Its traffic was taken back, as it showed no data.")
+    ] = None
+    smoke_test: Annotated[
+        SmokeTest | None,
+        About("The Job that has to succeed before the switch.", vital=True),
     ] = None
     recommendation: Annotated[
         Recommendation | None, About("What the evidence advises where a person decides.")
@@ -124,10 +150,51 @@ class Rollout:
     repinned: Annotated[int, About("How often an edited plan was adopted.", quiet=True)] = 0
     rollback_reason: Annotated[str, About("Why it is rolled back.", limit=TEXT)] = ""
     rollback_by: Annotated[str, About("Who or what rolled it back.")] = ""
+    policies: Annotated[
+        tuple[str, ...],
+        About(
+            "Policies that applied when it began, each as Kind/name@generation.",
+            limit=SOURCES_MAX_ITEMS,
+            each=POLICY,
+            quiet=True,
+        ),
+    ] = ()
+    defaults: Annotated[
+        tuple[DefaultValue, ...],
+        About(
+            "Values of policies that it began with, where spec said nothing.",
+            limit=DEFAULTS_MAX_ITEMS,
+            quiet=True,
+        ),
+    ] = ()
+    overrides: Annotated[
+        tuple[Override, ...],
+        About("Policies that it need not keep, and who said so.", limit=OVERRIDES_MAX_ITEMS),
+    ] = ()
+    admitted_at: Annotated[
+        datetime | None,
+        About("When it got its place among the rollouts that policies allow at once.", quiet=True),
+    ] = None
+    author: Annotated[
+        str,
+        About(
+            "Who made the change, as was said first; kept where a gate asks for somebody else.",
+            quiet=True,
+        ),
+    ] = ""
     model_name: Annotated[str, About("Name of its model.")] = ""
     model_uri: Annotated[str, About("Place of its model.", limit=URI)] = ""
     from_revision: Annotated[str, About("Revision that served when it began.", vital=True)] = ""
     from_model_version: Annotated[str, About("Version of that revision's model.")] = ""
+    cause: Annotated[
+        str,
+        About(
+            "Drift of what served then, for which this one returns; empty: spec asks for it.",
+            limit=TEXT,
+            quiet=True,
+            vital=True,
+        ),
+    ] = ""
 
     @property
     def frozen_name(self) -> str:
@@ -168,3 +235,14 @@ class Rollout:
         """It had traffic and is to get it again once its pods are back; nobody blames it."""
         had = self.first_traffic_at is not None
         return self.active and not self.ending and had and not self.exposure.is_visited
+
+    @property
+    def is_taken_again(self) -> bool:
+        """The active stage had its exposure before, lost it, and has yet to be confirmed again.
+
+        The time between belongs to no weight, so nothing from before may be joined to what follows.
+        """
+        step, stage = self.step, self.stage
+        if step is None or stage is None or step.confirmed_at is not None:
+            return False
+        return stage.confirmed_at is not None or self.silence is not None

@@ -6,15 +6,21 @@ Units: seconds, ratios from 0 to 1, weights in percent from 0 to 100.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from tidegate.model.analysis import Agreement, Analysis, StepLimit
 from tidegate.model.autoscaling import Autoscaling
 from tidegate.model.blue_green import BlueGreen
+from tidegate.model.contour import ContourProxy
 from tidegate.model.document import Document
-from tidegate.model.fields import About
 from tidegate.model.headers import HeaderRoute
-from tidegate.model.steering import FULL_AUTOMATION, Automation
+from tidegate.model.istio import VirtualService
+from tidegate.model.monitoring import Monitoring
+from tidegate.model.probe import FirstRollout, Probe
+from tidegate.model.scaling import Scaling
+from tidegate.model.smoke_test import SmokeTestJob
+from tidegate.model.steering import FULL_AUTOMATION, Automation, Gate
 
 UNKNOWN_FIELD = "UnknownField"
 # Keys of the first release have no form of their own: they change with the operator's own types.
@@ -26,6 +32,9 @@ class Provider(enum.StrEnum):
 
     REPLICA_RATIO = "ReplicaRatio"
     GATEWAY_API = "GatewayAPI"
+    CONTOUR = "Contour"
+    ISTIO = "Istio"
+    TRAEFIK = "Traefik"
 
 
 class ShareCheck(enum.StrEnum):
@@ -34,14 +43,6 @@ class ShareCheck(enum.StrEnum):
     HOLD = "Hold"
     REPORT = "Report"
     OFF = "Off"
-
-
-class OnInconclusive(enum.StrEnum):
-    """What a step does at its deadline without proof."""
-
-    PAUSE = "Pause"
-    PROMOTE = "Promote"
-    ROLLBACK = "Rollback"
 
 
 class Profile(enum.StrEnum):
@@ -58,6 +59,15 @@ class Model:
 
     name: str
     version: str
+    uri: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Something that the model needs besides its own file; empty where the spec does not say."""
+
+    name: str
     uri: str = ""
     digest: str = ""
 
@@ -140,12 +150,15 @@ class Traffic:
     """Which data plane carries the split and how long it may take to accept one.
 
     Where it is `exclusive`, one revision has all users at any time: they change sides in one write.
-    With `routes` the split is written into those of the user, else into one of ours.
+    With `routes` the split is written into those of the user, else into an object of ours: `gateway`,
+    `contour` or `istio`, as the provider says.
     """
 
     provider: Provider
     gateway: GatewayRoute | None = None
     routes: tuple[RouteRef, ...] = ()
+    contour: ContourProxy | None = None
+    istio: VirtualService | None = None
     exclusive: bool = False
     verify_timeout_seconds: float = 120.0
     share_check: ShareCheck = ShareCheck.HOLD
@@ -171,12 +184,18 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A mirror that ends with a verdict, and what comes after it."""
+    """A mirror that ends with a verdict, and what comes after it.
+
+    With an `agreement` the answers to the same requests are held against each other, too. The pods of one
+    that is `isolated` may send to nobody but whom the spec allows.
+    """
 
     mirror: Mirror
     deadline_seconds: float
     min_requests: int
     then: Then
+    agreement: Agreement | None = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,50 +213,12 @@ NO_BAKE = Bake()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """How many pods a rollout may add or miss (api.md, 5.3).
-
-    `candidate_pods` is the size that a step gives the candidate apart from its weight.
-    """
-
-    candidate_pods: int | None = None
-    match_traffic: bool = True
-    min_replicas: int = 1
-    max_surge_percent: float = 100.0
-    max_unavailable_percent: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """Absolute limits of a value; `None` means no limit on that side."""
-
-    min: Annotated[float | None, About("Values below fail.", recorded=True)] = None
-    max: Annotated[float | None, About("Values above fail.", recorded=True)] = None
-
-    def broken_by(self, value: float) -> bool:
-        """True when the value lies outside the limits."""
-        below = self.min is not None and value < self.min
-        above = self.max is not None and value > self.max
-        return below or above
-
-
-NO_THRESHOLD = Threshold()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepLimit:
-    """Limits of a metric that hold in one step in place of its own."""
-
-    name: Annotated[str, About("Name of the metric.")]
-    threshold: Annotated[Threshold, About("Its limits in this step.", atomic=True)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A planned weight with its least and longest stay, and the testers beside it.
 
-    `gate` names what a person opens before this weight is set. `replicas`, or `replicas_percent` of the
-    workload's, is the size of the candidate; 0 of both leaves it to the weight.
+    `gate` is what people open before this weight is set. `replicas`, or `replicas_percent` of the
+    workload's, is the size of the candidate; 0 of both leaves it to the weight. `mirror_percent` of all
+    requests are copied to it, beside those that it answers.
     """
 
     name: str
@@ -246,81 +227,11 @@ class Step:
     deadline_seconds: float
     min_requests: int
     routes: tuple[HeaderRoute, ...] = ()
-    gate: str = ""
+    gate: Gate | None = None
     limits: tuple[StepLimit, ...] = ()
     replicas: int = 0
     replicas_percent: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compare:
-    """Held against stable (api.md, 5.4): rates of bad events as ratios above 1.
-
-    `tolerance` may be exceeded before it is harm, None leaves it to the number of pods; `margin`
-    must be ruled out for a step to pass, or a rate of the candidate of `tolerance_absolute`. A step passes
-    as well when `detect_ratio` times stable's rate, or `detect_absolute` more than it, would have
-    been found by now; `detect_slow` takes its place for a latency, whose bad requests are only slow.
-    """
-
-    tolerance: float | None = None
-    margin: float = 0.25
-    tolerance_absolute: float = 0.005
-    detect_ratio: float = 5.0
-    detect_absolute: float = 0.05
-    detect_slow: float = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateRef:
-    """Reference to a MetricTemplate of the same namespace or to a ClusterMetricTemplate."""
-
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One judged number. Exactly one of `preset`, `template`, `query` is set."""
-
-    name: str
-    threshold: Threshold = NO_THRESHOLD
-    compare: Compare | None = None
-    preset: str = ""
-    template: TemplateRef | None = None
-    query: str = ""
-    variables: tuple[tuple[str, str], ...] = ()
-    window_seconds: float = 60.0
-    min_samples: int = 20
-    critical: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """How a step is judged (api.md, 5.4). An empty `data_plane` leaves presets to the server.
-
-    `left_out` are usual metrics that a spec without metrics would have, if they were exported.
-    With `warmup_learned` nobody has set `warmup_seconds`: it is the least, and stable's pods may say more.
-    `key` names this way of judging: it changes with what the user wrote, and with nothing else.
-    """
-
-    source: str
-    interval_seconds: float
-    warmup_seconds: float
-    settle_seconds: float
-    min_requests: int
-    breach_failures: int
-    breach_out_of: int
-    error_limit: int
-    no_data_timeout_seconds: float
-    on_inconclusive: OnInconclusive
-    metrics: tuple[Metric, ...]
-    false_rollback: float = 0.01
-    false_promotion: float = 0.05
-    data_plane: str = ""
-    left_out: tuple[str, ...] = ()
-    warmup_learned: bool = False
-    key: str = ""
+    mirror_percent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,7 +249,11 @@ class Spec:
 
     `replicas` carry the whole load. With `autoscaling` they are those of the start until the autoscalers
     are seen; what they chose stands there in the spec in effect. A spec with `blue_green` has no steps;
-    with a `shadow` they are walked only where it says so; `warm_up` comes before them.
+    with a `shadow` they are walked only where it says so; `warm_up` comes before them. A candidate must
+    have answered a `probe` before any request reaches it. `config_maps` are the digests of what the tracked
+    ConfigMaps hold, by name, empty for one that its pods do not need and that is not there. `smoke_test` is
+    the Job that its `blue_green` asks for. In the spec in effect `pinned_preview` is the name of the
+    preview Service of a rollout that began with a strategy of another type, empty for none.
     """
 
     model: Model
@@ -359,9 +274,23 @@ class Spec:
     autoscaling: Autoscaling | None = None
     automation: Automation = FULL_AUTOMATION
     blue_green: BlueGreen | None = None
+    pinned_preview: str | None = None
     shadow: Shadow | None = None
     warm_up: Mirror | None = None
+    probe: Probe | None = None
+    first_rollout: FirstRollout = FirstRollout.DIRECT
+    monitoring: Monitoring | None = None
+    config_maps: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+    smoke_test: SmokeTestJob | None = None
     paused: bool = False
+
+    @property
+    def preview_service(self) -> str:
+        """The name of the Service that shows what is tried; empty where there is to be none."""
+        if self.pinned_preview is not None:
+            return self.pinned_preview
+        return self.blue_green.preview_service if self.blue_green is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from tidegate.model.analysis import Agreement, StepLimit
+from tidegate.model.baseline import Baseline
 from tidegate.model.exposure import ROUTES_MAX_ITEMS, Control, Exposure, StageKind
 from tidegate.model.fields import PER_METRIC, TEXT, About
 from tidegate.model.headers import HeaderRoute
 from tidegate.model.judgement import MetricResult
-from tidegate.model.spec import StepLimit
 from tidegate.model.steering import GATES_MAX_ITEMS, Gate
 
 PLAN_MAX_ITEMS = 34  # the steps, the switch and the bake
@@ -41,7 +42,8 @@ class Stage:
         StageKind, About("First, Shadow, Preview, Live, Switch or Bake.", vital=True, recorded=True)
     ] = StageKind.LIVE
     control: Annotated[
-        Control, About("What it is judged against: Concurrent, LimitsOnly or None.", vital=True)
+        Control,
+        About("What it is judged against: Concurrent, Recorded, LimitsOnly or None.", vital=True),
     ] = Control.CONCURRENT
     weight_percent: Annotated[
         float, About("Wanted share of the candidate in percent.", name="weight")
@@ -66,6 +68,12 @@ class Stage:
         About("Requests that fit one of these go to it.", limit=ROUTES_MAX_ITEMS, quiet=True),
     ] = ()
     preview: Annotated[bool, About("It has an address of its own.", quiet=True)] = False
+    smoke_test: Annotated[
+        bool, About("A Job has to succeed before it ends.", name="smokeTest", quiet=True)
+    ] = False
+    isolated: Annotated[
+        bool, About("A NetworkPolicy keeps the candidate's pods from sending.", quiet=True)
+    ] = False
     awaits_request: Annotated[
         bool, About("A person ends it, once it is proven.", name="awaitsRequest", quiet=True)
     ] = False
@@ -93,6 +101,14 @@ class Stage:
             quiet=True,
         ),
     ] = ()
+    agreement: Annotated[
+        Agreement | None,
+        About("How far its answers must agree with those of others.", quiet=True, vital=True),
+    ] = None
+    baseline: Annotated[
+        tuple[Baseline, ...],
+        About("What stable showed last, where it is judged by that.", limit=PER_METRIC, quiet=True),
+    ] = ()
     replicas: Annotated[
         int, About("Pods of the candidate; absent: as the weight needs.", quiet=True)
     ] = 0
@@ -117,6 +133,16 @@ class Stage:
         tuple[MetricResult, ...],
         About("Judgements with which it ended, the worst first.", limit=PER_METRIC, recorded=True),
     ] = ()
+
+    @property
+    def is_left(self) -> bool:
+        """It is still to be walked, or is being walked."""
+        return self.state in {StepState.PENDING, StepState.ACTIVE}
+
+    @property
+    def asks_people(self) -> bool:
+        """People may be asked before it: not before a first version serves, nor while one is only watched."""
+        return self.kind not in {StageKind.FIRST, StageKind.BAKE}
 
     @property
     def exposure(self) -> Exposure:
@@ -160,3 +186,7 @@ class ActiveStep:
     hold_until: Annotated[datetime | None, About("End of its hold.", vital=True)] = None
     deadline_at: Annotated[datetime | None, About("End of the wait for proof.", vital=True)] = None
     estimate: Annotated[str, About("What it can find out in its time.", limit=TEXT)] = ""
+    covered_since: Annotated[
+        datetime | None,
+        About("Since when, in a bake, the promoted version has the pods for its load."),
+    ] = None

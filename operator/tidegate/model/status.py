@@ -10,7 +10,9 @@ from typing import Annotated
 from tidegate.model.failover import Failover
 from tidegate.model.fields import PER_METRIC, TEXT, About
 from tidegate.model.judgement import MetricResult, SourceIdentity
+from tidegate.model.policy import USERS_MAX_ITEMS, PolicyState
 from tidegate.model.rollout import Revision, Rollout, RolloutResult
+from tidegate.model.watch import Watch
 
 
 class Phase(enum.StrEnum):
@@ -21,6 +23,7 @@ class Phase(enum.StrEnum):
     PROGRESSING = "Progressing"
     SHADOWING = "Shadowing"
     PAUSED = "Paused"
+    FROZEN = "Frozen"
     AWAITING_APPROVAL = "AwaitingApproval"
     PROMOTING = "Promoting"
     BAKING = "Baking"
@@ -29,6 +32,7 @@ class Phase(enum.StrEnum):
     ROLLED_BACK = "RolledBack"
     FAILED = "Failed"
     INVALID = "Invalid"
+    POLICY_VIOLATION = "PolicyViolation"
     TERMINATING = "Terminating"
 
 
@@ -228,11 +232,17 @@ class Status:
             group="What the autoscalers of the revisions chose.",
         ),
     ] = None
+    shadows_isolated: Annotated[
+        bool, About("NetworkPolicies that keep shadows from sending may be there.", quiet=True)
+    ] = False
     rollout: Annotated[Rollout | None, About("The running or last rollout.")] = None
     analysis: Annotated[
         tuple[MetricResult, ...],
         About("Last judgement per metric, written with decisions.", limit=PER_METRIC),
     ] = ()
+    monitoring: Annotated[
+        Watch | None, About("What the watch for the revision that serves has found.")
+    ] = None
     identity: Annotated[
         tuple[SourceIdentity, ...],
         About(
@@ -245,6 +255,9 @@ class Status:
         HandledRequest | None, About("Answer to the newest request annotation.")
     ] = None
     last_rollout: Annotated[LastRollout | None, About("How the rollout before ended.")] = None
+    policy: Annotated[
+        PolicyState | None, About("What policies say of it; absent where none applies.")
+    ] = None
     rejected: Annotated[
         tuple[RejectedRevision, ...],
         About("Not tried again until a person asks for it.", name="rejectedRevisions", limit=50),
@@ -300,3 +313,35 @@ class Status:
         return revision in self.rejected_earlier or any(
             one.revision == revision for one in self.rejected
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatus:
+    """What the operator found of a RolloutPolicy or ClusterRolloutPolicy, and whom it applies to.
+
+    `used_by` names some ModelDeployments as namespace/name, `matched` counts all.
+    """
+
+    observed_generation: Annotated[int, About("Generation this speaks of.")] = 0
+    matched: Annotated[
+        int, About("ModelDeployments that it applies to.", name="matchedModelDeployments")
+    ] = 0
+    violating: Annotated[
+        int,
+        About("Those of them that do not keep it.", name="violatingModelDeployments"),
+    ] = 0
+    used_by: Annotated[
+        tuple[str, ...],
+        About("Some of them, as namespace/name; those that break it first.", limit=USERS_MAX_ITEMS),
+    ] = ()
+    closed: Annotated[
+        bool, About("A window of it is closed now.", name="freeze.closed", group="Its windows.")
+    ] = False
+    closed_by: Annotated[str, About("Which window.", name="freeze.reason", limit=TEXT)] = ""
+    changes_at: Annotated[
+        datetime | None,
+        About("When that changes; absent: not foreseen.", name="freeze.changesAt"),
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...], About("Aspects of the state.", limit=16, key="type")
+    ] = ()

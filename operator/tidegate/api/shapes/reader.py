@@ -85,32 +85,37 @@ def _members_reader(part: type, form: Form) -> Read:
     def read(document: Any, losses: Losses) -> Any:
         values = {}
         for attribute, default, name, vital, find, decode in entries:
-            raw, value = find(document), default
-            if raw is not None:
-                before = len(losses)
-                try:
-                    value = decode(raw, losses)
-                except UnreadableError as error:
-                    _given_up(losses, before, error, name=name, vital=vital)
-                else:
-                    if len(losses) > before:
-                        _within(losses, before, name=name)
-            elif value is NO_DEFAULT:
-                raise UnreadableError("must be given", where=name)
+            # Most members stand in the object itself, and most documents have few of all.
+            raw = document.get(name) if find is None else find(document)
+            if raw is None:
+                if default is NO_DEFAULT:
+                    raise UnreadableError("must be given", where=name)
+                values[attribute] = default
+                continue
+            value, before = default, len(losses)
+            try:
+                value = decode(raw, losses)
+            except UnreadableError as error:
+                _given_up(losses, before, error, name=name, vital=vital)
+            else:
+                if len(losses) > before:
+                    _within(losses, before, name=name)
             values[attribute] = value
         return part(**values)
 
     return read
 
 
-def _finder(path: tuple[str, ...]) -> Callable[[Any], Any]:
-    """What gets the raw value out of the document of its object; None where there is none."""
+def _finder(path: tuple[str, ...]) -> Callable[[Any], Any] | None:
+    """What gets the raw value out of the document of its object, or None where there is none.
+
+    None where it is a member of that object, of the name that the path has.
+    """
     if not path:
         return lambda document: document
-    name = path[-1]
     if len(path) == 1:
-        return lambda document: document.get(name)
-    group = path[0]
+        return None
+    group, name = path[0], path[-1]
 
     def find(document: Any) -> Any:
         holder = document.get(group)

@@ -63,7 +63,7 @@ def _described(type_: Any, text: str) -> str:
 def _typed(type_: Any, about: About, form: Form) -> Schema:
     item = item_type(type_)
     if item is not None:
-        items = _typed(item, About(), form)
+        items = _typed(item, About(limit=about.each), form)
         return {"items": items, "maxItems": about.limit, "type": "array"} | _list_type(about)
     if type_ in _SCALARS:
         return _duration() if about.duration else _scalar(type_, limit=about.limit)

@@ -61,7 +61,7 @@ def _entry(node: Member | Group, form: Form) -> tuple[Write, Write, Any]:
 def _encoder(type_: Any, *, about: About, form: Form) -> Write:
     item = item_type(type_)
     if item is not None:
-        return _list_writer(_encoder(item, about=About(), form=form), about)
+        return _list_writer(_encoder(item, about=About(limit=about.each), form=form), about)
     if type_ is float:
         return durations.text_of if about.duration else _number
     if type_ is dt.datetime:
