@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tidegate.evidence.combine import average, benjamini_hochberg, e_bh, holm
     from tidegate.evidence.counts.counters import delta
     from tidegate.evidence.counts.dispersion import Phi, dispersion, given
     from tidegate.evidence.counts.grid import Grid, WeightChange
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from tidegate.evidence.counts.rows import Counts, PodCounts, Row, Stream
     from tidegate.evidence.drift.cbpe import cbpe_bins, cbpe_counters
     from tidegate.evidence.drift.charts import cusum, label_change
-    from tidegate.evidence.drift.concept import auroc, calibration, cohort_rows
+    from tidegate.evidence.drift.cohorts import cohort_rows
+    from tidegate.evidence.drift.concept import auroc, calibration
     from tidegate.evidence.drift.distances import multinomial_log_e, psi, psi_larger_than
     from tidegate.evidence.drift.fixed import (
         fisher_greater,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
         wilson,
     )
     from tidegate.evidence.drift.means import mean_sequence
-    from tidegate.evidence.sequential.combine import average, benjamini_hochberg, e_bh, holm
     from tidegate.evidence.sequential.confidence import (
         rate_interval,
         rate_ratio,
@@ -68,7 +69,8 @@ _MODULES = {
     "counts.rows": ("Counts", "PodCounts", "Row", "Stream"),
     "drift.cbpe": ("cbpe_bins", "cbpe_counters"),
     "drift.charts": ("cusum", "label_change"),
-    "drift.concept": ("auroc", "calibration", "cohort_rows"),
+    "drift.cohorts": ("cohort_rows",),
+    "drift.concept": ("auroc", "calibration"),
     "drift.distances": ("multinomial_log_e", "psi", "psi_larger_than"),
     "drift.fixed": (
         "fisher_greater",
@@ -79,7 +81,7 @@ _MODULES = {
         "wilson",
     ),
     "drift.means": ("mean_sequence",),
-    "sequential.combine": ("average", "benjamini_hochberg", "e_bh", "holm"),
+    "combine": ("average", "benjamini_hochberg", "e_bh", "holm"),
     "sequential.confidence": (
         "rate_interval",
         "rate_ratio",

@@ -99,6 +99,66 @@ class Value:
     scale: float = 1.0
 
 
+BIN_LABEL = "bin"  # of a distribution that names none
+
+
+class Form(enum.StrEnum):
+    """How bins are counted (api.md, 8.1)."""
+
+    BINS = "Bins"  # each observation in one bin
+    HISTOGRAM = "Histogram"  # a classic histogram: in every bucket that it is not above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """Observations by bin: counters with a label for the feature and one for the bin.
+
+    A feature stands for whatever is observed: an input, a score, a predicted class. Without a
+    `dimension_label` all bins are of one. A histogram is given by its base name and read by `le`.
+    """
+
+    series: Selector
+    bin_label: str = BIN_LABEL
+    dimension_label: str = "feature"
+    form: Form = Form.BINS
+
+
+class Measure(enum.StrEnum):
+    """A quality of predictions that labels tell (api.md, 8.1)."""
+
+    ACCURACY = "Accuracy"
+    PRECISION = "Precision"
+    RECALL = "Recall"
+    F1 = "F1"
+
+
+COHORT_LABEL = "cohort"  # of labels that name none
+PREDICTIONS, LABELLED, CORRECT = "predictions", "labelled", "correct"  # roles of their counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Labels that come later, counted by when their prediction was made.
+
+    `predictions` are those that may get a label, `labelled` those that have one. Accuracy is told by
+    `correct`, any other measure by the cells of the confusion matrix that it needs; `cells` are by the
+    names `tp`, `fp` and `fn`. Each counter has a label that says when the cohort of its predictions begins.
+    """
+
+    predictions: Selector
+    labelled: Selector
+    correct: Selector | None = None
+    cells: Mapping[str, Selector] = field(default_factory=dict)
+    measure: Measure = Measure.ACCURACY
+    cohort_label: str = COHORT_LABEL
+
+    @property
+    def roles(self) -> Mapping[str, Selector]:
+        """The counters by what they count."""
+        correct = {} if self.correct is None else {CORRECT: self.correct}
+        return {PREDICTIONS: self.predictions, LABELLED: self.labelled, **correct, **self.cells}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """Free PromQL that returns one number. Runs alone, never grouped."""
@@ -121,21 +181,23 @@ class Template:
 
     `free_query` sources must enforce the namespace (api.md, 8.2, rule 3); `cluster` says that the
     platform wrote it, which lifts that rule. `mode` says by which labels its series are told apart,
-    None that its source shows none yet.
+    None that its source shows none yet. `missing` says why there is nothing to read it by.
     """
 
     name: str
-    measure: Ratio | Latency | Throughput | Value | Query
+    measure: Ratio | Latency | Throughput | Value | Distribution | Labels | Query
     source: str = ""
     variables: tuple[Variable, ...] = ()
     cluster: bool = False
     mode: IdentityMode | None = IdentityMode.LABEL
+    missing: str = ""
 
 
 # --- what was read -------------------------------------------------------------------------------
 
 STALE_SCRAPES = 3
 LOOKBACK_SCRAPES = 5
+EDGE = "le"  # label of the upper edge of a bucket
 
 
 class Reason(enum.StrEnum):
@@ -148,6 +210,11 @@ class Reason(enum.StrEnum):
     STALE = "Stale"
     NO_DATA = "NoData"
     INCOMPATIBLE_BUCKETS = "IncompatibleBuckets"
+    INCOMPATIBLE_BINS = "IncompatibleBins"
+    PROFILE_MISMATCH = "ProfileMismatch"
+    UNKNOWN_COHORT = "UnknownCohort"
+    LABELS_ONE_SIDED = "LabelsOneSided"
+    LABELS_IMMATURE = "LabelsImmature"
     SATURATED = "Saturated"
     SHARED_INCIDENT = "SharedIncident"
     SUSPICIOUS = "Suspicious"
@@ -158,6 +225,7 @@ class Reason(enum.StrEnum):
     SLO_BREACH = "SloBreach"
     LIMIT = "Limit"
     OUTAGE = "Outage"
+    DRIFT = "Drift"
     UNANSWERED = "Unanswered"
     INCOMPLETE = "Incomplete"
     TRAFFIC_SPLIT = "TrafficSplit"
@@ -174,6 +242,17 @@ class Problem:
     reason: Reason
     message: str
     too_large: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """What training data looked like: observations by feature and bin, or why they cannot be used.
+
+    Units: rows of the training data.
+    """
+
+    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tidegate.evidence.counts import histograms
 from tidegate.evidence.counts.exposition import Counter
+from tidegate.evidence.counts.owned import Pod
 from tidegate.evidence.counts.rows import Flag, PodCounts
-from tidegate.evidence.counts.tally import Counted, Pod
+from tidegate.evidence.counts.tally import Counted
 
 CHURN_SHARE = 1 / 3
 
@@ -26,7 +27,7 @@ def of_ratio(total: Counted | None, *, bad: Counted | None, revision: str, compl
     """All events and bad events per pod; a pod without any counter of all events is left out."""
     if total is None:
         return Arm()
-    unusable = _pods(total.unusable | (bad.unusable if bad else frozenset()), revision=revision)
+    unusable = pods_of(total.unusable | (bad.unusable if bad else frozenset()), revision=revision)
     events = {pod: n for pod, n in total.by_pod(revision).items() if pod not in unusable}
     bad_events = bad.by_pod(revision) if bad else {}
 
@@ -36,7 +37,7 @@ def of_ratio(total: Counted | None, *, bad: Counted | None, revision: str, compl
 
     pods = tuple(PodCounts(pod=pod, n=n, x=(against(pod, n),)) for pod, n in sorted(events.items()))
     clamped = any(bad_events.get(pod, 0.0) > n for pod, n in events.items())
-    flags = _flags(total, bad, revision=revision, pods=len(pods))
+    flags = flags_of(total, bad, revision=revision, pods=len(pods))
     return Arm(
         pods=pods,
         flags=(*flags, Flag.CLAMPED) if clamped else flags,
@@ -54,7 +55,7 @@ def of_latency(
     """Requests slower than each edge, per pod; a pod that lacks an edge is left out."""
     if buckets is None:
         return Arm()
-    unusable = _pods(buckets.unusable, revision=revision)
+    unusable = pods_of(buckets.unusable, revision=revision)
     by_pod: dict[str, dict[Counter, float]] = {}
     for counter, events in buckets.events.items():
         if counter.revision == revision and counter.pod not in unusable:
@@ -67,21 +68,23 @@ def of_latency(
             pods.append(PodCounts(pod=pod, n=histogram.total, x=slower))
     return Arm(
         pods=tuple(pods),
-        flags=_flags(buckets, revision=revision, pods=len(pods)),
+        flags=flags_of(buckets, revision=revision, pods=len(pods)),
         left_out=bool(unusable),
     )
 
 
-def _flags(*roles: Counted | None, revision: str, pods: int) -> tuple[Flag, ...]:
+def flags_of(*roles: Counted | None, revision: str, pods: int) -> tuple[Flag, ...]:
+    """What a reader of a row should know of so many pods of a revision."""
     known = [one for one in roles if one is not None]
-    restarted = _pods(known[0].restarted, revision=revision)
+    restarted = pods_of(known[0].restarted, revision=revision)
     found = {
         Flag.CHURN: len(restarted) > CHURN_SHARE * max(1, pods),
-        Flag.GAP: any(_pods(one.away, revision=revision) for one in known),
-        Flag.SCRAPED_TWICE: any(_pods(one.twice, revision=revision) for one in known),
+        Flag.GAP: any(pods_of(one.away, revision=revision) for one in known),
+        Flag.SCRAPED_TWICE: any(pods_of(one.twice, revision=revision) for one in known),
     }
     return tuple(flag for flag, holds in found.items() if holds)
 
 
-def _pods(pods: frozenset[Pod], *, revision: str) -> set[str]:
+def pods_of(pods: frozenset[Pod], *, revision: str) -> set[str]:
+    """Those that are of a revision, by name."""
     return {pod for of, pod in pods if of == revision}

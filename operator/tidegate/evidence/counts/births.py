@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from tidegate.evidence.counts import tally
+from tidegate.evidence.counts import scrapes
 from tidegate.evidence.terms import Series
 
 BORN_SCRAPES = 1.5  # a pod whose first sample comes later than this was not there before
@@ -19,7 +19,7 @@ def births_of(
     `since` is where the answer begins. What is `known` stays: later answers begin later.
     """
     firsts: dict[str, float] = {}
-    for entry in tally.entries_of(series):
+    for entry in scrapes.entries_of(series):
         pod = entry.lane.counter.pod
         firsts[pod] = min(entry.samples[0][0], firsts.get(pod, math.inf))
     there = since + BORN_SCRAPES * scrape_seconds

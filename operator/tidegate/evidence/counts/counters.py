@@ -58,8 +58,12 @@ def gain(old: float, new: float) -> float:
     """
     if new >= old:
         return new - old
-    restarted = new <= max(_LEAST_IMPLAUSIBLE, _RESTARTED_BELOW * old)
-    return new if restarted else 0.0
+    return new if began_again(old, new) else 0.0
+
+
+def began_again(old: float, new: float) -> bool:
+    """The counter fell as far as it does when its process is another one."""
+    return new < old and new <= max(_LEAST_IMPLAUSIBLE, _RESTARTED_BELOW * old)
 
 
 def target(series: Series) -> Target:

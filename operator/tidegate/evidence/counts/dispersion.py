@@ -126,6 +126,11 @@ class Spread:
         """Dispersion over pods within single intervals, weighted by events; 0 without any."""
         return self.weighted / self.events if self.events > 0 else 0.0
 
+    @property
+    def longest(self) -> float:
+        """The largest estimate of what lasts beyond an interval; 1 where none is known."""
+        return max((estimate for estimate, _ in self._longer()), default=1.0)
+
     def _longer(self) -> Iterator[tuple[float, float]]:
         """Estimates that see what lasts or befalls all pods at once, with degrees of freedom."""
         for one in self.levels:

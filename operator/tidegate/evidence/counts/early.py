@@ -18,7 +18,9 @@ from tidegate.evidence.counts.reader import Reader
 from tidegate.evidence.counts.rows import Flag, Row
 from tidegate.evidence.terms import STALE_SCRAPES, Identity
 
-WINDOWS = (4, 2)  # in scrapes: one bad scrape may be the first half of what befalls everybody
+SHORTEST = 2  # scrapes: one bad scrape may be the first half of what befalls everybody
+SUSTAINED = 4  # scrapes
+LONGEST_SECONDS = 15.0  # where scrapes are so short that even four of them hold few requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +72,35 @@ def windows(present: Present) -> tuple[Row, ...]:
     """The last scrapes once more, whatever rows they belong to, as far as they were counted.
 
     Each pod of the candidate has been scraped twice in the shortest one, and each of stable once at
-    least since the first of these; a longer one is for little traffic.
+    least since the first of these; longer ones are for little traffic. The longest comes first. None
+    begins before the candidate was sent anything: what stable did then says nothing of a trouble that
+    both have since.
     """
     if not present.events:
         return ()
     scrape, at = _scrape_seconds(present), present.at
-    counting = _counting(present, present.table)
-    found = [counting.aside(_slot(present, at - many * scrape, at)) for many in WINDOWS]
-    longest = replace(found[0], flags=(*found[0].flags, Flag.SUSTAINED))
-    return tuple(
-        replace(it, flags=(*it.flags, Flag.WINDOW)) for it in (longest, *found[1:]) if it.counts
-    )
+    counting, found = _counting(present, present.table), []
+    for many in reversed(window_scrapes(scrape)):
+        began = max(at - many * scrape, present.events[0].at)
+        if began >= at:
+            continue
+        row = counting.aside(_slot(present, began, at))
+        flags = (Flag.SUSTAINED, Flag.WINDOW) if is_sustained(many) else (Flag.WINDOW,)
+        found.append(replace(row, flags=(*row.flags, *flags)))
+    return tuple(it for it in found if it.counts)
+
+
+def window_scrapes(scrape_seconds: float) -> tuple[int, ...]:
+    """How many scrapes each window has, the shortest first."""
+    found = [SHORTEST, SUSTAINED]
+    while found[-1] * scrape_seconds < LONGEST_SECONDS:
+        found.append(2 * found[-1])
+    return tuple(found)
+
+
+def is_sustained(scrapes: int) -> bool:
+    """A window of so many scrapes is not filled by a single burst."""
+    return scrapes >= SUSTAINED
 
 
 def _counting(present: Present, table: Table) -> Counting:

@@ -2,23 +2,26 @@
 
 A pod exports counters; a scrape adds labels of its own, and two scrapes of one pod give two series
 of one counter. So a counter is known by its pod and its own labels, and two series of it are copies
-if their values agree. A label that the scrape usually adds may be an application's own as well:
-then the values do not agree, and each series is a counter.
+if their values agree. Names tell labels of a scrape from others at first only: a label that a scrape
+usually adds may be an application's own, which `owned` tells by the data.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
+import sys
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from tidegate.evidence.terms import Series
+from tidegate.evidence.terms import EDGE, Series
 
 NAME = "__name__"
 _IDENTITY = frozenset({"namespace", "model_deployment", "revision", "pod"})
-_SAME_SCRAPE_SECONDS = 0.002
+SAME_SCRAPE_SECONDS = 0.002
+_MOST_SHARED = 20_000
 _ADDED = frozenset(
     {
         "job",
@@ -39,10 +42,12 @@ _ADDED = frozenset(
     }
 )
 # By these two scrapes may have met different counters of one pod: its ports and containers.
-_PLACES = ("instance", "container")
+_CONTAINER = "container"
+_PLACES = ("instance", _CONTAINER)
 
 Labels = tuple[tuple[str, str], ...]
 Samples = Sequence[tuple[float, float]]
+Process = tuple[str, str, Labels, Labels]
 
 
 class Counter(NamedTuple):
@@ -66,6 +71,12 @@ class Lane(NamedTuple):
         return tuple(found.get(name, "") for name in _PLACES)
 
     @property
+    def process(self) -> Process:
+        """What began again if counters of it fall together: containers of a pod do so one by one."""
+        containers = tuple(item for item in self.counter.own if item[0] == _CONTAINER)
+        return (*self.scraped, containers)
+
+    @property
     def scraped(self) -> tuple[str, str, Labels]:
         """What was scraped, and by whom: all series of one scrape have this in common."""
         return self.counter.revision, self.counter.pod, self.added
@@ -81,17 +92,54 @@ def is_added(label: str) -> bool:
     )
 
 
-def lane_of(series: Series) -> Lane:
-    """The counter of a series, and what its scrape added."""
+def lane_of(series: Series, *, named: Collection[str] = ()) -> Lane:
+    """The counter of a series, and what its scrape added by the names of labels.
+
+    Those that are `named` by a template are the application's.
+    """
     own: list[tuple[str, str]] = []
     added: list[tuple[str, str]] = []
     labels = series.labels
-    for item in sorted(labels.items()):
-        if item[0] not in _IDENTITY:
-            (added if is_added(item[0]) else own).append(item)
+    for name, value in sorted(labels.items()):
+        if name not in _IDENTITY:
+            text = spelled(value) if name == EDGE else value
+            is_own = name in named or not is_added(name)
+            (own if is_own else added).append((name, text))
     pod = labels.get("pod") or labels.get("instance", "")
-    counter = Counter(revision=labels.get("revision", ""), pod=pod, own=tuple(own))
-    return Lane(counter=counter, added=tuple(added))
+    revision = sys.intern(labels.get("revision", ""))
+    counter = Counter(revision=revision, pod=sys.intern(pod), own=_shared(tuple(own)))
+    return Lane(counter=counter, added=_shared(tuple(added)))
+
+
+def moved(lane: Lane, names: Collection[str]) -> Lane:
+    """The same series with these labels, where the scrape seemed to add them, as the counter's own."""
+    own = [item for item in lane.added if item[0] in names]
+    if not own:
+        return lane
+    counter = lane.counter._replace(own=_shared(tuple(sorted((*lane.counter.own, *own)))))
+    added = tuple(item for item in lane.added if item[0] not in names)
+    return Lane(counter=counter, added=_shared(added))
+
+
+@functools.lru_cache(maxsize=4096)
+def spelled(edge: str) -> str:
+    """The edge of a bucket in one spelling: exporters and sources write 1 as `1` or `1.0`.
+
+    A source that is replaced by a newer one, such as Prometheus 2 by 3, changes it for all series.
+    """
+    try:
+        value = float(edge)
+    except ValueError:
+        return edge
+    if math.isnan(value):
+        return edge
+    return repr(value).removesuffix(".0") if math.isfinite(value) else f"{value:+}".title()
+
+
+@functools.lru_cache(maxsize=_MOST_SHARED)
+def _shared(labels: Labels) -> Labels:
+    """The same labels as they were seen first: all pods have the same ones, and each is remembered."""
+    return labels
 
 
 def is_a_sum(series: Series) -> bool:
@@ -106,10 +154,16 @@ def agree(lanes: Sequence[Samples]) -> bool:
     """
     points = sorted(point for samples in lanes for point in samples)
     for (at, value), (later, other) in itertools.pairwise(points):
-        if later - at <= _SAME_SCRAPE_SECONDS and value != other:
+        if later - at <= SAME_SCRAPE_SECONDS and value != other:
             return False
     most = max((_falls(samples) for samples in lanes), default=0)
     return _falls(points) <= most
+
+
+def in_a_row(one: Samples, other: Samples) -> Samples:
+    """The samples of both if one ends before the other begins; else none."""
+    first, second = sorted((one, other), key=lambda it: it[0])
+    return (*first, *second) if first[-1][0] < second[0][0] else ()
 
 
 def share_scrapes(one: Samples, other: Samples) -> bool:
@@ -119,8 +173,8 @@ def share_scrapes(one: Samples, other: Samples) -> bool:
 
 def is_at(samples: Samples, instant: float) -> bool:
     """True if the series was part of the scrape at an instant."""
-    index = bisect_left(samples, (instant - _SAME_SCRAPE_SECONDS,))
-    return index < len(samples) and samples[index][0] <= instant + _SAME_SCRAPE_SECONDS
+    index = bisect_left(samples, (instant - SAME_SCRAPE_SECONDS,))
+    return index < len(samples) and samples[index][0] <= instant + SAME_SCRAPE_SECONDS
 
 
 def _falls(samples: Samples) -> int:

@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.evidence.counts.exposition import Counter
-from tidegate.evidence.terms import Series
+from tidegate.evidence.terms import EDGE, Series
 
 EDGE_TOLERANCE = 1e-9  # 700 ms times 0.001 is not exactly 0.7 s
-
-_EDGE = "le"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +49,9 @@ def collect(events: Mapping[Counter, float], *, unit_seconds: float) -> Histogra
     """
     groups: dict[Counter, dict[float, float]] = {}
     for counter, counted in events.items():
-        edge = edge_from(dict(counter.own).get(_EDGE, ""))
+        edge = edge_from(dict(counter.own).get(EDGE, ""))
         if edge is not None:
-            rest = tuple(item for item in counter.own if item[0] != _EDGE)
+            rest = tuple(item for item in counter.own if item[0] != EDGE)
             groups.setdefault(counter._replace(own=rest), {})[edge * unit_seconds] = counted
     usable = [repaired(buckets) for buckets in groups.values() if math.inf in buckets]
     return _sum(usable) if usable else None
@@ -99,7 +97,7 @@ def _sum(groups: Sequence[dict[float, float]]) -> Histogram:
 
 def edge_of(series: Series) -> float | None:
     """The bound of a bucket series in the histogram's unit: "1" and "1.0" are one edge."""
-    return edge_from(series.labels.get(_EDGE, ""))
+    return edge_from(series.labels.get(EDGE, ""))
 
 
 def edge_from(text: str) -> float | None:

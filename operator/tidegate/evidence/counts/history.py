@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tidegate import model
-from tidegate.evidence.counts import histograms, intervals, readings, tally
+from tidegate.evidence.counts import dispersion, histograms, intervals, readings, tally
 from tidegate.evidence.counts.dispersion import Spread
 from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange
 from tidegate.evidence.counts.histograms import Histogram
@@ -82,7 +82,8 @@ class History:
 
     `edges` (seconds) are those that all pods had, empty for a ratio; the rows and spreads of
     `full` have one stream for each. `good` are the spreads of the events that are not bad, by which
-    a metric is judged of which bad events are the rule.
+    a metric is judged of which bad events are the rule. `requests` is how the requests themselves
+    spread over the pods.
     """
 
     metric: str
@@ -90,6 +91,7 @@ class History:
     full: Table
     histogram: Histogram | None
     good: tuple[Spread, ...] = ()
+    requests: Spread = field(default_factory=Spread)
 
     def table(self, shape: Shape) -> Table:
         """Its intervals in the streams of a shape; nothing is known of an edge that pods lacked."""
@@ -136,10 +138,19 @@ def reduced(past: Past, *, unit_seconds: float = 1.0) -> History:
         edges=edges,
         full=Table(rows=tuple(rows), spreads=full.spreads, closed_until=full.closed_until),
         histogram=past.histogram(unit_seconds=unit_seconds),
+        requests=_of_requests(full, metric=past.metric),
     )
     if edges or not _is_common(found):
         return found
     return replace(found, good=past.table(Shape(common=True)).spreads.get(past.metric, ()))
+
+
+def _of_requests(table: Table, *, metric: str) -> Spread:
+    spread = Spread()
+    for row in table.rows:
+        pods = row.counts[metric].pods_s if metric in row.counts else ()
+        spread = dispersion.widen_shares(spread, requests={pod.pod: pod.n for pod in pods})
+    return spread
 
 
 def usual_of(past: History | None, *, shape: Shape) -> Usual | None:
@@ -173,7 +184,7 @@ def shape_of(
     if isinstance(measure, Latency):
         return readings.latency_shape(
             measure,
-            threshold=metric.threshold,
+            threshold=model.Threshold(max=metric.cut_at),
             buckets=series.buckets,
             identity=identity,
             history=past.histogram if past else None,

@@ -12,16 +12,18 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.evidence.counts import arms, dispersion
+from tidegate.evidence.counts import arms, binned, dispersion, labelled
 from tidegate.evidence.counts.arms import Arm
+from tidegate.evidence.counts.binned import Binning
 from tidegate.evidence.counts.dispersion import Phi, Spread
 from tidegate.evidence.counts.grid import Grid, Slot, WeightChange, slots
+from tidegate.evidence.counts.labelled import NOTHING_READ, Cohorting, LabelReader, Read
 from tidegate.evidence.counts.reader import NOTHING, Lag, Marks, Reader
 from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row
 from tidegate.evidence.counts.tally import Counted, Faults
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Series
 
-BAD, BUCKETS, TOTAL = "bad", "buckets", "total"
+BAD, BINS, BUCKETS, TOTAL = "bad", "bins", "buckets", "total"
 WORSE, WORSE_EVENTS = 2.0, 3.0  # what stable shows after a row is kept if it is so much worse
 
 
@@ -32,50 +34,79 @@ class MetricSeries:
     A ratio has `total` and `bad`, and with `complement` the events that are not `bad` are the ones
     that speak against a revision; with `common` bad events are the rule, so that it is the others
     of which the dispersion is measured. A latency has `buckets` and the edges (seconds) that were fixed
-    when the rollout began. `scrape_seconds` is how often their source scrapes; None is as often as
+    when the rollout began. A distribution has `bins` and the labels by which they are told apart; labels
+    have `labels` by role, and how their cohorts are told apart. `scrape_seconds` is how often their source scrapes; None is as often as
     the grid says.
     """
 
     total: tuple[Series, ...] = ()
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
+    bins: tuple[Series, ...] = ()
     complement: bool = False
     common: bool = False
     unit_seconds: float = 1.0
     edges: tuple[float, ...] = ()
+    binning: Binning | None = None
+    labels: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+    cohorting: Cohorting | None = None
     scrape_seconds: float | None = None
+
+    @property
+    def may_be_early(self) -> bool:
+        """What has arrived since the last row can show harm, before the next one is closed."""
+        return self.binning is None and self.cohorting is None
 
     @property
     def roles(self) -> Mapping[str, tuple[Series, ...]]:
         """The series by what they count."""
-        return {BAD: self.bad, BUCKETS: self.buckets, TOTAL: self.total}
+        return {
+            BAD: self.bad,
+            BINS: self.bins,
+            BUCKETS: self.buckets,
+            TOTAL: self.total,
+            **self.labels,
+        }
 
     @property
     def all(self) -> tuple[Series, ...]:
         """Every series, whatever it counts."""
-        return (*self.bad, *self.buckets, *self.total)
+        return tuple(one for role in sorted(self.roles) for one in self.roles[role])
 
     def reader(self, marks: Marks, *, grid: Grid) -> Reader:
         """The series as they are counted from where the marks are."""
         scrape = self.scrape_seconds or grid.scrape_interval_seconds
-        return Reader(self.roles, marks=marks, scrape_seconds=scrape)
+        if self.cohorting is not None:
+            return LabelReader(self.labels, cohorting=self.cohorting, scrape_seconds=scrape)
+        named = binned.labels_of(self.binning) if self.binning is not None else ()
+        return Reader(self.roles, marks=marks, scrape_seconds=scrape, named=named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Closed rows, and what stable's pods have shown up to now, per metric and stream.
 
-    `marks` say up to which sample each counter was counted; `faults` are those of the last row,
-    `lags` and `spacings` (seconds between two samples) those of the series that were read last.
+    `recent` are rows before them that somebody has taken, as far as silence is told by them.
+    `marks` say up to which sample each counter was counted, `labels` what was read of cohorts;
+    `faults` are those of the last row,
+    `lags` and `spacings` (seconds between two samples, by revision) those of the series that were
+    read last.
     """
 
     rows: tuple[Row, ...] = ()
+    recent: tuple[Row, ...] = ()
     spreads: Mapping[str, tuple[Spread, ...]] = field(default_factory=dict)
     closed_until: float = 0.0
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    labels: Mapping[str, Read] = field(default_factory=dict)
     faults: Mapping[str, Faults] = field(default_factory=dict)
     lags: Mapping[str, tuple[Lag, ...]] = field(default_factory=dict)
-    spacings: Mapping[str, float] = field(default_factory=dict)
+    spacings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """All rows that are known, in the order of time."""
+        return (*self.recent, *self.rows)
 
 
 def close_intervals(
@@ -146,9 +177,10 @@ class Counting:
         self._given_phi = given_phi
         self._min_df = min_df
         self._assumed = assumed
-        self._rows = list(table.rows)
+        self._rows, self._recent = list(table.rows), table.recent
         self._spreads = dict(table.spreads)
         self._marks = dict(table.marks)
+        self._labels = dict(table.labels)
         self._faults = dict(table.faults)
         self._lags = table.lags
         self._closed_until = table.closed_until
@@ -158,12 +190,14 @@ class Counting:
         """The table after the slots that were closed."""
         return Table(
             rows=tuple(self._rows),
+            recent=self._recent,
             spreads=self._spreads,
             closed_until=self._closed_until,
             marks=self._marks,
+            labels=self._labels,
             faults=self._faults,
             lags={name: one.lags(self._lags.get(name, ())) for name, one in self._readers.items()},
-            spacings={name: one.spacing_seconds for name, one in self._readers.items()},
+            spacings={name: one.spacings for name, one in self._readers.items()},
         )
 
     def awaits(self, slot: Slot, *, now: float) -> bool:
@@ -216,8 +250,11 @@ class Counting:
         While the candidate is away, what stable counts is left for the row in which both are
         counted again, so that the two arms are counted over the same time.
         """
+        reader = self._readers[name]
+        if isinstance(reader, LabelReader):
+            return self._labelled(name, reader, slot=slot)
         before = self._marks.get(name, NOTHING)
-        roles, after = self._readers[name].count(
+        roles, after = reader.count(
             before, start=slot.t0, end=slot.t1, fresh=slot.t0 > self._closed_until
         )
         self._faults[name] = _faults(roles)
@@ -230,6 +267,15 @@ class Counting:
             return found
         after_s = self._following(name, after, slot=slot, row=found.counts)
         return replace(found, counts=replace(found.counts, after_s=after_s))
+
+    def _labelled(self, name: str, reader: LabelReader, *, slot: Slot) -> _Raw | None:
+        """What is known of each cohort by the end of a slot, whatever was between slots."""
+        read = reader.read(self._labels.get(name, NOTHING_READ), until=slot.t1)
+        self._faults[name] = Faults(flapping=read.flapping)
+        self._labels[name], counts = labelled.told(
+            read, identity=self._identity, cohorting=reader.cohorting
+        )
+        return None if counts is None else _Raw(counts=counts, flags=(), candidate=True)
 
     def _following(self, name: str, marks: Marks, *, slot: Slot, row: Counts) -> PodCounts | None:
         """Stable in the scrape after a slot, if it shows what its last one came too early for."""
@@ -284,6 +330,8 @@ class Counting:
             cold_s=math.fsum(pod.n for pod in stable.pods if pod.pod in cold),
             complete=bool(candidate.pods and stable.pods),
         )
+        if series.binning is not None:
+            counts = binned.with_bins(counts, candidate=candidate, stable=stable)
         return _Raw(
             counts=counts,
             flags=(*candidate.flags, *stable.flags),
@@ -293,6 +341,8 @@ class Counting:
     def _arm(self, roles: Mapping[str, Counted], *, series: MetricSeries, revision: str) -> Arm:
         if not revision:
             return Arm()
+        if series.binning is not None:
+            return binned.arm_of(roles.get(BINS), revision=revision, binning=series.binning)
         if series.edges:
             return arms.of_latency(
                 roles.get(BUCKETS),

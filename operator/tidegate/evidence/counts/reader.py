@@ -7,12 +7,14 @@ Source: evidence.md, 2.3.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.counts import exposition, tally
-from tidegate.evidence.counts.exposition import Counter
-from tidegate.evidence.counts.tally import Counted, Entry, Pod, Tally
+from tidegate.evidence.counts import exposition, owned, restarts, scrapes, tally
+from tidegate.evidence.counts.exposition import Counter, Samples
+from tidegate.evidence.counts.owned import Owned, Pod
+from tidegate.evidence.counts.scrapes import Entry
+from tidegate.evidence.counts.tally import Counted, Tally
 from tidegate.evidence.terms import Series, Window
 
 PATIENCE_SCRAPES = 20  # so long a row waits for what is late
@@ -34,19 +36,38 @@ class Lag:
 class Reader:
     """The fetched series of one metric by role, such as all events and bad events.
 
-    `marks` are those before the series were fetched. `spacing_seconds` is how far apart the samples
-    are, by what they say themselves.
+    `marks` are those before the series were fetched. `spacings` are how far apart the samples
+    of each revision are, by what they say themselves; `spacing_seconds` is the slowest one's, for
+    which a row has to wait. Labels that are `named` are the application's.
     """
 
     def __init__(
-        self, roles: Mapping[str, Sequence[Series]], *, marks: Marks, scrape_seconds: float
+        self,
+        roles: Mapping[str, Sequence[Series]],
+        *,
+        marks: Marks,
+        scrape_seconds: float,
+        named: Collection[str] = (),
     ) -> None:
         everything = [one for role in sorted(roles) for one in roles[role]]
-        self.spacing_seconds = tally.spacing(everything, default=scrape_seconds)
+        self.spacings = scrapes.spacings(everything)
+        self.spacing_seconds = max(self.spacings.values(), default=scrape_seconds)
         self.scrape_seconds = scrape_seconds
-        self._roles = {role: tally.entries_of(series) for role, series in roles.items() if series}
+        self._roles, self._labels = scrapes.by_role(
+            {role: series for role, series in roles.items() if series},
+            known=_known_labels(marks),
+            named=named,
+        )
+        marks = {role: known.under(self._labels) for role, known in marks.items()}
         self._among = [one for role in sorted(self._roles) for one in self._roles[role]]
         self._newest = self._read_newest(marks)
+        self._restarts = restarts.found(
+            [
+                (entry.lane, _since_mark(entry, marks.get(role)))
+                for role, entries in self._roles.items()
+                for entry in entries
+            ]
+        )
         self._by_pod: dict[Pod, list[Entry]] = {}
         for entry in self._among:
             self._by_pod.setdefault(_pod(entry.lane.counter), []).append(entry)
@@ -70,6 +91,9 @@ class Reader:
                 window=window,
                 fresh=fresh,
                 spacing_seconds=self.spacing_seconds,
+                spacings=self.spacings,
+                restarts=self._restarts,
+                labels=self._labels,
             )
         return counted, after
 
@@ -159,7 +183,7 @@ class Reader:
             same = marks[role].same if role in marks else {}
             for entry in entries:
                 counter = same.get(entry.lane.counter, entry.lane.counter)
-                yield counter, entry.samples[-1][0], tally.fell_at(entry.samples)
+                yield counter, entry.samples[-1][0], scrapes.fell_at(entry.samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +196,21 @@ class _PodNewest:
 class _Newest:
     counters: Mapping[Counter, float]
     pods: Mapping[Pod, _PodNewest]
+
+
+def _known_labels(marks: Marks) -> Owned:
+    found = owned.NONE
+    for known in marks.values():
+        found = owned.joined(found, known.owned)
+    return found
+
+
+def _since_mark(entry: Entry, known: Tally | None) -> Samples:
+    """The samples of a series, with the one that was counted last where they come later."""
+    mark = known.marks.get(entry.lane) if known is not None else None
+    if mark is None or mark.at >= entry.samples[0][0]:
+        return entry.samples
+    return ((mark.at, mark.value), *entry.samples)
 
 
 def _pod(counter: Counter) -> Pod:

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate import model
+from tidegate.evidence.counts import buckets as bucketing
 from tidegate.evidence.counts import counters, histograms
+from tidegate.evidence.counts.owned import Pod
 from tidegate.evidence.counts.reader import Lag
 from tidegate.evidence.counts.rows import Row
-from tidegate.evidence.counts.tally import Faults, Pod
+from tidegate.evidence.counts.tally import Faults
 from tidegate.evidence.terms import Identity, Latency, Problem, Reason, Series
 
 MIN_COMMON_EDGES = 3
@@ -95,17 +97,26 @@ def faulty(faults: Faults, *, lags: Sequence[Lag]) -> Problem | None:
 
 
 def remark(
-    faults: Faults, *, spacing_seconds: float, scrape_seconds: float, late_seconds: float
+    faults: Faults, *, spacings: Mapping[str, float], scrape_seconds: float, late_seconds: float
 ) -> str:
-    """What is unusual about samples that are counted all the same; empty without anything."""
+    """What is unusual about samples that are counted all the same; empty without anything.
+
+    `spacings` are the seconds between two samples by arm.
+    """
     found = []
     if faults.twice:
         found.append(f"ScrapedTwice: pod {_listed(faults.twice)} is counted once")
-    if not scrape_seconds / DIFFERS <= spacing_seconds <= scrape_seconds * DIFFERS:
-        found.append(
-            f"samples are {spacing_seconds:.0f} s apart, the settings say {scrape_seconds:g} s"
-        )
-    if late_seconds > max(spacing_seconds, scrape_seconds):
+    unlike = {
+        whose: f"{apart:.0f} s apart"
+        for whose, apart in spacings.items()
+        if not scrape_seconds / DIFFERS <= apart <= scrape_seconds * DIFFERS
+    }
+    if len(unlike) == len(spacings) and len(set(unlike.values())) == 1:
+        unlike = {"": next(iter(unlike.values()))}  # all alike
+    for whose, text in unlike.items():
+        samples = f"samples of the {whose} revision" if whose else "samples"
+        found.append(f"{samples} are {text}, the settings say {scrape_seconds:g} s")
+    if late_seconds > max((scrape_seconds, *spacings.values())):
         found.append(f"samples arrive about {round(late_seconds, -1):.0f} s late")
     return "; ".join(found)
 
@@ -128,13 +139,32 @@ def nothing_of(whose: str, *, of_other: bool, asked: str) -> str:
     return f"no series of the {whose} revision; {part}; asked {asked}"
 
 
+def nothing_paired(asked: str) -> Problem:
+    """No series of pairs of answers, and what has to be there for some."""
+    message = (
+        "no pair of answers was counted: is the comparer of this namespace scraped, and do both"
+        f" versions send it their answers under the id of the request; asked {asked}"
+    )
+    return Problem(reason=Reason.NO_DATA, message=message)
+
+
 def silence(
-    rows: Sequence[Row], *, metric: str, step: int, since: float, seconds: float, asked: str
+    rows: Sequence[Row],
+    *,
+    metric: str,
+    step: int,
+    since: float,
+    seconds: float,
+    asked: str,
+    pairs: bool = False,
 ) -> Problem | None:
-    """The candidate got no request in any of the step's rows that end after an instant."""
+    """The candidate got no request, or no pair, in any of the step's rows that end after an instant."""
     recent = [row.counts.get(metric) for row in rows if row.step == step and row.t1 > since]
     if not recent or any(counts is not None and counts.answered[0] > 0 for counts in recent):
         return None
+    if pairs:
+        message = f"no pair of answers was counted in the last {seconds:.0f} s; asked {asked}"
+        return Problem(reason=Reason.NO_DATA, message=message)
     message = (
         f"the candidate got no requests in the last {seconds:.0f} s: it has series, only traffic"
         f" is missing; asked {asked}"
@@ -171,6 +201,12 @@ def latency_shape(
         elif not alone:
             message = nothing_of("stable", of_other=True, asked=asked)
             return Problem(reason=Reason.NO_BASELINE, message=message)
+    if len(edges) < MIN_COMMON_EDGES:
+        lacking = bucketing.lacking(buckets, identity=identity, measure=measure)
+        message = bucketing.too_few(
+            edges, buckets, identity=identity, measure=measure, least=MIN_COMMON_EDGES
+        )
+        return lacking or Problem(reason=Reason.INCOMPATIBLE_BUCKETS, message=message)
     return cut(edges, threshold=threshold, history=history)
 
 
@@ -195,7 +231,10 @@ def cut(
 def common_edges(
     buckets: Sequence[Series], *, identity: Identity, unit_seconds: float
 ) -> tuple[float, ...]:
-    """The finite edges (seconds) that every pod of both arms has, ascending."""
+    """The finite edges (seconds) that every pod of both arms has, ascending.
+
+    Nothing takes no time: an edge of 0, which some clients begin with, tells no latencies apart.
+    """
     by_target: dict[counters.Target, set[float]] = {}
     for one in buckets:
         edge = histograms.edge_of(one)
@@ -204,7 +243,7 @@ def common_edges(
     if not by_target:
         return ()
     shared = set.intersection(*by_target.values())
-    return tuple(sorted(edge for edge in shared if math.isfinite(edge)))
+    return tuple(sorted(edge for edge in shared if 0 < edge < math.inf))
 
 
 def _decisive(

@@ -6,10 +6,16 @@ A closed row never changes. The engine is a function of these rows. Source: evid
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+import sys
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tidegate.evidence.counts.dispersion import Phi
+
+_FAST = 1  # zlib; more takes longer and saves little
 
 
 class Flag(enum.StrEnum):
@@ -56,6 +62,58 @@ class PodCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """One feature of one arm in one interval: observations by bin, also of bins without any.
+
+    Rows are kept for as long as a rollout lasts, since a late one makes all of them be judged again, and
+    most counts are 0: so they are kept compressed.
+    Shapes: labels (bins,) in the order of their texts; counts (pods, bins), pods in the order of
+            the arm's `PodCounts`.
+    """
+
+    labels: tuple[str, ...]
+    pods: int
+    packed: bytes
+
+    @classmethod
+    def of(cls, *, labels: Sequence[str], counts: Sequence[Sequence[float]]) -> Bins:
+        """The bins with these counts; labels are the same in each row, so one text serves all."""
+        assert all(len(pod) == len(labels) for pod in counts), (labels, counts)
+        numbers = array("d", itertools.chain.from_iterable(counts))
+        return cls(
+            labels=tuple(map(sys.intern, labels)),
+            pods=len(counts),
+            packed=zlib.compress(numbers.tobytes(), level=_FAST),
+        )
+
+    @property
+    def counts(self) -> tuple[tuple[float, ...], ...]:
+        """What each pod has observed, by bin."""
+        numbers = array("d")
+        numbers.frombytes(zlib.decompress(self.packed))
+        width = len(self.labels)
+        return tuple(tuple(numbers[pod * width : (pod + 1) * width]) for pod in range(self.pods))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodLabels:
+    """One pod and the predictions of one cohort, as far as labels have come.
+
+    Of its predictions some are labelled, and of these `x` of `n` speak against it, such as the wrong
+    ones; 0 <= x <= n <= labelled.
+    """
+
+    predictions: float
+    labelled: float
+    n: float
+    x: float
+    pod: str = ""
+
+
+Cohorts = Mapping[float, tuple[PodLabels, ...]]  # by when the cohort begins, in unix seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
     """What stable showed of a metric before the rollout: the rate (0 to 1) of bad events.
 
@@ -72,6 +130,8 @@ class Counts:
     `complete` says that both arms had counters to read; without, 0 requests mean nothing.
     `cold_c` and `cold_s` are requests of pods that were not warm yet: they were answered, and count
     in nothing else. `after_s` is what stable showed right after the interval, None where that was nothing worse.
+    A distribution has bins of both arms by feature, and no bad events. Labels have what is known of each
+    cohort by now, where that is more than in the row before.
     Shapes: x_c, x_s, phi (streams,), one stream for a ratio, one per edge for a latency.
     """
 
@@ -86,6 +146,10 @@ class Counts:
     cold_c: float = 0.0
     cold_s: float = 0.0
     complete: bool = True
+    bins_c: Mapping[str, Bins] = field(default_factory=dict)
+    bins_s: Mapping[str, Bins] = field(default_factory=dict)
+    cohorts_c: Cohorts = field(default_factory=dict)
+    cohorts_s: Cohorts = field(default_factory=dict)
 
     @property
     def answered(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tidegate.evidence.counts import exposition
+from tidegate.evidence.counts import exposition, scrapes
 from tidegate.evidence.queries import identity
 from tidegate.evidence.terms import Identity, Problem, Reason, Series
 from tidegate.model import IdentityMode, Json
@@ -141,6 +141,11 @@ def numbers_of(rows: Sequence[Json]) -> Mapping[str, float] | Problem:
     return numbers
 
 
+def numbers_by_label(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
+    """Numbers of one rollout under their labels, each a series of one sample; as `parsed`."""
+    return parsed([_as_row(item) for item in rows])
+
+
 def within(series: Sequence[Series], *, after: float, until: float) -> tuple[Series, ...]:
     """The samples in (after, until] unix seconds; series without any are left out."""
     cut = (
@@ -222,10 +227,9 @@ def scraped_twice(series: Sequence[Series]) -> str:
 
     Of two addresses of a pod it takes counters that move to tell; see `tally`.
     """
-    met: dict[tuple[exposition.Counter, tuple[str, ...]], list[Series]] = {}
-    for one in series:
-        lane = exposition.lane_of(one)
-        met.setdefault((lane.counter, lane.place), []).append(one)
+    met: dict[tuple[exposition.Counter, tuple[str, ...]], list[scrapes.Entry]] = {}
+    for one in scrapes.entries_of(series):
+        met.setdefault((one.lane.counter, one.lane.place), []).append(one)
     twice = {
         counter.pod
         for (counter, _), found in met.items()

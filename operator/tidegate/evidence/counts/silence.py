@@ -7,18 +7,19 @@ by it; the test that can prove harm is that of `evidence.sequential.answers`. So
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tidegate.evidence.counts.grid import Grid, Slot, WeightChange
 from tidegate.evidence.counts.histograms import edge_of
 from tidegate.evidence.counts.intervals import Counting, MetricSeries, Table
-from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.rows import Counts, Row
 from tidegate.evidence.terms import Identity, Series
 
 SCRAPES = 4  # so long nothing is seen at the least
 UNFOUND_SECONDS = 30.0  # Prometheus finds new pods in its own time, however often it scrapes
 LEAST_DUE = 20.0  # requests: with fewer an idle candidate looks the same
+MOST_RECENT = 1000  # rows; what stable finished before these shows no more
 _REQUESTS = "requests"
 
 
@@ -79,6 +80,29 @@ def silence(
     of_stable += finished * open_seconds / window_seconds
     due = event.weight / (1 - event.weight) * of_stable
     return Silence(seconds=at - began, due=due) if due >= LEAST_DUE else None
+
+
+def told_by(rows: Sequence[Row], *, metric: str, seconds: float) -> tuple[Row, ...]:
+    """Those of the last rows that silence is told by, without their pods: a few numbers of each.
+
+    They are those since the candidate answered last, and those of the last `seconds`.
+    """
+    counted = [row for row in rows if metric in row.counts]
+    answered = (row.t1 for row in counted if row.counts[metric].answered[0] > 0)
+    heard = max(answered, default=-math.inf)
+    since = min(heard, rows[-1].t1 - seconds) if rows else heard
+    kept = [row for row in rows if row.t1 >= since][-MOST_RECENT:]
+    return tuple(replace(row, counts=_totals(row.counts)) for row in kept)
+
+
+def _totals(counts: Mapping[str, Counts]) -> Mapping[str, Counts]:
+    """Requests alone."""
+    return {
+        name: Counts(
+            n_c=it.n_c, n_s=it.n_s, x_c=(), x_s=(), phi=(), cold_c=it.cold_c, cold_s=it.cold_s
+        )
+        for name, it in counts.items()
+    }
 
 
 def _is_of(series: Series, revision: str) -> bool:

@@ -8,99 +8,21 @@ Source: evidence.md, 2.2.
 
 from __future__ import annotations
 
-import itertools
 import math
-import statistics
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.evidence.counts import counters, exposition
+from tidegate.evidence.counts import exposition, owned, scrapes
+from tidegate.evidence.counts import restarts as restarting
 from tidegate.evidence.counts.exposition import Counter, Labels, Lane, Samples
-from tidegate.evidence.terms import LOOKBACK_SCRAPES, Series, Window
+from tidegate.evidence.counts.owned import Owned, Pod
+from tidegate.evidence.counts.restarts import NONE, Restarts
+from tidegate.evidence.counts.scrapes import Entry, Mark
+from tidegate.evidence.terms import EDGE, LOOKBACK_SCRAPES, Series, Window
 
 GAP_SCRAPES = 3.0
 KNOWN_SCRAPES = 20  # so long before the first row a series that is away is remembered
-FLAPS_WITHIN = 12  # samples
-_MOST_FALLS = 3
-_SPACINGS_READ = 64  # series that tell how often they are scraped; they are all alike
-
-Pod = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The last sample of a series that was counted, and how often it fell lately.
-
-    `falls` are the instants of the last falls; `peak` is the value before the first of them, and
-    `back` says that it was reached again.
-    """
-
-    at: float
-    value: float
-    falls: tuple[float, ...] = ()
-    peak: float = 0.0
-    back: bool = False
-
-    @property
-    def flaps(self) -> bool:
-        """The counter falls again and again: each scrape meets another process."""
-        return len(self.falls) >= _MOST_FALLS - self.back
-
-    def after(self, samples: Samples, *, spacing_seconds: float) -> Mark:
-        """The mark at the last of some later samples."""
-        falls, peak, back, last = self.falls, self.peak, self.back, self.value
-        for at, value in samples:
-            if falls:
-                falls = tuple(it for it in falls if it > at - FLAPS_WITHIN * spacing_seconds)
-                back = bool(falls) and (back or value >= peak)
-            if value < last:
-                peak = peak if falls else last
-                falls = (*falls, at)[-_MOST_FALLS:]
-            last = value
-        return Mark(samples[-1][0], last, falls, peak, back) if samples else self
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A series that can be counted, with the counter it is of."""
-
-    lane: Lane
-    samples: Samples
-
-
-def entries_of(series: Iterable[Series]) -> tuple[Entry, ...]:
-    """The series, by whose counters they are; values that no counter has are dropped."""
-    found = []
-    for one in series:
-        samples = one.samples
-        if not all(counters.is_count(value) for _, value in samples):
-            samples = tuple(it for it in samples if counters.is_count(it[1]))
-        if samples:
-            found.append(Entry(exposition.lane_of(one), samples))
-    return tuple(found)
-
-
-def fell_at(samples: Samples) -> float:
-    """Unix seconds at which a counter began again for the last time; minus infinity for never."""
-    last = -math.inf
-    for (_, earlier), (at, later) in itertools.pairwise(samples):
-        if later < earlier:
-            last = at
-    return last
-
-
-def spacing(series: Iterable[Series], *, default: float) -> float:
-    """Usual seconds between two samples, by what they say themselves."""
-    gaps: list[float] = []
-    read = 0
-    for one in series:
-        if len(one.samples) > 1:
-            gaps += (later[0] - at[0] for at, later in itertools.pairwise(one.samples))
-            read += 1
-            if read == _SPACINGS_READ:
-                break
-    return statistics.median(gaps) if gaps else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +70,7 @@ class Tally:
 
     `apart` are counters of which several series are different ones although their own labels are
     equal; `same` says which counters are copies of another that only differ in a foreign label.
+    `owned` are labels that turned out to be the application's, under which everything is known.
     """
 
     since: float | None = None
@@ -155,15 +78,46 @@ class Tally:
     lanes: Mapping[Counter, tuple[Lane, ...]] = field(default_factory=dict)
     apart: frozenset[Counter] = frozenset()
     same: Mapping[Counter, Counter] = field(default_factory=dict)
+    owned: Owned = field(default_factory=dict)
 
     @property
     def forgotten(self) -> Tally:
         """Nothing was counted yet, of counters that are known."""
         return replace(self, since=None, marks={})
 
+    def under(self, labels: Owned) -> Tally:
+        """The same where these labels are the application's: what looked like one counter is several."""
+        if labels == self.owned:
+            return self
+        lanes: dict[Counter, tuple[Lane, ...]] = {}
+        same: dict[Counter, Counter] = {}
+        apart: set[Counter] = set()
+        for counter, some in self.lanes.items():
+            for lane in some:
+                now = owned.placed(lane, labels)
+                kept = now.counter
+                if lane.counter != counter:  # a copy
+                    kept = same[now.counter] = owned.placed(
+                        lane._replace(counter=counter), labels
+                    ).counter
+                lanes[kept] = (*lanes.get(kept, ()), now)
+                if counter in self.apart:
+                    apart.add(kept)
+        return replace(
+            self,
+            marks={owned.placed(lane, labels): mark for lane, mark in self.marks.items()},
+            lanes=lanes,
+            apart=frozenset(it for it in apart if len(lanes[it]) > 1),
+            same=same,
+            owned=labels,
+        )
+
     def knows(self, revision: str) -> bool:
         """Some counter of the revision has been seen."""
         return any(counter.revision == revision for counter in self.lanes)
+
+
+_ALL_ALIKE: Mapping[str, float] = {}
 
 
 @dataclass(slots=True)
@@ -187,27 +141,43 @@ def count(
     window: Window,
     fresh: bool,
     spacing_seconds: float,
+    spacings: Mapping[str, float] = _ALL_ALIKE,
+    restarts: Restarts = NONE,
+    labels: Owned = owned.NONE,
 ) -> tuple[Counted, Tally]:
     """What the counters counted in a window, and the tally after it.
 
     `fresh` says that time before the window belongs to no row, so that what was counted then is
     left out. `among` are all series of the metric: they tell whether a target was there before.
+    Where revisions are scraped at other intervals than `spacing_seconds`, `spacings` say so.
+    What is counted after one of the `restarts` of a process begins at zero. `labels` are those that
+    are the application's.
     """
-    work = _Work(tally, among=among, window=window, fresh=fresh, spacing_seconds=spacing_seconds)
+    work = _Work(
+        tally.under(owned.joined(tally.owned, labels)),
+        among=among,
+        window=window,
+        fresh=fresh,
+        spacing_seconds=spacing_seconds,
+        spacings=spacings,
+        restarts=restarts,
+    )
     return work.run(entries)
 
 
 def once(series: Sequence[Series], *, window: Window, among: Iterable[Series] = ()) -> Counted:
     """What series counted in a single window; `among` are further ones of the same targets."""
-    entries = entries_of(series)
-    spaced = spacing(series, default=window.scrape_interval_seconds)
+    found, _ = scrapes.by_role({"counted": series, "among": tuple(among)})
+    spaced = scrapes.spacing(series, default=window.scrape_interval_seconds)
+    everything = (*found["counted"], *found["among"])
     counted, _ = count(
         Tally(),
-        entries,
-        among=(*entries, *entries_of(among)),
+        found["counted"],
+        among=everything,
         window=window,
         fresh=True,
         spacing_seconds=spaced,
+        restarts=restarting.found([(it.lane, it.samples) for it in everything]),
     )
     return counted
 
@@ -223,15 +193,19 @@ class _Work:
         window: Window,
         fresh: bool,
         spacing_seconds: float,
+        spacings: Mapping[str, float],
+        restarts: Restarts,
     ) -> None:
         self._window = window
         self._fresh = fresh or tally.since is None
         self._since = window.start if self._fresh or tally.since is None else tally.since
-        self._spacing = spacing_seconds
+        self._spacing, self._spacings = spacing_seconds, spacings
+        self._restarts = restarts
         self._marks = dict(tally.marks)
         self._lanes = dict(tally.lanes)
         self._apart = set(tally.apart)
         self._same = dict(tally.same)
+        self._owned = tally.owned
         self._among = among
         self._scrapes: dict[tuple[str, str, Labels], list[Entry]] | None = None
         self._twice: set[Pod] = set()
@@ -267,6 +241,7 @@ class _Work:
             lanes=self._lanes,
             apart=frozenset(self._apart),
             same=self._same,
+            owned=self._owned,
         )
 
     def _counter(self, lane: Lane) -> Counter:
@@ -276,19 +251,19 @@ class _Work:
         """The samples of a series that are still to be counted in this window."""
         samples, window = entry.samples, self._window
         mark = self._marks.get(entry.lane)
-        end = bisect_right(samples, window.end, key=_instant)
+        end = _seen_by(samples, window.end)
         if mark is None:
             known_after = self._since - KNOWN_SCRAPES * window.scrape_interval_seconds
-            first = bisect_right(samples, known_after, key=_instant)
-            begin = bisect_right(samples, self._since, key=_instant)
+            first = _seen_by(samples, known_after)
+            begin = _seen_by(samples, self._since)
             if begin > first:
                 at, value = samples[first]
-                mark = self._after(Mark(at, value), samples[first + 1 : begin])
+                mark = self._after(Mark(at, value), samples[first + 1 : begin], lane=entry.lane)
         else:
-            first = bisect_right(samples, mark.at, key=_instant)
-            begin = max(first, bisect_right(samples, window.start, key=_instant))
+            first = _seen_by(samples, mark.at)
+            begin = max(first, _seen_by(samples, window.start))
             if self._fresh and begin > first:
-                mark = self._after(mark, samples[first:begin])
+                mark = self._after(mark, samples[first:begin], lane=entry.lane)
             else:
                 begin = first
         if mark is not None:
@@ -296,8 +271,11 @@ class _Work:
         new = samples[begin:end]
         return _Active(entry.lane, mark, new) if new else None
 
-    def _after(self, mark: Mark, samples: Samples) -> Mark:
-        return mark.after(samples, spacing_seconds=self._spacing)
+    def _after(self, mark: Mark, samples: Samples, *, lane: Lane) -> Mark:
+        return mark.after(samples, spacing_seconds=self._spacing_of(lane.counter))
+
+    def _spacing_of(self, counter: Counter) -> float:
+        return self._spacings.get(counter.revision, self._spacing)
 
     def _note(self, lane: Lane, mark: Mark) -> None:
         self._marks[lane] = mark
@@ -321,15 +299,18 @@ class _Work:
         return _sum(self._of_one(counter, lane) for lane in lanes)
 
     def _of_one(self, counter: Counter, lane: _Active) -> float | None:
-        values = [value for _, value in lane.new]
+        points = lane.new
         base = lane.mark or self._handed_over(counter, lane)
         if base is not None:
             self._note_gap(counter, base.at, lane.new[0][0])
-            values.insert(0, base.value)
+            points = ((base.at, base.value), *points)
         elif self._is_born(counter, lane):
             self._note_gap(counter, lane.new[0][0], lane.new[0][0])
-            values.insert(0, 0.0)
-        return counters.gained(values) if len(values) > 1 else None
+            points = ((lane.new[0][0], 0.0), *points)
+        if len(points) < 2:
+            return None
+        known = self._restarts.get(lane.lane.process, ()) if self._restarts else ()
+        return restarting.gained(points, restarts=known)
 
     def _of_copies(self, counter: Counter, lanes: list[_Active]) -> float | None:
         """All series in the order of time are one."""
@@ -367,7 +348,7 @@ class _Work:
         """
         born = lane.new[0][0]
         looked_back = self._window.start - LOOKBACK_SCRAPES * self._window.scrape_interval_seconds
-        if born - self._spacing <= looked_back:
+        if born - self._spacing_of(counter) <= looked_back:
             return False  # it may have been there before
         if counter in self._lanes and counter not in self._apart:
             return False
@@ -387,7 +368,7 @@ class _Work:
 
     def _note_gap(self, counter: Counter, last: float, next_: float) -> None:
         late = next_ <= self._window.start and not self._fresh
-        if late or next_ - last > GAP_SCRAPES * self._spacing:
+        if late or next_ - last > GAP_SCRAPES * self._spacing_of(counter):
             self._away.add((counter.revision, counter.pod))
 
     def _remember(self, active: Mapping[Counter, list[_Active]]) -> None:
@@ -396,7 +377,7 @@ class _Work:
             pod = counter.revision, counter.pod
             for lane in lanes:
                 before = Mark(*lane.new[0]) if lane.mark is None else lane.mark
-                mark = self._after(before, lane.new)
+                mark = self._after(before, lane.new, lane=lane.lane)
                 if mark.falls and mark.falls[-1] > before.at:
                     self._restarted.add(pod)
                 if mark.flaps:
@@ -445,7 +426,7 @@ class _Work:
             active[first] += active.pop(second)
 
 
-_TELLING = frozenset({exposition.NAME, "le"})
+_TELLING = frozenset({exposition.NAME, EDGE})
 
 
 def _is_contradiction(lanes: Sequence[_Active]) -> bool:
@@ -464,5 +445,6 @@ def _sum(events: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _instant(sample: tuple[float, float]) -> float:
-    return sample[0]
+def _seen_by(samples: Samples, at: float) -> int:
+    """How many of the samples were taken at or before an instant."""
+    return bisect_right(samples, (at, math.inf))

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from tidegate.evidence.counts import exposition
 from tidegate.evidence.drift import numeric
-from tidegate.evidence.terms import Problem
+from tidegate.evidence.terms import Problem, Reason
 
 MIN_EXPECTED = 5.0
 EXPORTER_TOLERANCE = 0.01
-OTHER = "other"
+MISSING, OTHER = "missing", "other"
 
 Both = tuple[float, float]  # one bin: reference, current
 
@@ -37,7 +39,10 @@ class Binned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Counts over the same bins, none of them empty in both. Shapes: both (B,), B >= 2."""
+    """Counts over the same bins. Shapes: both (B,), B >= 2.
+
+    None is empty in both, but for the second of two: it stands for whatever a constant is not.
+    """
 
     reference: tuple[float, ...]
     current: tuple[float, ...]
@@ -49,19 +54,23 @@ def comparable(reference: Binned, *, current: Binned) -> Pair | Problem:
     Bins empty in both are dropped. A window below five observations per bin has the bin with the
     smallest share in the reference (of equals the outermost) merged into its smaller neighbour
     until each is expected to hold five. Only the reference decides what is merged, so that the
-    test keeps its size. `missing` and `other` stay apart.
+    test keeps its size. `missing` and `other` stay apart. A feature that is constant on both sides
+    has an empty bin beside it: so many observations that were never there are a proof, too.
 
     Shapes: `ordered` of both has one length.
-    Errors: Problem(NoData) when a side is empty, Problem(Insufficient) below two bins.
+    Errors: Problem(NoData) when a side is empty or nothing but `missing` was seen,
+            Problem(Insufficient) where too few observations leave less than two bins.
     Source: evidence.md, 10.5.
     """
     assert len(reference.ordered) == len(current.ordered), "the edges differ"
     ordered = _seen(zip(reference.ordered, current.ordered, strict=True))
     apart = _seen([(reference.missing, current.missing), (reference.other, current.other)])
     total = _sum([*ordered, *apart])
-    if _thin(total, size=len(ordered) + len(apart)):
+    seen = len(ordered) + len(apart)
+    if _thin(total, size=seen):
         ordered = _merged_inwards(ordered, total=total)
-    return _checked([*ordered, *apart], total=total)
+    missing = (reference.missing, current.missing)
+    return _checked([*ordered, *apart], total=total, missing=missing, constant=seen == 1)
 
 
 def comparable_categories(
@@ -69,24 +78,93 @@ def comparable_categories(
 ) -> Pair | Problem:
     """Counts by category over common bins; what the reference does not know counts as `other`.
 
-    Categories stand in the order of their names, `other` (a category of that name, if the
-    reference has one) comes last. A window below five observations per category has the rarest of
-    the reference folded into `other`.
+    Categories stand in the order of their names, then `missing`; `other` (categories of these
+    names, if the reference has them) comes last. A window below five observations per category has
+    the rarest of the reference folded into `other`; `missing` stays apart.
 
     Errors: as `comparable`.
     Source: evidence.md, 10.5.
     """
-    known = sorted(name for name in reference if name != OTHER)
+    apart = (MISSING, OTHER)
+    known = sorted(name for name in reference if name not in apart)
     numeric.counts(current.values())
-    unknown = math.fsum(current[name] for name in sorted(current) if name not in known)
+    unknown = math.fsum(current[name] for name in sorted(current) if name not in (*known, MISSING))
     named = _seen((reference[name], current.get(name, 0.0)) for name in known)
+    missing = _seen([(reference.get(MISSING, 0.0), current.get(MISSING, 0.0))])
     other = (reference.get(OTHER, 0.0), unknown)
-    total = _sum([*named, other])
-    if _thin(total, size=len(named) + len(_seen([other]))):
+    total = _sum([*named, *missing, other])
+    seen = len(named) + len(missing) + len(_seen([other]))
+    if _thin(total, size=seen):
         rare = [both for both in named if _expected(both, total=total) < MIN_EXPECTED]
         named = [both for both in named if both not in rare]
         other = _sum([*rare, other])
-    return _checked([*named, *_seen([other])], total=total)
+    found = [*named, *missing, *_seen([other])]
+    return _checked(found, total=total, missing=_sum(missing), constant=seen == 1)
+
+
+def by_label(reference: Mapping[str, float], *, current: Mapping[str, float]) -> Pair | Problem:
+    """Both histograms over common bins, by the labels that counters carry.
+
+    Labels that are numbers up to `+Inf` are upper edges; any others are categories. Edges, and a list
+    of categories with `other` for the rest, are fixed beforehand: then both sides must have the
+    same ones, whatever they count. Other categories may appear with their first observation.
+
+    Errors: Problem(IncompatibleBins) for other edges or another list; else as `comparable`.
+    Source: evidence.md, 10.5.
+    """
+    if _are_edges(sorted({*reference, *current} - {MISSING, OTHER}, key=_edge)):
+        reference, current = _spelled(reference), _spelled(current)
+    labels = {*reference, *current}
+    if _is_fixed(labels) and reference.keys() != current.keys():
+        return Problem(reason=Reason.INCOMPATIBLE_BINS, message=_differing(reference, current))
+    edges = sorted(labels - {MISSING, OTHER}, key=_edge)
+    if not _are_edges(edges):
+        return comparable_categories(reference, current=current)
+    first, second = (
+        Binned(
+            ordered=tuple(side[label] for label in edges),
+            missing=side.get(MISSING, 0.0),
+            other=side.get(OTHER, 0.0),
+        )
+        for side in (reference, current)
+    )
+    return comparable(first, current=second)
+
+
+def _is_fixed(labels: AbstractSet[str]) -> bool:
+    return OTHER in labels or any(_edge(it) == math.inf for it in labels - {MISSING})
+
+
+def _spelled(bins: Mapping[str, float]) -> Mapping[str, float]:
+    """The same bins, whose edges are told by their numbers."""
+    return {exposition.spelled(label): count for label, count in bins.items()}
+
+
+def _are_edges(labels: Sequence[str]) -> bool:
+    edges = [_edge(it) for it in labels]
+    return bool(edges) and edges[-1] == math.inf and not any(map(math.isnan, edges))
+
+
+def _edge(label: str) -> float:
+    """The upper edge that a label says, NaN where it says none."""
+    try:
+        return float(label)
+    except ValueError:
+        return math.nan
+
+
+def _differing(reference: Mapping[str, float], current: Mapping[str, float]) -> str:
+    """Which bins stand on one side alone, for people."""
+    lacks = sorted(reference.keys() - current.keys())
+    more = sorted(current.keys() - reference.keys())
+    sides = ((more, "only of the candidate"), (lacks, "only of the reference"))
+    texts = [f"{_listed(labels)} {whose}" for labels, whose in sides if labels]
+    return f"bins differ: {'; '.join(texts)}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:3])
+    return f"{shown} and {len(labels) - 3} more" if len(labels) > 3 else shown
 
 
 def collapse_equal_edges(
@@ -148,11 +226,15 @@ def _merged_inwards(ordered: Sequence[Both], *, total: Both) -> list[Both]:
     return merged
 
 
-def _checked(bins: Sequence[Both], *, total: Both) -> Pair | Problem:
+def _checked(bins: Sequence[Both], *, total: Both, missing: Both, constant: bool) -> Pair | Problem:
     if total[0] == 0:
         return numeric.no_data("the reference is empty")
     if total[1] == 0:
         return numeric.no_data("the current window is empty")
+    if missing == total:
+        return numeric.no_data("both sides have missing values only")
+    if constant and not _thin(total, size=2):
+        bins = [*bins, (0.0, 0.0)]
     if len(bins) < 2:
         return numeric.insufficient("less than two bins are left")
     return Pair(reference=tuple(r for r, _ in bins), current=tuple(c for _, c in bins))

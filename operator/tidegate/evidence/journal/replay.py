@@ -2,7 +2,8 @@
 
 Three kinds of documents tell all: how a rollout is judged (`opened`), each closed interval (`row`)
 and each look (`judged`). The rollout is named so that no other one in the same log has its name,
-such as `namespace/id`. Opening a rollout again, as after a restart, begins it from the start.
+such as `namespace/id`. Opening a rollout again, as after a restart, begins it from the start; where rows came
+late it continues what distributions have shown, of which the rows are not written twice.
 Source: evidence.md, 14.
 """
 
@@ -10,10 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from tidegate.evidence.counts.rows import Row
+from tidegate.evidence.counts.rows import Counts, Row
 from tidegate.evidence.journal import codec, row_lines
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import OPEN, Context, EvidenceConfig, Judgement
@@ -28,15 +30,23 @@ ROW = "evidence-row"
 JUDGED = "evidence-judged"
 _EVENTS = (OPENED, ROW, JUDGED)
 _MARK = '"evidence-'
+# What damaged or foreign lines come to when they are worked out.
+_DAMAGED = (ArithmeticError, LookupError, AssertionError, RecursionError, TypeError, ValueError)
 
 
-def opened(*, rollout: str, namespace: str, name: str, config: EvidenceConfig) -> Document:
-    """How the rollout of this ModelDeployment is judged from its first row on."""
+def opened(
+    *, rollout: str, namespace: str, name: str, config: EvidenceConfig, continues: bool = False
+) -> Document:
+    """How the rollout of this ModelDeployment is judged from its first row on.
+
+    Where it `continues`, what distributions have shown stays, and rows come again without these.
+    """
     return {
         "event": OPENED,
         "rollout": rollout,
         "namespace": namespace,
         "name": name,
+        "continues": continues,
         "config": codec.write(config),
     }
 
@@ -118,18 +128,41 @@ def replay(lines: Iterable[str], *, rollout: str = "") -> Report:
         name = _field(document, "rollout", number=number)
         if not isinstance(name, str) or (rollout and rollout not in (name, name.split("/")[-1])):
             continue
-        if document["event"] == OPENED:
-            config = _read(EvidenceConfig, document, "config", number=number)
-            sessions[name] = _Session(config=config, ledger=ledger.begin(config))
-        elif name not in sessions:
-            skipped += document["event"] == JUDGED
-        elif document["event"] == ROW:
-            sessions[name].take(document, number=number)
-        else:
-            looks.append(sessions[name].judge(document, rollout=name, number=number))
-            if looks[-1].difference:
-                break
+        with _told(number):
+            if document["event"] == OPENED:
+                _open(sessions, document, name=name, number=number)
+            elif name not in sessions:
+                skipped += document["event"] == JUDGED
+            elif document["event"] == ROW:
+                sessions[name].take(document, number=number)
+            else:
+                looks.append(sessions[name].judge(document, rollout=name, number=number))
+        if looks and looks[-1].difference:
+            break
     return Report(looks=tuple(looks), skipped=skipped)
+
+
+@contextmanager
+def _told(number: int) -> Iterator[None]:
+    """Whatever a line comes to, it is named."""
+    try:
+        yield
+    except LogError:
+        raise
+    except _DAMAGED as error:
+        raise _broken(
+            number, f"it cannot be worked out ({type(error).__name__} {error})"
+        ) from error
+
+
+def _open(sessions: dict[str, _Session], document: Document, *, name: str, number: int) -> None:
+    config = _read(EvidenceConfig, document, "config", number=number)
+    before = sessions.pop(name, None)
+    if not document.get("continues"):
+        sessions[name] = _Session(config=config, ledger=ledger.begin(config))
+    elif before is not None:
+        state = ledger.begin(config, drifts=before.ledger.drifts)
+        sessions[name] = _Session(config=config, ledger=state)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,6 +178,12 @@ class _Session:
         found = row_lines.read([logged])
         if not isinstance(found, tuple):
             raise _broken(number, found.message)
+        for rule in self.config.metrics:
+            counts = found[0].counts.get(rule.name)
+            if counts is not None and rule.counts_bad and not _fits(counts, streams=rule.streams):
+                raise _broken(
+                    number, f"{rule.name} has not the {rule.streams} streams of its config"
+                )
         self.ledger = ledger.record(self.ledger, row=found[0], config=self.config)
         # The digest is of the line as it was written, perhaps by the release before.
         self.lines.append(codec.canonical(logged))
@@ -173,6 +212,11 @@ class _Session:
         return _first_difference("judgement", logged, again)
 
 
+def _fits(counts: Counts, *, streams: int) -> bool:
+    """A number for each stream, as the ledger would leave out the metric without."""
+    return {len(counts.x_c), len(counts.x_s), len(counts.phi)} == {streams}
+
+
 def _documents(lines: Iterable[str]) -> Iterator[tuple[int, Document]]:
     """The documents of this module with the numbers of their lines, from 1."""
     for number, line in enumerate(lines, start=1):
@@ -180,7 +224,7 @@ def _documents(lines: Iterable[str]) -> Iterator[tuple[int, Document]]:
             continue
         try:
             document = json.loads(line, parse_constant=_refuse)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _broken(number, f"it is no JSON ({error})") from error
         if isinstance(document, dict) and document.get("event") in _EVENTS:
             yield number, document

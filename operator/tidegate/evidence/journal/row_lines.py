@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from tidegate.evidence.counts.dispersion import Phi, PhiSource
-from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row
+from tidegate.evidence.counts.rows import Bins, Cohorts, Counts, Flag, PodCounts, PodLabels, Row
 from tidegate.evidence.journal import codec
 from tidegate.evidence.terms import Problem, Reason
 from tidegate.model import Document, Json
@@ -73,7 +73,11 @@ def read(documents: Sequence[Json]) -> tuple[Row, ...] | Problem:
 
 
 def _counts_document(counts: Counts) -> Document:
+    binned = {"binsC": counts.bins_c, "binsS": counts.bins_s}
+    labelled = {"cohortsC": counts.cohorts_c, "cohortsS": counts.cohorts_s}
     return {
+        **{key: _bins_document(bins) for key, bins in binned.items() if bins},
+        **{key: _cohorts_document(cohorts) for key, cohorts in labelled.items() if cohorts},
         "nC": counts.n_c,
         "nS": counts.n_s,
         "xC": list(counts.x_c),
@@ -84,6 +88,27 @@ def _counts_document(counts: Counts) -> Document:
         "cold": [counts.cold_c, counts.cold_s],
         "afterS": None if counts.after_s is None else _pods_document((counts.after_s,)),
         "complete": counts.complete,
+    }
+
+
+def _bins_document(bins: Mapping[str, Bins]) -> Document:
+    """By feature the labels of its bins, and a list of counts for each pod."""
+    return {
+        feature: {
+            "bin": list(bins[feature].labels),
+            "n": [[_short(it) for it in pod] for pod in bins[feature].counts],
+        }
+        for feature in sorted(bins)
+    }
+
+
+def _cohorts_document(cohorts: Cohorts) -> Document:
+    """By when a cohort begins, for each pod its name, predictions, labels, events and bad ones."""
+    return {
+        f"{start:.0f}": [
+            [one.pod, *map(_short, (one.predictions, one.labelled, one.n, one.x))] for one in pods
+        ]
+        for start, pods in sorted(cohorts.items())
     }
 
 
@@ -142,7 +167,39 @@ def _counts(value: Mapping[str, Json]) -> Counts:
         cold_s=cold_s,
         after_s=next(iter(_pods(value.get("afterS") or [])), None),
         complete=value["complete"] is True,
+        bins_c=_bins(value.get("binsC", {})),
+        bins_s=_bins(value.get("binsS", {})),
+        cohorts_c=_cohorts(value.get("cohortsC", {})),
+        cohorts_s=_cohorts(value.get("cohortsS", {})),
     )
+
+
+def _cohorts(value: Json) -> Cohorts:
+    return {
+        float(start): tuple(_pod_labels(codec.listed(one)) for one in codec.listed(pods))
+        for start, pods in codec.mapping(value).items()
+    }
+
+
+def _pod_labels(value: Sequence[Json]) -> PodLabels:
+    pod, predictions, labelled, n, x = value
+    return PodLabels(
+        pod=codec.text(pod),
+        predictions=codec.number(predictions),
+        labelled=codec.number(labelled),
+        n=codec.number(n),
+        x=codec.number(x),
+    )
+
+
+def _bins(value: Json) -> Mapping[str, Bins]:
+    return {
+        feature: Bins.of(
+            labels=tuple(codec.text(it) for it in codec.listed(codec.mapping(one)["bin"])),
+            counts=tuple(_numbers(it) for it in codec.listed(codec.mapping(one)["n"])),
+        )
+        for feature, one in codec.mapping(value).items()
+    }
 
 
 def _phi(value: Mapping[str, Json]) -> Phi:

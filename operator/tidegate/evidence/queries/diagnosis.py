@@ -16,7 +16,16 @@ from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Free, Wanted
 from tidegate.evidence.queries.substitution import Unsafe, quoted
-from tidegate.evidence.terms import Identity, Latency, Ratio, Selector, Template, Throughput
+from tidegate.evidence.terms import (
+    Distribution,
+    Identity,
+    Labels,
+    Latency,
+    Ratio,
+    Selector,
+    Template,
+    Throughput,
+)
 from tidegate.model import IdentityMode
 
 _ANY_BUCKET = 'le=~"\\\\+Inf"'  # one series for each histogram says as much as all its buckets
@@ -120,7 +129,7 @@ def question(
         return found
     first = next(iter(found.values()))
     assert not isinstance(first, Narrowing), first
-    counted = isinstance(template.measure, Ratio | Latency | Throughput)
+    counted = isinstance(template.measure, Ratio | Latency | Throughput | Distribution | Labels)
     return Question(
         metric=metric.name,
         source=template.source,
@@ -129,7 +138,7 @@ def question(
         known=template.mode is not None,
         counts_requests=counted,
         addresses=addresses,
-        dry_run=metric.dry_run,
+        dry_run=not metric.acts,
     )
 
 

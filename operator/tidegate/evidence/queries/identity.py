@@ -86,21 +86,21 @@ def matchers(mode: IdentityMode, asked: Iterable[Owner]) -> tuple[str, ...]:
     )
 
 
-def aggregated(mode: IdentityMode, *, function: str, numbers: str) -> str:
-    """One number per revision of an expression, under the labels that mode Gateway reads.
+def aggregated(mode: IdentityMode, *, function: str, numbers: str, by: Sequence[str] = ()) -> str:
+    """One number per revision, and value of these labels, under the labels that mode Gateway reads.
 
     A pod that is named like those of a revision counts for that one, whatever other labels say.
     """
-    by = f"{NAMESPACE}, {MODEL_DEPLOYMENT}, {REVISION}"
+    kept = ", ".join((NAMESPACE, MODEL_DEPLOYMENT, REVISION, *by))
     if mode is IdentityMode.GATEWAY:
-        return f"{function} by ({by}) ({numbers})"
+        return f"{function} by ({kept}) ({numbers})"
     text = numbers
     if mode is IdentityMode.POD_LABEL:
         for source, target in zip(_POD_LABELS, (MODEL_DEPLOYMENT, REVISION), strict=True):
             text = _label_replace(text, target=target, group=1, source=source, pattern="(.+)")
     for target, group in ((MODEL_DEPLOYMENT, 1), (REVISION, 2)):
         text = _label_replace(text, target=target, group=group, source=POD, pattern=_POD_PARTS)
-    return f"{function} by ({by}) ({text})"
+    return f"{function} by ({kept}) ({text})"
 
 
 def own_pods(mode: IdentityMode) -> tuple[str, ...]:

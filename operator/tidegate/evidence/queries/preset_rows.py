@@ -67,6 +67,18 @@ def _is_not_where_told(label: str, pattern: str) -> LabelMatch:
     return LabelMatch(label=label, operator=Operator.NOT_MATCHES, values=(pattern,), optional=True)
 
 
+def _is_path(label: str, paths: str) -> tuple[LabelMatch, ...]:
+    """A label of a path, which a target label of that name renames: `endpoint` is what monitors add.
+
+    What a monitor adds is a name of a port, and no port's name begins with a slash.
+    """
+    return _is(label, f"[^/].*|{paths}"), _is(f"exported_{label}", f"|{paths}")
+
+
+def _is_no_path(label: str, paths: str) -> tuple[LabelMatch, ...]:
+    return _is_not(label, paths), _is_not(f"exported_{label}", paths)
+
+
 def _is_where_told(label: str, pattern: str) -> LabelMatch:
     return LabelMatch(label=label, operator=Operator.MATCHES, values=(pattern,), optional=True)
 
@@ -110,7 +122,7 @@ _TRITON_FAILED = (_is_not_where_told("reason", "CANCELED"),)
 _TF_FAILED = (_is_not("status", "OK|NOT_FOUND"),)
 _TF_PREDICTIONS = (_is("API", ".+"),)
 
-_BENTOML = (_is_not("endpoint", "/(livez|readyz|healthz|metrics)"),)
+_BENTOML = _is_no_path("endpoint", "/(livez|readyz|healthz|metrics)")
 
 # Probes and unknown paths belong to no application. The histograms per deployment are not read:
 # their label `replica` looks like that of a Prometheus pair, and they miss the queue of the proxy.
@@ -127,7 +139,7 @@ _VLLM = (_is("handler", _VLLM_PATHS), _is("method", "POST"))
 _SGLANG_PATHS = (
     "/v1/.*|/(generate|encode|classify|invocations|vertex_generate)|/api/(chat|generate)"
 )
-_SGLANG = (_is("endpoint", _SGLANG_PATHS), _is("method", "POST"))
+_SGLANG = (*_is_path("endpoint", _SGLANG_PATHS), _is("method", "POST"))
 
 # Requests that were refused for what they ask, or that clients left.
 _TGI_FAILED = (_is_not("err", "validation|template|dropped"),)

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 
 from tidegate.evidence.queries import preset_rows
 from tidegate.evidence.queries.preset_rows import Preset
-from tidegate.evidence.terms import Latency, Ratio, Selector, Template, Throughput
+from tidegate.evidence.terms import (
+    Distribution,
+    LabelMatch,
+    Labels,
+    Latency,
+    Measure,
+    Operator,
+    Ratio,
+    Selector,
+    Template,
+    Throughput,
+)
 
 ERROR_RATIO = "error-ratio"
 CLIENT_ERRORS = "client-error-ratio"
@@ -28,11 +39,63 @@ LATENCIES: tuple[str, ...] = (*_QUANTILES, _TTFT, ITL)
 REQUEST_RATE = "request-rate"
 POD_REQUEST_RATE = "pod-request-rate"
 RATES: tuple[str, ...] = (REQUEST_RATE, POD_REQUEST_RATE)
+FEATURE_DRIFT, PREDICTION_DRIFT = "feature-drift", "prediction-drift"
+# What the package tidegate-probe exports, in whatever server it runs.
+PROBE: Mapping[str, Template] = {
+    name: Template(
+        name=name,
+        measure=Distribution(
+            series=Selector(metric=f"tidegate_probe_{what}_observations_total"),
+            dimension_label=what,
+        ),
+    )
+    for name, what in ((FEATURE_DRIFT, "feature"), (PREDICTION_DRIFT, "output"))
+}
+_COHORTS = "tidegate_probe_cohort_predictions_total"
+
+
+def _quality(name: str, measure: Measure) -> Template:
+    """Labels of the probe: of a binary model also by the cells of its confusion matrix."""
+    cells = {
+        Measure.PRECISION: ("tp", "fp"),
+        Measure.RECALL: ("tp", "fn"),
+        Measure.F1: ("tp", "fp", "fn"),
+    }.get(measure, ())
+    return Template(
+        name=name,
+        measure=Labels(
+            predictions=Selector(metric=_COHORTS),
+            labelled=Selector(metric="tidegate_probe_labelled_total"),
+            correct=None if cells else Selector(metric="tidegate_probe_correct_total"),
+            cells={
+                cell: Selector(
+                    metric="tidegate_probe_outcomes_total",
+                    matches=(LabelMatch(label="outcome", operator=Operator.IN, values=(cell,)),),
+                )
+                for cell in cells
+            },
+            measure=measure,
+        ),
+    )
+
+
+# The same of labels that come later.
+QUALITY: Mapping[str, Template] = {
+    name: _quality(name, measure)
+    for name, measure in (
+        ("label-quality", Measure.ACCURACY),
+        ("label-precision", Measure.PRECISION),
+        ("label-recall", Measure.RECALL),
+        ("label-f1", Measure.F1),
+    )
+}
+OF_PROBE: Mapping[str, Template] = {**PROBE, **QUALITY}
 METRICS: tuple[str, ...] = (
     ERROR_RATIO,
     CLIENT_ERRORS,
     *LATENCIES,
     *RATES,
+    *OF_PROBE,
 )
 
 REQUESTS: Mapping[str, Selector] = {name: preset.requests for name, preset in PRESETS.items()}
@@ -76,11 +139,21 @@ TEMPLATES: Mapping[tuple[str, str], Template] = {
 def offered(
     metric: str, *, server: str, data_plane: str = "", app_protocol: str = ""
 ) -> Template | None:
-    """How a metric is read: what the data plane sees goes before what the server says."""
+    """How a metric is read: what the data plane sees goes before what the server says.
+
+    What the probe counts no other can.
+    """
+    if metric in OF_PROBE:
+        return OF_PROBE[metric]
     plane = PRESETS.get(data_plane)
     blind = plane is not None and app_protocol.lower() in GRPC and not _sees_grpc(plane, metric)
     seen = None if blind else TEMPLATES.get((data_plane, metric))
     return seen or TEMPLATES.get((server, metric))
+
+
+def is_of_server(metric: str, *, data_plane: str) -> bool:
+    """Whether a preset is read by what the model server itself exports."""
+    return bool(metric) and metric not in OF_PROBE and (data_plane, metric) not in TEMPLATES
 
 
 def _sees_grpc(plane: Preset, metric: str) -> bool:

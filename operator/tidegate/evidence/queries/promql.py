@@ -7,6 +7,7 @@ rollouts want alike is one query (performance.md, 4.1). Free queries get their v
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,11 @@ from tidegate.evidence.queries import substitution
 from tidegate.evidence.queries.narrowing import Matcher, Narrowing, narrowing
 from tidegate.evidence.queries.substitution import Unsafe
 from tidegate.evidence.terms import (
+    Distribution,
+    Form,
     Identity,
     LabelMatch,
+    Labels,
     Latency,
     Operator,
     Query,
@@ -33,6 +37,7 @@ from tidegate.model import IdentityMode
 TOTAL = "total"
 BAD = "bad"
 LABELS = "labels"
+BINS = "bins"
 BUCKETS = "buckets"
 NUMBER = "number"
 CANDIDATE = "candidate"
@@ -51,6 +56,7 @@ POD_HALVINGS = 4
 _HALF_OF_THE_EDGES = ("(..)*", ".*5", "[01+].*")
 EDGE_HALVINGS = len(_HALF_OF_THE_EDGES)
 _AGGREGATES = {"Avg": "avg", "Max": "max", "Min": "min", "Sum": "sum"}
+_DIGEST_LENGTH = 10
 _PER_REVISION = frozenset({"revision", "podRegex", "service"})
 
 
@@ -63,7 +69,8 @@ class Wanted:
     (`label=~"..."`) and sorted; identity, `le` and windows are not among them. `mode` says
     which labels name the revisions. `aggregate` is empty for raw samples, else Avg, Max, Min
     or Sum: then a gauge is read at the instant, and a `counter` as its rate per second over the
-    last `window_seconds`. `scale` multiplies the number after the answer.
+    last `window_seconds`; `by` further labels there is a number for each of their values. `scale`
+    multiplies the number after the answer.
     """
 
     source: str
@@ -75,6 +82,7 @@ class Wanted:
     aggregate: str = ""
     counter: bool = False
     window_seconds: int = 0
+    by: tuple[str, ...] = ()
     scale: float = 1.0
 
     @property
@@ -93,6 +101,7 @@ class Wanted:
             aggregate=self.aggregate,
             counter=self.counter,
             window_seconds=self.window_seconds,
+            by=self.by,
         )
 
 
@@ -107,6 +116,7 @@ class Group:
     aggregate: str
     counter: bool
     window_seconds: int
+    by: tuple[str, ...] = ()
 
     def text(
         self,
@@ -127,7 +137,7 @@ class Group:
         series = self.series(members, metric=metric, more=(*more, *own))
         numbers = f"rate({series}[{self.window_seconds}s])" if self.counter else series
         return identities.aggregated(
-            self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers
+            self.mode, function=_AGGREGATES[self.aggregate], numbers=numbers, by=self.by
         )
 
     def series(
@@ -182,7 +192,9 @@ class Free:
 def wanted(
     template: Template, *, given: Mapping[str, str], identity: Identity, window_seconds: int
 ) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
-    """What a metric needs by role: TOTAL, with BAD for a ratio, BUCKETS, NUMBER, or CANDIDATE and STABLE.
+    """What a metric needs by role: TOTAL, with BAD for a ratio, BUCKETS, BINS, NUMBER, or CANDIDATE and STABLE.
+
+    Labels need their own roles.
 
     BAD is a `Narrowing` where the bad series are among those of TOTAL and can be picked here.
     Else LABELS says what TOTAL must carry; without LABELS it is BAD that must have series. A
@@ -212,13 +224,8 @@ def _by_role(
     match template.measure:
         case Ratio() as ratio:
             return _ratio(ratio, source=template.source, values=values, identity=identity)
-        case Latency(histogram=histogram):
-            buckets = replace(histogram, metric=f"{histogram.metric}_bucket")
-            found = raw(buckets, source=template.source, values=values, identity=identity)
-            return found if isinstance(found, Unsafe) else {BUCKETS: found}
-        case Throughput(requests=requests):
-            found = raw(requests, source=template.source, values=values, identity=identity)
-            return found if isinstance(found, Unsafe) else {TOTAL: found}
+        case Latency() | Distribution() | Throughput() | Labels() as counted:
+            return _counters(counted, source=template.source, values=values, identity=identity)
         case Value() as value:
             found = raw(value.series, source=template.source, values=values, identity=identity)
             if isinstance(found, Unsafe):
@@ -236,6 +243,68 @@ def _by_role(
                 role: Free(source=source, promql=text, namespace=namespace)
                 for role, text in texts.items()
             }
+        case _ as never:
+            assert_never(never)
+
+
+def rates_by(counted: Wanted, *, labels: Sequence[str], window_seconds: int) -> Wanted:
+    """The same counters as rates per second of a revision over a window, whatever its pods.
+
+    Without labels it is one number, else a row for each of their values.
+    Units: window_seconds holds four scrapes at least.
+    """
+    return replace(
+        counted, aggregate="Sum", counter=True, window_seconds=window_seconds, by=tuple(labels)
+    )
+
+
+def totals_by(counted: Wanted, *, labels: Sequence[str]) -> Wanted:
+    """The same counters as they stand, summed over the pods of a revision: a row for each value of labels."""
+    return replace(counted, aggregate="Sum", by=tuple(labels))
+
+
+def digest(asked: Mapping[str, Wanted]) -> str:
+    """A few hexadecimal digits of which series are asked for by role, whosever they are."""
+    text = repr(
+        [
+            (role, one.source, one.metric, one.also, one.matchers, one.by)
+            for role, one in sorted(asked.items())
+        ]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _counters(
+    measure: Latency | Distribution | Throughput | Labels,
+    *,
+    source: str,
+    values: Mapping[str, str],
+    identity: Identity,
+) -> Mapping[str, Wanted | Narrowing | Free] | Unsafe:
+    """The counters of a measure that are read as they are."""
+    asked: dict[str, Wanted | Narrowing | Free] = {}
+    for role, series in _selectors(measure).items():
+        found = raw(series, source=source, values=values, identity=identity)
+        if isinstance(found, Unsafe):
+            return found
+        asked[role] = found
+    return asked
+
+
+def _selectors(
+    measure: Latency | Distribution | Throughput | Labels,
+) -> Mapping[str, Selector]:
+    match measure:
+        case Latency(histogram=histogram):
+            return {BUCKETS: replace(histogram, metric=f"{histogram.metric}_bucket")}
+        case Distribution(series=series, form=Form.HISTOGRAM):
+            return {BINS: replace(series, metric=f"{series.metric}_bucket")}
+        case Distribution(series=series):
+            return {BINS: series}
+        case Throughput(requests=requests):
+            return {TOTAL: requests}
+        case Labels(roles=roles):
+            return roles
         case _ as never:
             assert_never(never)
 
@@ -258,7 +327,7 @@ def _raw(
         source=source,
         metric=first,
         also=tuple(others),
-        matchers=tuple(sorted({_text(one) for one in matchers[1:]})),
+        matchers=tuple(sorted({text_of(one) for one in matchers[1:]})),
         identity=identity,
     )
 
@@ -318,7 +387,8 @@ def _matchers(series: Selector, *, values: Mapping[str, str]) -> tuple[Matcher, 
     return tuple(found)
 
 
-def _text(matcher: Matcher) -> str:
+def text_of(matcher: Matcher) -> str:
+    """The condition as PromQL."""
     operator = "=~" if matcher.positive else "!~"
     return f"{matcher.label}{operator}{substitution.quoted(matcher.pattern)}"
 

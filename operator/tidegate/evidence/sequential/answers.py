@@ -60,14 +60,17 @@ def advance(known: Answers, *, counts: Counts, weight: float) -> Answers:
     """The tests after a row of both arms. With a weight of 0 or 1 it says nothing.
 
     A pod of the candidate that was counted before and is not now may be one that is not scraped: it
-    takes its part of the weight with it. The dispersion is what was known before the row.
+    takes its part of the weight with it. Where no pod is left nothing is said. The dispersion is what
+    was known before the row.
     """
     n_c, n_s = counts.answered
     if not (0 < weight < 1 and n_c + n_s > 0):
         return known
     now = frozenset(pod.pod for pod in counts.pods_c)
     pods = known.pods | now
-    part = len(now) / len(pods) if pods else 1.0
+    part = _part_of(now, pods=pods, cold=counts.cold_c)
+    if part <= 0:
+        return known
     phi = dispersion_of(known.spread, pods=len(counts.pods_s))
     due = weight / (1 - weight)
     stake = eprocess.restart_weight(known.rows + 1)
@@ -93,6 +96,17 @@ def advance(known: Answers, *, counts: Counts, weight: float) -> Answers:
     )
 
 
+def _part_of(now: frozenset[str], *, pods: frozenset[str], cold: float) -> float:
+    """The part of the candidate's weight that the pods of a row answer for, 0 to 1.
+
+    Pods that are not warm are counted together and without names: alone they have taken the place of
+    all others.
+    """
+    if not pods or (cold > 0 and not now):
+        return 1.0
+    return len(now) / len(pods)
+
+
 def far_log_e(known: Answers) -> float:
     """Evidence that the candidate finishes less than half of its share."""
     return eprocess.log_value(known.far)
@@ -111,7 +125,30 @@ def dispersion_of(spread: Spread, *, pods: int) -> float:
     phi = spread.phi(min_df=_MIN_DF, assumed=CAREFUL)
     if not phi.trusted:
         return phi.value if pods < 2 else math.inf
-    return 1 + (phi.value - 1) * dispersion.upper_limit(1.0, df=len(spread.whole) - 1)
+    return _of_connections(phi.value, pods=len(spread.whole))
+
+
+def expected_dispersion(single: float, *, longer: float, pods: int, intervals: int) -> float:
+    """What `dispersion_of` comes to after so many intervals of pods that differ as they did before.
+
+    Units: `single` is the dispersion within an interval and `longer` what lasts beyond; both are 1
+    where nothing but chance makes a difference.
+    """
+    if pods < 2:
+        return CAREFUL
+    df = (pods - 1) * intervals
+    if df < _MIN_DF:
+        return math.inf
+    median = (
+        max(1.0, single) * (1 - 2 / (9 * df)) ** 3
+    )  # of chi squared (Wilson and Hilferty, 1931)
+    upper = max(1.0, dispersion.upper_limit(median, df=df))
+    return _of_connections(max(upper, longer), pods=pods)
+
+
+def _of_connections(phi: float, *, pods: int) -> float:
+    """Its excess at the upper limit for so many pods: connections last for many intervals."""
+    return 1 + (phi - 1) * dispersion.upper_limit(1.0, df=pods - 1)
 
 
 def log_factors_below(n_c: float, *, n_s: float, least: float) -> tuple[float, ...]:

@@ -24,8 +24,12 @@ LEAST_EDGES = 2  # one bucket edge could lie between two latencies that are almo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A time between two edges, as far from the lower one as `part` says (0 to 1)."""
+    """A time between two edges, as far from the lower one as `part` says (0 to 1).
 
+    It is `TIMES` as long as the edge `of`.
+    """
+
+    of: int
     below: int
     part: float
 
@@ -55,16 +59,19 @@ def begin(edges: tuple[float, ...]) -> Faster:
 def places(edges: tuple[float, ...]) -> tuple[Place, ...]:
     """Where `TIMES` as long as each of the first edges lies, linear in the logarithm of time.
 
+    An edge that is no time has no such place.
     Shapes: edges (edges,) ascending, in seconds; the result is shorter.
     """
     found = []
-    for edge in edges:
+    for index, edge in enumerate(edges):
+        if edge <= 0:
+            continue
         above = bisect.bisect_right(edges, TIMES * edge)
         if above == len(edges):
             break
         low, high = edges[above - 1], edges[above]
         part = math.log(TIMES * edge / low) / math.log(high / low)
-        found.append(Place(below=above - 1, part=part))
+        found.append(Place(of=index, below=above - 1, part=part))
     return tuple(found)
 
 
@@ -85,7 +92,7 @@ def advance(
     """
     slow, processes = [], []
     for index, place in enumerate(places(edges)):
-        own, low, high = streams[index], streams[place.below], streams[place.below + 1]
+        own, low, high = streams[place.of], streams[place.below], streams[place.below + 1]
         x_s = low.x_s + place.part * (high.x_s - low.x_s)
         factors = _grid().log_factors(n_c=own.n_s, x_c=x_s, n_s=own.n_c, x_s=own.x_c)
         phi = max(own.phi.value, low.phi.value, high.phi.value)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Usual
 from tidegate.evidence.sequential.confidence import Interval
-from tidegate.evidence.terms import Problem, Reason
-from tidegate.model import Outcome, Verdict
+from tidegate.evidence.terms import Measure, Problem, Reason, TrainingData
+from tidegate.model import Outcome, Shift, Verdict
 
 OPEN = Interval(lower=None, upper=None)
+_WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +56,63 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How far the mixes of a distribution may move.
+
+    It is harm when more than `at_most` features are further from stable than `delta`, and it passes
+    when all but so many are nearer than `margin`. Features to `ignore` are not looked at. With a
+    `reference` the candidate is held against that, and stable is not needed.
+
+    Units: PSI.
+    """
+
+    delta: float = 0.1
+    margin: float = 0.25
+    at_most: int = 0
+    ignore: tuple[str, ...] = ()
+    reference: TrainingData | None = None
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.delta < self.margin, self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """What is counted by labels that come later, and when a cohort of predictions counts.
+
+    That is once its youngest prediction is `delay_seconds` old and `min_share` of the labels are in that
+    usually come. In the steps `unasked` labels cannot come in time, so that these pass without them.
+    """
+
+    delay_seconds: float
+    cohort_seconds: float = 3600.0
+    min_share: float = 0.8
+    measure: Measure = Measure.ACCURACY
+    unasked: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert self.delay_seconds >= 0, self
+        assert self.cohort_seconds > 0, self
+        assert 0 < self.min_share <= 1, self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRule:
     """How one metric is judged; it counts bad events out of n, or `scalar` says it does not.
 
     `edges` (seconds) make it a latency with one stream per edge; `decisive` is the stream whose
-    limit and proof count. `limit` is the tolerated rate of bad events of that stream. A metric
+    limit and proof count. `limit` is the tolerated rate of bad events of that stream; `recorded` says that
+    it comes from what stable showed before. A metric
     that is no `guard` is computed and shown, and changes nothing. `common` says that bad events
     are the rule (more than half in stable's history), so that good ones are counted. Below
     `min_samples` candidate requests nothing is proven. One failing check of a `critical` scalar is
     enough. `usual` is what stable showed before the rollout, None where nothing is known. `errors`
     says that bad events are failed requests, of which nobody fails most unless there is an outage.
-    With `pace` no events are bad: it is how many there are that counts.
+    With `pace` no events are bad: it is how many there are that counts; with `drift` it is their mix.
+    Of `pairs` the events are pairs of answers. A `complement` is a share of good events to people.
+    Harm of a metric that `holds` keeps the step from passing, and rolls nothing back; so does that
+    of the steps in `holds_in`. What is `late` is told by labels: then its events are those, and its
+    intervals cohorts of predictions.
     """
 
     name: str
@@ -73,6 +120,7 @@ class MetricRule:
     decisive: int = 0
     compare: Compare | None = None
     limit: float | None = None
+    recorded: bool = False
     guard: bool = True
     common: bool = False
     scalar: bool = False
@@ -81,22 +129,45 @@ class MetricRule:
     usual: Usual | None = None
     errors: bool = False
     pace: Pace | None = None
+    pairs: bool = False
+    complement: bool = False
+    drift: Drift | None = None
+    holds: bool = False
+    holds_in: tuple[int, ...] = ()
+    late: Late | None = None
 
     def __post_init__(self) -> None:
         assert self.limit is None or 0 < self.limit < 1, self
         assert 0 <= self.decisive < self.streams, self
-        judged = (self.compare, self.limit, self.pace)
-        assert self.scalar or judged != (None, None, None), self
+        assert self.scalar or self.tests > 0, self
 
     @property
     def streams(self) -> int:
         """Number of streams of bad events."""
         return len(self.edges) or 1
 
+    def holds_at(self, step: int) -> bool:
+        """Whether harm keeps this step from passing, and rolls nothing back."""
+        return self.holds or step in self.holds_in
+
+    @property
+    def events(self) -> str:
+        """What is counted, for people."""
+        if self.late is not None:
+            return "labels"
+        return "pairs" if self.pairs else "requests"
+
     @property
     def tests(self) -> int:
         """Shares of the error budget that the metric takes."""
-        return sum(one is not None for one in (self.compare, self.limit, self.pace))
+        judged = (self.compare, self.limit, self.pace, self.drift)
+        return sum(one is not None for one in judged)
+
+    @property
+    def counts_bad(self) -> bool:
+        """Whether some events of a row are bad; else they are only counted, or told apart, or labelled later."""
+        others = (self.pace, self.drift, self.late)
+        return not self.scalar and all(one is None for one in others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +252,10 @@ class Finding:
     the weakest of the proofs that promotion needs. Rates are those of the decisive stream, or of
     the edge (seconds) that the evidence points at. `power` is the chance to have found a candidate
     with the rate `detect` of bad requests by now. `speed_c` and `speed_s` are requests per second of a
-    throughput, that of stable as it would be in the candidate's place.
+    throughput, that of stable as it would be in the candidate's place. `shifts` are the features of a
+    distribution that moved most, the worst first. Harm that `holds` rolls nothing back. `unheld`: what
+    it was to be held against is missing, which no deadline excuses. `unasked`: it cannot be proven in
+    this step, so that the step does not wait for it.
     """
 
     metric: str
@@ -205,6 +279,10 @@ class Finding:
     phi: Phi | None = None
     speed_c: float | None = None
     speed_s: float | None = None
+    shifts: tuple[Shift, ...] = ()
+    holds: bool = False
+    unheld: bool = False
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,3 +302,10 @@ class Judgement:
     step_requests: float = 0.0
     step_intervals: int = 0
     closed_until: float | None = None
+
+    @property
+    def only_proof_is_missing(self) -> bool:
+        """Nothing is wrong but that there is no proof yet: then a deadline may decide."""
+        return self.reason in _WITHOUT_PROOF and not any(
+            one.unheld and one.guard for one in self.findings
+        )

@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.evidence.combine import average
 from tidegate.evidence.counts.rows import Counts
 from tidegate.evidence.sequential import eprocess, relative
-from tidegate.evidence.sequential.combine import average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,18 +6,22 @@ Source: evidence.md, 2.3 and 13.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tidegate.evidence.attempt import attempt
 from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Counts, Flag, Row, Stream
 from tidegate.evidence.sequential import (
     answers,
     by_pod,
+    distribution,
     eprocess,
     faster,
+    grids,
+    isolation,
+    labels,
     latency,
     relative,
     split,
@@ -26,9 +30,11 @@ from tidegate.evidence.sequential import (
 )
 from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.by_pod import PodTotals
-from tidegate.evidence.sequential.eprocess import Process, RateGrid, RatioGrid, Side
+from tidegate.evidence.sequential.distribution import Drifted
+from tidegate.evidence.sequential.eprocess import Process, Side
 from tidegate.evidence.sequential.faster import Faster
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
+from tidegate.evidence.sequential.labels import Labelled
 from tidegate.evidence.sequential.power import Stretch
 from tidegate.evidence.sequential.relative import Hedge
 from tidegate.evidence.sequential.throughput import Speed
@@ -105,8 +111,10 @@ class Account:
 class Ledger:
     """Everything that the rows have shown; `unusual` says that stable was not itself in the last.
 
-    `speeds` has an entry for each throughput that was counted.
+    `speeds` has an entry for each throughput that was counted, `drifts` for each distribution, `labels` for
+    each metric of labels.
     `unanswered` holds what the candidate had finished when that was proven to be far too little.
+    `failed` says by metric what some row of it raised, which is in no test then, so that it proves nothing any more.
 
     Units: requests and intervals of the current step.
     """
@@ -121,39 +129,85 @@ class Ledger:
     answers: Answers = field(default_factory=Answers)
     unanswered: Answers | None = None
     speeds: Mapping[str, Speed] = field(default_factory=dict)
+    drifts: Mapping[str, Drifted] = field(default_factory=dict)
+    labels: Mapping[str, Labelled] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
-def begin(config: EvidenceConfig) -> Ledger:
-    """The state before any row."""
-    return Ledger(accounts={rule.name: _opened(rule) for rule in config.metrics})
+def begin(config: EvidenceConfig, *, drifts: Mapping[str, Drifted] | None = None) -> Ledger:
+    """The state before any row; `drifts` are of rows that will not come again."""
+    accounts = {rule.name: _opened(rule) for rule in config.metrics}
+    return Ledger(accounts=accounts, drifts=drifts or {})
 
 
 def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
     """The state after one more row; rows come in the order of time.
 
     A row of the last scrapes, which are in other rows, too, is looked at for an outage alone.
+    A metric whose counts break a calculation is left out of the row, and no other is.
     """
-    if Flag.WINDOW in row.flags:
-        return replace(ledger, accounts=_looked_at(ledger.accounts, row=row, config=config))
+
+    def recorded(counted: Row) -> Ledger:
+        if Flag.WINDOW in counted.flags:
+            accounts = _looked_at(ledger.accounts, row=counted, config=config)
+            return replace(ledger, accounts=accounts)
+        return _counted(ledger, row=counted, config=config)
+
+    after, failed = isolation.worked_on(recorded, row=row)
+    if Flag.WINDOW not in row.flags:
+        before = after
+        after = attempt(
+            lambda: _split_up(before, row=row, config=config),
+            otherwise=lambda error: _with_failed(before, {isolation.TRAFFIC: repr(error)}),
+        )
+    return _with_failed(after, failed) if failed else after
+
+
+def _with_failed(ledger: Ledger, failed: Mapping[str, str]) -> Ledger:
+    return replace(ledger, failed={**failed, **ledger.failed})
+
+
+def _counted(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
+    """Each metric after one more row."""
     if row.step != ledger.step:
         ledger = _next_step(ledger, step=row.step)
     doubt = unusual.doubt(row, before=ledger.unusual, config=config)
-    accounts = {
-        rule.name: _recorded(
-            ledger.accounts[rule.name],
-            counts=row.counts.get(rule.name),
-            over=Flag.RUNNING not in row.flags,
-            step=row.step,
-            doubt=doubt,
-            rule=rule,
-            config=config,
+    accounts = dict(ledger.accounts)
+    cohorts, ripe = labels.recorded_all(ledger.labels, row=row, config=config)
+    for rule, cohort in ripe:
+        accounts[rule.name] = _recorded(
+            accounts[rule.name], counts=cohort, step=row.step, rule=rule, config=config
         )
-        for rule in config.metrics
-    }
+    for rule in config.metrics:
+        counts = row.counts.get(rule.name)
+        if counts is not None and rule.counts_bad:  # else nothing is staked or learned
+            accounts[rule.name] = _recorded(
+                accounts[rule.name],
+                counts=counts,
+                step=row.step,
+                rule=rule,
+                config=config,
+                over=Flag.RUNNING not in row.flags,
+                doubt=doubt,
+            )
+    return replace(
+        ledger,
+        accounts=accounts,
+        labels=cohorts,
+        closed_until=row.t1,
+        unusual=not doubt.proves,
+        speeds=throughput.recorded(ledger.speeds, row=row, config=config, proves=doubt.proves),
+        drifts=distribution.recorded(ledger.drifts, row=row, config=config),
+    )
+
+
+def _split_up(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
+    """All requests of both arms after one more row, whatever came of them."""
     requests = row.counts.get(config.requests_from)
-    n_c = requests.n_c if requests is not None else 0.0
+    if requests is None:
+        return ledger
     after, answered = ledger.split, ledger.answers
-    if requests is not None and requests.complete:
+    if requests.complete:
         answered_c, answered_s = requests.answered
         after = split.advance(
             after, n_c=answered_c, n_s=answered_s, w=row.weight, tau=config.split_tolerance
@@ -164,15 +218,11 @@ def record(ledger: Ledger, *, row: Row, config: EvidenceConfig) -> Ledger:
             answered = answers.advance(answered, counts=requests, weight=share)
     return replace(
         ledger,
-        accounts=accounts,
-        step_requests=ledger.step_requests + n_c,
-        step_intervals=ledger.step_intervals + (n_c > 0),
+        step_requests=ledger.step_requests + requests.n_c,
+        step_intervals=ledger.step_intervals + (requests.n_c > 0),
         split=after,
-        closed_until=row.t1,
-        unusual=not doubt.proves,
         answers=answered,
         unanswered=ledger.unanswered or _unanswered(answered, config=config),
-        speeds=throughput.recorded(ledger.speeds, row=row, config=config, proves=doubt.proves),
     )
 
 
@@ -251,8 +301,8 @@ def _opened(rule: MetricRule) -> Account:
     hedge = relative.begin(eprocess.ROLLBACK_POINTS)
     limits = None
     if rule.limit is not None:
-        points = _limit_grid(rule.limit, side=Side.BREACH).points
-        proof = eprocess.invest(_limit_grid(rule.limit, side=Side.PROOF).points)
+        points = grids.limit_grid(rule.limit, side=Side.BREACH).points
+        proof = eprocess.invest(grids.limit_grid(rule.limit, side=Side.PROOF).points)
         limit_hedge = relative.begin(points)
         limits = Limits(candidate=limit_hedge, stable=limit_hedge, proof=proof)
     return Account(
@@ -268,7 +318,7 @@ def _no_proofs(rule: MetricRule) -> Proofs | None:
     if rule.compare is None:
         return None
     ratio = eprocess.invest(eprocess.PROMOTION_POINTS)
-    excess = _limit_grid(rule.compare.excess_promote, side=Side.PROOF)
+    excess = grids.limit_grid(rule.compare.excess_promote, side=Side.PROOF)
     return Proofs(ratio=ratio, ratio_in_step=ratio, excess=eprocess.invest(excess.points))
 
 
@@ -314,20 +364,18 @@ def _looked_at(
 def _recorded(
     account: Account,
     *,
-    counts: Counts | None,
-    over: bool,
+    counts: Counts,
     step: int,
-    doubt: Doubt,
     rule: MetricRule,
     config: EvidenceConfig,
+    over: bool = True,
+    doubt: Doubt = Doubt.NONE,
 ) -> Account:
-    """The account after a row; where the metric has no usable data nothing is staked or learned."""
-    if counts is None or rule.scalar or rule.pace is not None:
-        return account
+    """The account after the events of an interval, or of a cohort."""
     stake = eprocess.restart_weight(account.rows + 1)
     streams = [counts.stream(index) for index in range(rule.streams)]
     theta0 = rule.compare.theta0 if rule.compare is not None else 1.0
-    grid = rollback_grid(theta0)
+    grid = grids.rollback_grid(theta0)
     decisive = streams[rule.decisive]
     after = replace(
         account,
@@ -373,14 +421,14 @@ def _limits(
     limits: Limits, *, stream: Stream, rule: MetricRule, stake: float, over: bool, doubt: Doubt
 ) -> Limits:
     assert rule.limit is not None, rule
-    breach = _limit_grid(rule.limit, side=Side.BREACH)
-    proof = _limit_grid(rule.limit, side=Side.PROOF)
+    breach = grids.limit_grid(rule.limit, side=Side.BREACH)
+    proof = grids.limit_grid(rule.limit, side=Side.PROOF)
 
     def arm(hedge: Hedge, *, n: float, x: float) -> Hedge:
         assert rule.limit is not None, rule
         return relative.advance(
             hedge,
-            grid_factors=_rate_factors(breach, limit=rule.limit, n=n, x=x),
+            grid_factors=grids.rate_factors(breach, limit=rule.limit, n=n, x=x),
             share=(x / n, rule.limit) if n > 0 else None,
             phi=stream.phi,
             stake=stake,
@@ -389,7 +437,7 @@ def _limits(
 
     factors = None
     if doubt.proves:
-        factors = _rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
+        factors = grids.rate_factors(proof, limit=rule.limit, n=stream.n_c, x=stream.x_c)
     return Limits(
         candidate=arm(limits.candidate, n=stream.n_c, x=stream.x_c),
         stable=arm(limits.stable, n=stream.n_s, x=stream.x_s),
@@ -400,9 +448,9 @@ def _limits(
 def _proofs(proofs: Proofs, *, stream: Stream, rule: MetricRule) -> Proofs:
     assert rule.compare is not None, rule
     tested = stream.complement if rule.common else stream
-    grid = _promotion_grid(rule.compare.theta0_promote)
+    grid = grids.promotion_grid(rule.compare.theta0_promote)
     factors = grid.log_factors(n_c=tested.n_c, x_c=tested.x_c, n_s=tested.n_s, x_s=tested.x_s)
-    excess = _limit_grid(rule.compare.excess_promote, side=Side.PROOF)
+    excess = grids.limit_grid(rule.compare.excess_promote, side=Side.PROOF)
     phi = stream.phi.value
     return Proofs(
         ratio=eprocess.advance(proofs.ratio, log_factors=factors, phi=phi),
@@ -437,26 +485,3 @@ def _breaches(account: Account, *, rule: MetricRule, config: EvidenceConfig) -> 
         return False
     together = limit_e(account.limits.stable) >= config.log_rollback
     return not together and not shared(account, rule=rule)
-
-
-@functools.lru_cache(maxsize=256)
-def rollback_grid(theta0: float) -> RatioGrid:
-    """The rate ratios that the relative test bets on."""
-    return eprocess.ratio_grid(eprocess.rollback_grid(theta0), theta0=theta0)
-
-
-@functools.lru_cache(maxsize=256)
-def _promotion_grid(theta0: float) -> RatioGrid:
-    return eprocess.ratio_grid(eprocess.promotion_grid(theta0), theta0=theta0)
-
-
-@functools.lru_cache(maxsize=256)
-def _limit_grid(limit: float, *, side: Side) -> RateGrid:
-    """Grid for a limit; above 1/2 that of the complement, on the other side."""
-    if limit <= 0.5:
-        return eprocess.rate_grid(limit, side=side)
-    return eprocess.rate_grid(1 - limit, side=Side.PROOF if side is Side.BREACH else Side.BREACH)
-
-
-def _rate_factors(grid: RateGrid, *, limit: float, n: float, x: float) -> tuple[float, ...] | None:
-    return grid.log_factors(n=n, x=x if limit <= 0.5 else n - x)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.evidence.combine import average
 from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.rows import Stream
 from tidegate.evidence.sequential import eprocess
-from tidegate.evidence.sequential.combine import average
 
 CAREFUL = 100.0  # dispersion for evidence of harm where none is measured or stable is not itself
 _HALVES = (0.5, 0.5)

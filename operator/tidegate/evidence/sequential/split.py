@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.evidence.combine import average
 from tidegate.evidence.sequential import eprocess
-from tidegate.evidence.sequential.combine import average
 
 _UPPER_POINTS = 20
 _LOWER_POINTS = 19

@@ -108,9 +108,11 @@ def _units(counts: Counts, *, weight: float, pace: Pace) -> float:
     return 0.0 if counts.cold_c else float(len(counts.pods_c))
 
 
-def _least_shares(known: Speed, *, pace: Pace) -> tuple[float | None, float | None]:
-    """Of what is due: below the first it is harm, above the second it is proven; None says nothing."""
-    due = known.due_per_second
+def least_parts(pace: Pace, *, due: float | None) -> tuple[float | None, float | None]:
+    """Of what is due: below the first it is harm, above the second it is proven; None says nothing.
+
+    Units: due in requests/s, as the limit; None is not known yet.
+    """
     limit = None if pace.least is None or not due else pace.least / due
     if pace.least is not None and (limit is None or limit >= 1):
         return pace.tolerated, None
@@ -128,13 +130,12 @@ def _advanced(
     n_c, n_s = counts.answered
     odds = weight / (1 - weight)
     phi = answers.dispersion_of(known.spread, pods=len(counts.pods_s))
-    harm, proven = _least_shares(known, pace=rule.pace)
+    harm, proven = least_parts(rule.pace, due=known.due_per_second)
     below = above = None
     if harm is not None:
-        least = harm * odds / (1 + harm * odds)
-        below = answers.log_factors_below(n_c, n_s=n_s, least=least)
+        below = log_factors_below(n_c, n_s=n_s, part=harm, odds=odds)
     if proven is not None:
-        above = _log_factors_above(n_c, n_s=n_s, part=proven, odds=odds)
+        above = log_factors_above(n_c, n_s=n_s, part=proven, odds=odds)
     stake = eprocess.restart_weight(known.rows + 1)
     return replace(
         known,
@@ -150,7 +151,12 @@ def _advanced(
     )
 
 
-def _log_factors_above(n_c: float, *, n_s: float, part: float, odds: float) -> tuple[float, ...]:
+def log_factors_below(n_c: float, *, n_s: float, part: float, odds: float) -> tuple[float, ...]:
+    """Growth of each bet on less than this part of what is due; at most 1 in the mean at or above."""
+    return answers.log_factors_below(n_c, n_s=n_s, least=part * odds / (1 + part * odds))
+
+
+def log_factors_above(n_c: float, *, n_s: float, part: float, odds: float) -> tuple[float, ...]:
     """Growth of each bet on more than this part of what is due; at most 1 in the mean at or below."""
     least = part * odds / (1 + part * odds)
     parts = (part + (_FASTEST - part) * (k + 1) / answers.POINTS for k in range(answers.POINTS))
@@ -167,6 +173,6 @@ def _latched(after: Speed, *, before: Speed, rule: MetricRule, config: EvidenceC
     proven = round(harm_e(after), 9) >= config.log_rollback
     if after.slow or after.short or not proven or after.due < config.min_candidate_requests:
         return after
-    tested, _ = _least_shares(before, pace=rule.pace)
+    tested, _ = least_parts(rule.pace, due=before.due_per_second)
     by_limit = tested is not None and tested != rule.pace.tolerated
     return replace(after, short=by_limit, slow=not by_limit)

@@ -18,6 +18,7 @@ from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.relative import CAREFUL
 
 FACTOR = 3.0  # times what is usual is not usual any more
+LEAST_FACTOR = 2.0  # of failed requests, where three times as many would be most
 LEAST_UNUSUAL = 0.02  # a rate of bad events that is no incident, however rare they are
 LEAST_OUTAGE = 0.01
 UNKNOWN_UNUSUAL, UNKNOWN_OUTAGE = 0.1, 0.05  # without a history, of failed requests
@@ -27,6 +28,7 @@ TOTAL_SHARE, LEAST_REQUESTS = 0.9, 20.0
 LOG_STRANGE = math.log(20.0)
 _LOG_MOST = LOG_STRANGE + 3.0  # so that an incident is over soon after it ended
 LEAST_EVENTS = 3.0
+_MOST_UNUSUAL = 1 - 1e-6  # above this rate nothing is left that could be unusual
 _ROWS = 3  # so many unusual rows in a row are an incident, too
 
 
@@ -66,23 +68,30 @@ class Self:
 
 
 def unusual_rate(rule: MetricRule) -> float | None:
-    """The rate of bad events above which stable is not itself; None where nothing is known of it."""
+    """The rate of bad events above which stable is not itself; always above what is usual.
+
+    None where nothing is known of it, or where all events were bad as it is.
+    """
     return _rate(rule, least=LEAST_UNUSUAL, unknown=UNKNOWN_UNUSUAL)
 
 
 def outage_rate(rule: MetricRule) -> float | None:
-    """The rate that an outage is tested against; None where most requests may well be bad."""
-    found = _rate(rule, least=LEAST_OUTAGE, unknown=UNKNOWN_OUTAGE)
-    return found if rule.errors and found is not None and found < OUTAGE_SHARE else None
+    """The rate that an outage is tested against; None where all requests may well be bad."""
+    return _rate(rule, least=LEAST_OUTAGE, unknown=UNKNOWN_OUTAGE) if rule.errors else None
 
 
 def _rate(rule: MetricRule, *, least: float, unknown: float) -> float | None:
     if rule.usual is None:
         return unknown if rule.errors else None
-    rate = max(least, FACTOR * rule.usual.rate)
-    if rule.errors or rate <= OUTAGE_SHARE:
-        return min(OUTAGE_SHARE, rate)
-    return (1 + rule.usual.rate) / 2
+    usual = rule.usual.rate
+    rate = max(least, FACTOR * usual)
+    if rate <= OUTAGE_SHARE:
+        return rate
+    # Where so much is usual, what is half-way from there to everything is beyond it.
+    rate = (1 + usual) / 2
+    if rule.errors:  # of which nobody fails most, unless nearly as many were bad before
+        rate = max(OUTAGE_SHARE, min(LEAST_FACTOR * usual, rate))
+    return rate if rate <= _MOST_UNUSUAL else None
 
 
 def is_unusual(n: float, *, x: float, rule: MetricRule) -> bool:
@@ -96,7 +105,7 @@ def doubt(row: Row, *, before: bool, config: EvidenceConfig) -> Doubt:
     within = after = False
     for rule in config.metrics:
         counts = row.counts.get(rule.name)
-        if counts is None or rule.scalar or rule.pace is not None or not rule.guard:
+        if counts is None or not rule.counts_bad or not rule.guard:
             continue
         stream, later = counts.stream(rule.decisive), counts.after_s
         within = within or is_unusual(stream.n_s, x=stream.x_s, rule=rule)
@@ -131,11 +140,14 @@ def outage_log_e(counts: Counts, *, rule: MetricRule, sustained: bool) -> float:
 
     The Chernoff bound of the binomial tail at the usual rate, with a burst of requests as one. An
     almost total failure that is `sustained` is no burst. It must not rest on one pod of several.
+    Beside a stable of which most requests fail, too, more of them must than ever do there.
     """
     p0, stream = outage_rate(rule), counts.stream(rule.decisive)
-    if p0 is None or stream.n_c <= 0 or stream.x_c < OUTAGE_SHARE * stream.n_c:
+    if p0 is None or stream.n_c <= 0 or stream.x_c < max(OUTAGE_SHARE, p0) * stream.n_c:
         return 0.0
-    if not _without_worst(counts.pods_c, rule=rule):
+    usual = rule.usual.rate if rule.usual is not None else 0.0
+    beside = max(OUTAGE_SHARE, usual + p0) / 2
+    if not _without_worst(counts.pods_c, share=beside, rule=rule):
         return 0.0
     if is_unusual(stream.n_s, x=stream.x_s, rule=rule):
         return 0.0
@@ -145,14 +157,14 @@ def outage_log_e(counts: Counts, *, rule: MetricRule, sustained: bool) -> float:
     return max(0.0, _log_ratio(stream.n_c, x=stream.x_c, p0=p0, p1=share)) / clump
 
 
-def _without_worst(pods: Sequence[PodCounts], *, rule: MetricRule) -> bool:
-    """Many requests fail on the pods besides the worst one, too, if there are any."""
+def _without_worst(pods: Sequence[PodCounts], *, share: float, rule: MetricRule) -> bool:
+    """Such a share of requests fails on the pods besides the worst one, too, if there are any."""
     if len(pods) < 2:
         return True
     worst = max(pods, key=lambda it: it.x[rule.decisive])
     n = math.fsum(it.n for it in pods) - worst.n
     x = math.fsum(it.x[rule.decisive] for it in pods) - worst.x[rule.decisive]
-    return n <= 0 or x >= OUTAGE_SHARE / 2 * n
+    return n <= 0 or x >= share * n
 
 
 def _log_ratio(n: float, *, x: float, p0: float, p1: float) -> float:

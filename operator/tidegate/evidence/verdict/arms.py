@@ -41,19 +41,21 @@ def judged_alone(analysis: model.Analysis, *, stable: str, candidate: str) -> mo
 
 def limits_of(analysis: model.Analysis) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The metrics that are judged where nobody serves beside the candidate, and those that are not."""
-    acting = [one for one in analysis.metrics if not one.dry_run]
+    acting = [one for one in analysis.metrics if one.acts]
     limited = tuple(one.name for one in acting if _is_limited(one))
     return limited, tuple(one.name for one in acting if one.name not in limited)
 
 
 def by_limits(analysis: model.Analysis) -> model.Analysis:
-    """The analysis of a candidate that nobody serves beside: its absolute limits alone."""
+    """The analysis of a candidate that nobody serves beside: limits, records, training data."""
     metrics = tuple(replace(one, compare=None) for one in analysis.metrics if _is_limited(one))
     return replace(analysis, metrics=metrics)
 
 
 def _is_limited(metric: model.Metric) -> bool:
-    """A limit that holds without stable; what a rate must be is told by what stable finishes."""
+    """What holds without stable; what a rate must be is told by what stable finishes."""
+    if metric.training is not None or metric.recorded is not None:
+        return True
     return metric.threshold != model.NO_THRESHOLD and metric.preset not in presets.RATES
 
 
@@ -64,7 +66,7 @@ def read_from(
     found: dict[str, Template] = {}
     for metric in analysis.metrics:
         known = templates.get(metric.name)
-        if metric.preset and (analysis.data_plane, metric.preset) not in presets.TEMPLATES:
+        if presets.is_of_server(metric.preset, data_plane=analysis.data_plane):
             own = presets.TEMPLATES.get((server, metric.preset))
             known = replace(own, source=known.source) if own is not None and known else None
         if known is not None:
@@ -88,7 +90,7 @@ def violations(
         )
         for index, metric in enumerate(analysis.metrics)
         if not _is_limited(metric)
-        and not metric.dry_run
+        and metric.acts
         and differ(metric, data_plane=analysis.data_plane, stable=stable, candidate=candidate)
     )
 

@@ -2,7 +2,7 @@
 
 Order of rules (evidence.md, 13):
 1. a guard is at its limit on enough events, or the candidate finishes far too few requests: roll
-   back. What was proven stays proven, so neither a warm-up nor missing data of another metric
+   back, or hold where the metric is to hold. What was proven stays proven, so neither a warm-up nor missing data of another metric
    silences it;
 2. inside settle or warm-up, or data of a guard unusable: hold;
 3. stable is not itself, or both arms break a limit and nothing tells them apart: hold;
@@ -20,24 +20,33 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
+from tidegate.evidence.attempt import attempt, failure
 from tidegate.evidence.counts.rows import Row
-from tidegate.evidence.sequential import answers, confidence, eprocess, ledger, split
+from tidegate.evidence.sequential import answers, eprocess, isolation, ledger, split, unusual
 from tidegate.evidence.sequential.answers import Answers
 from tidegate.evidence.sequential.judgement import (
-    Check,
     Context,
     EvidenceConfig,
     Finding,
     Judgement,
     MetricRule,
 )
+from tidegate.evidence.sequential.labels import Labelled
 from tidegate.evidence.sequential.ledger import Account, Ledger, Totals
-from tidegate.evidence.terms import Reason
-from tidegate.evidence.verdict import harm, throughput
+from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.verdict import described, distribution, harm, labels, scalar, throughput
 from tidegate.evidence.verdict.harm import Search
 from tidegate.model import Outcome, Verdict
 
+_HARM = (
+    Reason.REGRESSION,
+    Reason.SLO_BREACH,
+    Reason.LIMIT,
+    Reason.OUTAGE,
+    Reason.DRIFT,
+)
 # Of several reasons to hold the first is reported (evidence.md, 13).
 _HOLD_ORDER = (
     Reason.METRICS_UNAVAILABLE,
@@ -46,19 +55,23 @@ _HOLD_ORDER = (
     Reason.STALE,
     Reason.NO_DATA,
     Reason.INCOMPATIBLE_BUCKETS,
+    Reason.INCOMPATIBLE_BINS,
+    Reason.PROFILE_MISMATCH,
+    Reason.UNKNOWN_COHORT,
     Reason.SATURATED,
+    *_HARM,  # of a metric that holds
     Reason.SHARED_INCIDENT,
     Reason.TRAFFIC_SPLIT,
     Reason.INCOMPLETE,
     Reason.SUSPICIOUS,
+    Reason.LABELS_ONE_SIDED,
+    Reason.LABELS_IMMATURE,
     Reason.INSUFFICIENT,
     Reason.NO_BASELINE,
     Reason.NO_METRICS,
     Reason.UNDECIDED,
 )
-_HARM = frozenset({Reason.REGRESSION, Reason.SLO_BREACH, Reason.LIMIT, Reason.OUTAGE})
 _PASSING = (Reason.NON_INFERIOR, Reason.NO_HARM_FOUND)
-_WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 _OUTCOMES: Mapping[Reason, Outcome] = {
     Reason.NON_INFERIOR: Outcome.PASS,
     Reason.NO_HARM_FOUND: Outcome.PASS,
@@ -81,7 +94,7 @@ def judge(rows: Sequence[Row], *, context: Context, config: EvidenceConfig) -> J
     Rows come in the order of time. The same rows, context and config give the same answer.
     """
     judgement = decide(ledger.record_all(rows, config=config), context=context, config=config)
-    return with_intervals(judgement, rows=rows, config=config)
+    return described.with_intervals(judgement, rows=rows, config=config)
 
 
 def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgement:
@@ -100,7 +113,7 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
         closed_until=state.closed_until,
     )
     guards = sorted((one for one in findings if one.guard), key=lambda one: one.metric)
-    harmful = [one for one in guards if one.reason in _HARM]
+    harmful = [one for one in guards if one.reason in _HARM and not one.holds]
     if harmful:
         return replace(
             base,
@@ -120,22 +133,35 @@ def decide(state: Ledger, *, context: Context, config: EvidenceConfig) -> Judgem
         message = "; ".join(one.message for one in guards)
         if not config.requests_from:
             message += "; requests are not counted: no counter of them is known"
-        weakest = max((one.reason for one in guards), key=_PASSING.index)
+        weakest = max((it.reason for it in guards if not it.unasked), key=_PASSING.index)
         return replace(base, verdict=Verdict.ADVANCE, reason=weakest, message=message)
-    if context.at_deadline is not None and holds[0].reason in _WITHOUT_PROOF:
-        return replace(
-            base,
-            verdict=context.at_deadline,
-            reason=Reason.INCONCLUSIVE,
-            message=f"no proof by the deadline: {holds[0].message}",
-        )
-    return replace(
+    held = replace(
         base,
         reason=holds[0].reason,
         metric=holds[0].metric,
         message=holds[0].message,
         others=tuple(dict.fromkeys(one.reason for one in holds[1:])),
     )
+    if context.at_deadline is None or not held.only_proof_is_missing:
+        return held
+    return replace(
+        base,
+        verdict=context.at_deadline,
+        reason=Reason.INCONCLUSIVE,
+        message=f"no proof by the deadline: {held.message}",
+    )
+
+
+def rolls_back(state: Ledger, *, context: Context, config: EvidenceConfig) -> bool:
+    """Whether `decide` would say to roll back; nothing else is worked out for that."""
+
+    def is_harmful(rule: MetricRule) -> bool:
+        if rule.scalar or rule.drift is not None or rule.pace is not None:
+            return _finding(rule, state=state, context=context, config=config).reason in _HARM
+        return _harm(state.accounts[rule.name]) is not None
+
+    acting = (rule for rule in config.metrics if rule.guard and not rule.holds)
+    return state.unanswered is not None or any(map(is_harmful, acting))
 
 
 def warmup_message(judged_from: float) -> str:
@@ -172,8 +198,13 @@ def _holds(
     found = [
         _Hold(reason=one.reason, message=one.message, metric=one.metric)
         for one in guards
-        if one.reason not in _PASSING
+        if one.reason not in _PASSING and not one.unasked
     ]
+    if isolation.TRAFFIC in state.failed:
+        message = (
+            f"the requests of both versions: {_left_out(state.failed[isolation.TRAFFIC]).message}"
+        )
+        found.append(_Hold(reason=Reason.ERROR, message=message))
     if config.split_holds and base.log_split >= config.log_side:
         message = "the candidate does not get the share of requests that its weight asks for"
         found.append(_Hold(reason=Reason.TRAFFIC_SPLIT, message=message))
@@ -190,8 +221,12 @@ def _holds(
     elif base.step_intervals < config.min_intervals:
         seen = f"{base.step_intervals} of {config.min_intervals} intervals"
         found.append(_Hold(reason=Reason.INSUFFICIENT, message=f"{seen} in this step"))
-    if not guards:
-        message = "no metric may decide: all are dry runs"
+    if all(one.unasked for one in guards):
+        message = (
+            "no metric may decide: labels come later than this step lasts, so a person has to promote"
+            if guards
+            else "no metric may decide: each has dryRun or onBreach: Alert, so a person has to promote"
+        )
         found.append(_Hold(reason=Reason.NO_METRICS, message=message))
     return sorted(found, key=lambda one: _rank(one.reason))
 
@@ -206,17 +241,52 @@ def _rank(reason: Reason) -> int:
 def _finding(
     rule: MetricRule, *, state: Ledger, context: Context, config: EvidenceConfig
 ) -> Finding:
+    """What was found of a metric, with what keeps it from being relied on."""
+    found = attempt(
+        lambda: _weighed(rule, state=state, context=context, config=config),
+        otherwise=partial(_failed, rule),
+    )
+    problem = context.problems.get(rule.name)
+    if problem is None and rule.name in state.failed:
+        problem = _left_out(state.failed[rule.name])
+    if problem is not None and found.reason not in _HARM:
+        message = f"{rule.name}: {problem.message}"
+        found = replace(found, reason=problem.reason, message=message, unasked=False)
+    outcome = _OUTCOMES.get(found.reason, Outcome.INCONCLUSIVE)
+    return replace(found, outcome=outcome, holds=rule.holds_at(context.step))
+
+
+def _failed(rule: MetricRule, error: Exception) -> Finding:
+    return Finding(
+        metric=rule.name,
+        outcome=Outcome.ERROR,
+        reason=Reason.ERROR,
+        message=f"{rule.name}: {failure(error).message}",
+        guard=rule.guard,
+    )
+
+
+def _left_out(error: str) -> Problem:
+    message = f"some of its counts could not be worked on, so that nothing is proven: {error}"
+    return Problem(reason=Reason.ERROR, message=message)
+
+
+def _weighed(
+    rule: MetricRule, *, state: Ledger, context: Context, config: EvidenceConfig
+) -> Finding:
+    """What the tests of a metric say."""
     if rule.scalar:
-        return _scalar(rule, context=context, config=config)
-    if rule.pace is not None:
+        return scalar.finding(rule, context=context, config=config)
+    if rule.drift is not None:
+        found = distribution.finding(rule, state=state, context=context, config=config)
+    elif rule.pace is not None:
         found = throughput.finding(rule, state=state, context=context, config=config)
     else:
         found = _tested(rule, account=state.accounts[rule.name], context=context, config=config)
-    problem = context.problems.get(rule.name)
-    if problem is not None and found.reason not in _HARM:
-        message = f"{rule.name}: {problem.message}"
-        found = replace(found, reason=problem.reason, message=message)
-    return replace(found, outcome=_OUTCOMES.get(found.reason, Outcome.INCONCLUSIVE))
+    if rule.late is None:
+        return found
+    known = state.labels.get(rule.name, Labelled())
+    return labels.finding(found, rule=rule, known=known, step=context.step, config=config)
 
 
 def _tested(
@@ -351,29 +421,47 @@ def _message(found: Finding, *, reason: Reason, rule: MetricRule, totals: Totals
     `totals` are those of the stream that decides.
     """
     if found.n_c <= 0:
-        return f"{found.metric}: no requests in a closed interval yet"
+        return f"{found.metric}: no {rule.events} in a closed interval yet"
     if reason is Reason.OUTAGE:
         text = f"{found.metric}: {found.x_c:.0f} of {found.n_c:.0f} requests of the last scrapes failed"
         return f"{text}, of stable {found.x_s:.0f} of {found.n_s:.0f}"
     what = found.metric if found.edge is None else f"{found.metric} above {found.edge:g} s"
-    against = f" against {found.x_s / found.n_s:.3g}" if found.n_s > 0 else ""
-    text = f"{what} {found.x_c / found.n_c:.3g}{against} (n={found.n_c:.0f}"
-    text += f", evidence {found.log_e:.1f} of {found.log_limit:.1f})"
+    against = f" against {_shown(found.x_s / found.n_s, rule):.3g}" if found.n_s > 0 else ""
+    text = f"{what} {_shown(found.x_c / found.n_c, rule):.3g}{against} (n={found.n_c:.0f}"
+    text += f", evidence {found.log_e:z.1f} of {found.log_limit:.1f})"
     match reason:
         case Reason.SLO_BREACH:
-            return f"{text}, above its limit of {rule.limit:.3g}"
+            assert rule.limit is not None, rule
+            side = "below" if rule.complement else "above"
+            whose = "what the record of stable allows," if rule.recorded else "its limit of"
+            return f"{text}, {side} {whose} {_shown(rule.limit, rule):.3g}"
         case Reason.SHARED_INCIDENT if rule.limit is None:
-            return f"{text}: stable itself is not as usual, which proves nothing"
+            return f"{text}: stable itself is not as usual, which proves nothing{_fix(found, rule)}"
+        case Reason.NON_INFERIOR if rule.common and rule.errors:
+            return f"{text}, where most requests to stable fail as usual"
         case Reason.SHARED_INCIDENT:
             return f"{text}, and stable is not as usual or breaks the limit, too"
         case Reason.INSUFFICIENT if found.n_c < rule.min_samples:
-            return f"{text}, {rule.min_samples:.0f} requests are needed"
+            return f"{text}, {rule.min_samples:.0f} {rule.events} are needed"
         case Reason.INSUFFICIENT:
             return f"{text}, on {found.x_c:.0f} bad events only"
         case Reason.NO_HARM_FOUND | Reason.UNDECIDED:
-            return f"{text}, proof {found.log_proof:.1f}{_chance(found, totals=totals)}"
+            return f"{text}, proof {found.log_proof:z.1f}{_chance(found, totals=totals)}"
         case _:
             return text + _ADDED.get(reason, "")
+
+
+def _fix(found: Finding, rule: MetricRule) -> str:
+    """What a person may do where stable alone is in trouble."""
+    limit = unusual.unusual_rate(rule)
+    if limit is None or found.x_c > limit * found.n_c:
+        return ""
+    return "; the candidate is: if it is the fix, promote it"
+
+
+def _shown(share: float, rule: MetricRule) -> float:
+    """A share of bad events as the metric is known to people."""
+    return 1 - share if rule.complement else share
 
 
 def _chance(found: Finding, *, totals: Totals) -> str:
@@ -382,68 +470,3 @@ def _chance(found: Finding, *, totals: Totals) -> str:
     times = harm.times_usual(found.detect, totals=totals)
     size = f"{found.detect:.2%} bad" if times is None else f"x{times:.3g} ({found.detect:.2%} bad)"
     return f", {size} would have been found: power {found.power:.0%}"
-
-
-def _scalar(rule: MetricRule, *, context: Context, config: EvidenceConfig) -> Finding:
-    """A free number: k failures among the last n valid checks, without error control."""
-    checks = context.checks.get(rule.name, ())[-config.breach_out_of :]
-    failures = sum(not one.kept for one in checks)
-    problem = context.problems.get(rule.name)
-    least = 1 if rule.critical else config.breach_failures
-    reason, message = _scalar_reason(checks, failures=failures, least=least, config=config)
-    if problem is not None and reason is not Reason.LIMIT:
-        reason, message = problem.reason, problem.message
-    return Finding(
-        metric=rule.name,
-        outcome=_OUTCOMES.get(reason, Outcome.INCONCLUSIVE),
-        reason=reason,
-        message=f"{rule.name}: {message}",
-        guard=rule.guard,
-    )
-
-
-def _scalar_reason(
-    checks: Sequence[Check], *, failures: int, least: int, config: EvidenceConfig
-) -> tuple[Reason, str]:
-    if not checks:
-        return Reason.NO_DATA, "no value yet"
-    text = f"{checks[-1].value:g}, {failures} of the last {len(checks)} checks failed"
-    if failures >= least:
-        return Reason.LIMIT, text
-    if len(checks) < config.breach_out_of:
-        return Reason.INSUFFICIENT, f"{text}; {config.breach_out_of} are needed"
-    return Reason.NON_INFERIOR, text
-
-
-# --- for display ---------------------------------------------------------------------------------
-
-
-def with_intervals(
-    judgement: Judgement, *, rows: Sequence[Row], config: EvidenceConfig
-) -> Judgement:
-    """The judgement with estimates, intervals and dispersion of each metric; decides nothing."""
-    rules = {rule.name: rule for rule in config.metrics}
-    findings = tuple(
-        _described(one, rule=rules[one.metric], rows=rows, config=config)
-        for one in judgement.findings
-    )
-    return replace(judgement, findings=findings)
-
-
-def _described(
-    found: Finding, *, rule: MetricRule, rows: Sequence[Row], config: EvidenceConfig
-) -> Finding:
-    index = 0 if found.edge is None else rule.edges.index(found.edge)
-    streams = [row.counts[rule.name].stream(index) for row in rows if rule.name in row.counts]
-    if not streams or rule.pace is not None:
-        return found
-    phi = streams[-1].phi
-    return replace(
-        found,
-        ratio=confidence.rate_ratio(streams),
-        ratio_interval=confidence.rate_ratio_interval(streams),
-        rate_interval=confidence.rate_interval(
-            found.n_c, x=found.x_c, phi=phi.value, n_opt=config.expected_requests
-        ),
-        phi=phi,
-    )

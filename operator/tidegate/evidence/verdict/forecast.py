@@ -8,24 +8,24 @@ Source: ADR 0028; evidence.md, 12.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model
+from tidegate.evidence.counts import early
 from tidegate.evidence.counts.dispersion import Phi
-from tidegate.evidence.counts.early import WINDOWS
 from tidegate.evidence.counts.grid import LATE_SECONDS
-from tidegate.evidence.counts.rows import Counts
-from tidegate.evidence.sequential import eprocess, power, unusual
+from tidegate.evidence.counts.rows import Counts, Stream
+from tidegate.evidence.sequential import eprocess, grids, power, relative, unusual
 from tidegate.evidence.sequential.eprocess import Side
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.power import Stretch
 from tidegate.evidence.terms import Reason
-from tidegate.evidence.verdict import harm
+from tidegate.evidence.verdict import harm, rates
+from tidegate.evidence.verdict.rates import Arrivals, RateForecast
+from tidegate.evidence.verdict.times import Clock, earliest
 
 MEDIAN = 0.5
-LONGEST = 365 * 86400.0
-_PRECISION = 1.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,19 +38,6 @@ class Past:
     bad_rate: float
     requests_per_second: float
     phi: Phi
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """How often is counted. Units: seconds of an interval, and between scrapes."""
-
-    interval_seconds: float
-    scrape_seconds: float
-
-    @property
-    def delay_seconds(self) -> float:
-        """Until what has happened is judged."""
-        return self.scrape_seconds + LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +61,7 @@ class MetricForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepForecast:
-    """One step: its metrics, when it passes, and when an outage of the candidate is found.
+    """One step: its metrics and request rates, when it passes, and when an outage is found.
 
     `ahead` is what it was worked out from, to ask what would change it.
     """
@@ -84,11 +71,17 @@ class StepForecast:
     passes_seconds: float
     outage_seconds: float
     ahead: tuple[Ahead, ...] = ()
+    rates: tuple[RateForecast, ...] = ()
 
     @property
     def passes_in_time(self) -> bool:
         """Whether a healthy candidate passes before the deadline."""
         return self.passes_seconds <= self.step.deadline_seconds
+
+    @property
+    def compares(self) -> bool:
+        """Something is held against stable, so that there is something to plan."""
+        return bool(self.metrics or self.rates)
 
 
 def forecast(
@@ -97,11 +90,13 @@ def forecast(
     pasts: Mapping[str, Past],
     config: EvidenceConfig,
     clock: Clock,
+    arrivals: Arrivals | None = None,
+    pods: Sequence[int] = (),
 ) -> tuple[StepForecast, ...]:
     """What the steps find, one after the other; each lasts until a healthy candidate passes it.
 
     Stages that time ends or limits judge, metrics without a past, and those that are not compared with stable, are
-    left out.
+    left out. Request rates need `arrivals`; `pods` are the candidate's, one number per stage of the plan.
     """
     rules = [
         rule
@@ -110,7 +105,7 @@ def forecast(
     ]
     before: dict[str, tuple[Stretch, ...]] = {rule.name: () for rule in rules}
     found: list[StepForecast] = []
-    for step in (it for it in plan if is_planned(it)):
+    for index, step in ((index, it) for index, it in enumerate(plan) if is_planned(it)):
         ahead = {
             rule.name: Ahead(
                 rule=rule,
@@ -122,7 +117,14 @@ def forecast(
             )
             for rule in rules
         }
-        one = _step(step, ahead=tuple(ahead.values()))
+        due = rates.forecast(
+            step,
+            arrivals=arrivals,
+            pods=pods[index] if pods else 1,
+            config=config,
+            clock=clock,
+        )
+        one = _step(step, ahead=tuple(ahead.values()), due=due)
         found.append(one)
         lasts = min(one.passes_seconds, step.deadline_seconds)
         for name, metric in ahead.items():
@@ -135,15 +137,21 @@ def is_planned(stage: model.Stage) -> bool:
     return stage.needs_proof and stage.control is model.Control.CONCURRENT
 
 
-def _step(step: model.Stage, *, ahead: Sequence[Ahead]) -> StepForecast:
+def _step(
+    step: model.Stage, *, ahead: Sequence[Ahead], due: tuple[RateForecast, ...]
+) -> StepForecast:
     metrics = tuple(one.forecast() for one in ahead)
-    passes = max((one.passes_seconds for one in metrics), default=math.inf)
+    passing = [one.passes_seconds for one in metrics] + [one.passes_seconds for one in due]
+    passes = max(passing, default=math.inf)
+    # Requests that fail may be fast: of a latency alone all that can be told is that all are slow.
+    telling = [one for one in ahead if one.rule.errors] or ahead
     return StepForecast(
         step=step,
         metrics=metrics,
         passes_seconds=max(step.hold_seconds, passes),
-        outage_seconds=min((one.outage_seconds() for one in ahead), default=math.inf),
+        outage_seconds=min((one.outage_seconds() for one in telling), default=math.inf),
         ahead=tuple(ahead),
+        rates=due,
     )
 
 
@@ -157,6 +165,11 @@ class Ahead:
     config: EvidenceConfig
     clock: Clock
     before: tuple[Stretch, ...] = ()
+
+    @property
+    def breaks_limit(self) -> bool:
+        """Stable is above the limit itself, so that no version like it is ever proven to keep it."""
+        return self.rule.limit is not None and self.past.bad_rate >= self.rule.limit
 
     def stretch(self, seconds: float) -> Stretch:
         """The rows of so many seconds as they are expected of a stable that goes on as before."""
@@ -188,11 +201,12 @@ class Ahead:
             Finding(rate=rate, seconds=self.found_seconds(rate)) for rate in rates if 0 < rate < 1
         ]
         proof, search = self.proof_seconds(), self.searched_seconds(sizes)
+        kept = earliest(self._keeps) if self.rule.limit is not None else 0.0
         return MetricForecast(
             name=self.rule.name,
             past=self.past,
             finds=tuple(finds),
-            passes_seconds=self._passes(min(proof, search)),
+            passes_seconds=self._passes(max(kept, min(proof, search))),
             passes_by=Reason.NON_INFERIOR if proof <= search else Reason.NO_HARM_FOUND,
         )
 
@@ -204,8 +218,11 @@ class Ahead:
 
     def found_seconds(self, rate: float, *, chance: float = MEDIAN) -> float:
         """Until a candidate with this rate of bad requests is rolled back with such a chance."""
-        # The typical version fails requests one by one; only what must not be missed is clumped.
-        seconds = self._power_seconds(rate, chance=chance, before=(), clump=1.0)
+        if self.rule.common:
+            seconds = earliest(lambda it: self._finds_fewer_good(rate, seconds=it))
+        else:
+            # The typical version fails requests one by one; only what must not be missed is clumped.
+            seconds = self._power_seconds(rate, chance=chance, before=(), clump=1.0)
         return self.clock.delay_seconds + seconds
 
     def searched_seconds(self, sizes: harm.Sizes) -> float:
@@ -224,27 +241,47 @@ class Ahead:
         clump: float | None = None,
     ) -> float:
         def would_find(seconds: float) -> bool:
-            return self._power(rate, seconds=seconds, before=before, clump=clump) >= chance
+            return self._finds(rate, chance=chance, seconds=seconds, before=before, clump=clump)
 
-        return _earliest(would_find)
+        return earliest(would_find)
 
-    def _power(
+    def _finds(
         self,
         rate: float,
         *,
+        chance: float,
         seconds: float,
         before: tuple[Stretch, ...] = (),
         clump: float | None = None,
-    ) -> float:
+    ) -> bool:
         if self.rule.common:
-            return 0.0
+            return False
+        return power.finds(
+            (*before, self.stretch(seconds)),
+            rate=rate,
+            chance=chance,
+            phi=self.past.phi,
+            test=harm.relative_test(self.rule, config=self.config),
+            clump=clump,
+        )
+
+    def _finds_fewer_good(self, rate: float, *, seconds: float) -> bool:
+        """Where most requests are bad as it is: what the test makes of the good ones to expect."""
+        one, phi = self.stretch(seconds), self.past.phi
+        stream = Stream(n_c=one.n_c, x_c=one.n_c * rate, n_s=one.n_s, x_s=one.x_s, phi=phi)
         test = harm.relative_test(self.rule, config=self.config)
-        stretches = (*before, self.stretch(seconds))
-        return power.power(stretches, rate=rate, phi=self.past.phi, test=test, clump=clump)
+        good = stream.complement
+        factors = test.grid.log_factors(n_c=good.n_c, x_c=good.x_c, n_s=good.n_s, x_s=good.x_s)
+        if factors is None or stream.x_c < test.min_events:
+            return False
+        grid = eprocess.advance(
+            eprocess.invest(test.grid.points), log_factors=factors, phi=relative.divisor(phi)
+        )
+        return eprocess.log_value(grid) >= test.log_limit
 
     def proof_seconds(self) -> float:
         """Until an equal candidate is proven to be within the margin, or the excess."""
-        return _earliest(self._proves)
+        return earliest(self._proves)
 
     def _proves(self, seconds: float) -> bool:
         compare, phi = self.rule.compare, self.past.phi.value
@@ -256,12 +293,27 @@ class Ahead:
         ratio, rate = eprocess.invest(margin.points), eprocess.invest(excess.points)
         for one in (*self.before, self.stretch(seconds)):
             bad = one.n_c * self.past.bad_rate
-            factors = margin.log_factors(n_c=one.n_c, x_c=bad, n_s=one.n_s, x_s=one.x_s)
+            seen = Stream(n_c=one.n_c, x_c=bad, n_s=one.n_s, x_s=one.x_s, phi=self.past.phi)
+            seen = seen.complement if self.rule.common else seen
+            factors = margin.log_factors(n_c=seen.n_c, x_c=seen.x_c, n_s=seen.n_s, x_s=seen.x_s)
             ratio = eprocess.advance(ratio, log_factors=factors, phi=phi)
             factors = excess.log_factors(n=one.n_c, x=bad)
             rate = eprocess.advance(rate, log_factors=factors, phi=phi)
         best = max(eprocess.log_value(ratio), eprocess.log_value(rate))
         return best >= self.config.log_promote
+
+    def _keeps(self, seconds: float) -> bool:
+        """Whether a candidate like stable is proven to keep the limit, which nothing else excuses."""
+        limit = self.rule.limit
+        if limit is None or self.breaks_limit:
+            return limit is None
+        proof = grids.limit_grid(limit, side=Side.PROOF)
+        kept = eprocess.invest(proof.points)
+        for one in (*self.before, self.stretch(seconds)):
+            bad = one.n_c * self.past.bad_rate
+            factors = grids.rate_factors(proof, limit=limit, n=one.n_c, x=bad)
+            kept = eprocess.advance(kept, log_factors=factors, phi=self.past.phi.value)
+        return eprocess.log_value(kept) >= self.config.log_promote
 
     def passes_in_time(self) -> bool:
         """Whether a healthy candidate passes before the deadline; `forecast` says when."""
@@ -269,31 +321,22 @@ class Ahead:
         seconds = self.step.deadline_seconds - self.clock.delay_seconds
         if seconds <= 0 or self._passes(0.0) > self.step.deadline_seconds:
             return False
+        if not self._keeps(seconds):
+            return False
         needed = harm.sizes(self.past.bad_rate, compare=self.rule.compare).needed
-        found = self._power(needed, seconds=seconds) >= harm.LEAST_POWER
+        found = self._finds(needed, chance=harm.LEAST_POWER, seconds=seconds)
         return found or self._proves(seconds)
 
     def outage_seconds(self) -> float:
         """Until a candidate that fails every request has lost its traffic."""
         past = self.past
         alone = replace(self.rule, edges=(), decisive=0)
-        for scrapes in sorted(WINDOWS):
+        for scrapes in early.window_scrapes(self.clock.scrape_seconds):
             n_c, n_s = self._requests(self.clock.scrape_seconds * scrapes)
             counts = Counts(
                 n_c=n_c, x_c=(n_c,), n_s=n_s, x_s=(n_s * past.bad_rate,), phi=(past.phi,)
             )
-            log_e = unusual.outage_log_e(counts, rule=alone, sustained=scrapes == max(WINDOWS))
+            log_e = unusual.outage_log_e(counts, rule=alone, sustained=early.is_sustained(scrapes))
             if log_e >= self.config.log_rollback and n_c >= self.config.min_candidate_events:
                 return scrapes * self.clock.scrape_seconds + LATE_SECONDS
         return self.found_seconds(1.0)
-
-
-def _earliest(holds: Callable[[float], bool]) -> float:
-    """The first instant (seconds) from which on something holds, within some percent."""
-    low, high = 1.0, LONGEST
-    if not holds(high):
-        return math.inf
-    while high / low > _PRECISION:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.sequential import eprocess, latency, ledger, power
+from tidegate.evidence.sequential import eprocess, grids, latency, ledger, power
 from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, MetricRule
 from tidegate.evidence.sequential.ledger import Account, Totals
 from tidegate.evidence.sequential.power import Stretch, Test
@@ -62,9 +62,10 @@ def searched(
     """What the rows would have shown; None where nothing is compared.
 
     The smaller harm is looked for in the whole rollout, the larger one in the current step alone, as
-    it may begin late. `late` says that the time of the step runs out: then the larger one must do.
+    it may begin late. `late` says that the time of the step runs out: then the larger one must do. Labels must be
+    a proof: where a third is wrong, nobody looks for twice as many.
     """
-    if rule.compare is None or rule.common:
+    if rule.compare is None or rule.common or rule.late is not None:
         return None
     totals = account.totals[rule.decisive]
     phi = account.phi
@@ -98,7 +99,7 @@ def relative_test(rule: MetricRule, *, config: EvidenceConfig) -> Test:
     assert rule.compare is not None, rule
     weight = latency.weights(rule.streams, decisive=rule.decisive)[rule.decisive]
     return Test(
-        grid=ledger.rollback_grid(rule.compare.theta0),
+        grid=grids.rollback_grid(rule.compare.theta0),
         log_limit=config.log_rollback - math.log(weight * eprocess.restart_weight(1)),
         min_events=config.min_candidate_events,
     )

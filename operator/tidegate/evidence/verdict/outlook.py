@@ -17,7 +17,9 @@ from tidegate.evidence.counts.dispersion import Spread
 from tidegate.evidence.counts.intervals import Table
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
 from tidegate.evidence.verdict import forecast
-from tidegate.evidence.verdict.forecast import Ahead, Clock, MetricForecast, Past, StepForecast
+from tidegate.evidence.verdict.forecast import Ahead, MetricForecast, Past, StepForecast
+from tidegate.evidence.verdict.rates import Arrivals, RateForecast
+from tidegate.evidence.verdict.times import Clock
 
 # Tried as a way out, the first that does is named. Above 50 % a lighter stable, not the candidate,
 # limits what can be seen.
@@ -52,33 +54,56 @@ def estimates(
     interval_seconds: float,
     scrape_seconds: float,
     gaps: Mapping[str, str] = MappingProxyType({}),
+    arrivals: Arrivals | None = None,
+    pods: Sequence[int] = (),
 ) -> tuple[model.Estimate, ...]:
     """One estimate per stage: what it finds, when it passes, and what to change if not.
 
-    `gaps` say by metric what of stable's history could not be read. A stage that time ends or limits judge
-    has none.
+    `gaps` say by metric what of stable's history could not be read; `arrivals` is None where it shows no
+    requests. `pods` are the candidate's, by stage. A stage that time ends or limits judge has none.
     """
     clock = Clock(interval_seconds=interval_seconds, scrape_seconds=scrape_seconds)
-    compared = [rule for rule in config.metrics if rule.guard and rule.compare is not None]
+    compared = [
+        rule
+        for rule in config.metrics
+        if rule.guard and rule.compare is not None and rule.late is None
+    ]
+    late = [rule for rule in config.metrics if rule.guard and rule.late is not None]
+    planned = [stage for stage, it in enumerate(plan) if forecast.is_planned(it)]
     unknown = [
         _without_history(rule.name, unread=rule.name in gaps)
         for rule in compared
         if rule.name not in pasts
     ]
-    steps = forecast.forecast(plan, pasts=pasts, config=config, clock=clock)
-    whole = whole_text(steps) if steps and steps[0].metrics and not unknown else ""
+    unknown += [
+        _without_history(rule.name, unread=rule.name in gaps)
+        for rule in config.metrics
+        if rule.pace is not None and rule.guard and arrivals is None
+    ]
+    steps = forecast.forecast(
+        plan, pasts=pasts, config=config, clock=clock, arrivals=arrivals, pods=pods
+    )
+    whole = whole_text(steps) if steps and steps[0].compares and not unknown else ""
     found: list[model.Estimate] = []
     for index, step in enumerate(steps):
-        texts = [*map(metric_text, step.metrics), *unknown]
+        texts = [*map(metric_text, step.metrics), *map(rate_text, step.rates), *unknown]
+        texts += [labels_text(rule, step=planned[index]) for rule in late]
         texts += [f"{name}: {gap}" for name, gap in sorted(gaps.items())]
-        if step.metrics and not unknown:
+        if step.compares and not unknown:
             texts.append(step_text(step))
         if index == 0 and whole:
             texts.append(whole)
         found.append(
             model.Estimate(
                 text="; ".join(texts) or "nothing is compared with stable",
-                warning="" if unknown else warning(step),
+                warning="; ".join(
+                    text
+                    for text in (
+                        "" if unknown else warning(step),
+                        *(labels_warning(it, step=planned[index], stage=step.step) for it in late),
+                    )
+                    if text
+                ),
             )
         )
     by_stage = iter(found)
@@ -103,13 +128,53 @@ def metric_text(found: MetricForecast) -> str:
     return f"{found.name} ({seen}): finds {finds}, passes after {about(found.passes_seconds)}"
 
 
-def step_text(found: StepForecast) -> str:
-    """When the step passes, and when an outage is found."""
+def rate_text(found: RateForecast) -> str:
+    """Such as `request-rate (12 requests/s at all traffic are due): finds 6.4 in about 40s, passes after 2m`."""
+    due = f"{found.name} ({found.due:.3g} {found.unit} are due)"
+    if found.found <= 0:
+        return f"{due}: nothing can be judged"
+    passes = about(found.passes_seconds)
+    return f"{due}: finds {found.found:.3g} in {about(found.found_seconds)}, passes after {passes}"
+
+
+def labels_text(rule: MetricRule, *, step: int) -> str:
+    """Whether labels can judge a step, and from when on: a whole cohort, and then what its labels take."""
+    assert rule.late is not None, rule
+    asked = rule.late
+    if step in asked.unasked:
+        return (
+            f"{rule.name}: labels count {about(asked.delay_seconds)} after a prediction, which is longer than"
+            " this step holds, so it does not wait for them"
+        )
+    first = 2 * asked.cohort_seconds + asked.delay_seconds
     return (
-        f"a healthy version passes after about {about(found.passes_seconds)} "
-        f"(deadline {about(found.step.deadline_seconds)}), an outage is found in about "
-        f"{about(found.outage_seconds)}"
+        f"{rule.name}: the first labels count after at most {about(first)}, and what they take to prove is not"
+        " in these times"
     )
+
+
+def labels_warning(rule: MetricRule, *, step: int, stage: model.Stage) -> str:
+    """Why labels let no version pass before the deadline; empty if they may."""
+    assert rule.late is not None, rule
+    asked = rule.late
+    first = 2 * asked.cohort_seconds + asked.delay_seconds
+    if step in asked.unasked or first < stage.deadline_seconds:
+        return ""
+    return (
+        f"{rule.name}: its first labels may count after {about(first)}, later than the deadline of"
+        f" {about(stage.deadline_seconds)}: raise it, or let the exporter count by shorter cohorts"
+    )
+
+
+def step_text(found: StepForecast) -> str:
+    """When the step passes, and when an outage is found, where errors or latency would show it."""
+    passes = (
+        f"a healthy version passes after about {about(found.passes_seconds)} "
+        f"(deadline {about(found.step.deadline_seconds)})"
+    )
+    if not found.metrics:
+        return passes
+    return f"{passes}, an outage is found in about {about(found.outage_seconds)}"
 
 
 def whole_text(steps: Sequence[StepForecast]) -> str:
@@ -128,9 +193,20 @@ def promotion_text(seconds: float) -> str:
 
 def warning(found: StepForecast) -> str:
     """Why a step does not pass before its deadline and what to change; empty if it does."""
-    if not found.metrics or found.passes_in_time:
+    texts = [_of_metrics(found), *(f"{it.name}: {it.warning}" for it in found.rates if it.warning)]
+    return "; ".join(text for text in texts if text)
+
+
+def _of_metrics(found: StepForecast) -> str:
+    if all(one.passes_seconds <= found.step.deadline_seconds for one in found.metrics):
         return ""
     slowest = max(found.metrics, key=lambda one: one.passes_seconds)
+    for ahead in found.ahead:
+        if ahead.breaks_limit:
+            return (
+                f"{ahead.rule.name} lets no version like stable pass: stable is above threshold itself"
+                f" ({ahead.past.bad_rate:.2%} bad, {ahead.rule.limit:.2%} allowed)"
+            )
     ways = "; ".join(_ways(found)) or "no deadline, weight or detect would do"
     return (
         f"{slowest.name} lets no healthy version pass before the deadline of "
@@ -154,9 +230,12 @@ def _ways(found: StepForecast) -> Iterator[str]:
 
 def _shares(found: StepForecast) -> Iterator[str]:
     """A larger share, of users or of copies, whichever the step has."""
-    mirrored = found.step.mirror_percent > 0
+    exposure = found.step.exposure
+    mirrored = exposure.mirror_percent > 0
     shares = (*_WEIGHTS, 100.0) if mirrored else _WEIGHTS
-    for share in (it for it in shares if it > found.step.exposure.load_percent):
+    now = exposure.mirror_percent if mirrored else exposure.live_percent
+    most = 100.0 - exposure.live_percent if mirrored else 100.0  # both together are all requests
+    for share in (it for it in shares if now < it <= most):
         changed = (
             partial(_stepped, mirror_percent=share)
             if mirrored

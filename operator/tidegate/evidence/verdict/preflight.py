@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model
-from tidegate.evidence.counts import samples
+from tidegate.evidence.counts import samples, scrapes
 from tidegate.evidence.queries import identity as identities
 from tidegate.evidence.queries.diagnosis import Ask, Question
 from tidegate.evidence.queries.promql import Free
@@ -125,10 +125,11 @@ def _present(question: Question, series: Sequence[Series], *, scrape_seconds: fl
 
 def _scraped_twice(series: Sequence[Series]) -> str:
     jobs: dict[str, set[str]] = {}
-    for one in series:
-        jobs.setdefault(one.labels.get("pod", ""), set()).add(one.labels.get("job", ""))
+    for one in scrapes.entries_of(it for it in series if it.labels.get("pod")):
+        job = dict(one.lane.added).get("job", "")
+        jobs.setdefault(one.lane.counter.pod, set()).add(job)
     for pod, names in sorted(jobs.items()):
-        if pod and len(names) > 1:
+        if len(names) > 1:
             return f"pod {pod} is scraped by jobs {', '.join(sorted(names))}"
     target = samples.scraped_twice(series)
     return f"{target} is scraped more than once" if target else ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from tidegate import model
-from tidegate.evidence.counts import histograms
+from tidegate.evidence.attempt import as_it_is, attempt
+from tidegate.evidence.counts import histograms, qualities
+from tidegate.evidence.counts.dispersion import Phi
 from tidegate.evidence.counts.histograms import Histogram
 from tidegate.evidence.counts.readings import counts_complement
 from tidegate.evidence.counts.rows import Row
@@ -20,8 +23,8 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.sequential.ledger import Ledger, Totals
-from tidegate.evidence.terms import Latency, Template
+from tidegate.evidence.sequential.ledger import Account, Ledger, Totals
+from tidegate.evidence.terms import Labels, Latency, Measure, Template
 from tidegate.evidence.verdict import harm
 
 
@@ -50,27 +53,51 @@ def results(
         result = _result(metric, finding=finding, config=config, at=at)
         rule = rules[metric.name]
         if rule.scalar:
-            found.append(_with_checks(result, checks=checks.get(metric.name, ()), config=config))
-            continue
-        if rule.pace is not None:
-            found.append(_with_speed(result, finding=finding))
-            continue
-        account = ledger.accounts[metric.name]
-        result = replace(
-            result,
-            intervals=account.rows,
-            detect_ratio=harm.times_usual(finding.detect, totals=account.totals[rule.decisive]),
-        )
-        measure = templates[metric.name].measure
-        if isinstance(measure, Latency):
-            result = replace(
+            result = _with_checks(result, checks=checks.get(metric.name, ()), config=config)
+        elif rule.pace is not None:
+            result = _with_speed(result, finding=finding)
+        elif rule.drift is not None:
+            result = _with_shifts(result, finding=finding, limit=rule.drift.delta)
+        else:
+            work = partial(
+                _with_totals,
                 result,
-                value=_quantile(_candidate(rule, totals=account.totals), q=measure.quantile),
-                value_bounds=quantiles.get(metric.name, model.OPEN_BOUNDS),
-                baseline_value=_quantile(_stable(rule, totals=account.totals), q=measure.quantile),
+                finding=finding,
+                rule=rule,
+                account=ledger.accounts[metric.name],
+                measure=templates[metric.name].measure,
+                bounds=quantiles.get(metric.name, model.OPEN_BOUNDS),
             )
+            result = attempt(work, otherwise=partial(as_it_is, result))
         found.append(result)
     return tuple(found)
+
+
+def _with_totals(
+    result: model.MetricResult,
+    *,
+    finding: Finding,
+    rule: MetricRule,
+    account: Account,
+    measure: object,
+    bounds: model.Bounds,
+) -> model.MetricResult:
+    """With what was counted of all rows; a latency with its quantile."""
+    result = replace(
+        result,
+        intervals=account.rows,
+        detect_ratio=harm.times_usual(finding.detect, totals=account.totals[rule.decisive]),
+    )
+    if isinstance(measure, Labels):
+        return _with_quality(result, finding=finding, measure=measure.measure)
+    if isinstance(measure, Latency):
+        return replace(
+            result,
+            value=_quantile(_candidate(rule, totals=account.totals), q=measure.quantile),
+            value_bounds=bounds,
+            baseline_value=_quantile(_stable(rule, totals=account.totals), q=measure.quantile),
+        )
+    return result
 
 
 def quantile_bounds(
@@ -87,16 +114,23 @@ def quantile_bounds(
         counted = [row.counts[rule.name] for row in rows if rule.name in row.counts]
         candidate = _candidate(rule, totals=ledger.accounts[rule.name].totals)
         if isinstance(measure, Latency) and counted and candidate.total > 0:
-            interval = confidence.quantile_interval(
-                candidate.at_most,
-                edges=candidate.edges,
-                n=candidate.total,
-                q=measure.quantile,
-                phi=[one.value for one in counted[-1].phi],
-                n_opt=candidate.total,
+            found[rule.name] = attempt(
+                partial(_quantile_bounds, candidate, q=measure.quantile, phi=counted[-1].phi),
+                otherwise=lambda _: model.OPEN_BOUNDS,
             )
-            found[rule.name] = _bounds(interval)
     return found
+
+
+def _quantile_bounds(candidate: Histogram, *, q: float, phi: Sequence[Phi]) -> model.Bounds:
+    interval = confidence.quantile_interval(
+        candidate.at_most,
+        edges=candidate.edges,
+        n=candidate.total,
+        q=q,
+        phi=[one.value for one in phi],
+        n_opt=candidate.total,
+    )
+    return _bounds(interval)
 
 
 def _result(
@@ -128,6 +162,7 @@ def _result(
         candidate=model.ArmCounts(total=finding.n_c, bad=finding.x_c),
         baseline=model.ArmCounts(total=finding.n_s, bad=finding.x_s),
         dry_run=metric.dry_run,
+        on_breach=model.OnBreach.HOLD if finding.holds else metric.on_breach,
         critical=metric.critical,
         evaluated_at=at,
     )
@@ -172,6 +207,31 @@ def _with_speed(result: model.MetricResult, *, finding: Finding) -> model.Metric
     """A throughput: requests per second of both arms, and what the candidate has of what is due."""
     ratio = finding.n_c / finding.n_s if finding.n_s > 0 else None
     return replace(result, value=finding.speed_c, baseline_value=finding.speed_s, ratio=ratio)
+
+
+def _with_quality(
+    result: model.MetricResult, *, finding: Finding, measure: Measure
+) -> model.MetricResult:
+    """A quality of labelled predictions, of both arms."""
+    return replace(
+        result,
+        value=qualities.quality(finding.x_c, n=finding.n_c, measure=measure),
+        baseline_value=qualities.quality(finding.x_s, n=finding.n_s, measure=measure),
+    )
+
+
+def _with_shifts(
+    result: model.MetricResult, *, finding: Finding, limit: float
+) -> model.MetricResult:
+    """A distribution: the largest PSI, its limit, and the features that moved most."""
+    shifts = finding.shifts
+    return replace(
+        result,
+        value=shifts[0].psi if shifts else None,
+        baseline_value=None,
+        threshold=model.Threshold(max=limit),
+        shifts=shifts,
+    )
 
 
 def _candidate(rule: MetricRule, *, totals: Sequence[Totals]) -> Histogram:

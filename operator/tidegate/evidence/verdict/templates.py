@@ -9,7 +9,7 @@ from tidegate import model
 from tidegate.evidence.queries import presets, promql
 from tidegate.evidence.queries.substitution import Unsafe
 from tidegate.evidence.terms import Identity, Query, Template, Variable
-from tidegate.evidence.verdict import rules
+from tidegate.evidence.verdict import agreement, rules
 
 NOT_FOUND = "ReferenceNotFound"
 UNSUPPORTED = "UnsupportedByProvider"
@@ -44,16 +44,49 @@ def resolve_templates(
         else:
             violations.append(template)
     violations += _of_steps(spec, found)
+    if spec.shadow is not None and spec.shadow.agreement is not None:
+        paired = resolve_pairs(spec.shadow.agreement, spec=spec, find=find, sources=sources)
+        if isinstance(paired, Template):
+            found[agreement.NAME] = paired
+        else:
+            violations += paired
     return tuple(violations) or found
 
 
+def resolve_pairs(
+    asked: model.Agreement, *, spec: model.Spec, find: Find, sources: Mapping[str, bool]
+) -> Template | tuple[model.Violation, ...]:
+    """What reads the pairs of an agreement, or what is wrong with it. Errors: as for the metrics."""
+    metric = agreement.metric_of(asked)
+    template = agreement.preset_of(asked) or _lookup(
+        metric, spec=spec, find=find, path=agreement.PATH
+    )
+    if isinstance(template, model.Violation):
+        return (template,)
+    template = agreement.of_pairs(replace(template, source=template.source or spec.analysis.source))
+    found = (
+        *_checked(metric, template=template, sources=sources, path=agreement.PATH),
+        *agreement.violations(spec, template=template),
+    )
+    return found or template
+
+
 def alone(spec: model.Spec, metric: model.Metric) -> model.Spec:
-    """The same spec with this metric only: another one's trouble, or limit in a step, is not its own."""
+    """The same spec with this metric only: another one's trouble, or limit in a step, is not its own.
+
+    An agreement of answers is none of them.
+    """
     steps = tuple(
         replace(step, limits=tuple(it for it in step.limits if it.name == metric.name))
         for step in spec.steps
     )
-    return replace(spec, analysis=replace(spec.analysis, metrics=(metric,)), steps=steps)
+    analysis = replace(spec.analysis, metrics=(metric,))
+    return replace(spec, analysis=analysis, steps=steps, shadow=without_agreement(spec.shadow))
+
+
+def without_agreement(shadow: model.Shadow | None) -> model.Shadow | None:
+    """The shadow without what its answers are held against."""
+    return replace(shadow, agreement=None) if shadow is not None else None
 
 
 def unknown_limits(spec: model.Spec) -> tuple[model.Violation, ...]:

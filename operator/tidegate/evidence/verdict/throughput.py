@@ -5,9 +5,7 @@ Source: ADR 0035.
 
 from __future__ import annotations
 
-import math
-
-from tidegate.evidence.sequential import answers, ledger, throughput
+from tidegate.evidence.sequential import ledger, throughput
 from tidegate.evidence.sequential.judgement import (
     Context,
     EvidenceConfig,
@@ -89,7 +87,7 @@ def _message(known: Speed, *, reason: Reason, rule: MetricRule, config: Evidence
     unit = "requests/s per pod" if rule.pace.per_pod else "requests/s at all traffic"
     text = (
         f"{rule.name} {known.per_second:.3g} against {known.due_per_second:.3g} {unit} "
-        f"(n={known.finished:.0f}, evidence {throughput.harm_e(known):.1f} of {config.log_rollback:.1f})"
+        f"(n={known.finished:.0f}, evidence {throughput.harm_e(known):z.1f} of {config.log_rollback:.1f})"
     )
     match reason:
         case Reason.SLO_BREACH:
@@ -99,7 +97,7 @@ def _message(known: Speed, *, reason: Reason, rule: MetricRule, config: Evidence
         case Reason.INSUFFICIENT:
             return f"{text}, {rule.min_samples:.0f} requests are needed"
         case Reason.UNDECIDED:
-            return f"{text}, proof {throughput.proof_e(known):.1f} of {config.log_promote:.1f}"
+            return f"{text}, proof {throughput.proof_e(known):z.1f} of {config.log_promote:.1f}"
         case _:
             return text
 
@@ -109,20 +107,3 @@ def too_few(due: float, *, pace: Pace) -> str:
     assert pace.least is not None, pace
     way = "give the step more weight for each pod, or lower min" if pace.per_pod else "lower min"
     return f"only {due:.3g} arrive, so that min {pace.least:g} cannot be judged; {way}"
-
-
-def passes_seconds(
-    pace: Pace, *, rate: float, weight: float, phi: float, config: EvidenceConfig, due: float
-) -> float:
-    """About how long a candidate as fast as stable takes to pass; infinite where it cannot.
-
-    Units: `rate` requests/s of both arms, `weight` from 0 to 1, `due` in the unit of the limit.
-    """
-    parts = [one for one in (pace.promoted, pace.least and pace.least / due) if one is not None]
-    part = max(parts, default=0.0)
-    if not 0 < part < 1:
-        return math.inf if parts else 0.0
-    least = part * weight / (1 - weight + part * weight)
-    growth = weight * math.log(weight / least) + (1 - weight) * math.log((1 - weight) / (1 - least))
-    spread_of_bets = math.log(answers.POINTS)
-    return phi * (config.log_promote + spread_of_bets) / (rate * growth)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.sequential.eprocess import NEVER
+NEVER = -math.inf  # evidence that can never become any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
