@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tidegate import model
-from tidegate.model import objects
+from tidegate.model import config_maps, objects
 from tidegate.revisions import note
+from tidegate.revisions.config_maps import copy_name
 
 # A pod that is removed keeps answering for this long, so that endpoint controller, kube-proxy and
 # gateways stop sending to it before its server stops listening.
@@ -33,6 +34,7 @@ def freeze(
         port=_pod_port(template, number=spec.service.target_port),
         template=template,
         kept=False,
+        config_maps=spec.config_maps,
     )
 
 
@@ -106,6 +108,7 @@ def render_service(
     frozen: model.FrozenRevision,
     *,
     entry: model.EntryService,
+    notes: Mapping[str, str],
 ) -> model.Document:
     """The Service `<name>-<revision>` over the pods of one revision, always on port 80.
 
@@ -117,7 +120,7 @@ def render_service(
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(meta, frozen, labels={}, notes={}),
+        "metadata": _metadata(meta, frozen, labels={}, notes=notes),
         "spec": {"type": "ClusterIP", "selector": selector, "ports": [port]},
     }
 
@@ -147,11 +150,12 @@ def _metadata(
 def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision) -> model.Document:
     """The user's template with labels, annotations and containers completed."""
     own = objects.mapping(spec.template.get("metadata"))
-    pod = objects.mapping(spec.template.get("spec"))
+    copies = {it: copy_name(it, owner=meta.name, revision=revision.hash) for it in spec.config_maps}
+    pod = config_maps.renamed(objects.mapping(spec.template.get("spec")), copies)
     drain_seconds = _drain_seconds(pod)
     identity = _identity(spec, revision)
     containers = [
-        _with_drain(_with_identity(container, identity), seconds=drain_seconds)
+        _with_drain(with_variables(container, identity), seconds=drain_seconds)
         for container in _containers(pod, "containers")
     ]
     annotations = {
@@ -164,7 +168,7 @@ def _template(meta: model.ObjectMeta, spec: model.Spec, revision: model.Revision
             objects.METRICS_PORT_NAME: _metrics_port(annotations, server=spec.server),
         }
         containers = with_named_ports(containers, ports)
-    prepared = [_with_identity(c, identity) for c in _containers(pod, "initContainers")]
+    prepared = [with_variables(c, identity) for c in _containers(pod, "initContainers")]
     return {
         **spec.template,
         "metadata": {
@@ -253,8 +257,8 @@ def _decision_label(spec: model.Spec) -> dict[str, str]:
     return {objects.LABEL_DECISION_MODE: mode.value} if mode is not None else {}
 
 
-def _with_identity(container: model.Document, identity: dict[str, str]) -> model.Document:
-    """Put the identity in front: a variable may refer only to ones that stand before it."""
+def with_variables(container: model.Document, identity: dict[str, str]) -> model.Document:
+    """Put ours in front: a variable may refer only to ones that stand before it."""
     own = objects.items(container.get("env"))
     taken = {objects.text(objects.at(variable, "name")) for variable in own}
     ours = [{"name": name, "value": value} for name, value in identity.items() if name not in taken]

@@ -37,8 +37,11 @@ _TAKEN: Final = frozenset(
 )
 # The pod is ready no more because nobody hears from its node.
 _NODE_SILENT: Final = "NodeStatusUnknown"
+# What keeps pods from being created, whatever they are: there is no room, or nobody admits them.
+_OF_CLUSTER: Final = ("exceeded quota", "failed calling webhook", "Internal error occurred")
 _STARTING: Final = "ContainerCreating"
-_NODE_GONE: Final = "ContainerStatusUnknown"  # as the reason of an ended container
+# Reasons of a container that ended with its node or the runtime there, and not by itself.
+_NODE_GONE: Final = frozenset({"ContainerStatusUnknown", "Unknown"})
 
 _TROUBLE: Final = frozenset(
     {
@@ -105,19 +108,19 @@ def starting(pods: Sequence[model.Document]) -> str:
 
 
 def creation_failure(deployment: model.Document) -> str:
-    """Why no pod can be created at all, such as a refused security setting; else empty."""
+    """What of the workload keeps pods from being created, such as a refused security setting; else empty."""
     message = _replica_failure(deployment)
-    return "" if _is_quota(message) else message
+    return "" if _is_of_cluster(message) else message
 
 
-def quota_exceeded(deployment: model.Document) -> str:
-    """Which quota keeps pods from being created, or empty."""
+def not_created(deployment: model.Document) -> str:
+    """What of the cluster keeps pods from being created, such as a quota, or empty."""
     message = _replica_failure(deployment)
-    return message if _is_quota(message) else ""
+    return message if _is_of_cluster(message) else ""
 
 
-def _is_quota(message: str) -> bool:
-    return "exceeded quota" in message
+def _is_of_cluster(message: str) -> bool:
+    return any(words in message for words in _OF_CLUSTER)
 
 
 def _replica_failure(deployment: model.Document) -> str:
@@ -184,7 +187,7 @@ def _last_crash(status: model.Json) -> model.Document:
     """How the container ended, now or before its restart; empty when that was no crash."""
     for member in ("state", "lastState"):
         ended = objects.mapping(objects.at(status, member, "terminated"))
-        if objects.whole(ended.get("exitCode")) != 0 and ended.get("reason") != _NODE_GONE:
+        if objects.whole(ended.get("exitCode")) != 0 and ended.get("reason") not in _NODE_GONE:
             return ended
     return {}
 

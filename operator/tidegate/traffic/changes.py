@@ -5,20 +5,13 @@ The rest are fields of `spec.service` and `spec.traffic`, such as ports, hostnam
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.model.actions import SetTraffic
-from tidegate.traffic.interface import Mechanism, Target
+from tidegate.traffic.interface import Target
 from tidegate.traffic.plane import plane_of
-from tidegate.traffic.planes import mirror
-from tidegate.traffic.writes import BY_HEADER, differences
-
-_MOVES_TRAFFIC = re.compile(
-    r"^(spec\.selector.*|metadata\.annotations|spec\.rules\[\d+\]\.backendRefs(\[\d+\]\.(name|weight))?"
-    rf"|{BY_HEADER}|{BY_HEADER}\[\d+\]\.(matches.*|backendRefs(\[\d+\]\.(name|weight))?))$"
-)
+from tidegate.traffic.writes import MARKS, differences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +39,9 @@ def target_of(action: SetTraffic, seen: model.Observation) -> Target:
         missing_pods=action.missing_pods,
         live=seen.traffic.documents,
         accepted=seen.traffic.accepted,
+        services=seen.services,
+        kept=action.kept,
+        at_once=action.lowering,
     )
 
 
@@ -65,12 +61,8 @@ def changes_of(action: SetTraffic, seen: model.Observation) -> Changes:
         live = seen.traffic.documents.get((kind, name))
         if live is None:
             continue
-        if wanted.mechanism is Mechanism.APPLY:
-            moves |= mirror.differ(live, wanted.body)
-        # Who gets copies is one thing, the filters that a person asked for another.
-        rest = replace(wanted, body=mirror.without(wanted.body))
-        for path in differences(mirror.without(live), rest):
-            if _MOVES_TRAFFIC.match(path):
+        for path in differences(live, wanted):
+            if path == MARKS or wanted.shape.moves.fullmatch(path):
                 moves = True
             else:
                 fields.append(f"{kind} {name}: {path}")

@@ -41,7 +41,7 @@ def refused(
         needed = MIRROR if percent == _ALL else MIRROR_PERCENT
         if percent <= 0 or needed in features:
             continue
-        whole = needed == MIRROR_PERCENT and MIRROR in features
+        whole = needed == MIRROR_PERCENT and MIRROR in features and not stage.exposure.live_percent
         way = "set mirrorPercent to 100, or use" if whole else "leave out the mirror, or use"
         yield model.Violation(
             path=path_of(stage),

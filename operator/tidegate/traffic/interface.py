@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,19 +23,24 @@ class Weights(enum.Enum):
 
 
 class Mirror(enum.Enum):
-    """Which requests can be copied to a candidate."""
+    """Which requests can be copied to a candidate: none, all, so many whole percent, or any share."""
 
     NONE = enum.auto()
     ALL = enum.auto()
+    WHOLE_PERCENT = enum.auto()
     PERCENT = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a plane can do, as data (ecosystem.md, 1.1); `refusals` holds a plan against it."""
+    """What a plane can do, as data (ecosystem.md, 1.1); `refusals` holds a plan against it.
+
+    Without `mirror_beside_share` a candidate gets copies only while it has no share of the users.
+    """
 
     weights: Weights
     mirror: Mirror = Mirror.NONE
+    mirror_beside_share: bool = True
     headers: bool = False
     preview: bool = False
 
@@ -58,7 +64,8 @@ class CapacityRequest:
     load that is prepared or held: 0 when it is to leave, 100 when promoting. `live_percent` is the
     most that the candidate may have in the data plane now, copies too; `least_percent` the least of
     users' requests that it takes from stable. They differ while a weight is written that is not in
-    force yet. `others` are all older revisions together.
+    force yet. `others` are all older revisions together. `copied` says that some of the load are
+    copies: who gets these answers nobody, so that no pod that serves may go for them.
     """
 
     replicas: int
@@ -69,6 +76,7 @@ class CapacityRequest:
     candidate: PodCount = NO_PODS
     least_percent: float = 0.0
     others: PodCount = NO_PODS
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +94,18 @@ class Mechanism(enum.StrEnum):
     CREATE_THEN_PATCH = "CreateThenPatch"
     APPLY = "Apply"
     PATCH_WEIGHTS = "PatchWeights"  # of an object that belongs to the user; nothing else of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How two documents of a kind are compared.
+
+    `parts` are what counts of a document, by path; what is not named there is somebody else's. Paths
+    that match `moves` as a whole say who gets requests, all others how.
+    """
+
+    parts: Callable[[model.Document], Mapping[str, model.Json]]
+    moves: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +127,7 @@ class WantedDocument:
 
     reference: Reference
     body: model.Document
+    shape: Shape
     mechanism: Mechanism
     carries_weights: bool
 
@@ -121,7 +142,9 @@ class Target:
     revision) and `entry_revision` are what was seen: a provider that splits by pods must not select a
     revision alone before it can carry the traffic, of whose pods `missing_pods` may be unready.
     `live` are the objects of the plane as they were seen, by kind and name, and `accepted` whether
-    they are in force: of what belongs to the user only numbers are changed.
+    they are in force: of what belongs to the user only numbers are changed. `services` are the
+    revisions that have a Service, `kept` is one that is listed at weight 0 although it gets nothing, and
+    `at_once` is said of what takes traffic away.
     """
 
     meta: model.ObjectMeta
@@ -137,6 +160,9 @@ class Target:
     missing_pods: int = 0
     live: Mapping[tuple[str, str], model.Document] = field(default_factory=dict)
     accepted: bool = False
+    services: frozenset[str] = frozenset()
+    kept: str = ""
+    at_once: bool = False
 
 
 class Sizing(Protocol):
@@ -211,6 +237,15 @@ class Plane(Protocol):
 
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
         """The objects to look at for `read`; the one that carries the weights comes first."""
+        ...
+
+    def noted(
+        self, found: Mapping[Reference, model.Document], *, spec: model.Spec
+    ) -> tuple[Reference, ...]:
+        """More objects to look at: spec does not name them any more, and they may owe something.
+
+        `found` has those of `references` that exist.
+        """
         ...
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:

@@ -20,11 +20,14 @@ from tidegate.traffic.interface import (
     WantedDocument,
     Weights,
 )
+from tidegate.traffic.planes.contour import ContourPlane
 from tidegate.traffic.planes.entry import common_port, second_reference, service_conflict
 from tidegate.traffic.planes.gateway_existing import ExistingRoutes
-from tidegate.traffic.planes.gateway_managed import ManagedRoute, ManagedSwitch
+from tidegate.traffic.planes.gateway_managed import ManagedRoute
+from tidegate.traffic.planes.istio import IstioPlane
 from tidegate.traffic.planes.service import ServicePlane, ServiceSwitch
-from tidegate.traffic.writes import is_current, patch_operations
+from tidegate.traffic.planes.traefik import TraefikPlane
+from tidegate.traffic.writes import is_current, patch_operations, ports_of
 
 __all__ = [
     "NO_PODS",
@@ -43,19 +46,18 @@ __all__ = [
     "is_current",
     "patch_operations",
     "plane_of",
+    "ports_of",
     "second_reference",
     "service_conflict",
 ]
 
-# They hold no state, so one of each is enough.
-_PLANES: Final[Mapping[model.Provider, Plane]] = {
-    model.Provider.REPLICA_RATIO: ServicePlane(),
-    model.Provider.GATEWAY_API: ManagedRoute(),
-}
-# The same ones where all users are with one revision at any time.
-_SWITCHES: Final[Mapping[model.Provider, Plane]] = {
-    model.Provider.REPLICA_RATIO: ServiceSwitch(),
-    model.Provider.GATEWAY_API: ManagedSwitch(),
+# They hold no state, so one of each is enough; the second is for revisions that never share.
+_PLANES: Final[Mapping[model.Provider, tuple[Plane, Plane]]] = {
+    model.Provider.REPLICA_RATIO: (ServicePlane(), ServiceSwitch()),
+    model.Provider.GATEWAY_API: (ManagedRoute(), ManagedRoute(exclusive=True)),
+    model.Provider.CONTOUR: (ContourPlane(), ContourPlane(exclusive=True)),
+    model.Provider.ISTIO: (IstioPlane(), IstioPlane(exclusive=True)),
+    model.Provider.TRAEFIK: (TraefikPlane(), TraefikPlane(exclusive=True)),
 }
 _EXISTING: Final = ExistingRoutes()
 
@@ -64,5 +66,5 @@ def plane_of(traffic: model.Traffic) -> Plane:
     """The plane that carries this traffic; one that cannot be exclusive says so by its capabilities."""
     if traffic.routes:
         return _EXISTING
-    plane = _PLANES[traffic.provider]
-    return _SWITCHES.get(traffic.provider, plane) if traffic.exclusive else plane
+    shared, exclusive = _PLANES[traffic.provider]
+    return exclusive if traffic.exclusive else shared

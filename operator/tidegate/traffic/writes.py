@@ -12,9 +12,9 @@ from typing import assert_never
 from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.interface import Mechanism, WantedDocument
-from tidegate.traffic.rules import apart, weight_operations
+from tidegate.traffic.rules import weight_operations
 
-BY_HEADER = "spec.rules by header"
+MARKS = "metadata.annotations"
 _ALLOCATED = frozenset({"nodePort"})  # by the API server, where somebody made the Service public
 
 
@@ -30,45 +30,33 @@ def differences(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]
     otherwise is, such as a label left over in a selector, or a filter that nobody asked for. Of a
     patched object only what the patch touches counts: the rest would never become equal.
     """
-    body, labels = wanted.body, _labels(wanted.body)
-    match wanted.mechanism:
-        case Mechanism.CREATE_THEN_PATCH:
-            members, labels = ["selector", "ports"], {}
-        case Mechanism.APPLY:
-            members = ["parentRefs", "hostnames"]
-        case Mechanism.PATCH_WEIGHTS:
-            rules = (objects.at(it, "spec", "rules") for it in (live, body))
-            return tuple(_paths(*rules, at="spec.rules"))
-        case _:
-            assert_never(wanted.mechanism)
+    parts_of = wanted.shape.parts
+    have, want = parts_of(live), parts_of(_as_named(live, wanted))
     return (
-        *_marks(live, body),
-        *_missing(_labels(live), wanted=labels),
-        *(
-            path
-            for member in members
-            for path in _paths(
-                objects.at(live, "spec", member),
-                objects.at(body, "spec", member),
-                at=f"spec.{member}",
-            )
-        ),
-        *_rules(objects.at(live, "spec", "rules"), objects.at(body, "spec", "rules")),
+        *_metadata(live, wanted),
+        *(path for at in {**want, **have} for path in _paths(have.get(at), want.get(at), at=at)),
     )
 
 
-def _rules(have: model.Json, want: model.Json) -> Iterator[str]:
-    """Rules that look at headers are apart from the others: they come and go with the rollout."""
-    pairs = zip(apart(have), apart(want), strict=True)
-    for (there, wanted), at in zip(pairs, (BY_HEADER, "spec.rules"), strict=True):
-        yield from _paths(there, wanted, at=at)
+def _metadata(live: model.Document, wanted: WantedDocument) -> tuple[str, ...]:
+    """Marks and labels, as far as the mechanism writes them."""
+    match wanted.mechanism:
+        case Mechanism.PATCH_WEIGHTS:
+            return ()
+        case Mechanism.CREATE_THEN_PATCH:
+            return _marks(live, wanted.body)
+        case Mechanism.APPLY:
+            labels = _missing(_labels(live), wanted=_labels(wanted.body))
+            return (*_marks(live, wanted.body), *labels)
+        case _:
+            assert_never(wanted.mechanism)
 
 
 def _marks(live: model.Document, wanted: model.Document) -> tuple[str, ...]:
     """A fence that is there already may stay, a marker may not."""
     same = _marker(live) == _marker(wanted) and _fence(wanted) in {"", _fence(live)}
     same = same and _sums(live) == _sums(wanted)
-    return () if same else ("metadata.annotations",)
+    return () if same else (MARKS,)
 
 
 def _labels(document: model.Document) -> model.Document:
@@ -103,7 +91,7 @@ def patch_operations(live: model.Document, wanted: WantedDocument) -> tuple[mode
         return ()
     if wanted.mechanism is Mechanism.PATCH_WEIGHTS:
         return weight_operations(live, wanted.body)
-    spec = objects.mapping(wanted.body.get("spec"))
+    spec = objects.mapping(_as_named(live, wanted)["spec"])
     return (
         {
             "op": "test",
@@ -114,6 +102,27 @@ def patch_operations(live: model.Document, wanted: WantedDocument) -> tuple[mode
         {"op": "add", "path": "/spec/ports", "value": spec.get("ports")},
         *_mark_operations(live, wanted.body),
     )
+
+
+def _as_named(live: model.Document, wanted: WantedDocument) -> model.Document:
+    """The body as it is patched: a Service that was taken over may have a port without a name."""
+    if wanted.mechanism is not Mechanism.CREATE_THEN_PATCH:
+        return wanted.body
+    spec = objects.mapping(wanted.body["spec"])
+    return {**wanted.body, "spec": {**spec, "ports": ports_of(live, wanted)}}
+
+
+def ports_of(live: model.Document, wanted: WantedDocument) -> list[model.Json]:
+    """The wanted ports of a Service; the only port of a live one stays without a name if it has none.
+
+    A proxy of a node knows a port by its name, and has no pods for a new one until the slices of
+    the Service follow: until then it refuses connections. Source: EndpointSlice, `ports[].name`.
+    """
+    have = objects.items(objects.at(live, "spec", "ports"))
+    want = [objects.mapping(it) for it in objects.items(objects.at(wanted.body, "spec", "ports"))]
+    if len(have) != 1 or objects.at(have[0], "name"):
+        return [*want]
+    return [{key: value for key, value in it.items() if key != "name"} for it in want]
 
 
 def _marker(document: model.Document) -> str:

@@ -5,15 +5,24 @@ Source: api.md, 2.6; architecture.md, 6 (created once, then patched).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
+from tidegate.traffic.interface import Mechanism, Reference, Shape, Target, WantedDocument
 
 SECOND = "-candidate"
+
+
+def _parts(service: model.Document) -> dict[str, model.Json]:
+    """What we patch: the rest belongs to the API server, and would never become equal."""
+    return {f"spec.{name}": objects.at(service, "spec", name) for name in ("selector", "ports")}
+
+
+SHAPE = Shape(parts=_parts, moves=re.compile(r"spec\.selector.*"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +139,7 @@ def service(
     return WantedDocument(
         reference=where,
         body=body,
+        shape=SHAPE,
         mechanism=Mechanism.CREATE_THEN_PATCH,
         carries_weights=carries_weights,
     )

@@ -3,87 +3,47 @@
 Source: ecosystem.md, 1.4; api.md, 5.2 and 5.3.
 """
 
-# ruff: noqa: ARG002  (a route says its weights itself)
+# ruff: noqa: ARG002  (a route says itself whether it is in force)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from tidegate import model
-from tidegate.model import objects
 from tidegate.traffic.interface import (
     Capabilities,
     Mirror,
     Reference,
-    Sizing,
     Target,
     WantedDocument,
     Weights,
 )
-from tidegate.traffic.planes import entry, mirror, preview, route
-from tidegate.traffic.sizing.by_weight import ByWeight
-from tidegate.traffic.sizing.whole import Whole
+from tidegate.traffic.planes import mirror, route
+from tidegate.traffic.planes.handover import Move, Split
+from tidegate.traffic.planes.managed import Finding, ManagedPlane
 
 
-class ManagedRoute:
-    """Provider GatewayAPI, mode Managed: weights exact to four decimals, by request."""
+class ManagedRoute(ManagedPlane):
+    """Provider GatewayAPI, mode Managed."""
 
-    capabilities = Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, headers=True)
-    sizing: Sizing = ByWeight()
+    abilities = Capabilities(weights=Weights.EXACT, mirror=Mirror.PERCENT, headers=True)
+    by_rule = True
 
-    def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
-        """The route, then the entry Service, and that of the preview where there is one."""
-        services = (entry.reference(meta=meta, spec=spec), *preview.references(spec=spec))
-        return (route.reference(meta=meta, spec=spec), *services)
+    def reference(self, *, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
+        """The route has the name of the ModelDeployment."""
+        return route.reference(meta=meta, spec=spec)
 
-    def documents(self, target: Target) -> tuple[WantedDocument, ...]:
-        """The route with the weights and the marker, and the entry Service on stable."""
-        service = entry.document(target, revision=target.stable, marker="", carries_weights=False)
-        return (route.document(target), service, *preview.documents(target))
+    def document(self, target: Target, move: Move) -> WantedDocument:
+        """The whole route."""
+        return route.document(target, move)
 
-    def read(
-        self,
-        found: Mapping[Reference, model.Document],
-        *,
-        meta: model.ObjectMeta,
-        spec: model.Spec,
-        ready_pods: Mapping[str, int],
-    ) -> model.TrafficState:
-        """Weights and mirrors as written, and whether all its parents accepted that generation."""
-        service = entry.read(found, meta=meta, spec=spec)
-        state = model.TrafficState(
-            exists=False,
-            entry_exists=service.exists,
-            entry_revision=service.revision,
-            entry_port=service.port,
-            conflict=service.conflict,
-        )
-        state = preview.read(state, found, meta=meta, spec=spec)
-        reference = route.reference(meta=meta, spec=spec)
-        live = found.get(reference)
-        if live is None:
-            return state
-        if not objects.is_controlled_by(live, uid=meta.uid):
-            return replace(state, conflict=entry.name_conflict(reference.kind, meta.name))
-        finding = route.first_finding(live)
-        return replace(
-            state,
-            exists=True,
-            weights=route.weights(live, name=meta.name),
-            by_header=route.by_header(live, name=meta.name),
-            mirrors=mirror.percents(live, name=meta.name),
-            accepted=finding is None,
-            pending_reason=finding.reason if finding else "",
-            pending_message=finding.message if finding else "",
-            rolled_back_revision=objects.annotation(live, objects.ANNOTATION_ROLLED_BACK),
-            lowered_rollout=objects.annotation(live, objects.ANNOTATION_FENCE),
-            resource_version=objects.resource_version(live),
+    def split(self, live: model.Document, *, name: str) -> Split:
+        """Over all its rules."""
+        return Split(
+            weights=route.weights(live, name=name),
+            by_header=route.by_header(live, name=name),
+            mirrors=mirror.percents(live, name=name),
+            holds_place=route.holds_place(live),
         )
 
-
-class ManagedSwitch(ManagedRoute):
-    """The same route where revisions never share: one write of it moves all users."""
-
-    capabilities = Capabilities(weights=Weights.WHOLE, preview=True)
-    sizing: Sizing = Whole()
+    def first_finding(self, live: model.Document, *, spec: model.Spec) -> Finding | None:
+        """All its parents must have accepted that generation."""
+        return route.first_finding(live)

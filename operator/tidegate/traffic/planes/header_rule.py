@@ -1,8 +1,9 @@
 """The rule of a route that sends requests of testers to the candidate: by header, before any weight.
 
-It stands before the rule with the weights and matches the same paths; of two rules that match, Gateway
+It stands behind the rule with the weights and matches the same paths; of two rules that match, Gateway
 API prefers the one with more headers. What is read back is told by its shape, since names of rules are
-not supported everywhere: a rule all of whose matches look at headers.
+not supported everywhere: a rule all of whose matches look at headers. Before it opens and after it has
+closed it matches nobody: a Gateway that makes backends anew for each rule then has them in time.
 Source: ecosystem.md, 1.4 ("Header canary").
 """
 
@@ -14,6 +15,8 @@ from tidegate import model
 from tidegate.model import objects
 
 Headers = tuple[model.Header, ...]
+_CLOSED = model.Header(name="x-tidegate-closed", value="matches-nobody")
+NOBODY = (model.HeaderRoute(name="nobody", headers=(_CLOSED,)),)
 
 
 def matches(
@@ -27,10 +30,18 @@ def _headers(given: Headers) -> list[model.Json]:
     return [{"type": str(one.match), "name": one.name, "value": one.value} for one in given]
 
 
+def is_closed(rule: model.Json) -> bool:
+    """Whether this is the rule that matches nobody; whoever has such a header gets stable."""
+    found = objects.items(objects.at(rule, "matches"))
+    return bool(found) and all(_of(one) == (_CLOSED,) for one in found)
+
+
 def read(rules: Iterable[model.Json]) -> dict[str, tuple[Headers, ...]]:
     """By which headers each Service is reached, by its name; one at weight 0 is not."""
     found: dict[str, dict[Headers, None]] = {}
     for rule in rules:
+        if is_closed(rule):
+            continue
         sent = {_of(one): None for one in objects.items(objects.at(rule, "matches"))}
         for backend in objects.items(objects.at(rule, "backendRefs")):
             if objects.whole(objects.at(backend, "weight"), default=1) > 0:

@@ -5,7 +5,7 @@ Source: Gateway API, HTTPRequestMirrorFilter (`percent` and `fraction` since v1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from tidegate import model
@@ -46,7 +46,7 @@ def percents(live: model.Document, *, name: str) -> dict[str, float]:
     Where rules differ it is the largest: what nobody mirrors to has no entry.
     """
     found: dict[str, float] = {}
-    for filter_ in _mirrors(live):
+    for filter_ in _of(objects.items(objects.at(live, "spec", "rules"))):
         service = objects.text(objects.at(filter_, "requestMirror", "backendRef", "name"))
         revision = objects.revision_of_object(service, name=name)
         percent = _percent(objects.at(filter_, "requestMirror"))
@@ -65,26 +65,20 @@ def _percent(mirror: model.Json) -> float:
     return float(objects.whole(objects.at(mirror, "percent"), default=int(_ALL)))
 
 
-def differ(live: model.Document, wanted: model.Document) -> bool:
-    """Whether the two copy other requests, or to somebody else."""
-    return list(_mirrors(live)) != list(_mirrors(wanted))
+def apart(rules: Iterable[model.Json]) -> tuple[list[model.Json], list[model.Json]]:
+    """The mirrors of some rules, and these rules with every filter but mirrors."""
+    found = [objects.mapping(rule) for rule in rules]
+    return list(_of(found)), [_without(rule) for rule in found]
 
 
-def without(route: model.Document) -> model.Document:
-    """The same object with every filter but mirrors."""
-    spec = objects.mapping(route.get("spec"))
-    rules = [_rule_without(objects.mapping(rule)) for rule in objects.items(spec.get("rules"))]
-    return {**route, "spec": {**spec, "rules": rules}} if rules else route
-
-
-def _rule_without(rule: model.Document) -> model.Document:
+def _without(rule: model.Document) -> model.Document:
     filters = [it for it in objects.items(rule.get("filters")) if not _is_mirror(it)]
     rest = {key: value for key, value in rule.items() if key != "filters"}
     return {**rest, "filters": filters} if filters else rest
 
 
-def _mirrors(route: Mapping[str, model.Json]) -> Iterator[model.Json]:
-    for rule in objects.items(objects.at(dict(route), "spec", "rules")):
+def _of(rules: Iterable[model.Json]) -> Iterator[model.Json]:
+    for rule in rules:
         yield from (it for it in objects.items(objects.at(rule, "filters")) if _is_mirror(it))
 
 

@@ -18,9 +18,8 @@ from tidegate.traffic.planes import entry
 
 def references(*, spec: model.Spec) -> tuple[Reference, ...]:
     """Where it is found, if one is asked for."""
-    if spec.blue_green is None:
-        return ()
-    return (Reference(kind="Service", name=spec.blue_green.preview_service),)
+    name = spec.preview_service
+    return (Reference(kind="Service", name=name),) if name else ()
 
 
 def documents(target: Target) -> tuple[WantedDocument, ...]:

@@ -1,36 +1,58 @@
 """The managed route, an HTTPRoute or a GRPCRoute: how it is written, read back, and known to be in force.
 
 Every default that the API server would fill in is spelled out, so that what is read back equals
-what was written. Backend order is fixed: stable, then candidate.
+what was written. Backend order is fixed: stable, then candidate, then who leaves.
 Source: ecosystem.md, 1.4 ("When a write is live"); invariant S1.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic import splits
-from tidegate.traffic.interface import Mechanism, Reference, Target, WantedDocument
-from tidegate.traffic.planes import entry, header_rule, mirror
+from tidegate.traffic.interface import Mechanism, Reference, Shape, Target, WantedDocument
+from tidegate.traffic.planes import handover, header_rule, managed, mirror
+from tidegate.traffic.planes.handover import Move
+from tidegate.traffic.planes.managed import PENDING, Finding
 from tidegate.traffic.rules import apart
 
 _BY_PATH = "HTTPRoute"  # a GRPCRoute knows neither paths nor timeouts
 _GROUP = "gateway.networking.k8s.io"
-_PENDING = "Pending"
 _DEFAULT_WEIGHT = 1  # of a backendRef that does not say
 _ALONE = 100  # the sum of weights is a power of ten, here too
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Why a route is not in force."""
+BY_HEADER = "spec.rules by header"
 
-    reason: str
-    message: str
+
+def _parts(route: model.Document) -> dict[str, model.Json]:
+    """Rules that look at headers are apart from the others, as they come and go with the rollout.
+
+    So are mirrors: who gets copies is one thing, the filters that a person asked for another.
+    """
+    spec = objects.mapping(route.get("spec"))
+    (testers, by_header), (copies, weighted) = (mirror.apart(it) for it in apart(spec.get("rules")))
+    return {
+        "spec.parentRefs": spec.get("parentRefs"),
+        "spec.hostnames": spec.get("hostnames"),
+        BY_HEADER: by_header,
+        "spec.rules": weighted,
+        "spec.mirrors by header": testers,
+        "spec.mirrors": copies,
+    }
+
+
+SHAPE = Shape(
+    parts=_parts,
+    moves=re.compile(
+        r"spec\.mirrors.*|spec\.rules\[\d+\]\.backendRefs(\[\d+\]\.(name|weight))?"
+        rf"|{BY_HEADER}(\[\d+\]\.(matches.*|backendRefs(\[\d+\]\.(name|weight))?))?"
+    ),
+)
 
 
 def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
@@ -38,32 +60,24 @@ def reference(*, meta: model.ObjectMeta, spec: model.Spec) -> Reference:
     return Reference(kind=_gateway(spec).kind, name=meta.name)
 
 
-def document(target: Target) -> WantedDocument:
-    """The whole route. A named candidate is listed even at weight 0: a missing weight means 1.
-
-    One that only gets copies is no backend at all, so that no slip of a weight lets it answer.
-    """
+def document(target: Target, move: Move) -> WantedDocument:
+    """The whole route; each weight is written, since a missing one means 1."""
     meta, gateway = target.meta, _gateway(target.spec)
     hostnames = {"hostnames": list(gateway.hostnames)} if gateway.hostnames else {}
     body: model.Document = {
         "apiVersion": f"{_GROUP}/v1",
         "kind": gateway.kind,
-        "metadata": {
-            "name": meta.name,
-            "namespace": meta.namespace,
-            "labels": objects.common_labels(meta.name, component="route"),
-            **entry.mark_metadata(marker=target.marker, fence=target.fence),
-            "ownerReferences": [objects.owner_reference(meta)],
-        },
+        "metadata": managed.metadata(target),
         "spec": {
             "parentRefs": [_parent_ref(parent) for parent in gateway.parents],
             **hostnames,
-            "rules": _rules(target, gateway),
+            "rules": _rules(target, gateway, move),
         },
     }
     return WantedDocument(
         reference=reference(meta=meta, spec=target.spec),
         body=body,
+        shape=SHAPE,
         mechanism=Mechanism.APPLY,
         carries_weights=True,
     )
@@ -75,8 +89,12 @@ def _gateway(spec: model.Spec) -> model.GatewayRoute:
     return gateway
 
 
-def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
-    """The rule of the testers, where there are any, and the one with the weights."""
+def _rules(target: Target, gateway: model.GatewayRoute, move: Move) -> list[model.Json]:
+    """The rule with the weights, and behind it that of the testers, where there are any.
+
+    In this order the first one keeps its place when the other comes and goes: some Gateways name what
+    they make of a rule by its place. Which rule a request takes is a matter of headers, not of order.
+    """
     by_path = gateway.kind == _BY_PATH
     paths: list[model.Document] = [
         {"path": {"type": "PathPrefix", "value": prefix}} for prefix in gateway.path_prefixes
@@ -87,17 +105,22 @@ def _rules(target: Target, gateway: model.GatewayRoute) -> list[model.Json]:
         **({"matches": list(paths)} if by_path else {}),
         **_filtered([*filters, *_mirror(target)]),
         **timeouts,
-        "backendRefs": list(_backend_refs(target)),
+        "backendRefs": [{**_backend(it.service), "weight": it.weight} for it in move.backends],
     }
-    routes = target.exposure.routes
-    if not routes:
-        return [weighted]
-    testers = {**_backend(target, revision=target.candidate), "weight": _ALONE}
-    by_header = header_rule.matches(paths if by_path else [{}], routes)
-    return [
-        {"matches": by_header, **_filtered(filters), **timeouts, "backendRefs": [testers]},
-        weighted,
-    ]
+    by_header = _by_header(target, paths if by_path else [{}], move)
+    return [weighted, *({**it, **_filtered(filters), **timeouts} for it in by_header)]
+
+
+def _by_header(
+    target: Target, paths: list[model.Document], move: Move
+) -> Iterator[dict[str, model.Json]]:
+    """The rule of the testers; or one in its place that matches nobody, and would go to stable."""
+    to, routes = target.candidate, move.exposure.routes
+    if move.holds_place:
+        to, routes = target.stable, header_rule.NOBODY
+    if routes:
+        backend = {**_backend(handover.service_of(target, to)), "weight": _ALONE}
+        yield {"matches": header_rule.matches(paths, routes), "backendRefs": [backend]}
 
 
 def _parent_ref(parent: model.ParentRef) -> model.Document:
@@ -127,8 +150,7 @@ def _mirror(target: Target) -> list[model.Document]:
     """The mirror of a candidate that gets copies; what testers send it, it has already."""
     if target.exposure.mirror_percent <= 0:
         return []
-    backend = _backend(target, revision=target.candidate)
-    return [mirror.filter_of(backend, percent=target.exposure.mirror_percent)]
+    return [mirror.filter_of(_candidate(target), percent=target.exposure.mirror_percent)]
 
 
 def _filter(given: model.HeaderFilter) -> model.Document:
@@ -145,27 +167,15 @@ def _headers(given: tuple[tuple[str, str], ...]) -> list[model.Json]:
     return [{"name": name, "value": value} for name, value in given]
 
 
-def _backend_refs(target: Target) -> list[model.Document]:
-    """Stable and the candidate.
-
-    One that has everything stands alone, as it will after its promotion; one that only gets copies
-    does not stand there at all.
-    """
-    weights, exposure = splits.plane_weights(target.exposure), target.exposure
-    candidate = {**_backend(target, revision=target.candidate), "weight": weights.candidate}
-    if target.candidate and not weights.stable:
-        return [candidate]
-    stable = {**_backend(target, revision=target.stable), "weight": weights.stable}
-    only_copies = exposure.mirror_percent > 0 and not exposure.answers_users
-    return [stable, candidate] if target.candidate and not only_copies else [stable]
+def _candidate(target: Target) -> model.Document:
+    return _backend(handover.service_of(target, target.candidate))
 
 
-def _backend(target: Target, *, revision: str) -> model.Document:
-    """Where the requests of a revision go."""
+def _backend(service: str) -> model.Document:
     return {
         "group": "",
         "kind": "Service",
-        "name": objects.revision_object_name(target.meta.name, revision=revision),
+        "name": service,
         "port": objects.REVISION_SERVICE_PORT,
     }
 
@@ -195,6 +205,12 @@ def by_header(live: model.Document, *, name: str) -> dict[str, tuple[header_rule
     }
 
 
+def holds_place(live: model.Document) -> bool:
+    """A rule for requests by header stands there that none of them matches."""
+    rules, _ = apart(objects.at(live, "spec", "rules"))
+    return any(map(header_rule.is_closed, rules))
+
+
 def first_finding(live: model.Document) -> Finding | None:
     """The first reason why the newest write is not in force at every parent; None when it is.
 
@@ -215,7 +231,7 @@ def first_finding(live: model.Document) -> Finding | None:
         ]
         if not answers:
             gateway = objects.text(objects.at(parent, "name"))
-            return Finding(reason=_PENDING, message=f"no answer from Gateway {gateway} yet")
+            return Finding(reason=PENDING, message=f"no answer from Gateway {gateway} yet")
         if finding := _unconfirmed(answers, generation=objects.generation(live)):
             return finding
     return None
@@ -231,7 +247,7 @@ def _unconfirmed(answers: Sequence[model.Json], *, generation: int) -> Finding |
     if None in findings:
         return None
     told = [one for one in findings if one is not None]
-    return next((one for one in told if one.reason != _PENDING), told[0])
+    return next((one for one in told if one.reason != PENDING), told[0])
 
 
 def _identity(parent: model.Json, *, namespace: str) -> tuple[str, str, str, str, str, int]:
@@ -259,7 +275,7 @@ def _refused(answer: model.Json, *, generation: int) -> Finding | None:
         observed = objects.whole(found.get("observedGeneration"), default=-1)
         if observed < generation:
             return Finding(
-                reason=_PENDING,
+                reason=PENDING,
                 message=f"Gateway {gateway} has not answered {kind} for generation {generation}",
             )
         if found.get("status") != "True":

@@ -5,6 +5,8 @@ the ModelDeployment.
 Source: ecosystem.md, 1.3; features.md, 3.2; api.md, 2.6.
 """
 
+# ruff: noqa: ARG002  (no plane needs all that it is told)
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -34,6 +36,12 @@ class ServicePlane:
     def references(self, *, meta: model.ObjectMeta, spec: model.Spec) -> tuple[Reference, ...]:
         """The entry Service, and that of the preview where there is one."""
         return (entry.reference(meta=meta, spec=spec), *preview.references(spec=spec))
+
+    def noted(
+        self, found: Mapping[Reference, model.Document], *, spec: model.Spec
+    ) -> tuple[Reference, ...]:
+        """None: every object that carries weights is ours, of a name that stays."""
+        return ()
 
     def documents(self, target: Target) -> tuple[WantedDocument, ...]:
         """The entry Service with the selector of the split, and the rollback marker on it."""

@@ -40,19 +40,30 @@ def next_move(held: Held, *, stable: str, candidate: str, percent: float) -> Mov
     """
     other = candidate or stable
     entry, second = held.entry or stable, held.candidate or other
+    transit = second == stable and held.candidate_weighs
+    if entry != stable and percent == 100 and not transit:
+        return _through(held, entry=entry, second=second, stable=stable, wanted=candidate)
     if entry != stable:
-        return _to_stable(held, entry=entry, second=second, stable=stable)
+        return _through(held, entry=entry, second=second, stable=stable, wanted=stable)
     if percent > 0 and second == candidate:
         return Move(entry=entry, candidate=second, percent=percent)
     chosen = second if held.candidate_weighs else other
     return Move(entry=entry, candidate=chosen, percent=0.0)
 
 
-def _to_stable(held: Held, *, entry: str, second: str, stable: str) -> Move:
-    """The entry Service selects another revision than stable: the second one serves meanwhile."""
-    if second == stable:
-        chosen = entry if held.entry_weighs else stable
-        return Move(entry=chosen, candidate=second, percent=100.0)
-    # Neither selects it: the second one is emptied, and then chosen for it.
-    chosen = second if held.candidate_weighs else stable
+def _through(held: Held, *, entry: str, second: str, stable: str, wanted: str) -> Move:
+    """The entry Service selects another revision than stable: `wanted` serves by the second one meanwhile.
+
+    Where neither selects it, the second one is emptied, and then chosen for it. Nobody is sent to
+    anybody else on the way: whoever answers for stable keeps its users until then.
+    """
+    if second == wanted:
+        return _all_to_second(held, entry=entry, second=second, stable=stable)
+    chosen = second if held.candidate_weighs else wanted
     return Move(entry=entry, candidate=chosen, percent=0.0)
+
+
+def _all_to_second(held: Held, *, entry: str, second: str, stable: str) -> Move:
+    """The second Service has everything, and the entry Service selects stable once it has nothing."""
+    chosen = entry if held.entry_weighs else stable
+    return Move(entry=chosen, candidate=second, percent=100.0)

@@ -92,8 +92,8 @@ def next_pods(request: CapacityRequest) -> Wanted:
     """
     allowed = limits(request.replicas, scaling=request.scaling)
     ceiling = request.replicas + allowed.surge_pods
-    floor = max(request.replicas - allowed.unavailable_pods, 0)
-    stable, candidate = _grow(request, surge_pods=allowed.surge_pods)
+    floor = max(request.replicas - allowed.lent_pods, 0)
+    stable, candidate = _grow(request, surge_pods=allowed.surge_pods, floor=floor)
     if request.others.wanted > 0:
         serving = stable.serving + candidate.serving
         others = _drained_others(request, serving=serving, floor=floor)
@@ -105,19 +105,29 @@ def next_pods(request: CapacityRequest) -> Wanted:
     return Wanted(stable=stable.wanted, candidate=candidate.wanted)
 
 
-def _grow(request: CapacityRequest, *, surge_pods: int) -> tuple[_Side, _Side]:
+def _grow(request: CapacityRequest, *, surge_pods: int, floor: int) -> tuple[_Side, _Side]:
     """Both sides after growth: stable first, the candidate takes the room that is left (R5)."""
     goal = split_pods(
         request.replicas, weight_percent=request.target_percent, surge_pods=surge_pods
     )
     wanted = request.stable.wanted + request.candidate.wanted + request.others.wanted
-    room = max(request.replicas + surge_pods - wanted, 0)
+    added = 0 if _lends_more(request, goal=goal, floor=floor) else surge_pods
+    room = max(request.replicas + added - wanted, 0)
     stable = _side(request.stable, goal=goal.stable, room=room, selected=request.live_percent < 100)
     room -= stable.wanted - stable.before
     candidate = _side(
         request.candidate, goal=goal.candidate, room=room, selected=request.live_percent > 0
     )
     return stable, candidate
+
+
+def _lends_more(request: CapacityRequest, *, goal: PodSplit, floor: int) -> bool:
+    """Stable can give up pods for the candidate, so that none is added for it yet."""
+    candidate = min(request.candidate.available, request.candidate.wanted)
+    serving = candidate if request.live_percent > 0 else 0
+    spare = request.stable.wanted + serving - floor
+    surplus = request.stable.wanted - goal.stable
+    return request.scaling.lends and min(spare, surplus) > 0
 
 
 def _side(pods: PodCount, *, goal: int, room: int, selected: bool) -> _Side:

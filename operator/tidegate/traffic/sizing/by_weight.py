@@ -44,7 +44,7 @@ class ByWeight:
         """
         load = _Load(replicas=replicas, scaling=scaling)
         carrying = load.carried_by(weight_percent)
-        return load.spared(carrying) if weight_percent == 100 else carrying
+        return load.last_but_one(carrying) if weight_percent == 100 else carrying
 
     def candidate_pods(
         self, weight_percent: float, *, replicas: int, scaling: model.Scaling
@@ -64,33 +64,41 @@ class ByWeight:
         may be. Source: api.md, 5.3; house.md, H6.
         """
         replicas, target, live = request.replicas, request.target_percent, request.live_percent
-        load = _Load(replicas=replicas, scaling=request.scaling)
-        ceiling = replicas + limits(replicas, scaling=request.scaling).surge_pods
+        single = request.scaling.in_place and replicas == 1 and not request.copied
+        swaps = single and {target, live} <= {0, 100}
+        load = _Load(replicas=replicas, scaling=request.scaling, swaps=swaps)
+        room = load.room(request)
         needed = self._needed(target, request=request)
         share = _pods_for(100 - splits.exact(request.least_percent), replicas=replicas)
         stable_least = load.spared(share)
+        stable_goal = max(min(replicas, room.goal - needed), stable_least)
         if target < live:
             candidate = _towards(
-                max(needed, ceiling - replicas),
+                max(needed, room.goal - replicas),
                 now=request.candidate.wanted,
                 least=load.spared(load.carried_by(live)),
                 room=0,
             )
         else:
-            first = self._needed(min(target, _LEAST_PERCENT), request=request)
             candidate = _towards(
                 needed,
                 now=request.candidate.wanted,
-                least=max(self._needed(live, request=request), first),
-                room=max(ceiling - request.stable.wanted - request.candidate.wanted, 0),
+                least=self._least(request, room=room.ceiling - stable_goal),
+                room=room.left(request, lendable=request.stable.wanted > stable_goal),
             )
         stable = _towards(
-            max(min(replicas, ceiling - needed), stable_least),
+            stable_goal,
             now=request.stable.wanted,
             least=stable_least,
-            room=max(ceiling - request.stable.wanted - candidate, 0),
+            room=max(room.ceiling - request.stable.wanted - candidate, 0),
         )
         return Wanted(stable=min(stable, replicas), candidate=min(candidate, replicas))
+
+    def _least(self, request: CapacityRequest, *, room: int) -> int:
+        """Pods that a candidate on its way up has in any case; lent ones only within `room`."""
+        first = self._needed(min(request.target_percent, _LEAST_PERCENT), request=request)
+        first = min(first, max(room, 0)) if request.scaling.lends else first
+        return max(self._needed(request.live_percent, request=request), first)
 
     def _needed(self, percent: float, *, request: CapacityRequest) -> int:
         return self.candidate_needed(percent, replicas=request.replicas, scaling=request.scaling)
@@ -138,31 +146,75 @@ def _share_of(pods_: int, *, replicas: int) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Room:
+    """How many pods both sides together may have, and how many they make do with in the end."""
+
+    ceiling: int
+    goal: int
+
+    def left(self, request: CapacityRequest, *, lendable: bool) -> int:
+        """Pods that the candidate may be given now: what stable can give up is not added first."""
+        most = min(self.goal, self.ceiling) if lendable else self.ceiling
+        return max(most - request.stable.wanted - request.candidate.wanted, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Load:
-    """The load of so many pods, and how it is carried."""
+    """The load of so many pods, and how it is carried.
+
+    `swaps`: the only pod of one version has to go for the only one of the other.
+    """
 
     replicas: int
     scaling: model.Scaling
+    swaps: bool = False
 
     def carried_by(self, percent: float) -> int:
-        """Pods of the candidate for this share of it, at least the minimum, at most all."""
+        """Pods of the candidate for this share of it, at least the minimum, at most all.
+
+        Without any surge the last pod stays with whoever has a share: all but one carry more than theirs.
+        """
         if percent == 0:
             return 0
+        return min(self._asked_for(percent), self.replicas - self._kept_back(percent))
+
+    def _asked_for(self, percent: float) -> int:
         if self.scaling.candidate_pods is not None:
             return self.scaling.candidate_pods
         if not self.scaling.match_traffic:
             return self.replicas
         carrying = _pods_for(splits.exact(percent), replicas=self.replicas)
-        return min(max(carrying, self.scaling.min_replicas), self.replicas)
+        one_left = self.replicas > 1 and percent < 100 and self._surge == 0
+        return max(min(carrying, self.replicas - one_left), self.scaling.min_replicas)
+
+    def _kept_back(self, percent: float) -> int:
+        """In place one pod stays with stable for as long as it has a share, whatever is asked for."""
+        return 1 if self.scaling.in_place and self.replicas > 1 and percent < 100 else 0
+
+    @property
+    def _surge(self) -> int:
+        return limits(self.replicas, scaling=self.scaling).surge_pods
 
     def spared(self, pods: int) -> int:
         """Of so many pods those that must be there on the way: nothing could move otherwise.
 
-        Without any surge some may be missing meanwhile, but never the last one.
+        Lent ones, and without any surge some, may be missing meanwhile, but never the last one of
+        several.
         """
         allowed = limits(self.replicas, scaling=self.scaling)
-        missing = allowed.unavailable_pods if allowed.surge_pods == 0 else 0
-        return max(pods - missing, min(pods, 1))
+        missing = allowed.lent_pods if self.scaling.lends or allowed.surge_pods == 0 else 0
+        return max(pods - missing, 0 if self.swaps else min(pods, 1))
+
+    def last_but_one(self, pods: int) -> int:
+        """Of so many pods of a candidate those that suffice for the last one of stable to go."""
+        return max(pods - 1, min(pods, 1)) if self._surge == 0 else pods
+
+    def room(self, request: CapacityRequest) -> _Room:
+        """Who lends does not leave stable what could be added, and counts the pods of older revisions."""
+        ceiling = self.replicas + self._surge
+        if not self.scaling.lends:
+            return _Room(ceiling=ceiling, goal=ceiling)
+        return _Room(ceiling=ceiling - request.others.wanted, goal=self.replicas)
 
 
 @lru_cache(maxsize=4096)
