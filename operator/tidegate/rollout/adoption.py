@@ -6,17 +6,21 @@ keeps the stages up to the active one and takes from spec what lies beyond.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
+from operator import attrgetter
+from typing import Final
 
 from tidegate import model
 from tidegate.model.stages import PLAN_MAX_ITEMS
-from tidegate.rollout import gates, plan
+from tidegate.rollout import gates, plan, policy_gates
 from tidegate.rollout.strategy.compile import plan_of
 from tidegate.rollout.turn import Turn, weight_text
 
 _ORDER = tuple(model.StageKind)
+_STAYS = frozenset({model.Control.NONE, model.Control.RECORDED})  # no edit unmakes what is known
 
 
 def difference(turn: Turn) -> str:
@@ -43,7 +47,9 @@ def adopted(rollout: model.Rollout, spec: model.Spec) -> model.Rollout:
     new = stages[step.index]
     if new.exposure != old.exposure:
         undated = plan.with_step(rollout, step.index, replace(new, confirmed_at=None))
-        step = replace(step, confirmed_at=None, hold_until=None, deadline_at=None)
+        step = replace(
+            step, confirmed_at=None, hold_until=None, deadline_at=None, covered_since=None
+        )
         return replace(rollout, step=step, plan=undated)
     step = replace(
         step,
@@ -92,7 +98,8 @@ def _on_new_terms(stage: model.Stage, wanted: model.Stage | None, *, live: float
         return stage
     kept = replace(
         gates.reopened(wanted, opened=stage.gates),
-        control=stage.control,
+        control=stage.control if stage.control in _STAYS else wanted.control,
+        baseline=stage.baseline,
         state=stage.state,
         started_at=stage.started_at,
         confirmed_at=stage.confirmed_at,
@@ -100,10 +107,12 @@ def _on_new_terms(stage: model.Stage, wanted: model.Stage | None, *, live: float
     raises = wanted.weight_percent > stage.weight_percent and wanted.exposure.live_percent >= live
     if raises or live == 0:
         return kept
+    room = math.floor(100 - stage.effective_weight_percent)  # beside the share that stays
     return replace(
         kept,
         weight_percent=stage.weight_percent,
         effective_weight_percent=stage.effective_weight_percent,
+        mirror_percent=min(kept.mirror_percent, float(room)),
     )
 
 
@@ -117,8 +126,13 @@ def _differences(
             yield f"{name} is gone"
         elif name not in before:
             yield f"{name} is new ({_terms(after[name])})"
-        elif _planned(before[name]) != _planned(after[name]):
+        elif _own(before[name]) != _own(after[name]):
             yield f"{name}: {_terms(before[name])} -> {_terms(after[name])}"
+
+
+def _own(stage: model.Stage) -> object:
+    """What the plan itself says of it: policies speak for themselves."""
+    return _planned(policy_gates.of_plan(stage))
 
 
 def _terms(stage: model.Stage) -> str:
@@ -128,15 +142,18 @@ def _terms(stage: model.Stage) -> str:
     return f"weight {weight}, hold {hold}, deadline {deadline}, {stage.min_requests} requests"
 
 
-def _planned(stage: model.Stage) -> model.Stage:
-    """What was planned of a stage; its share follows the number of pods by itself."""
-    return replace(
-        stage,
-        effective_weight_percent=0.0,
-        state=model.StepState.PENDING,
-        started_at=None,
-        confirmed_at=None,
-        ended_at=None,
-        ended_by="",
-        evidence=(),
-    )
+# What was planned of a stage: the rest is its course, and its share follows the number of pods.
+_COURSE: Final = frozenset(
+    {
+        "effective_weight_percent",
+        "state",
+        "started_at",
+        "confirmed_at",
+        "ended_at",
+        "ended_by",
+        "evidence",
+    }
+)
+_planned: Final = attrgetter(
+    *(field.name for field in fields(model.Stage) if field.name not in _COURSE)
+)

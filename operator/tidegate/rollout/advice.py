@@ -32,7 +32,7 @@ def _is_asked(turn: Turn, rollout: model.Rollout) -> bool:
     if rollout.ending or not turn.stable or turn.seen.spec is None:
         return False
     level = turn.spec.automation.level
-    return level not in _WITHOUT_ADVICE or gates.closed(turn) is not None
+    return level not in _WITHOUT_ADVICE or gates.asked(turn) is not None
 
 
 def _found(turn: Turn, rollout: model.Rollout) -> tuple[model.Advice, str]:

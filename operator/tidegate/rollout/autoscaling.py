@@ -62,6 +62,8 @@ def _load(seen: model.Observation, spec: model.Spec, asked: model.Autoscaling) -
     rollout = seen.status.active_rollout
     stable = _state(seen, seen.status.stable.revision if seen.status.stable is not None else "")
     if rollout is None:
+        if seen.status.stable is None:
+            return known or _by_cluster(seen) or spec.replicas
         if stable is None or stable.wanted == 0:
             return known or spec.replicas
         return stable.wanted if stable.lowered else max(known, stable.wanted)
@@ -75,6 +77,22 @@ def _load(seen: model.Observation, spec: model.Spec, asked: model.Autoscaling) -
     if state is None or not state.raised:
         return known
     return max(known, side.load(state.wanted, most=asked.max_replicas))
+
+
+def _by_cluster(seen: model.Observation) -> int:
+    """The whole load where status was lost: no pods are taken because nobody remembers them.
+
+    Each revision that answers has at least the pods of its share, so that the smallest load that
+    these tell is the nearest; none has more pods than the whole load needs.
+    """
+    shares, serving, whole = seen.traffic.weights, [0], []
+    for revision, state in seen.revisions.items():
+        share = shares.get(revision, 0.0)
+        if share > 0 and state.wanted > 0:
+            whole.append(math.ceil(state.wanted * 100 / share - 1e-6))
+        if share > 0 or state.role is model.Role.STABLE:
+            serving.append(state.wanted)
+    return max(*serving, min(whole, default=0))
 
 
 def _state(seen: model.Observation, revision: str) -> model.RevisionState | None:

@@ -6,10 +6,11 @@ Source: house.md, H6; api.md, 5.3.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tidegate import model
-from tidegate.rollout import gates, plan
+from tidegate.rollout import gates, plan, policies, waiting
 from tidegate.rollout.strategy.compile import scaling_at
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.interface import CapacityRequest, PodCount, Wanted
@@ -63,9 +64,12 @@ def others_text(turn: Turn, *revisions: str) -> str:
     )
 
 
-def full_size(turn: Turn) -> int:
-    """How many pods carry the whole load: those that spec asks for, or that somebody else chose."""
-    state = turn.state_of(turn.stable)
+def full_size(turn: Turn, revision: str = "") -> int:
+    """How many pods of stable, or of the revision that is named, carry the whole load.
+
+    Those that spec asks for, or that somebody else chose.
+    """
+    state = turn.state_of(revision or turn.stable)
     sized = state is not None and state.sized_by_others
     return min(state.wanted, turn.spec.replicas) if state and sized else turn.spec.replicas
 
@@ -74,6 +78,21 @@ def stable_is_short(turn: Turn) -> bool:
     """Stable lacks pods for the load: more of them are unready than may be."""
     replicas = full_size(turn)
     return ready(turn, turn.stable) < replicas - replicas // PATIENT_PART
+
+
+def successor_is_short(turn: Turn) -> bool:
+    """As `stable_is_short`, but for pods that wait for the room of those that leave."""
+    replicas = min(full_size(turn), pods_at_rest(turn))
+    return ready(turn, turn.stable) < replicas - replicas // PATIENT_PART
+
+
+def candidate_is_short(turn: Turn) -> bool:
+    """A candidate that has all traffic lacks pods for it: more are unready than may be."""
+    revision = turn.rollout.revision.hash
+    needed = turn.plane.sizing.candidate_pods(
+        100.0, replicas=full_size(turn, revision), scaling=turn.scaling
+    )
+    return ready(turn, revision) < needed - needed // PATIENT_PART
 
 
 def missing_pods(turn: Turn, wanted: int) -> int:
@@ -105,20 +124,70 @@ def kept_share(turn: Turn) -> float:
     rollout = turn.rollout
     if turn.stalled_seconds >= turn.spec.progress_deadline_seconds:
         return 0.0
+    return _lacking_share(
+        turn,
+        live_percent(turn, rollout),
+        missing_pods=missing_pods(turn, turn.spec.replicas),
+        candidate=ready(turn, rollout.revision.hash),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The revision that serves beside stable, what it has of the users, and what it has to keep for now."""
+
+    revision: str
+    live_percent: float
+    percent: float
+
+    @property
+    def waits(self) -> bool:
+        """Not even a part of it can go to stable yet."""
+        return 0 < self.live_percent <= self.percent
+
+
+def kept_beside(turn: Turn, *, stands_in: str = "") -> Kept:
+    """What stable cannot take yet of the share that the data plane gives another revision.
+
+    For traffic that nobody asked to leave: it stays however late stable's pods are. Who answers for
+    stable as long as that has none is not counted.
+    """
+    others = {
+        revision: share
+        for revision, share in turn.seen.traffic.weights.items()
+        if share > 0 and revision not in {turn.stable, stands_in}
+    }
+    if not others or turn.spec.replicas == 0:
+        return Kept(revision="", live_percent=0.0, percent=0.0)
+    revision = max(sorted(others), key=lambda it: others[it])
+    live = min(sum(others.values()), 100.0)
+    percent = _lacking_share(
+        turn,
+        live,
+        missing_pods=turn.spec.replicas // PATIENT_PART,
+        candidate=ready(turn, revision),
+    )
+    return Kept(revision=revision, live_percent=live, percent=percent)
+
+
+def _lacking_share(turn: Turn, live_percent: float, *, missing_pods: int, candidate: int) -> float:
+    """Of this share what stable's ready pods are too few for, but for so many that may be missing."""
     allowed = limits(turn.spec.replicas, scaling=turn.scaling).unavailable_pods
     never_come = turn.spec.replicas - full_size(turn)
     return turn.plane.sizing.kept_share(
-        live_percent(turn, rollout),
+        live_percent,
         replicas=turn.spec.replicas,
-        missing_pods=max(allowed, missing_pods(turn, turn.spec.replicas)) + never_come,
+        missing_pods=max(allowed, missing_pods) + never_come,
         stable=ready(turn, turn.stable),
-        candidate=ready(turn, rollout.revision.hash),
+        candidate=candidate,
     )
 
 
 def wanted(turn: Turn) -> Wanted:
     """Pods of stable and candidate while both may have traffic."""
     rollout, spec = turn.rollout, turn.spec
+    if policies.keeps_out(turn):
+        return Wanted(stable=pods_at_rest(turn), candidate=0)
     request = _request(turn, rollout)
     found = turn.plane.sizing.capacity(request)
     stable = _as_way_back(turn, max(found.stable, _least_of_stable(turn, rollout)))
@@ -127,15 +196,71 @@ def wanted(turn: Turn) -> Wanted:
         # Stable serves alone and may have been shrunk: the room that is left is its own.
         surplus = turn.spec.replicas - request.stable.wanted
         stable = max(stable, request.stable.wanted + min(surplus, _room(turn, request)))
-    if rollout.ending and live_percent(turn, rollout) > 0:
+    if rollout.ending and live_percent(turn, rollout) > 0 and not swaps(turn):
         candidate = max(candidate, min(request.candidate.wanted, 1))
     if turn.by_pods or turn.seen.traffic.accepted:
         return Wanted(stable=stable, candidate=candidate)
     # The weight that was written may not be in force yet: nobody loses pods because of it.
-    return Wanted(
-        stable=min(max(stable, request.stable.wanted), max(spec.replicas, stable)),
-        candidate=max(candidate, min(request.candidate.wanted, spec.replicas)),
-    )
+    if turn.scaling.lends:
+        return _grown(request, stable, candidate, room=_room(turn, request))
+    candidate = max(candidate, min(request.candidate.wanted, spec.replicas))
+    surge = limits(spec.replicas, scaling=turn.scaling).surge_pods
+    room = max(spec.replicas + surge - request.stable.wanted - candidate, 0)
+    kept = min(request.stable.wanted, max(spec.replicas, stable))
+    return Wanted(stable=max(kept, min(stable, kept + room)), candidate=candidate)
+
+
+def _grown(request: CapacityRequest, stable: int, candidate: int, *, room: int) -> Wanted:
+    """What was seen, and of what is wanted beyond it as much as there is room for."""
+    more = min(max(stable - request.stable.wanted, 0), room)
+    room -= more
+    new = min(max(candidate - request.candidate.wanted, 0), room)
+    return Wanted(stable=request.stable.wanted + more, candidate=request.candidate.wanted + new)
+
+
+def swaps(turn: Turn) -> bool:
+    """One pod is all there may be, and it has to go for that of the other version.
+
+    Not for one that only gets copies: it would answer nobody.
+    """
+    return turn.scaling.in_place and turn.spec.replicas == 1 and not _is_copied_to(turn)
+
+
+def _is_copied_to(turn: Turn) -> bool:
+    """The candidate gets copies of requests, or is to get some."""
+    rollout = turn.active_rollout
+    if rollout is None:
+        return False
+    wished, given = plan.wanted_exposure(rollout), rollout.exposure
+    seen = turn.seen.traffic.mirrors.get(rollout.revision.hash, 0.0)
+    return max(wished.mirror_percent, given.mirror_percent, seen) > 0
+
+
+def nobody_serves_for_it(turn: Turn) -> bool:
+    """The only pod of stable went for that of the candidate, which nobody visits or which is gone."""
+    visited = turn.rollout.exposure.is_visited
+    pods = ready(turn, turn.stable) + (ready(turn, turn.rollout.revision.hash) if visited else 0)
+    return bool(turn.stable) and swaps(turn) and pods == 0
+
+
+def pods_at_rest(turn: Turn) -> int:
+    """Pods of stable while no candidate shares: all of them.
+
+    Who adds none has them once those of the revisions that leave are gone.
+    """
+    replicas = turn.spec.replicas
+    if not turn.spec.scaling.lends or not turn.stable:
+        return replicas
+    state, rollout = turn.state_of(turn.stable), turn.active_rollout
+    stay = {
+        turn.stable,
+        *turn.seen.traffic.answering,
+    }  # whoever stands in for stable is not waited for
+    stay -= {rollout.revision.hash} if rollout is not None else set()
+    others = (it for it in turn.seen.revisions.values() if it.revision.hash not in stay)
+    taken = sum(it.wanted for it in others if not it.woken)
+    room = replicas + limits(replicas, scaling=turn.spec.scaling).surge_pods - taken
+    return min(replicas, max(room, state.wanted if state is not None else 0))
 
 
 def stage_pods(turn: Turn) -> int:
@@ -147,26 +272,51 @@ def stage_pods(turn: Turn) -> int:
     return math.ceil(turn.spec.replicas * stage.replicas_percent / 100)
 
 
+def note_cover(turn: Turn) -> Turn:
+    """Write down since when a promoted candidate that is watched has the pods for its load."""
+    if not _watches_promoted(turn):
+        return turn
+    rollout = turn.rollout
+    assert rollout.step is not None
+    since = None if candidate_is_short(turn) else rollout.step.covered_since or turn.now
+    step = replace(rollout.step, covered_since=since)
+    return turn.with_rollout(replace(rollout, step=step))
+
+
 def _as_way_back(turn: Turn, pods: int) -> int:
-    """Of so many pods of stable those that stay while a promoted candidate is watched."""
+    """Of so many pods of stable those that stay while a promoted candidate is watched.
+
+    None goes while that lacks some: then stable may have to help out with all that it has.
+    """
     rollout = turn.rollout
     stage = rollout.stage
-    if stage is None or stage.kind is not model.StageKind.BAKE:
+    if stage is None or not _watches_promoted(turn):
         return pods
-    drained = drained_at(turn)
-    if rollout.ending or rollout.withdrawn or drained is None or turn.now < drained:
-        return pods
-    kept = math.ceil(turn.spec.replicas * stage.kept_percent / 100)
-    return min(pods, max(kept, 1))
+    kept = max(math.ceil(turn.spec.replicas * stage.kept_percent / 100), 1)
+    drained, state = drained_at(turn), turn.state_of(turn.stable)
+    if (drained is None or turn.now < drained) and state is not None:
+        kept = max(kept, state.wanted)
+    return min(pods, kept)
 
 
 def drained_at(turn: Turn) -> datetime | None:
-    """When stable's last requests are answered, once a promoted candidate is watched."""
-    stage, step = turn.rollout.stage, turn.rollout.step
-    bakes = stage is not None and stage.kind is model.StageKind.BAKE
-    if not bakes or step is None or step.confirmed_at is None:
+    """When stable's last requests are answered, once a promoted candidate is watched.
+
+    Counted from when that has its pods, as readiness is looked at and not only the clock.
+    """
+    step = turn.rollout.step
+    if step is None or step.covered_since is None or not _watches_promoted(turn):
         return None
-    return step.confirmed_at + timedelta(seconds=turn.spec.scale_down_delay_seconds)
+    return step.covered_since + timedelta(seconds=turn.spec.scale_down_delay_seconds)
+
+
+def _watches_promoted(turn: Turn) -> bool:
+    """The candidate of a bake has everything, as far as anybody can see."""
+    rollout, stage = turn.rollout, turn.rollout.stage
+    bakes = stage is not None and stage.kind is model.StageKind.BAKE
+    leaves = rollout.ending or rollout.withdrawn
+    confirmed = rollout.step is not None and rollout.step.confirmed_at is not None
+    return bakes and confirmed and not leaves
 
 
 def _room(turn: Turn, request: CapacityRequest) -> int:
@@ -187,6 +337,7 @@ def _request(turn: Turn, rollout: model.Rollout) -> CapacityRequest:
         stable=_count(turn, turn.stable),
         candidate=_count(turn, rollout.revision.hash),
         others=_count_others(turn, turn.stable, rollout.revision.hash),
+        copied=_is_copied_to(turn),
     )
 
 
@@ -205,7 +356,8 @@ def _least_of_stable(turn: Turn, rollout: model.Rollout) -> int:
     """
     stable = turn.state_of(turn.stable)
     alone = turn.seen.traffic.entry_revision == rollout.revision.hash
-    single = turn.spec.replicas <= 1 and turn.scaling.max_surge_percent == 0
+    surge = limits(turn.spec.replicas, scaling=turn.scaling).surge_pods
+    single = turn.spec.replicas <= 1 and surge == 0
     if stable is None:  # lost: a pod comes back, unless the only one is the candidate's by now
         return 0 if single and alone else min(turn.spec.replicas, 1)
     if single:
@@ -223,20 +375,32 @@ def _target_percent(turn: Turn, rollout: model.Rollout) -> float:
     stage = rollout.stage
     if given > 0 and gates.closed(turn) is not None:
         return given
+    if _is_kept_waiting(turn, rollout):
+        return given  # none of the pods that stable would lend
     proves = stage is not None and stage.needs_proof and not rollout.ending
     if turn.by_pods and live > 0 and proves:
         return live  # a plane that splits by pods knows no other load
     return plan.wanted_exposure(rollout).load_percent
 
 
+def _is_kept_waiting(turn: Turn, rollout: model.Rollout) -> bool:
+    """People keep the candidate from the load that stable would lend its pods for."""
+    if not turn.scaling.lends or not turn.stable or rollout.ending:
+        return False
+    return gates.closed(turn) is not None or waiting.asked_to_pause(turn) is not None
+
+
 def _load_percent(turn: Turn, rollout: model.Rollout) -> float:
-    """The largest load the candidate may have at the moment, answered or copied."""
-    answered = live_percent(turn, rollout)
-    copied = turn.seen.traffic.mirrors.get(rollout.revision.hash, 0.0)
-    copied = max(rollout.exposure.mirror_percent, copied)
-    if copied <= 0:
-        return answered or rollout.exposure.load_percent
-    return min(answered + copied, 100.0)
+    """The largest load the candidate may have at the moment, answered or copied.
+
+    One write changes both, so that it is what was written or what is seen, and no mixture of them.
+    """
+    exposure, revision = rollout.exposure, rollout.revision.hash
+    copied = turn.seen.traffic.mirrors.get(revision, 0.0)
+    if max(exposure.mirror_percent, copied) <= 0:
+        return live_percent(turn, rollout) or exposure.load_percent
+    seen = turn.seen.traffic.weights.get(revision, 0.0) + copied
+    return min(max(exposure.load_percent, seen), 100.0)
 
 
 def live_percent(turn: Turn, rollout: model.Rollout) -> float:
@@ -258,6 +422,11 @@ def _count(turn: Turn, revision: str) -> PodCount:
     # What somebody else added is no reason to keep pods from anybody.
     wanted = min(state.wanted, turn.spec.replicas) if state.sized_by_others else state.wanted
     return PodCount(wanted=wanted, available=state.ready)
+
+
+def pods_of_others(turn: Turn) -> int:
+    """Pods of revisions that are neither stable nor the candidate."""
+    return _count_others(turn, turn.stable, turn.rollout.revision.hash).wanted
 
 
 def _count_others(turn: Turn, *mine: str) -> PodCount:

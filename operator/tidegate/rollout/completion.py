@@ -17,8 +17,13 @@ BLAMELESS = frozenset({SPEC, STRATEGY})  # who ends a rollout without rejecting 
 
 def is_completed(turn: Turn) -> bool:
     """The last rollout was of what spec asks for, and there is nothing more to do with it."""
+    return turn.active_rollout is None and was_completed(turn)
+
+
+def was_completed(turn: Turn) -> bool:
+    """The same, whatever runs by now for another reason than the spec."""
     last, desired = turn.status.last_rollout, turn.seen.desired
-    if last is None or desired is None or turn.seen.spec is None or turn.active_rollout is not None:
+    if last is None or desired is None or turn.seen.spec is None:
         return False
     if last.result is not model.RolloutResult.COMPLETED or last.revision != desired.hash:
         return False

@@ -1,4 +1,4 @@
-"""Status for readers: phase to health, message and conditions (api.md, 6.2 and 6.3).
+"""Status for readers: phase to health and conditions (api.md, 6.2 and 6.3); words are in `messages`.
 
 Everything here is derived.
 """
@@ -11,30 +11,39 @@ from typing import assert_never
 
 from tidegate import model
 from tidegate.model import objects
-from tidegate.rollout import capacity, completion, notices, numbers, preflight, waiting
-from tidegate.rollout.turn import Turn, exposure_text, routes_text, weight_text
+from tidegate.rollout import (
+    capacity,
+    completion,
+    messages,
+    notices,
+    numbers,
+    policies,
+    preflight,
+    serving,
+    silence,
+    waiting,
+)
+from tidegate.rollout.turn import Turn
 
 LONGEST_MESSAGE = 1024
-DRIFT = "TrafficDrift"
 # Written by an operator that leaves the object to us; it goes when that one no longer says so.
 OTHER_OPERATOR = "OtherOperator"
 OTHER_OPERATOR_SECONDS = 3600.0
 HEALTH = {
-    model.Phase.PAUSED: "Suspended",
     model.Phase.AWAITING_APPROVAL: "Suspended",
     model.Phase.HEALTHY: "Healthy",
     model.Phase.FAILED: "Degraded",
     model.Phase.INVALID: "Degraded",
+    model.Phase.POLICY_VIOLATION: "Degraded",
 }
-_DIFFERS = {
-    model.Difference.APPLYING: "being written as the spec asks: ",
-    model.Difference.RESTORING: "not as the spec asks, and being taken back: ",
-    model.Difference.LEFT: (
-        "somebody else changed this again after it was taken back; it stays until it is undone or the "
-        "spec changes: "
-    ),
-}
-STALLED = frozenset({model.Phase.ROLLED_BACK, model.Phase.FAILED, model.Phase.INVALID})
+STALLED = frozenset(
+    {
+        model.Phase.ROLLED_BACK,
+        model.Phase.FAILED,
+        model.Phase.INVALID,
+        model.Phase.POLICY_VIOLATION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +86,11 @@ def rollback_unconfirmed(turn: Turn) -> bool:
 def _with_numbers(turn: Turn) -> model.Status:
     """The newest measurements and pod numbers, with the message."""
     old, status = turn.seen.status, turn.status
-    rollout = status.rollout
-    judged = turn.seen.analysis
-    if rollout is not None and rollout.active and judged.observed_candidate_percent is not None:
-        rollout = numbers.observed(rollout, judged.observed_candidate_percent)
     return replace(
         status,
         observed_generation=max(old.observed_generation, turn.seen.meta.generation),
-        message=_message(turn)[:LONGEST_MESSAGE],
-        rollout=rollout,
+        message=messages.message(turn)[:LONGEST_MESSAGE],
+        rollout=numbers.measured(turn),
         analysis=numbers.results(turn),
         evidence=preflight.rows(turn),
         stable=numbers.counted(turn, status.stable),
@@ -96,108 +101,7 @@ def _with_numbers(turn: Turn) -> model.Status:
     )
 
 
-# --- words ---------------------------------------------------------------------------------------
-
-
-def _serving(turn: Turn) -> str:
-    stable = turn.status.stable
-    if stable is None:
-        return "nothing serves yet"
-    if turn.serving != turn.stable:
-        return f"serving {turn.rollout.revision.model_version}"
-    if turn.stable_lost:
-        return f"{stable.model_version} is to serve; {notices.lost_text(turn)}"
-    return f"serving {stable.model_version}"
-
-
-def _message(turn: Turn) -> str:
-    status, serving, blocked = turn.status, _serving(turn), turn.seen.blocked
-    if blocked is not None and not _write_is_missing(turn):
-        return f"{serving}; {blocked.reason}: {blocked.message}"
-    match status.phase:
-        case model.Phase.INVALID:
-            return f"{serving}; {_violations(turn)}"
-        case model.Phase.HEALTHY:
-            found = _differs(turn)
-            if completion.is_completed(turn):
-                serving = f"{serving}; {completion.text(turn)}"
-            more = _violations(turn) if turn.seen.violations else found.message if found else ""
-            return f"{serving}; {more}" if more else serving
-        case model.Phase.TERMINATING:
-            return "deletion in progress"
-        case model.Phase.ROLLED_BACK:
-            return f"{serving}; {_rejection(turn)}"
-        case model.Phase.FAILED if turn.active_rollout is None:
-            return f"{serving}; {_rejection(turn)}"
-        case _:
-            more = f"; {_violations(turn)}" if turn.hindrances else ""
-            return f"{serving}; {_progress(turn)}{more}"
-
-
-def _violations(turn: Turn) -> str:
-    problems = [f"{v.path}: {v.message}" for v in turn.seen.violations]
-    return "; ".join(problems) or "the spec cannot be carried out"
-
-
-def _rejection(turn: Turn) -> str:
-    desired = turn.desired
-    found = [r for r in turn.status.rejected if r.revision == desired.hash]
-    reason = found[0].reason if found else "too long ago to say why"
-    return f"spec asks for {desired.model_version}, rejected: {reason}"
-
-
-def _progress(turn: Turn) -> str:
-    rollout = turn.rollout
-    parts = [rollout.revision.model_version]
-    stage = rollout.stage
-    if rollout.ending:
-        ends = "leaves" if rollout.rollback_by in completion.BLAMELESS else "is rolled back"
-        parts.append(f"{ends}: {rollout.rollback_reason}")
-    elif stage is not None and stage.kind is model.StageKind.SWITCH:
-        parts.append("is being promoted")
-    elif rollout.withdrawn:
-        parts.append("is withdrawn")
-    elif rollout.switched:
-        parts.append(f"is watched, and {turn.stable} is the way back")
-    elif rollout.exposure.answers_users or rollout.exposure.mirror_percent > 0:
-        parts.append(_weight(turn, rollout))
-    elif rollout.exposure.preview:
-        parts.append("is in preview")
-    else:
-        parts.append("is being prepared")
-    if rollout.step is not None:
-        parts.append(f"(step {rollout.step.name})")
-    text = " ".join(parts)
-    waits = rollout.waiting_for
-    return f"{text}; waits for {waits.reason}: {waits.message}" if waits is not None else text
-
-
-def _weight(turn: Turn, rollout: model.Rollout) -> str:
-    """The exposure, and what the data plane gives instead where a write does not reach it."""
-    copied = rollout.exposure.mirror_percent > 0
-    wanted = f"{'with' if copied else 'at weight'} {_given(rollout.exposure)}"
-    if not _write_is_missing(turn):
-        return wanted
-    traffic, revision = turn.seen.traffic, rollout.revision.hash
-    seen = traffic.mirrors if copied else traffic.weights
-    given = weight_text(seen.get(revision, 0.0))
-    return f"{wanted}, of which the data plane gives {given}"
-
-
-def _given(exposure: model.Exposure) -> str:
-    if exposure.mirror_percent > 0:
-        return exposure_text(exposure)
-    return f"{weight_text(exposure.live_percent)}{routes_text(exposure)}"
-
-
-def _write_is_missing(turn: Turn) -> bool:
-    """A weight was written to status that the target does not have although it was tried."""
-    rollout = turn.active_rollout
-    if rollout is None or rollout.waiting_for is None or turn.seen.spec is None:
-        return False
-    if turn.by_pods or turn.target_agrees:
-        return False
-    return rollout.waiting_for.reason is model.Waiting.ROUTE_NOT_READY
+# --- health --------------------------------------------------------------------------------------
 
 
 def _health(turn: Turn) -> tuple[str, str]:
@@ -205,12 +109,22 @@ def _health(turn: Turn) -> tuple[str, str]:
     if status.phase is model.Phase.HEALTHY and (lack := _lack_of_stable(turn)):
         return "Degraded", lack
     if status.phase is model.Phase.HEALTHY and (found := _differs(turn)) is not None:
-        drift = found.reason == DRIFT
+        drift = found.reason == messages.DRIFT
         return "Degraded" if drift else "Progressing", found.message
     if status.phase is model.Phase.ROLLED_BACK:
         report_as = turn.seen.spec.rollback.report_as if turn.seen.spec else "Degraded"
         return report_as, status.message
+    if status.phase is model.Phase.PAUSED and _waits_for_a_person(turn):
+        return "Suspended", status.message
     return HEALTH.get(status.phase, "Progressing"), status.message
+
+
+def _waits_for_a_person(turn: Turn) -> bool:
+    """Argo CD's word for that is Suspended; other waits end by themselves."""
+    rollout = turn.active_rollout
+    waits = rollout.waiting_for if rollout is not None else None
+    by_hand = rollout is not None and silence.needs_a_person(rollout)
+    return by_hand or (waits is not None and waits.reason in waiting.NEEDS_A_PERSON)
 
 
 def _stable_is_down(turn: Turn) -> bool:
@@ -218,6 +132,13 @@ def _stable_is_down(turn: Turn) -> bool:
         return False
     state = turn.state_of(turn.serving)
     return bool(turn.serving) and (state is None or state.ready == 0)
+
+
+def _is_swapped(turn: Turn) -> bool:
+    """Its only pod went for that of the candidate, as was asked; one that is to come back is missing."""
+    rollout, state = turn.active_rollout, turn.state_of(turn.stable)
+    swaps = rollout is not None and not rollout.ending and capacity.swaps(turn)
+    return swaps and turn.serving == turn.stable and state is not None and state.wanted == 0
 
 
 def _lack_of_stable(turn: Turn) -> str:
@@ -247,6 +168,8 @@ def _conditions(turn: Turn) -> tuple[model.Condition, ...]:
         _analysis_passing(turn),
         _promoted(turn),
         _paused(turn),
+        *_watched(turn),
+        *_compliant(turn),
         *_noticed(turn),
     )
     old = {c.type: c for c in turn.seen.status.conditions}
@@ -324,6 +247,8 @@ def _stalled_reason(turn: Turn) -> str:
             return found[0].reason if found else "InvalidSpec"
         case model.Phase.FAILED:
             return "RollbackUnconfirmed" if turn.active_rollout else "FirstRevisionFailed"
+        case model.Phase.POLICY_VIOLATION:
+            return "PolicyViolation"
         case _:
             return "RolledBack"
 
@@ -339,7 +264,7 @@ def _available(turn: Turn) -> _Finding:
         return _Finding(
             type="Available",
             holds=False,
-            reason="StableUnavailable",
+            reason="SwappedInPlace" if _is_swapped(turn) else "StableUnavailable",
             message=f"no pod of revision {turn.serving} is ready",
         )
     if lack := _lack_of_stable(turn):
@@ -358,11 +283,14 @@ def _traffic_programmed(turn: Turn) -> _Finding:
         )
     if not traffic.exists:
         return _Finding(type=kind, holds=None, reason="Unverified", message="no route yet")
-    if _write_is_missing(turn):
+    if messages.write_is_missing(turn):
         message = turn.rollout.waiting_for.message if turn.rollout.waiting_for else ""
         return _Finding(type=kind, holds=False, reason="WeightNotWritten", message=message)
     if (found := _differs(turn)) is not None:
         return replace(found, type=kind)
+    if traffic.accepted and traffic.unconfirmed:
+        message = f"written as wanted; {traffic.unconfirmed}: the measured share tells"
+        return _Finding(type=kind, holds=None, reason="Unverified", message=message)
     if traffic.accepted:
         return _Finding(type=kind, holds=True, reason="RouteAccepted")
     return _Finding(
@@ -389,17 +317,11 @@ def _evidence_ready(turn: Turn) -> _Finding:
 
 def _differs(turn: Turn) -> _Finding | None:
     """Service or route are not as the spec asks: its edit is being written, or somebody else's stays."""
-    found = turn.status.traffic.difference
-    if found is not None and found.state is not model.Difference.RESTORED:
-        applying = found.state is model.Difference.APPLYING
-        reason = "Applying" if applying else DRIFT
-        return _Finding(
-            type="Ready", holds=False, reason=reason, message=_DIFFERS[found.state] + found.fields
-        )
-    if turn.seen.spec is None or turn.status.traffic.generation == turn.seen.meta.generation:
+    found = messages.difference(turn)
+    if found is None:
         return None
-    message = "spec.service and spec.traffic of this generation are not in force yet"
-    return _Finding(type="Ready", holds=False, reason="Applying", message=message)
+    reason, message = found
+    return _Finding(type="Ready", holds=False, reason=reason, message=message)
 
 
 def _analysis_passing(turn: Turn) -> _Finding:
@@ -437,6 +359,18 @@ def _paused(turn: Turn) -> _Finding:
         return _Finding(type="Paused", holds=False, reason="NotPaused")
     waits = rollout.waiting_for
     return _Finding(type="Paused", holds=True, reason=str(waits.reason), message=waits.message)
+
+
+def _watched(turn: Turn) -> Iterator[_Finding]:
+    """What the watch for the revision that serves has found."""
+    for one in serving.aspects(turn):
+        yield _Finding(type=one.type, holds=one.holds, reason=one.reason, message=one.message)
+
+
+def _compliant(turn: Turn) -> Iterator[_Finding]:
+    if (said := policies.compliance(turn)) is not None:
+        holds, reason, message = said
+        yield _Finding(type="PolicyCompliant", holds=holds, reason=reason, message=message)
 
 
 def _noticed(turn: Turn) -> Iterator[_Finding]:

@@ -14,23 +14,35 @@ from typing import assert_never
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import failover, reach
+from tidegate.rollout import capacity, failover, reach
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn
-from tidegate.traffic.changes import changes_of
+from tidegate.traffic.changes import Changes, changes_of
 
 QUARREL_SECONDS = 600.0
 # A write that did not last is repeated after as long as it was tried already, within these bounds.
 LEAST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 3.0, 600.0
 USER_ROUTE_LOOK_SECONDS = 60.0  # a route without our label is not watched
+OBSTACLE_LOOK_SECONDS = 10.0  # what the user has to mend may not be watched
 D = model.Difference
 
 
 def rest(turn: Turn, revision: str) -> actions.SetTraffic:
-    """Everything to one revision; the mark of an earlier rollback stays."""
+    """Everything to one revision; the marks of an earlier rollback stay."""
     return actions.SetTraffic(
         stable=revision,
         candidate="",
         exposure=model.NO_TRAFFIC,
+        marker=turn.seen.traffic.rolled_back_revision,
+        fence=turn.seen.traffic.lowered_rollout,
+    )
+
+
+def shared(turn: Turn, kept: capacity.Kept) -> actions.SetTraffic:
+    """As much to stable as it can take of what somebody else has, whose rest stays there."""
+    return actions.SetTraffic(
+        stable=turn.stable,
+        candidate=kept.revision,
+        exposure=model.Exposure(live_percent=kept.percent),
         marker=turn.seen.traffic.rolled_back_revision,
     )
 
@@ -43,9 +55,13 @@ def keep(turn: Turn) -> Turn:
     if planned is not None and planned.lowering:
         return turn  # it writes everything
     wanted, traffic = planned or _intent(turn), turn.seen.traffic
-    if wanted is None or traffic.conflict or not (traffic.exists and traffic.entry_exists):
+    if wanted is None or traffic.conflict:
         return turn
     found = changes_of(wanted, turn.seen)
+    if lacks(turn):
+        return turn if planned is not None else _make_again(turn, wanted, found)
+    if not traffic.exists:
+        return turn  # a route of the user, or one of a kind that is not served
     if not found.fields:
         turn = _agree(turn)
         restored = found.moves_traffic and _moves_at_once(turn, wanted)
@@ -58,6 +74,29 @@ def keep(turn: Turn) -> Turn:
     # Without a candidate, traffic that is elsewhere moves when stable can take it, not by this.
     waits = found.moves_traffic and not _moves_at_once(turn, wanted)
     return turn.act(wanted) if writes and not waits else turn
+
+
+def lacks(turn: Turn) -> bool:
+    """An object of ours is gone, whatever the stage: the write of the intent makes it again."""
+    traffic = turn.seen.traffic
+    ours = not turn.spec.traffic.routes and not traffic.obstacle
+    lost = not traffic.entry_exists or (ours and not traffic.exists)
+    return lost or _lacks_preview(turn)
+
+
+def _lacks_preview(turn: Turn) -> bool:
+    """A foreign Service of that name is no gap that we could fill."""
+    asked = bool(turn.spec.preview_service) and turn.plane.capabilities.preview
+    traffic = turn.seen.traffic
+    return asked and not traffic.preview_revision and not traffic.preview_conflict
+
+
+def _make_again(turn: Turn, wanted: actions.SetTraffic, found: Changes) -> Turn:
+    """The same write moves no traffic of a route that stands before stable can take it."""
+    if turn.seen.traffic.exists and found.moves_traffic and not _moves_at_once(turn, wanted):
+        return turn
+    obstacle = turn.seen.traffic.obstacle
+    return turn.act(wanted).look_again(OBSTACLE_LOOK_SECONDS if obstacle else CONFIRM_LOOK_SECONDS)
 
 
 def _moves_at_once(turn: Turn, wanted: actions.SetTraffic) -> bool:

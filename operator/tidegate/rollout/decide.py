@@ -13,6 +13,7 @@ from tidegate import model
 from tidegate.model import actions
 from tidegate.rollout import (
     advice,
+    approvals,
     completion,
     conditions,
     duties,
@@ -20,10 +21,14 @@ from tidegate.rollout import (
     failover,
     identity,
     notices,
+    overrides,
     phases,
+    policies,
+    policy_gates,
     rebuild,
     repair,
     requests,
+    serving,
     starting,
     waiting,
     walk,
@@ -39,6 +44,7 @@ def decide(seen: model.Observation) -> actions.Decision:
 
     Source: architecture.md, 1; api.md, 6.2.
     """
+    seen = policies.bound(seen)
     status = replace(seen.status, operator=seen.operator or seen.status.operator)
     turn = rebuild.rebuild(Turn(seen=seen, status=status))
     if seen.meta.deleting:
@@ -47,11 +53,11 @@ def decide(seen: model.Observation) -> actions.Decision:
         turn = _invalid(turn)
     elif turn.hindrances:
         turn = _invalid(repair.repair(turn))
-        turn = _in_phase(duties.tidy(_only_keep_safe(requests.handle(turn))))
+        turn = _in_phase(duties.tidy(_only_keep_safe(_heard(turn))))
     else:
-        turn = requests.handle(repair.repair(turn))
+        turn = _heard(repair.repair(turn))
         turn = _in_phase(duties.tidy(_work(starting.follow_spec(turn))))
-    turn = advice.keep(identity.keep(turn))
+    turn = policies.keep(serving.keep(advice.keep(identity.keep(turn))))
     status = conditions.describe(turn)
     requeue = turn.requeue_after_seconds
     if turn.active_rollout is not None:
@@ -65,13 +71,20 @@ def decide(seen: model.Observation) -> actions.Decision:
     )
 
 
+def _heard(turn: Turn) -> Turn:
+    """What people ask for, and what they have decided about gates."""
+    turn = overrides.heard(approvals.pinned(requests.handle(turn)))
+    reason = approvals.rejection(turn)
+    return ending.roll_back(turn, reason=reason, by=approvals.BY) if reason else turn
+
+
 def _work(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None:
         return failover.keep(turn)
     if rollout.ending:
         return starting.follow_on(ending.work_rolling_back(turn))
-    return walk.work(turn)
+    return walk.work(policy_gates.renewed(turn))
 
 
 def _only_keep_safe(turn: Turn) -> Turn:

@@ -6,30 +6,44 @@ Level-triggered: each pass compares what is wanted with what was seen and acts o
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import autoscaling, capacity, dataplane, ending, failover, notices, record
+from tidegate.rollout import (
+    autoscaling,
+    capacity,
+    dataplane,
+    ending,
+    failover,
+    isolation,
+    notices,
+    policies,
+    record,
+    room,
+    smoke_test,
+)
 from tidegate.rollout.turn import Turn
+from tidegate.traffic.changes import changes_of
 from tidegate.traffic.plane import common_port
 
 FINALIZER = "tidegate.dev/traffic-restore"
 DRAIN_LOOK_SECONDS = 1.0
-OBSTACLE_LOOK_SECONDS = 10.0  # what the user has to mend may not be watched
 
 
 def tidy(turn: Turn) -> Turn:
     """All standing duties, in an order that never takes capacity before traffic has left."""
-    turn = _hold_finalizer(_freeze_rollout(_tell_plan(_tell_unknown_fields(_tell_losses(turn)))))
+    turn = _hold_finalizer(_freeze_rollout(_tell_all(turn)))
     turn = _keep_pods(_tell_lost_stable(turn))
     turn = _delete_old_previews(_rest_traffic(turn))
     turn = _tell_other_sizes(_note_templates(_label_roles(turn)))
     turn = _retire_strays(turn)
     turn = _scale_down_retired(turn)
-    # Last, since a write that is refused ends the pass.
+    # Last, since a conflict ends the pass.
     turn = dataplane.keep(_forget_frozen(_trim_history(turn)))
-    turn = autoscaling.keep(turn, _wanted_pods(turn))
-    return record.keep(turn)
+    turn = autoscaling.keep(turn, _wanted_pods(turn) if autoscaling.is_on(turn.spec) else ())
+    return record.keep(smoke_test.tidy(isolation.keep(turn)))
 
 
 def _freeze_rollout(turn: Turn) -> Turn:
@@ -37,9 +51,22 @@ def _freeze_rollout(turn: Turn) -> Turn:
     rollout = turn.active_rollout
     if rollout is None or turn.hindrances or rollout.ending:
         return turn
-    if any(one.name == rollout.frozen_name for one in turn.seen.frozen_rollouts):
+    if turn.seen.frozen_for(rollout) is not None:
         return turn
     return turn.act(actions.FreezeRollout(rollout=rollout))
+
+
+def _tell_all(turn: Turn) -> Turn:
+    """Everything out of the ordinary that one Event says."""
+    return _tell_room(_tell_breach(_tell_plan(_tell_unknown_fields(_tell_losses(turn)))))
+
+
+def _tell_breach(turn: Turn) -> Turn:
+    """Say once which metrics are breached that roll nothing back, with their numbers."""
+    found = notices.breached(turn)
+    if not found or notices.breached_text(found) == notices.told_text(turn.seen, notices.BREACHED):
+        return turn
+    return turn.warn(notices.BREACHED, "; ".join(one.message for one in found))
 
 
 def _tell_unknown_fields(turn: Turn) -> Turn:
@@ -54,6 +81,16 @@ def _tell_plan(turn: Turn) -> Turn:
     text = notices.plan_text(turn)
     told = notices.told_text(turn.seen, notices.PLAN)
     return turn.say(notices.PLAN, text) if text and text != told else turn
+
+
+def _tell_room(turn: Turn) -> Turn:
+    """Say once that the rollout will not find the room that it needs."""
+    text = notices.room_text(turn)
+    return (
+        turn.warn(room.MISSING, text)
+        if text and not notices.told(turn.seen, room.MISSING)
+        else turn
+    )
 
 
 def _tell_losses(turn: Turn) -> Turn:
@@ -102,10 +139,22 @@ def _hold_finalizer(turn: Turn) -> Turn:
 
 def _keep_pods(turn: Turn) -> Turn:
     """Create and size the Deployments of stable and candidate."""
+    turn = capacity.note_cover(turn) if turn.active_rollout is not None else turn
     wanted = _wanted_pods(turn)
     for revision, replicas in wanted:
         turn = _want(turn, revision, replicas)
+    turn = _keep_stand_in(turn)
     return turn.look_at(capacity.drained_at(turn)) if turn.active_rollout is not None else turn
+
+
+def _keep_stand_in(turn: Turn) -> Turn:
+    """Who answers for stable gets back what of it was deleted; its number of pods stays as it is."""
+    revision = failover.stands_in(turn)
+    state, frozen = turn.state_of(revision), turn.seen.frozen.get(revision)
+    if frozen is None or (state is not None and state.has_service):
+        return turn
+    replicas = state.wanted if state is not None else turn.spec.replicas
+    return _want(turn, frozen.revision, replicas)
 
 
 def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
@@ -113,11 +162,12 @@ def _wanted_pods(turn: Turn) -> list[tuple[model.Revision, int]]:
     rollout = turn.active_rollout
     stable = _stable_revision(turn)
     if rollout is None or (rollout.ending and not ending.leaves_slowly(turn)):
-        return [] if stable is None else [(stable, turn.spec.replicas)]
+        return [] if stable is None else [(stable, capacity.pods_at_rest(turn))]
     if stable is None:
-        return [(rollout.revision, turn.spec.replicas)]
+        return [(rollout.revision, 0 if policies.keeps_out(turn) else turn.spec.replicas)]
     wanted = capacity.wanted(turn)
-    return [(stable, wanted.stable), (rollout.revision, wanted.candidate)]
+    both = [(stable, wanted.stable), (rollout.revision, wanted.candidate)]
+    return list(reversed(both)) if turn.scaling.lends and rollout.ending else both
 
 
 def _stable_revision(turn: Turn) -> model.Revision | None:
@@ -149,9 +199,11 @@ def _want(turn: Turn, revision: model.Revision, replicas: int) -> Turn:
         turn = turn.act(actions.CorrectRevision(revision=revision.hash, server=server))
     autoscaled = autoscaling.moves(turn, revision.hash)
     if state is None or not complete:
-        role = model.Role.STABLE if revision.hash == turn.stable else model.Role.CANDIDATE
         create = actions.CreateRevision(
-            revision=revision, replicas=replicas, role=role, autoscaled=autoscaled
+            revision=revision,
+            replicas=replicas,
+            role=_role_of(turn, revision.hash),
+            autoscaled=autoscaled,
         )
         return turn.act(create)
     settled = state.wanted == replicas and not state.moved and state.autoscaled is autoscaled
@@ -197,14 +249,34 @@ def _rest_traffic(turn: Turn) -> Turn:
         return turn  # what answers for stable is kept by `dataplane`
     traffic = turn.seen.traffic
     at_rest = traffic.exists and traffic.entry_exists and traffic.entry_revision == turn.stable
-    tidy_target = rollout is not None or set(traffic.weights) == {turn.stable}
-    at_rest = at_rest and tidy_target and ending.only_stable_serves(turn)
+    at_rest = at_rest and ending.only_stable_serves(turn) and _lists_nobody_else(turn)
     at_rest = at_rest and _reaches_stable(turn) and not traffic.owed and _preview_rests(turn)
     at_rest = at_rest or not capacity.stable_can_take(turn)
     if at_rest or turn.moves_traffic or traffic.conflict or turn.state_of(turn.stable) is None:
         return turn
-    look_seconds = OBSTACLE_LOOK_SECONDS if traffic.obstacle else DRAIN_LOOK_SECONDS
-    return turn.act(dataplane.rest(turn, turn.stable)).look_again(look_seconds)
+    look_seconds = dataplane.OBSTACLE_LOOK_SECONDS if traffic.obstacle else DRAIN_LOOK_SECONDS
+    turn = turn.look_again(look_seconds)
+    kept = capacity.kept_beside(turn)
+    if kept.percent == 0 or _was_taken_away(rollout):
+        return turn.act(dataplane.rest(turn, turn.stable))
+    return turn if kept.waits else turn.act(dataplane.shared(turn, kept))
+
+
+def _was_taken_away(rollout: model.Rollout | None) -> bool:
+    """It was decided that this candidate gets nothing, whatever the target still gives it."""
+    return rollout is not None and (rollout.ending or rollout.withdrawn)
+
+
+def _lists_nobody_else(turn: Turn) -> bool:
+    """The target names stable and who is on the way alone; or nobody who is to leave can do so yet."""
+    traffic, rollout = turn.seen.traffic, turn.active_rollout
+    listed = set(traffic.weights)
+    if rollout is None and listed == {turn.stable} and not traffic.holds_place:
+        return True
+    if rollout is not None and (turn.by_pods or listed <= {turn.stable, rollout.revision.hash}):
+        return True
+    waits = not changes_of(dataplane.rest(turn, turn.stable), turn.seen).moves_traffic
+    return turn.stable in listed and waits
 
 
 def _reaches_stable(turn: Turn) -> bool:
@@ -216,41 +288,53 @@ def _reaches_stable(turn: Turn) -> bool:
 def _preview_rests(turn: Turn) -> bool:
     """The preview Service shows what serves, or cannot be ours."""
     traffic = turn.seen.traffic
-    wanted = turn.spec.blue_green is not None and not traffic.preview_conflict
+    wanted = bool(turn.spec.preview_service) and not traffic.preview_conflict
     return not wanted or traffic.preview_revision == turn.stable
 
 
 def _delete_old_previews(turn: Turn) -> Turn:
-    """Those that spec no longer names; the one in which a candidate is shown stays until then."""
+    """Those that spec no longer names; none while a candidate is shown there, or is still to be."""
     rollout = turn.active_rollout
-    if rollout is not None and rollout.exposure.preview:
+    if rollout is not None and (rollout.exposure.preview or _is_to_be_shown(rollout)):
         return turn
     return turn.act(*(actions.DeletePreview(name=it) for it in turn.seen.traffic.old_previews))
 
 
+def _is_to_be_shown(rollout: model.Rollout) -> bool:
+    ahead = rollout.plan[rollout.step.index if rollout.step is not None else 0 :]
+    return any(stage.kind is model.StageKind.PREVIEW for stage in ahead)
+
+
 def _label_roles(turn: Turn) -> Turn:
     """Role labels of Deployments and Services follow status; one that was removed comes back."""
-    rollout = turn.active_rollout
     for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
         revision = state.revision.hash
-        if revision == turn.stable:
-            role = model.Role.STABLE
-        elif rollout is not None and revision == rollout.revision.hash:
-            role = model.Role.CANDIDATE
-        else:
-            role = model.Role.PREVIOUS
+        role = _role_of(turn, revision)
         if state.role is not role or not state.watched:
             turn = turn.act(actions.SetRole(revision=revision, role=role))
     return turn
 
 
+def _role_of(turn: Turn, revision: str) -> model.Role:
+    rollout = turn.active_rollout
+    if revision == turn.stable:
+        return model.Role.STABLE
+    tried = rollout is not None and revision == rollout.revision.hash
+    return model.Role.CANDIDATE if tried else model.Role.PREVIOUS
+
+
 def _note_templates(turn: Turn) -> Turn:
-    """What a revision was made with is noted once; a change of it is told, and not fought."""
+    """What a revision was made with is noted once; a change of it is told, and not fought.
+
+    A Service that is still to be created brings the note along. Once the pods were changed the
+    Deployment has to say so itself: a Service that is made anew would take the change for the original.
+    """
     modified = set(notices.modified(turn)) - set(notices.told_of(turn, notices.MODIFIED))
     for state in sorted(turn.seen.revisions.values(), key=lambda s: s.revision.hash):
-        if not state.made_with:
+        unknown = not state.made_with and state.has_service
+        if unknown or (state.modified and not state.noted):
             note = actions.NoteTemplate(
-                revision=state.revision.hash, template_hash=state.template_hash
+                revision=state.revision.hash, template_hash=state.made_with or state.template_hash
             )
             turn = turn.act(note)
     for revision in sorted(modified):
@@ -276,7 +360,7 @@ def _retire_strays(turn: Turn) -> Turn:
     known = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
     for revision in sorted(set(turn.seen.revisions) - known):
         state = turn.seen.revisions[revision]
-        if state.wanted > 0 and not state.woken and not _serves(turn, revision):
+        if state.wanted > 0 and not state.woken and not _keeps_pods(turn, revision):
             turn = ending.retire(turn, revision, delay_seconds=turn.spec.scale_down_delay_seconds)
     return turn
 
@@ -288,10 +372,16 @@ def _serves(turn: Turn, revision: str) -> bool:
     return selected or revision in traffic.answering
 
 
+def _keeps_pods(turn: Turn, revision: str) -> bool:
+    """It may be asked, and somebody is to have pods: with `replicas: 0` whoever answers goes as well."""
+    return turn.spec.replicas > 0 and _serves(turn, revision)
+
+
 def _scale_down_retired(turn: Turn) -> Turn:
     """Scale retired revisions to 0 when their delay is over.
 
-    One that still serves is let off; as a stray it begins its whole delay when its traffic is gone.
+    One that still serves is let off; as a stray it begins its whole delay when its traffic is gone. Not in
+    the pass that retires it, whose writes have yet to take it out of the entry Service.
     """
     live = _live_revisions(turn)
     kept: list[model.Retiring] = []
@@ -301,10 +391,13 @@ def _scale_down_retired(turn: Turn) -> Turn:
             continue
         if state.woken:
             continue
-        if _serves(turn, entry.revision):
+        if _keeps_pods(turn, entry.revision):
             turn = turn.look_again(DRAIN_LOOK_SECONDS)
+            if entry not in turn.seen.status.retiring:
+                kept.append(replace(entry, scale_down_at=None))
             continue
-        timed = _timed(turn, entry)
+        nothing_drains = capacity.swaps(turn) and state.ready == 0
+        timed = replace(entry, scale_down_at=turn.now) if nothing_drains else _timed(turn, entry)
         kept.append(timed)
         if timed.scale_down_at is None or turn.now < timed.scale_down_at:
             turn = turn.look_at(timed.scale_down_at)
@@ -325,12 +418,27 @@ def _timed(turn: Turn, entry: model.Retiring) -> model.Retiring:
     """
     traffic, previous = turn.seen.traffic, turn.status.previous
     confirmed = traffic.accepted or not traffic.exists
+    # Who leaves the target had no requests any more: its delay, begun then, goes on meanwhile.
+    left = entry in turn.seen.status.retiring and entry.revision not in traffic.weights
+    confirmed |= left and entry.scale_down_at is not None
     served = previous is not None and previous.revision == entry.revision
-    if not confirmed or (served and capacity.stable_is_short(turn)):
+    if not confirmed or (served and capacity.successor_is_short(turn)):
         return replace(entry, scale_down_at=None)
-    if entry.scale_down_at is not None:
-        return entry
-    return replace(entry, scale_down_at=turn.after(turn.spec.scale_down_delay_seconds))
+    drained = turn.after(turn.spec.scale_down_delay_seconds)
+    if entry.scale_down_at is None:
+        return replace(entry, scale_down_at=drained)
+    return (
+        replace(entry, scale_down_at=min(entry.scale_down_at, drained))
+        if _waited_for(turn)
+        else entry
+    )
+
+
+def _waited_for(turn: Turn) -> bool:
+    """A rollout waits for the pods of older revisions, which are not kept beyond their drain then."""
+    rollout = turn.active_rollout
+    waits = rollout is not None and not rollout.ending and not policies.keeps_out(turn)
+    return turn.by_pods and bool(turn.stable) and waits
 
 
 def _forget_previous(turn: Turn) -> Turn:
@@ -344,16 +452,29 @@ def _forget_previous(turn: Turn) -> Turn:
 
 
 def _trim_history(turn: Turn) -> Turn:
-    """Delete the oldest revisions without pods beyond `revisionHistoryLimit`."""
+    """Delete revisions without pods beyond `revisionHistoryLimit`: first the oldest that never served.
+
+    Never one that requests or their copies are sent to: its pods may be missing for a moment only,
+    such as those of a revision that answers for stable while nobody asks for any pods.
+    """
     kept = _live_revisions(turn) | {r.revision for r in turn.status.retiring}
-    kept.add(turn.desired.hash)
+    kept |= {turn.desired.hash, failover.stands_in(turn), *turn.seen.traffic.mirrors}
+    kept |= turn.seen.traffic.weights.keys()  # some refuse all that names a Service which is gone
+    kept |= {revision for revision in turn.seen.revisions if _serves(turn, revision)}
     idle = [
         state
         for state in turn.seen.revisions.values()
         if state.revision.hash not in kept and state.wanted == 0 and state.ready == 0
     ]
-    idle.sort(key=lambda state: (state.created_at, state.revision.hash), reverse=True)
+    idle.sort(key=partial(_worth_keeping, turn), reverse=True)
     surplus = {state.revision.hash for state in idle[turn.spec.revision_history_limit :]}
     # Without a Deployment nothing is left to go back to, whatever made it.
     surplus |= turn.seen.frozen.keys() - turn.seen.revisions.keys() - kept
     return turn.act(*(actions.DeleteRevision(revision=hash_) for hash_ in sorted(surplus)))
+
+
+def _worth_keeping(turn: Turn, state: model.RevisionState) -> tuple[int, datetime, str]:
+    """What served comes before all that never did, the last first: it is the way back."""
+    revision, served = state.revision.hash, turn.status.served
+    last = -served.index(revision) if turn.served_before(revision) else -len(served)
+    return last, state.created_at, revision

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import capacity, failover, plan, record, waiting
+from tidegate.rollout import approvals, capacity, delivery, failover, plan, record, waiting
 from tidegate.rollout.completion import BLAMELESS, SPEC, STRATEGY
 from tidegate.rollout.turn import RUNNING_SECONDS, Turn
 
@@ -19,6 +19,7 @@ KEPT_EARLIER = 1000  # more bad versions of one model than anybody makes
 KEPT_SERVED = 21  # the largest window and what serves now
 HARM = "Analysis"
 BY_PEOPLE = "User"
+BY_WATCH = "Watch"
 NOT_PROMOTED = "its shadow is over, and the strategy promotes nothing"
 FOUND_MARKED = "rolled back before the operator restarted"
 LOWERING_LOOK_SECONDS = 1.0
@@ -35,7 +36,11 @@ def reject(turn: Turn, *, reason: str, by: str) -> Turn:
         by=by,
         attempt=rollout.attempt,
     )
-    turn = replace(turn, rejections=(*turn.rejections, by))
+    return _with_rejected(turn, rejected)
+
+
+def _with_rejected(turn: Turn, rejected: model.RejectedRevision) -> Turn:
+    turn = replace(turn, rejections=(*turn.rejections, rejected.by))
     return turn.with_status(remember(forget(turn.status, rejected.revision), rejected))
 
 
@@ -130,7 +135,10 @@ def _give_back(turn: Turn) -> Turn:
         return _with_share(turn, 0.0)
     if _only_copies(turn):
         return _take_all(turn, 0.0)  # whoever serves loses and gains nothing by it
-    if not capacity.stable_can_take(turn, at_once=turn.rollout.rollback_by == HARM):
+    at_once = turn.rollout.rollback_by == HARM
+    if not failover.stands_in_with_pods(turn) and not capacity.stable_can_take(
+        turn, at_once=at_once
+    ):
         return turn
     share = 0.0 if _at_once(turn.rollout) else capacity.kept_share(turn)
     if share >= capacity.live_percent(turn, turn.rollout) > 0:
@@ -177,7 +185,17 @@ def _lowering(turn: Turn, share: float) -> actions.SetTraffic:
         candidate=candidate,
         exposure=model.Exposure(live_percent=share),
         lowering=True,
+        marker=mark_of_harm(turn.rollout),
     )
+
+
+def mark_of_harm(rollout: model.Rollout) -> str:
+    """The mark beside the share that a harmful candidate keeps until stable can carry more.
+
+    Whoever finds only that write must not give it back what was taken.
+    """
+    harmful = rollout.ending and rollout.rollback_by == HARM
+    return rollout.revision.hash if harmful else ""
 
 
 def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
@@ -188,6 +206,7 @@ def lower(turn: Turn, *, marker: str = "", fence: str = "") -> Turn:
     known = rollout.id if rollout is not None else ""
     action = actions.SetTraffic(
         stable=failover.stands_in(turn) or turn.stable,
+        kept=turn.stable,
         candidate="",
         exposure=model.NO_TRAFFIC,
         marker=marker,
@@ -203,7 +222,9 @@ def withdraw(turn: Turn, why: str) -> Turn:
     The fence differs from that of an ended rollout, and from one withdrawal to the next: a raise
     that is still on its way must come too late each time.
     """
-    turn = plan.undated(failover.forget(turn))
+    if not failover.stands_in(turn):
+        turn = failover.forget(turn)
+    turn = plan.undated(turn)
     rollout = turn.rollout
     changed = replace(
         rollout,
@@ -244,11 +265,11 @@ def work_rolling_back(turn: Turn) -> Turn:
         return finish(turn)
     if lowered:
         return turn.look_again(LOWERING_LOOK_SECONDS)
-    judged = turn.seen.analysis
     if rollout.rollback_by == HARM:
         return _give_back(turn)
-    if judged.verdict is model.Verdict.ROLL_BACK:
-        return roll_back(turn, reason=judged.message, by=HARM)
+    harm = delivery.harm(turn)
+    if harm is not None:
+        return roll_back(turn, reason=harm, by=HARM)
     turn = failover.keep(turn)
     return turn if failover.holds(turn) else _give_back(turn)
 
@@ -257,7 +278,8 @@ def finish(turn: Turn) -> Turn:
     """The traffic of a rollout that ends has left: its pods go, its result stands."""
     rollout = turn.rollout
     rejected = rollout.rollback_by not in BLAMELESS
-    kept_seconds = turn.spec.rollback.keep_candidate_seconds if rejected else 0.0
+    kept = rejected and not turn.spec.scaling.lends  # what lent its pods wants them back
+    kept_seconds = turn.spec.rollback.keep_candidate_seconds if kept else 0.0
     turn = retire(
         turn,
         rollout.revision.hash,
@@ -281,7 +303,7 @@ def _result(turn: Turn) -> model.RolloutResult:
         return model.RolloutResult.ABORTED if back else model.RolloutResult.SUPERSEDED
     if not turn.stable:
         return model.RolloutResult.FAILED
-    aborted = rollout.rollback_by == BY_PEOPLE
+    aborted = rollout.rollback_by in {BY_PEOPLE, approvals.BY}
     return model.RolloutResult.ABORTED if aborted else model.RolloutResult.ROLLED_BACK
 
 
@@ -298,17 +320,36 @@ def complete(turn: Turn) -> Turn:
     result, reason, by = _why_promoted(turn)
     old = turn.status.stable
     assert old is not None  # what serves first has a stage of its own
-    turn = become_stable(turn)
+    turn = _reject_drifted(become_stable(turn), old)
     turn = turn.with_status(replace(turn.status, previous=old))
     turn = retire(turn, old.revision, delay_seconds=turn.spec.scale_down_delay_seconds)
     return close(turn, result=result, reason=reason, by=by)
 
 
+def _reject_drifted(turn: Turn, drifted: model.RevisionStatus) -> Turn:
+    """Spec asks for what has drifted, and must not bring it back by itself."""
+    cause = turn.rollout.cause
+    if not cause:
+        return turn
+    rejected = model.RejectedRevision(
+        revision=drifted.revision,
+        model_version=drifted.model_version,
+        reason=cause,
+        at=turn.now,
+        by=BY_WATCH,
+        attempt=max(1, record.next_attempt(turn, drifted.revision) - 1),
+    )
+    text = f"{drifted.model_version} rejected: {cause}"
+    return _with_rejected(turn, rejected).warn("RolledBack", text)
+
+
 def _why_promoted(turn: Turn) -> tuple[model.RolloutResult, str, str]:
+    if turn.rollout.cause:
+        return model.RolloutResult.FAST_PROMOTED, turn.rollout.cause, BY_WATCH
     stages = turn.rollout.plan
     hurried = {model.StageKind.SWITCH, model.StageKind.BAKE}
     if any(it.control is model.Control.NONE for it in stages if it.kind in hurried):
-        if served_before(turn, turn.rollout.revision.hash):
+        if turn.served_before(turn.rollout.revision.hash):
             reason = "it served before, within rollback.window"
             return model.RolloutResult.FAST_PROMOTED, reason, SPEC
         return model.RolloutResult.FAST_PROMOTED, "promoted by request", BY_PEOPLE
@@ -328,18 +369,12 @@ def bake_result(turn: Turn) -> str:
     """What the bake has shown, and what nobody could see."""
     found = turn.rollout.plan[-1].evidence
     unseen = {model.Outcome.NO_DATA, model.Outcome.ERROR}
-    missing = [one.name for one in found if one.outcome in unseen and not one.dry_run]
+    missing = [one.name for one in found if one.outcome in unseen and one.acts]
     if not found:
         return "nothing was measured in the bake"
     if missing:
         return f"in the bake there were no data of {', '.join(missing)}"
     return "nothing broke a limit in the bake"
-
-
-def served_before(turn: Turn, revision: str) -> bool:
-    """The revision served within the last `rollback.window.revisions` promotions."""
-    window = turn.spec.rollback.window_revisions
-    return revision != turn.stable and revision in turn.status.served[: window + 1]
 
 
 def become_stable(turn: Turn) -> Turn:

@@ -59,21 +59,31 @@ def stands_in(turn: Turn) -> str:
     return "" if shared else known.revision
 
 
+def stands_in_with_pods(turn: Turn) -> bool:
+    """What answers for stable can answer: whatever is taken from others goes to it."""
+    revision = stands_in(turn)
+    return bool(revision) and capacity.ready(turn, revision) > 0
+
+
 def intent(turn: Turn) -> actions.SetTraffic | None:
     """What the data plane is to hold while no candidate has a share; None in ordinary times.
 
-    A candidate whom requests reach otherwise, by header or as copies, keeps those.
+    A candidate whom requests reach otherwise, by header or as copies, keeps those, and stable its place.
     """
     revision, rollout = stands_in(turn), turn.active_rollout
     if not revision:
         return None
     if rollout is not None and rollout.exposure.is_visited:
         return actions.SetTraffic(
-            stable=revision, candidate=rollout.revision.hash, exposure=rollout.exposure
+            stable=revision,
+            candidate=rollout.revision.hash,
+            exposure=rollout.exposure,
+            kept=turn.stable,
         )
     return actions.SetTraffic(
         stable=revision,
         candidate="",
+        kept=turn.stable,
         exposure=model.NO_TRAFFIC,
         marker=turn.seen.traffic.rolled_back_revision,
     )
@@ -95,6 +105,22 @@ def taken_over(turn: Turn, weight: float) -> tuple[Turn, float]:
         return forget(turn), weight  # both are selected: endpoints do the rest
     taken = replace(known, revision=revision, percent_before=weight, stable_ready_since=None)
     return _note(turn, taken), 100.0
+
+
+def taken_along(turn: Turn) -> Turn:
+    """A rollout begins of what answers for stable: it goes on to, as a candidate with all traffic.
+
+    When stable has its pods again it has everything again, and the first weight is asked for as any other.
+    """
+    known, rollout = turn.status.failover, turn.active_rollout
+    if known is None or rollout is None or not _is_moved_to(known, rollout.revision.hash):
+        return turn
+    weight = plan.wanted_exposure(rollout).live_percent
+    if turn.by_pods or not 0 < weight < 100 or capacity.ready(turn, known.revision) == 0:
+        return turn
+    exposure = model.Exposure(live_percent=100.0)
+    turn = turn.with_rollout(replace(rollout, exposure=exposure))
+    return _note(turn, replace(known, percent_before=0.0, stable_ready_since=None))
 
 
 def forget(turn: Turn) -> Turn:
@@ -155,7 +181,8 @@ def _stands(turn: Turn, known: model.Failover) -> bool:
     if rollout is not None and rollout.revision.hash == known.revision:
         return rollout.exposure.live_percent > 0
     shared = rollout is not None and rollout.exposure.live_percent > 0
-    return not shared and known.revision in turn.seen.revisions
+    exists = known.revision in turn.seen.revisions or known.revision in turn.seen.frozen
+    return not shared and exists
 
 
 def _begin(turn: Turn, known: model.Failover) -> Turn:
@@ -211,9 +238,12 @@ def _judged_anew(turn: Turn) -> Turn:
 
 
 def _with_share(turn: Turn, percent: float) -> Turn:
-    """The share as the intent of the running rollout, and in the data plane."""
+    """The share as the intent of the running rollout, and in the data plane.
+
+    Who answers for stable gets no copies beside that.
+    """
     rollout = turn.rollout
-    exposure = replace(rollout.exposure, live_percent=percent)
+    exposure = replace(rollout.exposure, live_percent=percent, mirror_percent=0.0)
     return _write(turn.with_rollout(replace(rollout, exposure=exposure, progress_at=turn.now)))
 
 

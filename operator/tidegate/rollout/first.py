@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidegate import model
 from tidegate.model import actions
-from tidegate.rollout import ending, lateness, links, plan, waiting
+from tidegate.rollout import admission, ending, lateness, links, plan, policies, waiting
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn
 
 
@@ -12,6 +12,9 @@ def work(turn: Turn) -> Turn:
     """One pass: ready, then written, then confirmed; at the progress deadline it fails."""
     rollout = turn.rollout
     revision = rollout.revision.hash
+    if held := policies.held(turn) or _paused(turn):
+        return waiting.wait_for(turn, *held)
+    turn = admission.admit(waiting.stop_waiting(turn, only=waiting.BY_POLICIES))
     finding = links.missing_link(turn, 100.0)
     if finding is not None and finding == links.route_unusable(turn):
         turn = turn.act(_write(revision))  # a route of the user may come after our Services
@@ -35,6 +38,11 @@ def work(turn: Turn) -> Turn:
         by="Readiness",
     )
     return turn.say("Promoted", f"{rollout.revision.model_version} serves all traffic")
+
+
+def _paused(turn: Turn) -> tuple[model.Waiting, str] | None:
+    """Somebody wants nobody to be answered by it yet; 0 pods are a size, and no pause."""
+    return None if turn.spec.replicas == 0 else waiting.asked_to_pause(turn)
 
 
 def _write(revision: str) -> actions.SetTraffic:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import assert_never
 
 from tidegate import model
-from tidegate.rollout import ending, gates, plan, reach, waiting
+from tidegate.rollout import baseline, ending, gates, inconclusive, plan, reach, smoke_test, waiting
 from tidegate.rollout.turn import Turn
 
-_PEOPLE_DECIDE = frozenset({model.Waiting.INCONCLUSIVE, model.Waiting.MANUAL_STEP})
+_PEOPLE_DECIDE = waiting.UNPROVEN | {model.Waiting.MANUAL_STEP}
 
 
 def hold(turn: Turn) -> Turn:
@@ -32,6 +31,8 @@ def _judge_hold(turn: Turn) -> Turn:
         return waiting.wait_for(turn, *pause)
     if not _write_is_refused(turn):
         turn = waiting.stop_waiting(turn, only=reach.REACHED)
+    if smoke_test.is_due(turn.rollout):
+        return smoke_test.work(turn)
     step, stage = turn.rollout.step, turn.rollout.stage
     assert step is not None
     assert stage is not None
@@ -39,7 +40,7 @@ def _judge_hold(turn: Turn) -> Turn:
         turn = _evidence_waits(turn)
     proven = not edited and turn.seen.analysis.verdict is model.Verdict.ADVANCE
     if proven:  # also after the deadline
-        turn = waiting.stop_waiting(turn, only=frozenset({model.Waiting.INCONCLUSIVE}))
+        turn = waiting.stop_waiting(turn, only=waiting.UNPROVEN)
     if waiting.is_paused(turn.rollout):
         return turn
     assert step.hold_until is not None
@@ -47,10 +48,8 @@ def _judge_hold(turn: Turn) -> Turn:
     turn = turn.look_at(step.hold_until).look_at(step.deadline_at)
     passes = proven or not (stage.needs_proof or edited)
     if passes and turn.now >= step.hold_until:
-        return _await_request(turn) if stage.awaits_request else _pass(turn)
-    if stage.needs_proof and turn.now >= step.deadline_at:
-        return _deadline(turn)
-    return turn
+        return _await_request(turn) if stage.awaits_request else reach.pass_and_go_on(turn)
+    return inconclusive.work(turn)
 
 
 def switch(turn: Turn) -> Turn:
@@ -62,13 +61,7 @@ def switch(turn: Turn) -> Turn:
         return turn  # it has everything because stable is down
     if pause := waiting.asked_to_pause(turn):
         return waiting.wait_for(turn, *pause)
-    return _pass(turn)
-
-
-def _pass(turn: Turn, *, why: str = "", by: str = "") -> Turn:
-    """End the stage and begin with the next one, if there is one."""
-    turn = reach.pass_step(turn, why=why, by=by)
-    return turn if turn.active_rollout is None else reach.reach(turn)
+    return reach.pass_and_go_on(turn)
 
 
 def _write_is_refused(turn: Turn) -> bool:
@@ -88,7 +81,7 @@ def _with_present_key(turn: Turn) -> Turn:
 def _judge_anew(turn: Turn, key: str) -> Turn:
     """The way of judging was edited: hold and evidence start again, with this step."""
     changed = replace(turn.rollout, analysis_key=key, evidence_since=None)
-    return plan.confirm(turn.with_rollout(changed))
+    return plan.confirm(baseline.state_judges(turn.with_rollout(changed)))
 
 
 def _evidence_waits(turn: Turn) -> Turn:
@@ -125,26 +118,3 @@ def _await_request(turn: Turn) -> Turn:
         "request promote to give it the users, or abort"
     )
     return waiting.wait_for(turn, model.Waiting.MANUAL_STEP, message)
-
-
-def _deadline(turn: Turn) -> Turn:
-    """The step's deadline came without proof (api.md, 5.5): pause, or what was asked for.
-
-    Time alone is enough for a promotion only while there are data; without them it pauses, too.
-    """
-    seen = turn.seen.analysis
-    message = f"no proof until the step's deadline: {seen.message or 'nothing was measured'}"
-    no_data = seen.consecutive_errors > 0 or seen.without_data_since is not None or not seen.judged
-    asked = turn.spec.analysis.on_inconclusive
-    if no_data or (asked is model.OnInconclusive.PROMOTE and not seen.only_proof_is_missing):
-        asked = model.OnInconclusive.PAUSE
-    match asked:
-        case model.OnInconclusive.PAUSE:
-            return waiting.wait_for(turn, model.Waiting.INCONCLUSIVE, message)
-        case model.OnInconclusive.PROMOTE:
-            why = f", as onInconclusive asks: {message}"
-            return _pass(turn, why=why, by="Deadline")
-        case model.OnInconclusive.ROLLBACK:
-            return ending.roll_back(turn, reason=message, by="Deadline")
-        case _ as never:
-            assert_never(never)

@@ -18,12 +18,21 @@ def give_up(turn: Turn, *, tried: Turn, load: float) -> Turn:
     if fault := links.own_fault(turn, load):
         reason = f"no progress for {turn.stalled_seconds:.0f}s: {fault}"
         return ending.roll_back(turn, reason=reason, by="Deadline")
+    if capacity.nobody_serves_for_it(turn) and not turn.rollout.exposure.is_visited:
+        return ending.roll_back(turn, reason=_unanswered(turn, tried), by="Deadline")
     if tried.rollout.waiting_for is None:
         tried = waiting.wait_for(tried, *_unsaid(turn))
     waits = tried.rollout.waiting_for
     if waits is not None and turn.seen.status.phase is not model.Phase.PAUSED:
         tried = tried.say("Paused", f"{waits.reason} for longer than progressDeadline")
     return tried.look_again(PAUSE_LOOK_SECONDS)
+
+
+def _unanswered(turn: Turn, tried: Turn) -> str:
+    """Whoever is to blame: a pod that was swapped in place and does not come is not waited for."""
+    waits = tried.rollout.waiting_for
+    why = f": {waits.message}" if waits is not None and waits.message else ""
+    return f"nobody serves since {turn.stalled_seconds:.0f}s while the only pod is swapped{why}"
 
 
 def _unsaid(turn: Turn) -> tuple[model.Waiting, str]:

@@ -1,7 +1,9 @@
 """The chain of links that must hold before a candidate gets a weight (features.md, N8).
 
-No third revision in the way, pods ready, endpoints ready, model ready, target writable, no silence to
-sit out, and, before the first weight, evidence within reach. Each link is a function named after what it finds; the first finding is what the rollout waits for.
+No third revision in the way, pods ready, endpoints ready, model ready, probe answered, target writable, no
+silence to sit out, before the first weight evidence within reach, and a shadow kept from sending where that is asked
+for. Each link is a function named after what it finds; the first finding is what the rollout waits for. What keeps
+a shadow from sending is the last: for users it is taken away, while copies go on.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import capacity, preflight, silence, waiting
+from tidegate.rollout import capacity, isolation, preflight, probing, silence, waiting
 from tidegate.rollout.turn import Turn
 from tidegate.traffic.plane import common_port
 
@@ -18,6 +20,14 @@ from tidegate.traffic.plane import common_port
 POD_LOOK_SECONDS = 2.0
 LONGEST_POD_LOOK_SECONDS = 10.0
 _LOOKS_PER_WAIT = 6.0
+_UNWATCHED = frozenset(
+    {
+        model.Waiting.PODS_NOT_READY,
+        model.Waiting.CAPACITY,
+        model.Waiting.PROBE,
+        model.Waiting.ISOLATION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +48,7 @@ def wait_for(turn: Turn, finding: Finding) -> Turn:
     turn = silence.look(waiting.wait_for(turn, reason, message))
     if turn.seen.traffic.obstacle:
         turn = turn.look_again(LONGEST_POD_LOOK_SECONDS)  # the route may not be watched
-    unwatched = finding.reason in {model.Waiting.PODS_NOT_READY, model.Waiting.CAPACITY}
+    unwatched = finding.reason in _UNWATCHED
     return turn.look_again(_pod_look_seconds(turn)) if unwatched else turn
 
 
@@ -55,10 +65,12 @@ def missing_link(turn: Turn, load_percent: float) -> Finding | None:
         or ports_differ(turn)
         or candidate_not_ready(turn, load_percent)
         or model_not_ready(turn)
+        or probe_unanswered(turn)
         or route_unusable(turn)
         or old_marker_present(turn)
         or silent_before(turn)
         or evidence_out_of_reach(turn)
+        or shadow_may_send(turn)
     )
 
 
@@ -74,6 +86,12 @@ def route_unusable(turn: Turn) -> Finding | None:
     return Finding(reason=model.Waiting.ROUTE_NOT_READY, message=found) if found else None
 
 
+def shadow_may_send(turn: Turn) -> Finding | None:
+    """The NetworkPolicy of a shadow is not there yet; or it is, and users are to be answered."""
+    found = isolation.hindrance(turn)
+    return Finding(reason=model.Waiting.ISOLATION, message=found) if found else None
+
+
 def candidate_not_ready(turn: Turn, load_percent: float) -> Finding | None:
     """Too few pods of the candidate are ready, by Deployment and by endpoints."""
     needed = _pods_needed(turn, load_percent)
@@ -87,6 +105,8 @@ def candidate_not_ready(turn: Turn, load_percent: float) -> Finding | None:
         return Finding(
             reason=model.Waiting.PODS_NOT_READY, message=f"revision {revision} is being created"
         )
+    if turn.scaling.lends and state.wanted <= capacity.wanted(turn).candidate < needed:
+        return Finding(reason=model.Waiting.CAPACITY, message=_no_room(turn, revision, needed))
     if owed := "" if state.failure else _owed_capacity(turn, state):
         return Finding(reason=model.Waiting.CAPACITY, message=owed)
     reason = state.failure or state.lost
@@ -94,6 +114,16 @@ def candidate_not_ready(turn: Turn, load_percent: float) -> Finding | None:
     return Finding(
         reason=model.Waiting.PODS_NOT_READY,
         message=f"{state.ready} of {needed} pods of {revision} ready{trouble}",
+    )
+
+
+def _no_room(turn: Turn, revision: str, needed: int) -> str:
+    policy = turn.scaling.surge_policy
+    others = capacity.pods_of_others(turn)
+    older = f", and older revisions have {others} of them yet" if others else ""
+    return (
+        f"there is no room for {needed} pods of {revision}: surgePolicy {policy} leaves it those that "
+        f"stable lends{older}"
     )
 
 
@@ -120,9 +150,11 @@ def own_fault(turn: Turn, load_percent: float) -> str:
     finding = candidate_not_ready(turn, load_percent) or (
         model_not_ready(turn) if turn.seen.ready_url_failure else None
     )
-    if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
-        return ""
     if _shared_trouble(turn):
+        return ""
+    if finding is None and (wrong := wrong_answer(turn)):
+        return f"{probing.FAILED}: {wrong}"
+    if state is None or finding is None or finding.reason is not model.Waiting.PODS_NOT_READY:
         return ""
     if state.failure:
         return finding.message
@@ -156,14 +188,42 @@ def model_not_ready(turn: Turn) -> Finding | None:
     return Finding(reason=model.Waiting.PODS_NOT_READY, message=failure) if failure else None
 
 
+def probe_unanswered(turn: Turn) -> Finding | None:
+    """No pod of the candidate has answered `server.probe` as it should.
+
+    Where no pod can be reached, no answer is no fault of the model: evidence will speak for it. A
+    first version has none, so it waits.
+    """
+    if probing.probe_of(turn.seen, turn.rollout) is None:
+        return None
+    probed = turn.seen.probed or model.Probed(pending="server.probe has not been asked yet")
+    if probed.wrong:
+        return Finding(reason=model.Waiting.PROBE, message=probed.wrong)
+    if probed.pending:
+        return Finding(reason=model.Waiting.PODS_NOT_READY, message=probed.pending)
+    if probed.unreachable and not turn.stable:
+        text = f"{probed.unreachable}: with firstRollout: Probe it serves only once it has answered"
+        return Finding(reason=model.Waiting.PROBE, message=text)
+    return None
+
+
+def wrong_answer(turn: Turn) -> str:
+    """What a pod of the candidate answered to `server.probe` instead; empty where none did."""
+    asked = probing.probe_of(turn.seen, turn.rollout) is not None
+    return turn.seen.probed.wrong if asked and turn.seen.probed is not None else ""
+
+
 def warn_unreachable(turn: Turn) -> Turn:
     """Say before traffic comes that the server's own word is missing.
 
     Kubelet calls the pods ready; a mesh or a NetworkPolicy between operator and pods is no fault
     of the model.
     """
-    warning = turn.seen.ready_url_warning
-    return turn.warn("ReadyUrlUnreachable", warning) if warning else turn
+    warning, probed = turn.seen.ready_url_warning, turn.seen.probed
+    turn = turn.warn("ReadyUrlUnreachable", warning) if warning else turn
+    if probed is None or not probed.unreachable:
+        return turn
+    return turn.warn("ProbeUnreachable", f"{probed.unreachable}: it goes on without an answer")
 
 
 def third_revision_has_pods(turn: Turn) -> Finding | None:

@@ -5,13 +5,14 @@ Each is told by a condition that is absent in ordinary times, and once by an Eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tidegate import model
-from tidegate.rollout import adoption, capacity, failover
+from tidegate.rollout import adoption, capacity, failover, numbers, room
 from tidegate.rollout.turn import Turn
 
+BREACHED = "MetricBreached"
 FAILED_OVER = "FailedOver"
 INVALID = "InvalidSpec"
 LOST = "StableLost"
@@ -48,8 +49,13 @@ def found(turn: Turn) -> Iterator[Notice]:
     if revisions := capacity.sized_by_others(turn):
         text = capacity.others_text(turn, *revisions)
         yield Notice(type=SCALED, reason="ReplicasChanged", message=text)
+    if breaches := breached(turn):
+        text = breached_text(breaches)
+        yield Notice(type=BREACHED, reason=breaches[0].reason, message=text)
     if text := plan_text(turn):
         yield Notice(type=PLAN, reason="SpecEdited", message=text)
+    if text := room_text(turn):
+        yield Notice(type=room.MISSING, reason="WillNotFit", message=text)
     if seen.unknown_fields:
         yield Notice(type=UNKNOWN, reason="Ignored", message=unknown_text(seen))
     if seen.status_losses:
@@ -98,6 +104,35 @@ def told_lost(turn: Turn) -> bool:
     return any(one.reason == LOST for one in turn.seen.status.conditions)
 
 
+def breached(turn: Turn) -> tuple[model.MetricResult, ...]:
+    """Metrics that are breached and roll nothing back, by what they were told to do."""
+    rollout = turn.active_rollout
+    if rollout is None or not rollout.exposure.is_visited:
+        return ()
+    return tuple(
+        one
+        for one in numbers.results(turn)
+        if one.outcome is model.Outcome.FAIL
+        and one.on_breach is not model.OnBreach.ROLLBACK
+        and not one.dry_run
+    )
+
+
+def held_breaches(results: Iterable[model.MetricResult]) -> tuple[model.MetricResult, ...]:
+    """Metrics that are breached and keep the step from passing, for people to decide."""
+    return tuple(
+        one
+        for one in results
+        if one.outcome is model.Outcome.FAIL and one.acts and one.on_breach is model.OnBreach.HOLD
+    )
+
+
+def breached_text(results: Iterable[model.MetricResult]) -> str:
+    """Which metrics, and what comes of it; their numbers move, and stand in `status.analysis`."""
+    found = "; ".join(f"{one.name} (onBreach {one.on_breach}): {one.reason}" for one in results)
+    return f"{found}; the numbers stand in status.analysis"
+
+
 def plan_text(turn: Turn) -> str:
     """How the plan that is walked differs from the one that spec asks for; empty where it does not."""
     found = adoption.difference(turn)
@@ -107,6 +142,11 @@ def plan_text(turn: Turn) -> str:
         "the plan was fixed when the rollout began, and the edited spec waits for the next one; the "
         f"request repin adopts it now: {found}"
     )[:_LONGEST]
+
+
+def room_text(turn: Turn) -> str:
+    """What of the rollout does not fit; empty where all does, or nobody knows."""
+    return room.missing(turn)[:_LONGEST]
 
 
 def unknown_text(seen: model.Observation) -> str:

@@ -15,6 +15,10 @@ _PHASES: Final[Mapping[model.StageKind, model.Phase]] = {
     model.StageKind.SWITCH: model.Phase.PROMOTING,
     model.StageKind.BAKE: model.Phase.BAKING,
 }
+_STANDING: Final[Mapping[model.Waiting | None, model.Phase]] = {
+    model.Waiting.APPROVAL: model.Phase.AWAITING_APPROVAL,
+    model.Waiting.FREEZE: model.Phase.FROZEN,
+}
 # What is promoted says so at once; all else is pending until requests are to reach it.
 _AT_ONCE = frozenset({model.StageKind.FIRST, model.StageKind.SWITCH})
 BEFORE_TRAFFIC = frozenset({model.Phase.INITIALIZING, model.Phase.PENDING})
@@ -24,10 +28,13 @@ def phase_of(rollout: model.Rollout, *, stands_still: bool = False) -> model.Pha
     """The phase of an active rollout by its ending, the kind of its stage, and whether it waits."""
     if rollout.ending:
         return model.Phase.ROLLING_BACK
+    asked = rollout.waiting_for.reason if rollout.waiting_for is not None else None
+    if asked is model.Waiting.CONCURRENCY_QUOTA:
+        return model.Phase.PENDING
     if stands_still:
-        asked = rollout.waiting_for is not None and rollout.waiting_for.reason
-        approval = asked is model.Waiting.APPROVAL
-        return model.Phase.AWAITING_APPROVAL if approval else model.Phase.PAUSED
+        if asked is model.Waiting.POLICY and not rollout.begun:
+            return model.Phase.POLICY_VIOLATION
+        return _STANDING.get(asked, model.Phase.PAUSED)
     stage = rollout.stage
     if stage is None or not (rollout.begun or stage.kind in _AT_ONCE):
         return model.Phase.PENDING

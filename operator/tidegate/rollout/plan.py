@@ -12,18 +12,17 @@ from tidegate.rollout.turn import Turn, weight_text
 
 
 def fit_to_pods(turn: Turn) -> Turn:
-    """Where pods are the weight, steps that are not reached yet follow a changed number of pods.
+    """Where pods are the weight, or few are swapped, steps ahead follow a changed number of pods.
 
     A step that is being held keeps its weight: a restart at each change might never end.
     """
     rollout, spec = turn.rollout, turn.spec
-    if not turn.by_pods or (spec.replicas == 0 and rollout.first_traffic_at is not None):
+    fixed = not (turn.by_pods or spec.scaling.in_place)
+    if fixed or (spec.replicas == 0 and rollout.first_traffic_at is not None):
         return turn  # a rollout that is parked goes on where it stood
     reached = rollout.step.index if rollout.step and rollout.step.confirmed_at else -1
     stages = tuple(
-        fitted(stage, spec=spec)
-        if index != reached and stage.state in {model.StepState.PENDING, model.StepState.ACTIVE}
-        else stage
+        fitted(stage, spec=spec) if index != reached and stage.is_left else stage
         for index, stage in enumerate(rollout.plan)
     )
     if stages == rollout.plan:
@@ -101,7 +100,7 @@ def end_step(turn: Turn, state: model.StepState, *, by: str = "") -> Turn:
 
 def _kept(results: Iterable[model.MetricResult]) -> tuple[model.MetricResult, ...]:
     """What a record needs, the worst first; texts stay out, as status has a size."""
-    ranked = sorted(results, key=lambda one: (one.dry_run, _RANKS.index(one.outcome), one.name))
+    ranked = sorted(results, key=lambda one: (not one.acts, _RANKS.index(one.outcome), one.name))
     return tuple(replace(one, message="") for one in ranked[:KEPT_RESULTS])
 
 
@@ -116,6 +115,7 @@ def enter(turn: Turn, index: int) -> Turn:
         step=active,
         plan=with_step(rollout, index, entered),
         progress_at=turn.now,
+        inconclusive_since=None,
         silence=None,
     )
     return turn.with_rollout(changed)
@@ -140,10 +140,11 @@ def confirm(turn: Turn) -> Turn:
         step=confirmed,
         plan=with_step(rollout, step.index, replace(planned, confirmed_at=turn.now)),
         progress_at=turn.now,
+        inconclusive_since=None,
         first_traffic_at=rollout.first_traffic_at or turn.now,
         judged_since=turn.now,
         evidence_since=turn.now
-        if other_limits or is_taken_again(rollout) or _begins_apart(rollout)
+        if other_limits or rollout.is_taken_again or _begins_apart(rollout)
         else _evidence_since(turn, planned),
     )
     return turn.with_rollout(changed)
@@ -164,32 +165,32 @@ def _begins_apart(rollout: model.Rollout) -> bool:
     since, stage = rollout.evidence_since, rollout.stage
     if since is None or stage is None:
         return False
-    counted = (it for it in rollout.plan if it.confirmed_at and it.confirmed_at >= since)
-    mirrored = any(it.kind is model.StageKind.SHADOW for it in counted)
-    return mirrored and stage.kind is not model.StageKind.SHADOW
+    counted = [it for it in rollout.plan if it.confirmed_at and it.confirmed_at >= since]
+    return any(counts_apart(it, stage) for it in counted)
 
 
-def is_taken_again(rollout: model.Rollout) -> bool:
-    """The active stage had its exposure before, lost it, and has yet to be confirmed again.
-
-    The time between belongs to no weight, so nothing from before may be joined to what follows.
-    """
-    step, stage = rollout.step, rollout.stage
-    if step is None or stage is None or step.confirmed_at is not None:
-        return False
-    return stage.confirmed_at is not None or rollout.silence is not None
+def counts_apart(before: model.Stage, after: model.Stage) -> bool:
+    """What was counted in one stage says nothing about a later one: it was counted with copies."""
+    shadowed = before.kind is model.StageKind.SHADOW
+    ended = before.mirror_percent > 0 and after.mirror_percent <= 0
+    return ended or (shadowed and after.kind is not model.StageKind.SHADOW)
 
 
 def undated(turn: Turn) -> Turn:
     """The active step has yet to be reached again, and its whole hold begins then."""
     rollout = turn.rollout
     assert rollout.step is not None
-    step = replace(rollout.step, confirmed_at=None, hold_until=None, deadline_at=None)
+    step = replace(
+        rollout.step, confirmed_at=None, hold_until=None, deadline_at=None, covered_since=None
+    )
     return turn.with_rollout(replace(rollout, step=step))
 
 
-def taken_again(turn: Turn) -> Turn:
-    """The stage whose weight stands is the active one once more, where the next one has not begun."""
+def taken_again(turn: Turn, *, confirmed_at: datetime | None = None) -> Turn:
+    """The stage whose weight stands is the active one once more, where the next one has not begun.
+
+    With the date of its weight it goes on being judged until that is confirmed again.
+    """
     rollout = turn.rollout
     step = rollout.step
     assert step is not None
@@ -199,7 +200,9 @@ def taken_again(turn: Turn) -> Turn:
     if index == step.index:
         return turn
     waits = replace(rollout.plan[step.index], state=model.StepState.PENDING, started_at=None)
-    stage = replace(rollout.plan[index], confirmed_at=None, ended_at=None, ended_by="", evidence=())
+    stage = replace(
+        rollout.plan[index], confirmed_at=confirmed_at, ended_at=None, ended_by="", evidence=()
+    )
     changed = replace(rollout, plan=with_step(rollout, step.index, waits), waiting_for=None)
     changed = replace(changed, plan=with_step(changed, index, stage))
     return enter(turn.with_rollout(changed), index)

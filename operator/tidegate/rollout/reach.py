@@ -5,13 +5,25 @@ The step's clock starts at confirmation, never before.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from tidegate import model
-from tidegate.evidence.verdict.arms import limits_of
 from tidegate.evidence.verdict.templates import unjudged
 from tidegate.model import actions
-from tidegate.rollout import capacity, ending, failover, gates, links, plan, waiting
+from tidegate.rollout import (
+    admission,
+    baseline,
+    capacity,
+    delivery,
+    ending,
+    failover,
+    gates,
+    links,
+    plan,
+    policies,
+    waiting,
+)
 from tidegate.rollout.strategy import promotion
 from tidegate.rollout.turn import CONFIRM_LOOK_SECONDS, Turn, exposure_text
 
@@ -22,9 +34,12 @@ REACHED = frozenset(
         model.Waiting.SPEC_PAUSED,
         model.Waiting.CAPACITY,
         model.Waiting.PODS_NOT_READY,
+        model.Waiting.PROBE,
+        model.Waiting.ISOLATION,
         model.Waiting.ROUTE_NOT_READY,
         model.Waiting.DRAIN,
         model.Waiting.WITHDRAWN,
+        *waiting.BY_POLICIES,
     }
 )
 
@@ -34,10 +49,11 @@ def reach(turn: Turn) -> Turn:
 
     Where the surge has no room for all pods at once, the weight is reached in parts.
     """
-    turn = _look_for_deadline(turn)
+    turn = _with_approvals(_look_for_deadline(turn))
     rollout, exposure = turn.rollout, plan.wanted_exposure(turn.rollout)
     written, weight = rollout.exposure.live_percent, exposure.live_percent
     gate = gates.closed(turn)
+    turn = admission.admit(turn) if gate is None else turn
     # A stage may have the exposure of the one before, by rounding or in a failover: it is asked for, too.
     if rollout.exposure == exposure and exposure.is_visited and gate is None:
         return _confirm(turn, weight)
@@ -45,17 +61,64 @@ def reach(turn: Turn) -> Turn:
         return waiting.wait_for(turn, *pause)
     if gate is not None and rollout.exposure.is_visited:
         return _stay(waiting.wait_for(turn, *gate))  # nothing grows before it is open
+    by_policy = gate is not None and (gate[0] in waiting.BY_POLICIES or policies.keeps_out(turn))
+    if gate is not None and (turn.scaling.lends or by_policy):
+        # Nor does stable lend its pods; and what policies keep without pods waits for none.
+        return _remove_old_marker(waiting.wait_for(turn, *gate))
     load = capacity.part_of(turn, exposure.load_percent)
     part = min(load, weight)
-    if 0 < part <= written < weight:
+    if 0 < part <= written < weight or _lacks_copies(rollout.exposure, exposure, load):
         return _await_part(turn)
     finding = links.missing_link(turn, load)
     if finding is not None:
         return _remove_old_marker(links.wait_for(turn, finding))
     if gate is not None:
         return _remove_old_marker(waiting.wait_for(turn, *gate))
+    kept = capacity.kept_beside(turn, stands_in=failover.stands_in(turn))
+    if part < kept.percent and not turn.by_pods:
+        return _give_stable(turn, kept)
     turn, part = failover.taken_over(waiting.stop_waiting(turn), part)
-    return _write(turn, replace(exposure, live_percent=part))
+    return _write(turn, _carried(replace(exposure, live_percent=part), rollout.exposure, load))
+
+
+def _give_stable(turn: Turn, kept: capacity.Kept) -> Turn:
+    """The weight is less than what users get elsewhere: stable takes the rest as its pods come."""
+    text = (
+        f"stable has {capacity.ready(turn, turn.stable)} of {turn.spec.replicas} pods: revision "
+        f"{kept.revision} keeps its share until it has more"
+    )
+    turn = waiting.wait_for(turn, model.Waiting.CAPACITY, text).look_again(links.POD_LOOK_SECONDS)
+    mine = kept.revision == turn.rollout.revision.hash
+    if kept.waits or not mine:
+        return turn
+    return _write(turn, model.Exposure(live_percent=kept.percent))
+
+
+def _with_approvals(turn: Turn) -> Turn:
+    """Gates that enough people have approved are open."""
+    opened = gates.approved(turn)
+    if opened.rollout.plan is turn.rollout.plan or gates.asked(opened) is not None:
+        return opened
+    return waiting.stop_waiting(opened, only=waiting.GATES)
+
+
+def _lacks_copies(written: model.Exposure, wanted: model.Exposure, load: float) -> bool:
+    """Only copies are missing, and there is no room for their pods yet."""
+    whole = 0 < written.live_percent == wanted.live_percent
+    return whole and written == _carried(wanted, written, load)
+
+
+def _carried(wanted: model.Exposure, written: model.Exposure, load: float) -> model.Exposure:
+    """What there are pods for: beside a share of the users copies come once there are some for both.
+
+    Copies that are made already go on as far as the pods carry them: the step before is judged until
+    this one is confirmed, and a candidate that suddenly has far less to do would seem not to answer.
+    """
+    live, mirror = wanted.live_percent, wanted.mirror_percent
+    if live == 0 or live + mirror <= load + 1e-6:
+        return wanted
+    left = float(math.floor(max(load - live, 0.0))) if written.mirror_percent > 0 else 0.0
+    return replace(wanted, mirror_percent=min(mirror, left))
 
 
 def _stay(turn: Turn) -> Turn:
@@ -115,8 +178,10 @@ def exposure_of(turn: Turn) -> actions.SetTraffic:
     rollout = turn.rollout
     return actions.SetTraffic(
         stable=failover.stands_in(turn) or turn.stable,
+        kept=turn.stable,
         candidate=rollout.revision.hash,
         exposure=rollout.exposure,
+        marker=ending.mark_of_harm(rollout),
         missing_pods=capacity.missing_pods(turn, turn.spec.replicas),
     )
 
@@ -127,15 +192,30 @@ def write_exposure(turn: Turn) -> Turn:
 
 
 def repeat_write(turn: Turn) -> Turn:
-    """The same where the target gives something else; say so where that write is refused."""
+    """The same where the target gives something else; say so where that write is refused.
+
+    What belongs to somebody else is neither fought nor made: it is waited for.
+    """
+    if (taken := links.name_taken(turn)) is not None:
+        return links.wait_for(turn, taken)
+    if turn.spec.traffic.routes and not turn.seen.traffic.exists:
+        return _await_route(turn)
     if turn.refusal and not waiting.asked_to_pause(turn):
         turn = waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, turn.refusal)
     return write_exposure(turn)
 
 
+def _await_route(turn: Turn) -> Turn:
+    """A route of the user is gone, or its kind."""
+    message = turn.refusal or "the route that spec.traffic names is missing: create it"
+    return waiting.wait_for(turn, model.Waiting.ROUTE_NOT_READY, message)
+
+
 def _remove_old_marker(turn: Turn) -> Turn:
     if links.old_marker_present(turn) is None or turn.rollout.exposure.is_visited:
         return turn
+    if capacity.kept_beside(turn, stands_in=failover.stands_in(turn)).percent > 0:
+        return turn  # the mark goes with the share that stands beside it
     rest = actions.SetTraffic(stable=turn.stable, candidate="", exposure=model.NO_TRAFFIC)
     return turn.act(rest).look_again(CONFIRM_LOOK_SECONDS)
 
@@ -143,7 +223,8 @@ def _remove_old_marker(turn: Turn) -> Turn:
 def _confirm(turn: Turn, weight: float) -> Turn:
     """Compare intent with what the data plane shows; repeat the write where it got lost."""
     traffic = turn.seen.traffic
-    turn = turn.look_again(CONFIRM_LOOK_SECONDS)
+    patient = links.LONGEST_POD_LOOK_SECONDS if traffic.obstacle else CONFIRM_LOOK_SECONDS
+    turn = turn.look_again(patient)
     if not turn.target_agrees or traffic.rolled_back_revision:
         turn = repeat_write(turn)
         return turn if traffic.accepted or turn.refusal else _route_pending(turn)
@@ -158,21 +239,9 @@ def _confirm(turn: Turn, weight: float) -> Turn:
     assert stage is not None
     if stage.kind is model.StageKind.SWITCH:
         return turn
-    if stage.control is model.Control.LIMITS_ONLY:
-        turn = _state_limits(turn)
+    turn = baseline.state_judges(turn)
     given = exposure_text(turn.rollout.exposure)
     return plan.confirm(turn).say("StepStarted", f"step {step.name}: the candidate has {given}")
-
-
-def _state_limits(turn: Turn) -> Turn:
-    """Say what a stage is judged by that has no control beside it."""
-    step = turn.rollout.step
-    assert step is not None
-    judged, left_out = limits_of(turn.spec.analysis)
-    text = f"judged by absolute limits: {', '.join(judged)}" if judged else "nothing has a limit"
-    if left_out:
-        text = f"{text}; not judged without stable beside it: {', '.join(left_out)}"
-    return turn.with_rollout(replace(turn.rollout, step=replace(step, estimate=text)))
 
 
 def _pods_carry(turn: Turn, weight: float) -> bool:
@@ -227,18 +296,32 @@ def pass_step(turn: Turn, *, why: str = "", by: str = "") -> Turn:
     return go_on(turn, after=step.index)
 
 
+def pass_and_go_on(turn: Turn, *, why: str = "", by: str = "") -> Turn:
+    """End the stage and begin with the next one at once, if there is one."""
+    turn = pass_step(turn, why=why, by=by)
+    return turn if turn.active_rollout is None else reach(turn)
+
+
 def go_on(turn: Turn, *, after: int) -> Turn:
     """Enter the first stage behind `after` that is to be walked; behind the last one it is over."""
     index = plan.next_index(turn.rollout, after=after)
     return ending.complete(turn) if index is None else plan.enter(turn, index)
 
 
-def may_skip(rollout: model.Rollout) -> bool:
+def may_skip(turn: Turn) -> bool:
     """The active stage can be left without proof; a bake only where its weight stands."""
-    stage, step = rollout.stage, rollout.step
-    if stage is None or step is None or not stage.is_held:
+    stage = turn.rollout.stage
+    if stage is None or not stage.is_held:
         return False
-    return stage.kind is not model.StageKind.BAKE or step.confirmed_at is not None
+    return stage.kind is not model.StageKind.BAKE or _serves_all(turn)
+
+
+def _serves_all(turn: Turn) -> bool:
+    """A promoted candidate has everything, as far as anybody can see, and pods for it."""
+    step, pods = turn.rollout.step, capacity.ready(turn, turn.rollout.revision.hash)
+    confirmed = step is not None and step.confirmed_at is not None
+    given = confirmed and delivery.stands(turn)
+    return given and (pods > 0 or turn.spec.replicas == 0)
 
 
 def skip_step(turn: Turn) -> Turn:
@@ -252,12 +335,34 @@ def skip_step(turn: Turn) -> Turn:
 
 
 def promote_fully(turn: Turn) -> Turn:
-    """Skip the remaining stages and all judging; capacity and route checks stay."""
+    """Skip the remaining stages and all judging; capacity and route checks stay.
+
+    So they do for a promoted candidate that has lost what it was given: it is given that anew.
+    """
+    plan_ = _with_switch(turn.rollout.plan)
+    if turn.rollout.switched and not _serves_all(turn):
+        plan_ = tuple(map(_to_switch_again, plan_))
     stages = tuple(
-        replace(stage, control=model.Control.NONE) if _is_left(stage) else stage
-        for stage in _with_switch(turn.rollout.plan)
+        gates.decided(replace(stage, control=model.Control.NONE), at=turn.now)
+        if stage.is_left
+        else stage
+        for stage in plan_
     )
     return skip_steps(turn.with_rollout(replace(turn.rollout, plan=stages)))
+
+
+def _to_switch_again(stage: model.Stage) -> model.Stage:
+    """A switch has yet to happen; any other stage is as it was."""
+    if stage.kind is not model.StageKind.SWITCH:
+        return stage
+    return replace(
+        stage,
+        state=model.StepState.PENDING,
+        started_at=None,
+        confirmed_at=None,
+        ended_at=None,
+        ended_by="",
+    )
 
 
 def _with_switch(plan_: tuple[model.Stage, ...]) -> tuple[model.Stage, ...]:
@@ -269,15 +374,10 @@ def _with_switch(plan_: tuple[model.Stage, ...]) -> tuple[model.Stage, ...]:
 def skip_steps(turn: Turn) -> Turn:
     """Of what is left of the plan only what gives it all traffic stays, if that is still to come."""
     stages = tuple(
-        replace(stage, state=_cut(stage)) if _is_left(stage) else stage
-        for stage in turn.rollout.plan
+        replace(stage, state=_cut(stage)) if stage.is_left else stage for stage in turn.rollout.plan
     )
     changed = replace(turn.rollout, plan=stages, waiting_for=None, step=None)
     return go_on(turn.with_rollout(changed), after=-1)
-
-
-def _is_left(stage: model.Stage) -> bool:
-    return stage.state in {model.StepState.PENDING, model.StepState.ACTIVE}
 
 
 def _cut(stage: model.Stage) -> model.StepState:

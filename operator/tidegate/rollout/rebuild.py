@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tidegate import model
+from tidegate.model import objects
 from tidegate.rollout import completion, ending
 from tidegate.rollout.turn import Turn
 
@@ -37,8 +38,16 @@ def rebuild(turn: Turn) -> Turn:
         status = ending.remember(replace(status, rejected=()), *known)
         # What began blind has the number of an attempt that the records may know already.
         status = replace(status, rollout=None, candidate=None, last_rollout=None)
+        # A NetworkPolicy may have been left beside pods that are to answer users now.
+        status = replace(status, shadows_isolated=_may_be_isolated(turn))
     text = f"status was lost: {stable.model_version} (revision {revision}) serves"
     return turn.with_status(status).warn("StatusRebuilt", text)
+
+
+def _may_be_isolated(turn: Turn) -> bool:
+    """A rollout began with a shadow that may not send."""
+    path = ("strategy", "shadow", "egress")
+    return any(objects.at(one.spec, *path) is not None for one in turn.seen.frozen_rollouts)
 
 
 def _began_blind(turn: Turn, rollout: model.Rollout) -> bool:

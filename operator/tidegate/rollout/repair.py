@@ -2,7 +2,7 @@
 
 It contradicts itself (edited by hand, or written by another version): no step may be skipped
 because of it and no pass may fail on it for ever, so the rollout gives its traffic back and begins
-anew. Or the wall clock went back (a leader on another node, a corrected clock): deadlines live in
+anew; where only what the candidate is given does not fit, its stage is reached anew. Or the wall clock went back (a leader on another node, a corrected clock): deadlines live in
 status as instants, and a jump back by an hour would stretch a hold or a drain by that hour. An
 instant that lies in the future although it was "now" when it was written proves the jump; what
 hangs on it then starts again.
@@ -18,14 +18,14 @@ from tidegate import model
 from tidegate.rollout import ending, failover, plan
 from tidegate.rollout.strategy.compile import FIRST
 from tidegate.rollout.strategy.promotion import SWITCH
-from tidegate.rollout.turn import Turn
+from tidegate.rollout.turn import Turn, exposure_text
 
 REASON = "its status contradicted itself"
 
 
 def repair(turn: Turn) -> Turn:
     """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
-    return _restart_clocks(end_unsound(_complete_plan(turn)))
+    return _restart_clocks(_reach_again(end_unsound(_complete_plan(turn))))
 
 
 def _complete_plan(turn: Turn) -> Turn:
@@ -70,6 +70,25 @@ def _contradiction(rollout: model.Rollout, *, stable: str) -> str:
         return f"step {step.name} with {'a' if stable else 'no'} stable revision"
     timed = step.hold_until is not None and step.deadline_at is not None
     return "" if timed or step.confirmed_at is None else "a step without its times"
+
+
+def _reach_again(turn: Turn) -> Turn:
+    """A stage counts as reached, and its exposure as something else: it has yet to be reached.
+
+    Nothing that status says of the time until now is believed; the candidate is given what it lacks.
+    """
+    rollout = turn.active_rollout
+    if rollout is None or rollout.ending or rollout.step is None or failover.holds(turn):
+        return turn
+    wanted = plan.wanted_exposure(rollout)
+    if rollout.step.confirmed_at is None or rollout.exposure == wanted:
+        return turn
+    text = (
+        f"{rollout.revision.model_version}: step {rollout.step.name} was reached with "
+        f"{exposure_text(wanted)}, and status says {exposure_text(rollout.exposure)}: it is reached anew"
+    )
+    turn = plan.undated(turn).warn("StatusInconsistent", text)
+    return turn.with_rollout(replace(turn.rollout, progress_at=turn.now))
 
 
 def _restart_clocks(turn: Turn) -> Turn:
@@ -118,11 +137,20 @@ def _without_future(rollout: model.Rollout, *, now: datetime) -> model.Rollout:
         first_traffic_at=None if first is None else min(first, now),
         evidence_since=None if since is None or since > now else since,
         silence=silence and replace(silence, since=min(silence.since, now)),
+        step=_uncovered_in_future(step, now=now),
         plan=tuple(
             replace(one, confirmed_at=None) if one.confirmed_at and one.confirmed_at > now else one
             for one in rollout.plan
         ),
     )
+
+
+def _uncovered_in_future(
+    step: model.ActiveStep | None, *, now: datetime
+) -> model.ActiveStep | None:
+    if step is None or step.covered_since is None or step.covered_since <= now:
+        return step
+    return replace(step, covered_since=now)
 
 
 def _retiring(turn: Turn) -> tuple[model.Retiring, ...]:

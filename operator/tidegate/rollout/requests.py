@@ -30,6 +30,7 @@ ENDED_BY_PROMOTE = frozenset(
     {
         model.Waiting.MANUAL_STEP,
         model.Waiting.INCONCLUSIVE,
+        model.Waiting.STALLED,
         model.Waiting.NO_DATA,
         model.Waiting.METRICS_UNAVAILABLE,
     }
@@ -54,7 +55,9 @@ _REFUSALS = {
     "UnknownStep": "the plan has no step of this name",
     "OtherStep": "another step is worked on",
     "NotWaiting": "it waits for no person",
-    "GateOpen": "a gate is to be opened first, by the request promote",
+    "GateOpen": "a gate is to be opened first, by the request promote or by approvals",
+    "ApprovalNeeded": "its gate is opened by RolloutApprovals, not by a request",
+    "PolicyForbids": "a policy keeps the step from beginning",
     "NotSkippable": "what is worked on proves nothing, or is not reached yet",
     "InvalidSpec": "the spec cannot be carried out",
     "PlanTooLong": "with the stages that were reached the plan would be too long",
@@ -125,15 +128,19 @@ def _other_step(turn: Turn, request: model.Request) -> str:
 
 def _refusal_of_kind(turn: Turn, kind: model.RequestKind, request: model.Request) -> str:
     if kind is model.RequestKind.PROMOTE and not _waits_for_promote(turn):
-        return "NotWaiting"
+        return "ApprovalNeeded" if gates.need_approval(turn) else "NotWaiting"
     paused = _waits_for(turn, {model.Waiting.REQUEST})
     if kind is model.RequestKind.RESUME and not (paused or _waits_for(turn, gates.OPENABLE)):
         return "NotWaiting"
+    if kind is model.RequestKind.RESUME and not paused and gates.need_approval(turn):
+        return "ApprovalNeeded"
     if kind is model.RequestKind.RETRY and not _may_be_retried(turn, request.revision):
         return "NotActive"
-    if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is not None:
+    if kind is model.RequestKind.SKIP_STEP and gates.asked(turn) is not None:
         return "GateOpen"
-    if kind is model.RequestKind.SKIP_STEP and not reach.may_skip(turn.rollout):
+    if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is not None:
+        return "PolicyForbids"
+    if kind is model.RequestKind.SKIP_STEP and not reach.may_skip(turn):
         return "NotSkippable"
     if kind is model.RequestKind.REPIN and turn.hindrances:
         return "InvalidSpec"
@@ -203,7 +210,8 @@ def _resume(turn: Turn) -> Turn:
 
 def _promote(turn: Turn) -> Turn:
     if gates.can_open(turn):
-        return waiting.stop_waiting(gates.opened(turn), only=waiting.GATES)
+        turn = gates.opened(turn)
+        return turn if gates.asked(turn) else waiting.stop_waiting(turn, only=waiting.GATES)
     if _step_confirmed(turn):
         return reach.pass_step(turn, by=ending.BY_PEOPLE)
     return waiting.stop_waiting(silence.forget(turn))

@@ -23,7 +23,7 @@ def found(turn: Turn) -> str:
     judged = stage is not None and stage.needs_proof and stage.control is model.Control.CONCURRENT
     if not (judged and rollout.exposure.is_visited):
         return ""
-    if rollout.exposure.routes and rollout.exposure.live_percent == 0:
+    if rollout.exposure.counted_share == 0:
         return ""  # testers may stay away
     return turn.seen.analysis.silent if capacity.ready(turn, turn.stable) > 0 else ""
 
@@ -63,6 +63,12 @@ def lasts(turn: Turn) -> str:
     if turn.now >= again_at:
         return ""
     return f"{text}; the stage is taken again at {again_at:%H:%M:%S} UTC, or by promote"
+
+
+def needs_a_person(rollout: model.Rollout) -> bool:
+    """It was withdrawn too often to be taken again by itself."""
+    known = rollout.silence
+    return known is not None and rollout.withdrawn and known.times >= MOST_TIMES
 
 
 def look(turn: Turn) -> Turn:

@@ -9,9 +9,12 @@ from tidegate.rollout import (
     completion,
     conditions,
     ending,
+    failover,
     plan,
+    policies,
     reach,
     record,
+    returning,
 )
 from tidegate.rollout.strategy.compile import first_plan, plan_of
 from tidegate.rollout.turn import Turn
@@ -24,8 +27,8 @@ def follow_spec(turn: Turn) -> Turn:
         turn = turn.with_status(replace(turn.status, desired=desired))
     rollout = turn.active_rollout
     if rollout is None:
-        return _start_if_new(turn, desired)
-    if rollout.revision.hash == desired.hash:
+        return _return_if_drifted(_start_if_new(turn, desired))
+    if rollout.revision.hash == desired.hash or returning.goes_on(turn):
         return turn
     if rollout.ending:
         return follow_on(_let_go(turn))
@@ -64,8 +67,23 @@ def _start_if_new(turn: Turn, desired: model.Revision) -> Turn:
     return start(turn, desired)
 
 
-def start(turn: Turn, desired: model.Revision) -> Turn:
-    """Begin an attempt for `desired`: freeze the plan; pods and traffic follow."""
+def _return_if_drifted(turn: Turn) -> Turn:
+    """What served before comes back where the watch found a drift and the user asked for that."""
+    way = returning.due(turn)
+    if way is None:
+        return turn
+    turn = returning.begun(turn, way)
+    return start(turn, way.back_to.revision, made_of=way.back_to.model, cause=way.cause)
+
+
+def start(
+    turn: Turn, desired: model.Revision, *, made_of: model.Model | None = None, cause: str = ""
+) -> Turn:
+    """Begin an attempt for `desired`: freeze the plan; pods and traffic follow.
+
+    What spec does not ask for has a `cause`, and is `made_of` another model than spec names.
+    """
+    made_of = made_of or turn.spec.model
     attempt = record.next_attempt(turn, desired.hash)
     stable = turn.status.stable
     rollout = model.Rollout(
@@ -77,10 +95,13 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         progress_at=turn.now,
         plan=plan_of(turn.spec) if turn.stable else first_plan(),
         analysis_key=turn.spec.analysis.key,
-        model_name=turn.spec.model.name,
-        model_uri=turn.spec.model.uri,
+        model_name=made_of.name,
+        model_uri=made_of.uri,
+        policies=policies.sources(turn),
+        defaults=turn.seen.defaults,
         from_revision=stable.revision if stable is not None else "",
         from_model_version=stable.model_version if stable is not None else "",
+        cause=cause,
     )
     candidate = model.RevisionStatus(
         revision=desired.hash, model_version=desired.model_version, since=turn.now
@@ -92,6 +113,8 @@ def start(turn: Turn, desired: model.Revision) -> Turn:
         ready_url_failure="",
         ready_url_warning="",
         ready_url_awaited="",
+        probed=None,
+        smoke_test=None,
     )
     turn = replace(turn, seen=fresh)
     retiring = tuple(r for r in turn.status.retiring if r.revision != desired.hash)
@@ -108,9 +131,9 @@ def _skip_steps(turn: Turn) -> Turn:
     """What served a short while ago needs no proof again, and where no pods are there is none."""
     if not turn.stable:
         return turn
-    if ending.served_before(turn, turn.rollout.revision.hash):
+    if turn.served_before(turn.rollout.revision.hash):
         text = f"{turn.rollout.revision.model_version} served before and returns without steps"
         return reach.promote_fully(turn).say("ReturnsAtOnce", text)
     if turn.spec.replicas == 0:
         return reach.skip_steps(turn)
-    return plan.name_rounding(turn)
+    return failover.taken_along(plan.name_rounding(turn))

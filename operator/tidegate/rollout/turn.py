@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.model.actions import Action, Event, EventType, SetTraffic
+from tidegate.policy import exemptions
 from tidegate.rollout.strategy.compile import scaling_at
 from tidegate.traffic.plane import Plane, Weights, plane_of
 
 IDLE_SECONDS = 600.0
 RUNNING_SECONDS = 60.0
-EVIDENCE_PATH = "spec.analysis."
+EVIDENCE_PATHS = ("spec.analysis.", "spec.strategy.shadow.compare")
 CONFIRM_LOOK_SECONDS = 1.0
 
 
@@ -57,6 +58,11 @@ class Turn:
         return self.status.active_rollout
 
     @property
+    def policies(self) -> tuple[model.Policy, ...]:
+        """Those that apply, without what the running rollout was let through."""
+        return exemptions.overridden(self.seen.policies, self.active_rollout)
+
+    @property
     def stable(self) -> str:
         """Hash of the serving revision, empty before the first one serves."""
         return self.status.stable.revision if self.status.stable is not None else ""
@@ -80,7 +86,12 @@ class Turn:
         found, desired = self.seen.violations, self.seen.desired
         if self.stable and desired is not None and desired.hash != self.stable:
             return found
-        return tuple(one for one in found if not one.path.startswith(EVIDENCE_PATH))
+        return tuple(one for one in found if not one.path.startswith(EVIDENCE_PATHS))
+
+    def served_before(self, revision: str) -> bool:
+        """The revision served within the last `rollback.window.revisions` promotions."""
+        window = self.spec.rollback.window_revisions
+        return revision != self.stable and revision in self.status.served[: window + 1]
 
     @property
     def stable_lost(self) -> bool:
@@ -120,8 +131,8 @@ class Turn:
         """The target gives the candidate the exposure that is wanted; one that is gone gives none."""
         traffic, exposure = self.seen.traffic, self.rollout.exposure
         revision = self.rollout.revision.hash
-        sent = traffic.by_header.get(revision, ())
-        same = sent == tuple(route.headers for route in exposure.routes)
+        sent = [_matched(it) for it in traffic.by_header.get(revision, ())]
+        same = sent == [_matched(route.headers) for route in exposure.routes]
         shown = not exposure.preview or self._is_shown
         there = traffic.exists or not exposure.is_visited
         share = traffic.weights.get(revision, 0.0)
@@ -131,8 +142,8 @@ class Turn:
 
     @property
     def _is_shown(self) -> bool:
-        """The preview Service selects the candidate; one that spec no longer names is not kept."""
-        named = self.spec.blue_green is not None
+        """The preview Service selects the candidate, where there is to be one."""
+        named = bool(self.spec.preview_service)
         return not named or self.seen.traffic.preview_revision == self.rollout.revision.hash
 
     @property
@@ -203,16 +214,24 @@ def weight_text(percent: float) -> str:
 
 def exposure_text(exposure: model.Exposure) -> str:
     """What a candidate gets, for people."""
-    if exposure.preview and not exposure.live_percent:
-        return "its preview"
+    shown = exposure.preview and not exposure.live_percent
     share = f"{weight_text(exposure.live_percent)} %{routes_text(exposure)}"
+    given = f"its preview{routes_text(exposure)}" if shown else share
     if exposure.mirror_percent <= 0:
-        return share
+        return given
     copies = f"copies of {weight_text(exposure.mirror_percent)} % of the requests"
-    return f"{share} and {copies}" if exposure.answers_users else copies
+    return f"{given} and {copies}" if shown or exposure.answers_users else copies
 
 
 def routes_text(exposure: model.Exposure) -> str:
     """What goes to the candidate beside its weight, for people; empty where that is nothing."""
     names = ", ".join(route.name for route in exposure.routes)
     return f" and the requests of {names}" if names else ""
+
+
+def _matched(headers: tuple[model.Header, ...]) -> list[tuple[str, str, str]]:
+    """What requests must have, as planes compare it: names without case, in no order.
+
+    Source: RFC 9110, 5.1. Some planes store names in lower case, or as the keys of a map.
+    """
+    return sorted((one.name.lower(), one.value, one.match.value) for one in headers)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.rollout.turn import Turn
 
-PAUSES = frozenset(
+# Somebody has to say or to do something; the other pauses end when metrics are there.
+NEEDS_A_PERSON = frozenset(
     {
         model.Waiting.REQUEST,
         model.Waiting.MANUAL_STEP,
@@ -15,10 +16,14 @@ PAUSES = frozenset(
         model.Waiting.AUTOMATION_LEVEL,
         model.Waiting.SPEC_PAUSED,
         model.Waiting.INCONCLUSIVE,
-        model.Waiting.METRICS_UNAVAILABLE,
-        model.Waiting.EVIDENCE,
+        model.Waiting.STALLED,
+        model.Waiting.POLICY,
     }
 )
+POLICIES = frozenset({model.Waiting.POLICY, model.Waiting.FREEZE})
+# While these last nothing is made for what comes; a place in a queue is not waited for standing still.
+BY_POLICIES = POLICIES | {model.Waiting.CONCURRENCY_QUOTA}
+PAUSES = NEEDS_A_PERSON | POLICIES | {model.Waiting.METRICS_UNAVAILABLE, model.Waiting.EVIDENCE}
 GATES = frozenset(
     {model.Waiting.MANUAL_STEP, model.Waiting.APPROVAL, model.Waiting.AUTOMATION_LEVEL}
 )
@@ -27,9 +32,11 @@ ANY = frozenset(model.Waiting)
 CLUSTER = frozenset(
     {
         model.Waiting.CAPACITY,
+        model.Waiting.ISOLATION,
         model.Waiting.ROUTE_NOT_READY,
         model.Waiting.DRAIN,
         model.Waiting.WITHDRAWN,
+        model.Waiting.CONCURRENCY_QUOTA,
     }
 )
 # Their messages hold measured numbers; refreshing those would write status at every look.
@@ -39,15 +46,21 @@ TOLD_ONCE = frozenset(
         model.Waiting.METRICS_UNAVAILABLE,
         model.Waiting.MANUAL_STEP,
         model.Waiting.INCONCLUSIVE,
+        model.Waiting.STALLED,
     }
 )
+UNPROVEN = frozenset({model.Waiting.INCONCLUSIVE, model.Waiting.STALLED})
 EVENTS = {
     model.Waiting.NO_DATA: "NoData",
     model.Waiting.INCONCLUSIVE: "Inconclusive",
+    model.Waiting.STALLED: "Stalled",
     model.Waiting.CAPACITY: "CapacityWait",
     model.Waiting.ROUTE_NOT_READY: "RouteNotProgrammed",
     model.Waiting.METRICS_UNAVAILABLE: "NoData",
     model.Waiting.EVIDENCE: "EvidenceNotReady",
+    model.Waiting.PROBE: "ProbeFailed",
+    model.Waiting.POLICY: "PolicyViolation",
+    model.Waiting.FREEZE: "Frozen",
 }
 
 
@@ -65,12 +78,17 @@ def wait_for(turn: Turn, reason: model.Waiting, message: str) -> Turn:
     others = PAUSES | CLUSTER
     begins = old is not None and old.reason in others and reason not in others
     since = turn.now if begins else rollout.progress_at
-    turn = turn.with_rollout(replace(rollout, waiting_for=new, progress_at=since))
+    looks = None if _is_pause(old) or _is_pause(new) else rollout.inconclusive_since
+    turn = turn.with_rollout(
+        replace(rollout, waiting_for=new, progress_at=since, inconclusive_since=looks)
+    )
     if reason in EVENTS:
         turn = turn.warn(EVENTS[reason], message)
+    if reason is model.Waiting.CONCURRENCY_QUOTA:
+        return turn.say("RolloutQueued", message)
     if reason is model.Waiting.APPROVAL:
         return turn.say("ApprovalRequested", message)
-    return turn.say("Paused", message) if reason in PAUSES else turn
+    return turn.say("Paused", message) if reason in PAUSES - POLICIES else turn
 
 
 def stop_waiting(turn: Turn, *, only: frozenset[model.Waiting] = ANY) -> Turn:
@@ -78,12 +96,13 @@ def stop_waiting(turn: Turn, *, only: frozenset[model.Waiting] = ANY) -> Turn:
     rollout = turn.rollout
     if rollout.waiting_for is None or rollout.waiting_for.reason not in only:
         return turn
-    stood_still = rollout.waiting_for.reason in PAUSES
+    stood_still = _is_pause(rollout.waiting_for)
     not_its_time = rollout.waiting_for.reason in PAUSES | CLUSTER
     changed = replace(
         rollout,
         waiting_for=None,
         progress_at=turn.now if not_its_time else rollout.progress_at,
+        inconclusive_since=None if stood_still else rollout.inconclusive_since,
     )
     turn = turn.with_rollout(changed)
     return (
@@ -93,7 +112,15 @@ def stop_waiting(turn: Turn, *, only: frozenset[model.Waiting] = ANY) -> Turn:
 
 def is_paused(rollout: model.Rollout) -> bool:
     """The rollout waits for a person, or for metrics to return."""
-    return rollout.waiting_for is not None and rollout.waiting_for.reason in PAUSES
+    return _is_pause(rollout.waiting_for)
+
+
+def _is_pause(waits: model.WaitingFor | None) -> bool:
+    return waits is not None and waits.reason in PAUSES
+
+
+def _is_queued(waits: model.WaitingFor | None) -> bool:
+    return waits is not None and waits.reason is model.Waiting.CONCURRENCY_QUOTA
 
 
 def is_overdue(turn: Turn) -> bool:
@@ -102,7 +129,7 @@ def is_overdue(turn: Turn) -> bool:
     if rollout is None or turn.seen.spec is None or is_paused(rollout):
         return False
     holds = rollout.step is not None and rollout.step.confirmed_at is not None
-    if rollout.ending or holds:
+    if rollout.ending or holds or _is_queued(rollout.waiting_for):
         return False
     return turn.stalled_seconds >= turn.spec.progress_deadline_seconds
 
@@ -131,7 +158,7 @@ def asked_to_pause(turn: Turn) -> tuple[model.Waiting, str] | None:
     waiting = turn.rollout.waiting_for
     if waiting is not None and waiting.reason is model.Waiting.REQUEST:
         return model.Waiting.REQUEST, waiting.message
-    if turn.spec.paused:
+    if turn.spec.paused and not turn.rollout.cause:
         return model.Waiting.SPEC_PAUSED, "spec.paused is true; set it to false to go on"
     if is_parked(turn):
         text = "workload.replicas is 0; the step is taken again when it is raised"

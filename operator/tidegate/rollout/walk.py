@@ -7,6 +7,7 @@ from dataclasses import replace
 from tidegate import model
 from tidegate.rollout import (
     capacity,
+    delivery,
     ending,
     failover,
     first,
@@ -17,6 +18,7 @@ from tidegate.rollout import (
     plan,
     reach,
     silence,
+    smoke_test,
     waiting,
 )
 from tidegate.rollout.turn import Turn
@@ -27,7 +29,7 @@ def work(turn: Turn) -> Turn:
     stage = turn.rollout.stage
     if stage is not None and stage.kind is model.StageKind.FIRST:
         return first.work(turn)
-    turn = safety_watch(_note_new_batch(turn))
+    turn = safety_watch(delivery.note_loss(_note_new_batch(turn)))
     if turn.rollout.ending:
         return turn
     turn = failover.keep(turn)
@@ -45,7 +47,7 @@ def work(turn: Turn) -> Turn:
 
 def watch(turn: Turn) -> Turn:
     """Where nothing may go forward: what was given already is confirmed, for only then it is judged."""
-    turn = safety_watch(turn)
+    turn = safety_watch(delivery.note_loss(turn))
     rollout = turn.rollout
     given = rollout.exposure == plan.wanted_exposure(rollout)
     if rollout.ending or not given or rollout.step is None or rollout.step.confirmed_at:
@@ -96,7 +98,7 @@ def _note_new_batch(turn: Turn) -> Turn:
 def safety_watch(turn: Turn) -> Turn:
     """What acts in every stage, also while paused.
 
-    A mark, a breach or a crash of its own rejects the candidate. Where it has only lost its pods, or
+    A mark, a breach, a crash of its own or a failed smoke test rejects the candidate. Where it has only lost its pods, or
     shows no data, nobody blames it: its traffic is withdrawn.
     """
     rollout = turn.rollout
@@ -105,13 +107,15 @@ def safety_watch(turn: Turn) -> Turn:
         return ending.roll_back(turn, reason=reason, by=ending.HARM)
     if crash := _own_crash(turn):
         return ending.roll_back(turn, reason=f"CandidateUnready: {crash}", by=ending.HARM)
-    judged = turn.seen.analysis
-    if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):
-        return ending.roll_back(turn, reason=judged.message, by=ending.HARM)
+    harm = delivery.harm(turn) if _is_judged(rollout) else None
+    if harm is not None:
+        return ending.roll_back(turn, reason=harm, by=ending.HARM)
     if lost := _lost_pods(turn):
         return ending.withdraw(turn, lost)
     if silent := silence.found(turn):
         return ending.withdraw(silence.remember(plan.taken_again(turn)), silent)
+    if broken := smoke_test.failure(turn):
+        return ending.roll_back(smoke_test.failed(turn), reason=broken, by=smoke_test.BY)
     return turn
 
 
@@ -120,16 +124,21 @@ def _is_judged(rollout: model.Rollout) -> bool:
 
 
 def _own_crash(turn: Turn) -> str:
-    """Containers of a candidate with traffic fail by themselves, and those of stable do not."""
+    """Containers of a candidate with traffic fail by themselves, and those of stable do not.
+
+    So do those for which the only pod of stable went: until they run nobody serves.
+    """
     state, stable = turn.state_of(turn.rollout.revision.hash), turn.state_of(turn.stable)
-    if state is None or not turn.rollout.exposure.is_visited or turn.spec.replicas == 0:
+    if state is None or turn.spec.replicas == 0:
         return ""
+    if not turn.rollout.exposure.is_visited:
+        return state.failure if capacity.nobody_serves_for_it(turn) else ""
     shared = stable is not None and bool(stable.crash)
     return state.crash if state.ready < state.wanted and not shared else ""
 
 
 def _lost_pods(turn: Turn) -> str:
-    """A candidate with traffic has no ready pod left, and stable can take over.
+    """A candidate with traffic has no ready pod left, and stable can take over, or what stands in for it.
 
     While nobody has one, traffic stays where it is: whoever is back first serves.
     """
@@ -138,7 +147,8 @@ def _lost_pods(turn: Turn) -> str:
         return ""
     if turn.spec.replicas == 0 and not waiting.is_parked(turn):
         return ""
-    if capacity.ready(turn, turn.stable) == 0 and turn.spec.replicas > 0:
+    takes_over = capacity.ready(turn, turn.stable) > 0 or failover.stands_in_with_pods(turn)
+    if not takes_over and turn.spec.replicas > 0:
         return ""
     state = turn.state_of(rollout.revision.hash)
     if state is None:

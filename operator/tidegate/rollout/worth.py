@@ -15,9 +15,9 @@ from typing import Final
 
 from tidegate import model
 from tidegate.evidence.terms import Reason
-from tidegate.rollout import numbers
+from tidegate.rollout import numbers, serving
 
-ANALYSIS, TRAFFIC = "AnalysisPassing", "TrafficProgrammed"
+ANALYSIS, EVIDENCE, TRAFFIC = "AnalysisPassing", "EvidenceReady", "TrafficProgrammed"
 # The ordinary course of a step: its evidence begins, grows, and is enough.
 _COURSE: Final = frozenset(
     {
@@ -41,23 +41,53 @@ class Worth(enum.Enum):
 
 def worth(new: model.Status, old: model.Status) -> Worth:
     """What it is worth to write `new` where `old` stands in the cluster."""
+    if new is old:  # as `conditions.describe` gives it back where nothing that matters has changed
+        return Worth.NOTHING
     steady = numbers.without_movement(new, old)
     if steady == old:
         return Worth.NOTHING
-    course = _without_evidence(steady, old)
+    course = _without_course(steady, old)
     if course == old:
-        return Worth.EVIDENCE
+        return Worth.EVIDENCE if _is_under_way(new) else Worth.WORDS
     return Worth.WORDS if _without_words(course, old) == old else Worth.NOW
 
 
-def _without_evidence(new: model.Status, old: model.Status) -> model.Status:
-    """`new` with the judgements of `old`, where both are the ordinary course of a step."""
+def _is_under_way(status: model.Status) -> bool:
+    """A write that takes everything along is still to come: a rollout goes on, or pods leave."""
+    return status.active_rollout is not None or bool(status.retiring)
+
+
+def _without_course(new: model.Status, old: model.Status) -> model.Status:
+    """`new` with the judgements of `old`, where both are the ordinary course of things.
+
+    So are the pods of a revision that leaves, where the series are that are found as before, and the
+    shares that are measured of an exposure.
+    """
     rows = all(_is_course(one) for one in (*new.analysis, *old.analysis))
     return replace(
         new,
         analysis=old.analysis if rows else new.analysis,
+        evidence=old.evidence if _found(new) == _found(old) else new.evidence,
+        rollout=_measured(new.rollout, old.rollout),
+        previous=_sized(new.previous, old.previous),
+        replicas=old.replicas,
         conditions=_merged(new, old, kept=_same_course),
     )
+
+
+def _measured(new: model.Rollout | None, old: model.Rollout | None) -> model.Rollout | None:
+    if new is None or old is None:
+        return new
+    return replace(
+        new,
+        observed_candidate_percent=old.observed_candidate_percent,
+        observed_mirror_percent=old.observed_mirror_percent,
+    )
+
+
+def _found(status: model.Status) -> list[tuple[str, str, object]]:
+    """The rows of the preflight without words where nothing is amiss."""
+    return [(one.metric, one.source, one.reason if one.ready else one) for one in status.evidence]
 
 
 def _is_course(row: model.MetricResult) -> bool:
@@ -65,17 +95,21 @@ def _is_course(row: model.MetricResult) -> bool:
 
 
 def _same_course(new: model.Condition, old: model.Condition) -> bool:
+    if new.type == EVIDENCE:
+        return new.status == "True" and (new.status, new.reason) == (old.status, old.reason)
     return new.type == ANALYSIS and {new.reason, old.reason} <= _COURSE
 
 
 def _without_words(new: model.Status, old: model.Status) -> model.Status:
     """`new` with the words and numbers for readers that stand in `old`."""
+    new = replace(new, rollout=_measured(new.rollout, old.rollout))
     return replace(
         new,
         message=old.message,
         health_message=old.health_message,
         analysis=old.analysis,
         evidence=old.evidence,
+        monitoring=serving.without_course(new.monitoring, old.monitoring),
         stable=_sized(new.stable, old.stable),
         candidate=_sized(new.candidate, old.candidate),
         previous=_sized(new.previous, old.previous),
@@ -111,7 +145,6 @@ def _rollout(new: model.Rollout | None, old: model.Rollout | None) -> model.Roll
     return replace(
         new,
         progress_at=old.progress_at,
-        observed_candidate_percent=old.observed_candidate_percent,
         waiting_for=waited if same_wait else waits,
     )
 

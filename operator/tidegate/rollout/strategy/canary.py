@@ -20,11 +20,12 @@ def stages(spec: model.Spec) -> tuple[model.Stage, ...]:
             hold_seconds=step.hold_seconds,
             deadline_seconds=step.deadline_seconds,
             min_requests=step.min_requests,
-            gates=(model.Gate(name=step.gate),) if step.gate else (),
+            gates=(step.gate,) if step.gate else (),
             limits=step.limits,
             replicas=step.replicas,
             replicas_percent=step.replicas_percent,
             routes=step.routes,
+            mirror_percent=step.mirror_percent,
         )
         for step in spec.steps
     )

@@ -41,11 +41,14 @@ def _stages(spec: model.Spec) -> tuple[model.Stage, ...]:
     return found if spec.warm_up is None else (shadow.warm_up(spec.warm_up), *found)
 
 
-def in_effect(spec: model.Spec, rollout: model.Rollout | None) -> model.Spec:
-    """The spec with the plane and the sizes of the rollout under way, by its plan.
+def in_effect(
+    spec: model.Spec, rollout: model.Rollout | None, *, began: model.Spec | None = None
+) -> model.Spec:
+    """The spec with the plane, the sizes and the preview of the rollout under way, by its plan.
 
     An edit of the strategy waits for the next rollout: whoever shares users goes on to share them,
-    and whoever switches them must find both versions at full size.
+    and whoever switches them must find both versions at full size. `began` is the spec with the
+    strategy by which the rollout began, where that is of another type and can still be read.
     """
     kinds = {stage.kind for stage in rollout.plan} if rollout is not None and rollout.active else ()
     if not {model.StageKind.SWITCH, model.StageKind.SHADOW}.intersection(kinds):
@@ -53,24 +56,52 @@ def in_effect(spec: model.Spec, rollout: model.Rollout | None) -> model.Spec:
     exclusive = model.StageKind.PREVIEW in kinds
     if exclusive is spec.traffic.exclusive:
         return spec
-    traffic = replace(spec.traffic, exclusive=exclusive)
-    return replace(spec, traffic=traffic, scaling=whole.SCALING if exclusive else spec.scaling)
+    pinned = began if began is not None and began.traffic.exclusive is exclusive else None
+    scaling = whole.SCALING if exclusive else model.Scaling()
+    return replace(
+        spec,
+        traffic=replace(spec.traffic, exclusive=exclusive),
+        scaling=pinned.scaling if pinned is not None else scaling,
+        pinned_preview=pinned.preview_service if pinned is not None else "",
+    )
 
 
 def field_of(stage: model.Stage) -> str:
-    """The field of a spec that asks for the exposure of a stage."""
-    if stage.kind is not model.StageKind.SHADOW:
+    """The field of a spec that asks for the copies of a stage, or for the stage where it has none."""
+    if stage.mirror_percent <= 0:
         return "spec.strategy"
-    warms_up = stage.control is model.Control.NONE
-    return f"spec.strategy.{'canary.warmup' if warms_up else 'shadow'}.mirrorPercent"
+    return f"spec.strategy.{_place_of(stage)}.mirrorPercent"
+
+
+def routes_field_of(stage: model.Stage) -> str:
+    """The field of a spec that asks for the routes of testers in a stage that has some."""
+    preview = stage.kind is model.StageKind.PREVIEW
+    return f"spec.strategy.{'blueGreen.preview' if preview else 'canary'}.routes"
+
+
+def _place_of(stage: model.Stage) -> str:
+    match stage.kind:
+        case model.StageKind.SHADOW:
+            return "canary.warmup" if stage.control is model.Control.NONE else "shadow"
+        case model.StageKind.PREVIEW:
+            return "blueGreen.prePromotion"
+        case _:
+            return f"canary.steps[{stage.name}]"
 
 
 def fitted(stage: model.Stage, *, spec: model.Spec) -> model.Stage:
-    """The stage with the share that the data plane gives when asked for its weight."""
+    """The stage with the share that the data plane gives when asked for its weight.
+
+    Of a single pod that is swapped in place there is nothing to share, with testers neither: it has
+    all or nothing.
+    """
+    if spec.scaling.in_place and spec.replicas == 1 and stage.weight_percent < 100:
+        return replace(stage, effective_weight_percent=0.0, routes=())
     share = plane_of(spec.traffic).sizing.effective_weight(
         stage.weight_percent, replicas=spec.replicas, scaling=spec.scaling
     )
-    return replace(stage, effective_weight_percent=share)
+    same = share == stage.effective_weight_percent
+    return stage if same else replace(stage, effective_weight_percent=share)
 
 
 def scaling_at(stage: model.Stage, *, spec: model.Spec) -> model.Scaling:
@@ -79,3 +110,13 @@ def scaling_at(stage: model.Stage, *, spec: model.Spec) -> model.Scaling:
     if pods == 0:
         return spec.scaling
     return replace(spec.scaling, candidate_pods=min(pods, spec.replicas))
+
+
+def candidate_pods(stage: model.Stage, *, spec: model.Spec) -> int:
+    """Pods that the candidate comes to have in this stage: where its evidence comes from."""
+    pods = plane_of(spec.traffic).sizing.candidate_pods(
+        stage.exposure.load_percent,
+        replicas=spec.replicas,
+        scaling=scaling_at(stage, spec=spec),
+    )
+    return max(pods, math.ceil(spec.replicas * stage.replicas_percent / 100))

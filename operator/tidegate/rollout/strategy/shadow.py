@@ -26,6 +26,8 @@ def stages(spec: model.Spec, shadow: model.Shadow) -> tuple[model.Stage, ...]:
         deadline_seconds=shadow.deadline_seconds,
         min_requests=shadow.min_requests,
         awaits_request=shadow.then is model.Then.HOLD,
+        agreement=shadow.agreement,
+        isolated=shadow.isolated,
     )
     return (judged, *_after(spec, shadow.then))
 
