@@ -140,7 +140,7 @@ def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]
             return ports.Fatal(reason="FieldConflict", message=message)
         case 409:
             return ports.Conflict(message=message)
-        case 422 if request.content_type == JSON_PATCH and not _causes(reply):
+        case 422 if request.content_type == JSON_PATCH and not (_causes(reply) or _denied(message)):
             return ports.Conflict(message=message)
         case 408 | 410 | 429:  # 410: a list that took longer than its continue token lives
             return ports.Retryable(message=message, after_seconds=reply.retry_after_seconds)
@@ -154,6 +154,11 @@ def outcome(request: Request, reply: Reply) -> ports.Result[ports.Object | None]
             )
         case status:
             return ports.Fatal(reason=_reason(reply, status), message=message)
+
+
+def _denied(message: str) -> bool:
+    """An admission webhook may deny with any status; the API server says so in these words."""
+    return message.startswith("admission webhook ") and " denied the request" in message
 
 
 def _absent(request: Request, reply: Reply) -> ports.Result[ports.Object | None]:

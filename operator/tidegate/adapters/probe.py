@@ -21,8 +21,7 @@ class HttpReadyProbe:
 
     async def check(self, *, address: str, port: int, path: str) -> ports.ReadyAnswer:
         """What the pod says of itself; everything but an HTTP answer is `Unreachable`."""
-        host = f"[{address}]" if ":" in address else address
-        url = f"http://{host}:{port}/{path.lstrip('/')}"
+        url = url_of(address, port=port, path=path)
         try:
             async with self._session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
                 if 200 <= answer.status < 300:
@@ -31,23 +30,39 @@ class HttpReadyProbe:
         except TimeoutError:
             return ports.Unreachable(f"GET {url} did not answer within {_TIMEOUT.total:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            refused = _is_refused(error)
-            reason = "connection refused" if refused else _reason(error)
-            return ports.Unreachable(f"GET {url} failed: {reason}", refused=refused)
+            return ports.Unreachable(
+                f"GET {url} failed: {reason(error)}", refused=is_refused(error)
+            )
 
 
-def _is_refused(error: Exception) -> bool:
+def url_of(address: str, *, port: int, path: str) -> str:
+    """The URL of a path on a pod."""
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}/{path.lstrip('/')}"
+
+
+def is_refused(error: Exception) -> bool:
+    """Nobody listens there, or a policy says so in his place."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     return isinstance(cause, ConnectionRefusedError)
 
 
-def _reason(error: Exception) -> str:
+def is_closed(error: Exception) -> bool:
+    """There was a connection, and it was closed without an answer."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+
+
+def reason(error: Exception) -> str:
     """What went wrong in words; never text of the pod's."""
+    if is_refused(error):
+        return "connection refused"
+    if is_closed(error):
+        return "connection closed without an answer"
     match error:
         case aiohttp.ClientConnectorError(os_error=cause):
             return cause.strerror or type(cause).__name__
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
-            return "connection closed without an answer"
         case aiohttp.ClientResponseError():
             return "the answer is not HTTP"
         case _:

@@ -1,15 +1,17 @@
 """What people and Prometheus see of the operator: metrics, JSON logs, health endpoints.
 
-Source: style.md, 2.5 and 3.3; ecosystem.md, 6.1. No label names an object.
+Source: style.md, 2.5 and 3.3; ecosystem.md, 6.1. No label of a counter names an object; gauges of
+objects are made anew for every scrape, by who knows them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -22,6 +24,8 @@ from prometheus_client import (
     disable_created_metrics,
     exposition,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from tidegate import model, ports
 
@@ -31,6 +35,7 @@ _PASS_OUTCOMES = ("done", "failed", "deadline", "error")
 _RESERVED_LOG_NAMES = frozenset({"time", "level", "logger", "event"})
 
 Check = Callable[[], str]
+Gauges = Callable[[], Iterable[ports.GaugeFamily]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -70,6 +75,11 @@ class Telemetry:
             "tidegate_metric_query_errors", "Queries without a usable answer.", "source"
         )
         self._rollbacks = self._counter("tidegate_rollbacks", "Rollbacks by their cause.", "reason")
+        self._drifts = self._counter(
+            "tidegate_drifts",
+            "Drifts and breaches of revisions that serve, by what they are.",
+            "kind",
+        )
         self._rollouts = self._counter("tidegate_rollouts", "Finished rollouts.", "result")
         self._transitions = self._counter(
             "tidegate_transitions",
@@ -80,6 +90,10 @@ class Telemetry:
             "tidegate_problems", "Unexpected events, as they are named in the log.", "event"
         )
         self._create_known_series()
+
+    def show(self, gauges: Gauges) -> None:
+        """Ask for these at every scrape, in a thread of its own."""
+        self.registry.register(_Asked(gauges))
 
     def transition(self, transition: ports.Transition) -> None:
         """A decision was written."""
@@ -118,6 +132,10 @@ class Telemetry:
         """A rollout got its result."""
         self._rollouts.labels(result=result).inc()
 
+    def drift(self, *, kind: str) -> None:
+        """A drift of a revision that serves was found."""
+        self._drifts.labels(kind=kind).inc()
+
     def queue(self, *, depth: int) -> None:
         """Depth of the work queue."""
         self._depth.set(depth)
@@ -150,8 +168,29 @@ class Telemetry:
             self._passes.labels(outcome=outcome)
         for result in model.RolloutResult:
             self._rollouts.labels(result=result)
+        for kind in model.Alarm:
+            self._drifts.labels(kind=kind)
         for phase in model.Phase:
             self._transitions.labels(phase=phase)
+
+
+class _Asked(Collector):
+    """Gauges of somebody else."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing, so that nobody is asked before there is something to tell."""
+        return ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All families as they are now."""
+        for family in self._gauges():
+            made = GaugeMetricFamily(family.name, family.text, labels=family.labels)
+            for labels, value in family.samples:
+                made.add_metric(labels, value)
+            yield made
 
 
 class JsonFormatter(logging.Formatter):
@@ -216,7 +255,9 @@ def _health(check: Check) -> Handler:
 def _metrics(registry: CollectorRegistry) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         encode, content_type = exposition.choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+        # Thousands of series take longer than a callback of the loop may.
+        body = await asyncio.to_thread(encode, registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     return answer
 

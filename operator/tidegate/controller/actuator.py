@@ -13,23 +13,21 @@ from typing import assert_never
 
 from tidegate import model, ports
 from tidegate.api import frozen, record
-from tidegate.controller import unserved
+from tidegate.controller import finalizer, unserved
 from tidegate.controller.adoption import Adoption, has_ready_pods
 from tidegate.controller.autoscalers import Autoscalers
+from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.documents import NAME_CONFLICT, NEVER, name_conflict, plain
+from tidegate.controller.isolations import Isolations
 from tidegate.controller.live import read_live
 from tidegate.controller.notes import ROLE_PATH, annotate, relabel
+from tidegate.controller.plane_kinds import KINDS
+from tidegate.controller.smoke_tests import SmokeTests
 from tidegate.controller.status_writer import LEADERSHIP_LOST
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
-from tidegate.revisions import note, render
-from tidegate.rollout.duties import FINALIZER
+from tidegate.revisions import note, render, state
 from tidegate.traffic import changes, plane
-
-KINDS = {
-    kind.kind: kind
-    for kind in (ports.SERVICE, ports.HTTP_ROUTE, ports.GRPC_ROUTE, ports.DEPLOYMENT)
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +56,22 @@ class Actuator:
     Leadership is asked for before every write: an action of several may outlive it.
     """
 
-    def __init__(self, *, api: ports.KubeApi, store: Store, leading: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        api: ports.KubeApi,
+        store: Store,
+        leading: Callable[[], bool],
+        smoke_tests: SmokeTests,
+        isolations: Isolations,
+        config_maps: ConfigMaps,
+    ) -> None:
         self._api = api
         self._store = store
         self._leading = leading
+        self._smoke_tests = smoke_tests
+        self._isolations = isolations
+        self._config_maps = config_maps
         self._autoscalers = Autoscalers(api=api, store=store, leading=leading)
         self._adoption = Adoption(api=api, store=store, leading=leading)
 
@@ -83,14 +93,22 @@ class Actuator:
             case actions.DeleteRevision():
                 return await self._delete_revision(action, around)
             case actions.AddFinalizer():
-                return await self._add_finalizer(around)
+                return await self._patch_finalizer(finalizer.added, around)
             case actions.RemoveFinalizer():
-                return await self._remove_finalizer(around)
+                return await self._patch_finalizer(finalizer.removed, around)
             case _:
                 return await self._write_down(action, around)
 
     async def _write_down(
-        self, action: actions.FreezeRollout | actions.Bookkeeping, around: Surroundings
+        self,
+        action: (
+            actions.FreezeRollout
+            | actions.CreateSmokeTest
+            | actions.CreateIsolation
+            | actions.DeleteIsolation
+            | actions.Bookkeeping
+        ),
+        around: Surroundings,
     ) -> ports.Failure | None:
         """What is created or deleted whole, and never changed."""
         match action:
@@ -104,6 +122,14 @@ class Actuator:
                 return await self._delete_known(ports.ROLLOUT_RECORD, name, around)
             case actions.DeletePreview(name=name):
                 return await self._delete_known(ports.SERVICE, name, around)
+            case actions.CreateSmokeTest(name=name):
+                return await self._smoke_tests.create(name, around.seen)
+            case actions.DeleteSmokeTest(name=name):
+                return await self._smoke_tests.delete(name, around.meta)
+            case actions.CreateIsolation(revision=revision):
+                return await self._isolations.create(revision, around.seen)
+            case actions.DeleteIsolation(revision=hash_):
+                return await self._isolations.delete(hash_, around.meta)
             case actions.DeleteFrozenRollout(name=name):
                 return await self._delete_known(ports.CONTROLLER_REVISION, name, around)
             case _:
@@ -114,14 +140,17 @@ class Actuator:
     async def _create_revision(
         self, action: actions.CreateRevision, around: Surroundings
     ) -> ports.Failure | None:
-        """The ControllerRevision comes first: what runs can always be made again."""
+        """The ControllerRevision comes first: what runs can always be made again, and found to delete."""
         spec = around.seen.spec
         assert spec is not None
         made = await self._freeze(action.revision, around)
         if not isinstance(made, model.FrozenRevision):
             return made
-        if action.revision.hash not in around.deployments:
-            deployment = render.render_deployment(
+        deployment = around.deployments.get(action.revision.hash)
+        if deployment is None:
+            if (failure := await self._config_maps.copy(made, around.seen)) is not None:
+                return failure
+            rendered = render.render_deployment(
                 around.meta,
                 made,
                 replicas=action.replicas,
@@ -129,11 +158,13 @@ class Actuator:
                 progress_deadline_seconds=spec.progress_deadline_seconds,
                 autoscaled=action.autoscaled,
             )
-            failure = await self._create(ports.DEPLOYMENT, deployment, around)
-            if failure is not None:
-                return _blame_template(failure)
+            result = await self._created(ports.DEPLOYMENT, rendered, around)
+            if not isinstance(result, ports.Ok):
+                return _blame_template(result)
+            deployment = result.value
         if action.revision.hash not in around.services:
-            service = render.render_service(around.meta, made, entry=spec.service)
+            notes = note.of_template(deployment, template_hash=state.template_hash(deployment))
+            service = render.render_service(around.meta, made, entry=spec.service, notes=notes)
             return await self._create(ports.SERVICE, service, around)
         return None
 
@@ -280,6 +311,10 @@ class Actuator:
             (ports.DEPLOYMENT, around.deployments),
             (ports.CONTROLLER_REVISION, around.controller_revisions),
         ):
+            if kind is ports.CONTROLLER_REVISION:
+                made = around.seen.frozen.get(action.revision)
+                if (refused := await self._config_maps.delete(made, around.meta)) is not None:
+                    return refused
             body = bodies.get(action.revision)
             if body is None:
                 continue
@@ -362,31 +397,12 @@ class Actuator:
 
     # --- finalizer -------------------------------------------------------------------------------
 
-    async def _add_finalizer(self, around: Surroundings) -> ports.Failure | None:
-        newest = self._newest(around)
-        held = newest["metadata"].get("finalizers") or []
-        if FINALIZER in held:
+    async def _patch_finalizer(
+        self, patch: Callable[[ports.Object], list[ports.Object]], around: Surroundings
+    ) -> ports.Failure | None:
+        operations = patch(self._newest(around))
+        if not operations:
             return None
-        version = newest["metadata"]["resourceVersion"]
-        operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "add", "path": "/metadata/finalizers", "value": [*held, FINALIZER]},
-        ]
-        return await self._patch(ports.MODEL_DEPLOYMENT, around.meta.name, operations, around)
-
-    async def _remove_finalizer(self, around: Surroundings) -> ports.Failure | None:
-        newest = self._newest(around)
-        held = newest["metadata"].get("finalizers") or []
-        if FINALIZER not in held:
-            return None
-        version = newest["metadata"]["resourceVersion"]
-        path = f"/metadata/finalizers/{held.index(FINALIZER)}"
-        # Without the version a late request would let go what a newer rollout has taken hold of.
-        operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            {"op": "test", "path": path, "value": FINALIZER},
-            {"op": "remove", "path": path},
-        ]
         return await self._patch(ports.MODEL_DEPLOYMENT, around.meta.name, operations, around)
 
     def _newest(self, around: Surroundings) -> ports.Object:

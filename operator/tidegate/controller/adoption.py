@@ -97,7 +97,8 @@ def operations(
     metadata, version = live["metadata"], objects.resource_version(live)
     labels = {**objects.model_selector(meta.name), objects.LABEL_WATCH: "true"}
     node_port = objects.at(objects.items(objects.at(live, "spec", "ports"))[0], "nodePort")
-    port = {**_port(wanted), **({"nodePort": node_port} if node_port else {})}
+    [port] = map(objects.mapping, plane.ports_of(live, wanted))
+    port = {**port, **({"nodePort": node_port} if node_port else {})}
     owners = [*(metadata.get("ownerReferences") or ()), objects.owner_reference(meta)]
     return [
         {"op": "test", "path": "/metadata/resourceVersion", "value": version},

@@ -62,4 +62,8 @@ class Background:
     def _settle(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._recorder.problem("background_failed", work=task.get_name(), error=repr(error))
+            self.report(task.get_name(), error)
+
+    def report(self, work: str, error: BaseException) -> None:
+        """Tell of an error that ended only a piece of some work."""
+        self._recorder.problem("background_failed", work=work, error=repr(error))

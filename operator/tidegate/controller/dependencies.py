@@ -10,10 +10,11 @@ import enum
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tidegate import ports
-from tidegate.api import workload_ref
+from tidegate.api import approvals, workload_ref
+from tidegate.controller.plane_kinds import PLANE_KINDS
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
 from tidegate.revisions import autoscaler
@@ -23,11 +24,14 @@ WATCH_SELECTOR = f"{objects.LABEL_WATCH}=true"
 TEMPLATE_KINDS = {
     kind.kind: kind for kind in (ports.METRIC_TEMPLATE, ports.CLUSTER_METRIC_TEMPLATE)
 }
-ROUTE_KINDS = {kind.kind: kind for kind in (ports.HTTP_ROUTE, ports.GRPC_ROUTE)}
+POLICY_KINDS = (ports.ROLLOUT_POLICY, ports.CLUSTER_ROLLOUT_POLICY)
+# Nobody has to have them, and a rollout holds where they cannot be read.
+HELD_WITHOUT = frozenset({*POLICY_KINDS, ports.ROLLOUT_APPROVAL})
+# Objects of people on which the operator says something, and that keep no process from starting.
+SAID_ON = frozenset({*HELD_WITHOUT, ports.NOTIFICATION_PROVIDER})
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """Address of one object; the namespace of a cluster-scoped one is empty."""
 
     kind: ports.Kind
@@ -46,8 +50,8 @@ class Watched:
 class By(enum.Enum):
     """What objects are found by: uid of their controller, label, or what they refer to.
 
-    That is a template of a metric or the source of pods, a route of the user, or the Deployment whose
-    pods an autoscaler counts.
+    That is a template of a metric or the source of pods, a route of the user, the Deployment whose
+    pods an autoscaler counts, or the ModelDeployment that an approval is about.
     """
 
     OWNER = enum.auto()
@@ -98,8 +102,8 @@ def keys_of(kind: ports.Kind, body: ports.Object, *, known: Known) -> set[Key]:
 
 
 def index_keys(ref: Ref, body: ports.Object) -> tuple[IndexKey, ...]:
-    """By what an object is found."""
-    return tuple(TABLE[ref.kind].found_by(ref, body))
+    """By what an object is found, each once."""
+    return tuple(dict.fromkeys(TABLE[ref.kind].found_by(ref, body)))
 
 
 def asked_for() -> list[ports.Kind]:
@@ -141,6 +145,12 @@ def _users(ref: Ref, _body: ports.Object, known: Known) -> Iterable[Key]:
     return known.users_of(ref)
 
 
+def _all_within(ref: Ref, _body: ports.Object, known: Known) -> Iterable[Key]:
+    """Those of the namespace of an object, or all where it has none."""
+    keys = known.model_deployments()
+    return keys if not ref.namespace else (it for it in keys if it.namespace == ref.namespace)
+
+
 def _those_within(ref: Ref, _body: ports.Object, known: Known) -> Iterable[Key]:
     return (key for key in known.model_deployments() if key.namespace == ref.name)
 
@@ -168,6 +178,15 @@ def _owners_and_users(ref: Ref, body: ports.Object, known: Known) -> Iterable[Ke
     yield from known.users_of(ref)
 
 
+def _nobody(_ref: Ref, _body: ports.Object, _known: Known) -> Iterable[Key]:
+    return ()
+
+
+def _decided(ref: Ref, body: ports.Object, _known: Known) -> Iterable[Key]:
+    if name := approvals.model_deployment(body):
+        yield Key(ref.namespace, name)
+
+
 # --- by what an object is found ------------------------------------------------------------------
 
 
@@ -189,20 +208,27 @@ def _by_owner_and_target(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
         yield By.TARGET, ref.kind, ref.namespace, name
 
 
+def _by_decided(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
+    if name := approvals.model_deployment(body):
+        yield By.TARGET, ref.kind, ref.namespace, name
+
+
 def _by_references(ref: Ref, body: ports.Object) -> Iterable[IndexKey]:
     """The templates, routes and source that a ModelDeployment names; what is malformed names none."""
     if source := source_of(ref.namespace, body):
         yield By.REFERENCE, source.kind, source.namespace, source.name
     metrics = _at(_at(_at(body, "spec"), "analysis"), "metrics")
     named = [_at(metric, "templateRef") for metric in metrics] if isinstance(metrics, list) else []
+    compare = _at(_at(_at(_at(body, "spec"), "strategy"), "shadow"), "compare")
+    named.append(_at(compare, "templateRef"))
     for reference in dict.fromkeys(template_ref(ref.namespace, it) for it in named):
         if reference is not None:
             yield By.REFERENCE, reference.kind, reference.namespace, reference.name
     routes = _at(_at(_at(_at(body, "spec"), "traffic"), "gatewayAPI"), "routeRefs")
     for route in routes if isinstance(routes, list) else []:
-        kind = ROUTE_KINDS.get(str(_at(route, "kind") or ports.HTTP_ROUTE.kind))
-        if kind is not None:
-            yield By.REFERENCE, kind, ref.namespace, str(_at(route, "name"))
+        row = PLANE_KINDS.get(str(_at(route, "kind") or ports.HTTP_ROUTE.kind))
+        if row is not None:
+            yield By.REFERENCE, row.kind, ref.namespace, str(_at(route, "name"))
 
 
 def template_ref(namespace: str, reference: object) -> Ref | None:
@@ -235,6 +261,8 @@ _TEMPLATE = Row(concerns=_users, found_by=_by_name, served=Served.BY_OUR_CRDS, s
 _OWNED = Row(concerns=_owners, found_by=_by_owner_and_label)
 _OWNED_PERHAPS = Row(concerns=_owners, found_by=_by_owner_and_label, served=Served.PERHAPS)
 _ROUTE = Row(concerns=_owners_and_users, found_by=_by_owner_and_label, served=Served.PERHAPS)
+# Without its kind nobody has policies. A selector decides whom one concerns, now and before.
+_POLICY = Row(concerns=_all_within, found_by=_by_name, served=Served.PERHAPS, selector="")
 TABLE: Mapping[ports.Kind, Row] = {
     ports.MODEL_DEPLOYMENT: Row(
         concerns=_itself, found_by=_by_references, served=Served.BY_OUR_CRDS, selector=""
@@ -247,8 +275,16 @@ TABLE: Mapping[ports.Kind, Row] = {
     ports.SERVICE: _OWNED,
     ports.ENDPOINT_SLICE: _OWNED,
     ports.AUTOSCALER: Row(concerns=_owners_and_scaled, found_by=_by_owner_and_target, selector=""),
-    ports.HTTP_ROUTE: _ROUTE,
-    ports.GRPC_ROUTE: _ROUTE,
+    **{row.kind: _ROUTE for row in PLANE_KINDS.values()},
     ports.ROLLOUT_RECORD: _OWNED_PERHAPS,
+    ports.ROLLOUT_POLICY: _POLICY,
+    ports.CLUSTER_ROLLOUT_POLICY: _POLICY,
+    ports.ROLLOUT_APPROVAL: Row(
+        concerns=_decided, found_by=_by_decided, served=Served.PERHAPS, selector=""
+    ),
+    # No rollout depends on who is told of it.
+    ports.NOTIFICATION_PROVIDER: Row(
+        concerns=_nobody, found_by=_by_name, served=Served.PERHAPS, selector=""
+    ),
     ports.NAMESPACE: Row(concerns=_those_within, found_by=_by_name, selector=None),
 }

@@ -13,18 +13,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate import ports
-from tidegate.controller import leader, store, sweep, unserved, workqueue
+from tidegate.controller import gauges, leader, store, sweep, unserved, workqueue
 from tidegate.controller.analysis.judge import Analyst
+from tidegate.controller.approval_status import ApprovalStatuses
+from tidegate.controller.approvals import Approvals
 from tidegate.controller.background import Background
 from tidegate.controller.beside import Beside
+from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.dependencies import Watched
 from tidegate.controller.events import Events
 from tidegate.controller.identities import Identities
+from tidegate.controller.inference import Inference
+from tidegate.controller.isolations import Isolations
+from tidegate.controller.line import Line
+from tidegate.controller.notify.courier import Notifications, Notifier
+from tidegate.controller.notify.statuses import ProviderStatuses
 from tidegate.controller.observer import Observer
 from tidegate.controller.ownership import Ownership
+from tidegate.controller.policy_status import PolicyStatuses
 from tidegate.controller.preflight import Preflight
 from tidegate.controller.readiness import Readiness
 from tidegate.controller.reconciler import Reconciler
+from tidegate.controller.rollbacks import Rollbacks
+from tidegate.controller.room import Rooms
+from tidegate.controller.smoke_tests import SmokeTests
+from tidegate.controller.training import TrainingProfiles
+from tidegate.controller.watch.hooks import DriftHooks
+from tidegate.controller.watch.watcher import Watcher
 from tidegate.settings import Settings
 
 DRAIN_SECONDS = 5.0
@@ -43,7 +58,12 @@ class Machine:
     settings: Settings
     elector: leader.Elector
     probe: ports.ReadyProbe
+    inference: ports.InferenceProbe
+    hooks: ports.Hooks
+    notifier: Notifier
     background: Background
+    rollbacks: Rollbacks
+    notifications: Notifications
 
 
 class Feeder(Protocol):
@@ -70,6 +90,9 @@ def machine(
     rng: ports.Rng,
     recorder: ports.Recorder,
     probe: ports.ReadyProbe,
+    inference: ports.InferenceProbe,
+    hooks: ports.Hooks,
+    notifier: Notifier,
     pod_name: str,
 ) -> Machine:
     """The machine of one process, with an empty store and a new identity."""
@@ -82,16 +105,29 @@ def machine(
         pod_name=pod_name,
         namespaces=settings.namespaces,
     )
+    known = store.Store()
+    background = Background(recorder=recorder)
     return Machine(
         api=api,
-        store=store.Store(),
+        store=known,
         clock=clock,
         rng=rng,
         recorder=recorder,
         settings=settings,
         elector=elector,
         probe=probe,
-        background=Background(recorder=recorder),
+        inference=inference,
+        hooks=hooks,
+        notifier=notifier,
+        background=background,
+        rollbacks=Rollbacks(store=known),
+        notifications=Notifications(
+            store=known,
+            notifier=notifier,
+            clock=clock,
+            background=background,
+            recorder=recorder,
+        ),
     )
 
 
@@ -99,11 +135,36 @@ def reconciler(
     parts: Machine, *, metrics: ports.MetricSource, executor: ports.Executor
 ) -> Reconciler:
     """The reconciler of a process that asks these metric sources, and counts in this executor."""
+    smoke_tests = SmokeTests(
+        api=parts.api,
+        clock=parts.clock,
+        background=parts.background,
+        leading=parts.elector.leading,
+    )
+    isolations = Isolations(
+        api=parts.api,
+        clock=parts.clock,
+        background=parts.background,
+        leading=parts.elector.leading,
+    )
+    config_maps = ConfigMaps(
+        api=parts.api,
+        clock=parts.clock,
+        background=parts.background,
+        leading=parts.elector.leading,
+    )
     observer = Observer(
         api=parts.api,
         store=parts.store,
-        beside=_beside(parts, metrics=metrics, executor=executor),
+        beside=_beside(
+            parts,
+            metrics=metrics,
+            executor=executor,
+            smoke_tests=smoke_tests,
+            isolations=isolations,
+        ),
         clock=parts.clock,
+        config_maps=config_maps,
         settings=parts.settings,
         epoch=parts.elector.epoch,
     )
@@ -111,9 +172,14 @@ def reconciler(
         api=parts.api,
         store=parts.store,
         observer=observer,
+        smoke_tests=smoke_tests,
+        isolations=isolations,
+        config_maps=config_maps,
         ownership=Ownership(
             api=parts.api, store=parts.store, clock=parts.clock, settings=parts.settings
         ),
+        line=Line(store=parts.store, reader=observer.reader, wake=parts.background.wake),
+        rollbacks=parts.rollbacks,
         events=Events(
             api=parts.api,
             clock=parts.clock,
@@ -121,14 +187,24 @@ def reconciler(
             recorder=parts.recorder,
             instance=parts.elector.identity,
         ),
+        notifications=parts.notifications,
         clock=parts.clock,
         recorder=parts.recorder,
         leading=parts.elector.leading,
     )
 
 
-def _beside(parts: Machine, *, metrics: ports.MetricSource, executor: ports.Executor) -> Beside:
+def _beside(
+    parts: Machine,
+    *,
+    metrics: ports.MetricSource,
+    executor: ports.Executor,
+    smoke_tests: SmokeTests,
+    isolations: Isolations,
+) -> Beside:
     return Beside(
+        smoke_tests=smoke_tests,
+        isolations=isolations,
         analyst=Analyst(
             source=metrics,
             clock=parts.clock,
@@ -152,6 +228,26 @@ def _beside(parts: Machine, *, metrics: ports.MetricSource, executor: ports.Exec
         ),
         readiness=Readiness(
             api=parts.api, probe=parts.probe, clock=parts.clock, background=parts.background
+        ),
+        inference=Inference(
+            api=parts.api, probe=parts.inference, clock=parts.clock, background=parts.background
+        ),
+        rooms=Rooms(api=parts.api, clock=parts.clock, background=parts.background),
+        training=TrainingProfiles(api=parts.api, clock=parts.clock, background=parts.background),
+        watcher=Watcher(
+            source=metrics,
+            clock=parts.clock,
+            sources=parts.settings.sources,
+            executor=executor,
+            background=parts.background,
+            leading=parts.elector.leading,
+        ),
+        drift_hooks=DriftHooks(
+            api=parts.api,
+            hooks=parts.hooks,
+            clock=parts.clock,
+            background=parts.background,
+            leading=parts.elector.leading,
         ),
     )
 
@@ -182,6 +278,33 @@ class Engine:
         parts.store.after_own_change = self._queue.add
         parts.store.absent.update(absent)
         self._lookout = unserved.Lookout(api=parts.api, store=parts.store, clock=parts.clock)
+        self._policy_statuses = PolicyStatuses(
+            api=parts.api,
+            store=parts.store,
+            clock=parts.clock,
+            recorder=parts.recorder,
+            leading=parts.elector.leading,
+            whole_cluster=not (settings.namespaces or settings.namespace_selector),
+            rollbacks=parts.rollbacks,
+        )
+        self._approval_statuses = ApprovalStatuses(
+            api=parts.api,
+            store=parts.store,
+            clock=parts.clock,
+            recorder=parts.recorder,
+            leading=parts.elector.leading,
+            approvals=Approvals(store=parts.store, settings=settings),
+        )
+        self._provider_statuses = ProviderStatuses(
+            api=parts.api,
+            store=parts.store,
+            clock=parts.clock,
+            recorder=parts.recorder,
+            leading=parts.elector.leading,
+            settings=settings,
+            notifier=parts.notifier,
+            told=parts.notifications,
+        )
         intake = store.Intake(parts.store, enqueue=self._queue.add, recorder=parts.recorder)
         self._sweeper = sweep.Sweeper(
             api=parts.api,
@@ -205,6 +328,9 @@ class Engine:
             "elector": self._elect,
             "sweeper": self._sweep,
             "lookout": self._lookout.run,
+            "policies": self._policy_statuses.run,
+            "approvals": self._approval_statuses.run,
+            "providers": self._provider_statuses.run,
             "background": self._work_beside,
             "feeder": self._feeder.run,
         }
@@ -227,6 +353,16 @@ class Engine:
         unsynced = self._sweeper.unsynced
         return f"not synced: {', '.join(unsynced)}" if unsynced else ""
 
+    def gauges(self) -> Sequence[ports.GaugeFamily]:
+        """What Prometheus may see of the ModelDeployments; only of the replica that leads.
+
+        May be asked from another thread.
+        """
+        if not self._machine.elector.leading():
+            return ()
+        entries = self._machine.store.model_deployment_entries()
+        return gauges.families(entries, at_most=self._machine.settings.objects_with_metrics)
+
     async def _end(self, tasks: Mapping[str, asyncio.Task[None]]) -> int:
         """Shut down in the order of architecture.md, 2.4, rule 4."""
         asked = tasks["asked"].done()
@@ -242,9 +378,7 @@ class Engine:
             await _cancel(tasks["queue"])
         elif not await self._queue.drain(timeout_seconds=DRAIN_SECONDS):
             recorder.problem("drain_incomplete")
-        await _cancel(
-            *(tasks[name] for name in ("elector", "sweeper", "lookout", "queue", "background"))
-        )
+        await _cancel(*(task for name, task in tasks.items() if name not in {"asked", "feeder"}))
         await self._machine.elector.release()
         self._feeder.stop()
         await asyncio.wait([tasks["feeder"]], timeout=FEEDER_EXIT_SECONDS)

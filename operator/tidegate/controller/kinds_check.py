@@ -10,7 +10,11 @@ from collections.abc import Mapping
 
 from tidegate import ports
 from tidegate.api import crdgen, served
+from tidegate.controller import dependencies
+from tidegate.controller.dependencies import Served
 
+# Nothing is kept waiting by kinds that a cluster may do without: records and policies.
+_NEEDED = frozenset(kind.kind for kind in dependencies.served(Served.BY_OUR_CRDS))
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 
@@ -46,7 +50,7 @@ class KindsCheck:
             answer = await self._api.served_schemas(group=crdgen.GROUP, version=crdgen.VERSION)
             known = answer.value if isinstance(answer, ports.Ok) else {}
             lacking = _lacking(known)
-            if not lacking and len(known) >= len(crdgen.DEFINITIONS):
+            if not lacking and known.keys() >= _NEEDED:
                 break
             self._say(f"{lacking}; {served.FIX}" if lacking else _unread(answer))
             over = self._clock.monotonic() >= ends

@@ -11,18 +11,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
+from tidegate.api.defaults import unsaid
 from tidegate.controller import children as owned
 from tidegate.controller import subjects, targets
 from tidegate.controller.actuator import Surroundings
+from tidegate.controller.approvals import Approvals
 from tidegate.controller.beside import Beside
 from tidegate.controller.children import Children
+from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.dependencies import Ref
 from tidegate.controller.gateways import Gateways
 from tidegate.controller.live import read_live
+from tidegate.controller.policies import Policies
 from tidegate.controller.reading import Asked, Said, SpecReader
 from tidegate.controller.store import Entry, Store
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
+from tidegate.policy import defaults
+from tidegate.policy.selectors import began_with
 from tidegate.rollout import autoscaling
 from tidegate.rollout.strategy.compile import in_effect
 from tidegate.settings import Settings
@@ -51,6 +57,7 @@ class Observer:
         store: Store,
         beside: Beside,
         clock: ports.Clock,
+        config_maps: ConfigMaps,
         settings: Settings,
         epoch: Callable[[], int],
     ) -> None:
@@ -58,9 +65,12 @@ class Observer:
         self._store = store
         self._beside = beside
         self._clock = clock
+        self._config_maps = config_maps
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
         self._gateways = Gateways(api=api, clock=clock)
+        self._policies = Policies(api=api, store=store, clock=clock)
+        self._approvals = Approvals(store=store, settings=settings)
         self._operator = settings.operator
 
     async def look(
@@ -72,9 +82,13 @@ class Observer:
             return Gone()
         if not isinstance(entry, Entry):
             return entry
-        said = entry.read(self._reader.said)
+        held = await self._config_maps.held(key, self._reader.tracked(entry))
+        said = entry.read_on(self._reader.said)
+        policies = await self._policies.of(entry.snapshot, kept=began_with(said.status))
         children = owned.children_of(said.meta, self._store)
-        asked = self._reader.asked(entry, frozen=_stand_in(children.rollouts, said.status))
+        stand_in = _stand_in(children.rollouts, said.status)
+        values = unsaid(defaults.known(said.status, policies), entry.snapshot)
+        asked = self._reader.asked(entry, frozen=stand_in, held=held, values=values)
         seen = self._object(said, asked, blocked=blocked)
         if live:
             await targets.refresh_targets(seen, self._api, self._store)
@@ -86,6 +100,12 @@ class Observer:
         seen = await self._with_children(seen, children)
         seen = replace(seen, traffic=targets.traffic_of(seen, planes, previews=children.previews))
         seen = targets.without_kinds(seen, self._store)
+        seen = replace(
+            seen,
+            policies=policies,
+            defaults=values,
+            approvals=self._approvals.of(key),
+        )
         seen = self._beside.known(key, seen, templates=asked.templates, children=children)
         # Live reads may have taken seconds; times in status must not begin before the decision.
         seen = replace(seen, now=self._clock.now())
@@ -99,9 +119,15 @@ class Observer:
         )
         return Look(observation=seen, around=around)
 
+    @property
+    def reader(self) -> SpecReader:
+        """The one by which the store remembers what ModelDeployments say."""
+        return self._reader
+
     def forget(self, key: Key) -> None:
         """The object is gone: free what was kept for it."""
         self._beside.forget(key)
+        self._config_maps.forget(key)
 
     # --- the object ------------------------------------------------------------------------------
 
@@ -125,7 +151,7 @@ class Observer:
             meta=said.meta,
             status=said.status,
             status_losses=said.status_losses,
-            spec=in_effect(asked.spec, said.status.active_rollout) if asked.spec else None,
+            spec=_in_effect(asked, said.status.active_rollout),
             desired=asked.desired if asked.spec is not None else None,
             violations=tuple(one for one in asked.violations if one.blocks),
             unknown_fields=tuple(one.path for one in asked.violations if not one.blocks),
@@ -160,6 +186,7 @@ class Observer:
         seen = replace(
             seen,
             revisions=states,
+            services=frozenset(children.services),
             frozen=owned.frozen_revisions(children, meta=seen.meta, spec=seen.spec),
             frozen_rollouts=children.rollouts,
             records=children.records,
@@ -188,6 +215,10 @@ class Observer:
             label_selector=objects.selector_text(objects.model_selector(seen.meta.name)),
         )
         return result.value if isinstance(result, ports.Ok) else []
+
+
+def _in_effect(asked: Asked, rollout: model.Rollout | None) -> model.Spec | None:
+    return in_effect(asked.spec, rollout, began=asked.began) if asked.spec is not None else None
 
 
 def _stand_in(

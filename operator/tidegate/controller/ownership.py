@@ -23,6 +23,13 @@ LOOK_SECONDS = 5.0
 RENEW_SECONDS = OTHER_OPERATOR_SECONDS * 0.8
 
 
+def is_served(namespace: str, *, store: Store, settings: Settings) -> bool:
+    """Whether the namespace has the labels that the administrator asks for, if any."""
+    if not settings.namespace_selector:
+        return True
+    return store.get(ports.NAMESPACE, namespace="", name=namespace) is not None
+
+
 class Ownership:
     """Whether this operator serves an object. Must be used from one event loop."""
 
@@ -39,9 +46,7 @@ class Ownership:
 
     def serves(self, key: Key) -> bool:
         """The namespace has the labels that the administrator asks for, if any."""
-        if not self._settings.namespace_selector:
-            return True
-        return self._store.get(ports.NAMESPACE, namespace="", name=key.namespace) is not None
+        return is_served(key.namespace, store=self._store, settings=self._settings)
 
     async def served_by_another(self, key: Key) -> str:
         """The other live operator that serves this object; empty where it is ours to work on."""

@@ -15,10 +15,13 @@ from tidegate.controller.workqueue import Key
 from tidegate.rollout.worth import Worth
 
 LASTING_SECONDS = 2.0
-# Since the last write. A step's evidence changes at every scrape; its numbers are shown elsewhere too.
-# In a step that may be over sooner than that, a share of its hold, so that it is seen while it lasts.
-BETWEEN_SECONDS: Final[Mapping[Worth, float]] = {Worth.WORDS: 20.0, Worth.EVIDENCE: 60.0}
-SHARE_OF_HOLD = 0.25
+# Since the last write. The ordinary course of a step's evidence asks nothing of anybody: it is told
+# when the step ends, and now and then in one that lasts.
+BETWEEN_SECONDS: Final[Mapping[Worth, float]] = {Worth.WORDS: 20.0, Worth.EVIDENCE: 120.0}
+# A step that may be over sooner than that is told while it lasts: after this share of its hold. Of its
+# evidence tells the write that ends it, but for the first rows of a rollout, which people look out for.
+SHARE_OF_HOLD: Final[Mapping[Worth, float]] = {Worth.WORDS: 0.25, Worth.EVIDENCE: 1.0}
+SHARE_OF_FIRST_ROWS: Final = 0.5
 
 
 class Pace:
@@ -29,16 +32,21 @@ class Pace:
         self._differs_since: dict[Key, float] = {}
         self._written_at: dict[Key, float] = {}
 
-    def seconds_left(self, key: Key, worth: Worth, *, hold_seconds: float = math.inf) -> float:
+    def seconds_left(
+        self, key: Key, worth: Worth, *, hold_seconds: float = math.inf, first_rows: bool = False
+    ) -> float:
         """How long a change waits yet that was seen in this pass; 0 where it is to be written.
 
-        Units: `hold_seconds` is the least stay in the step that the object is in.
+        Units: `hold_seconds` is the least stay in the step that the object is in, while it lasts.
+        `first_rows`: no evidence of this rollout was told yet.
         """
         if worth is Worth.NOW:
             return 0.0
         now = self._clock.monotonic()
         lasts = self._differs_since.setdefault(key, now) + LASTING_SECONDS
-        between = min(BETWEEN_SECONDS[worth], SHARE_OF_HOLD * hold_seconds)
+        early = first_rows and worth is Worth.EVIDENCE
+        share = SHARE_OF_FIRST_ROWS if early else SHARE_OF_HOLD[worth]
+        between = min(BETWEEN_SECONDS[worth], share * hold_seconds)
         due = max(lasts, self._written_at.get(key, -math.inf) + between)
         return max(due - now, 0.0)
 

@@ -27,6 +27,7 @@ from tidegate.evidence.verdict.preflight import Answer, Finding
 from tidegate.settings import MetricSourceSettings
 
 FIRST_SCRAPES = 2  # pods that have just become ready are scraped first
+PROMOTED_SCRAPES = 1  # pods that were a candidate's have been ready for a while
 SOON_SCRAPES = 4  # between looks while something is missing, the first time
 RARELY_SECONDS = 600.0
 BACK_OFF = 2.0
@@ -64,6 +65,10 @@ class Subject:
             other.metrics,
             other.templates,
         )
+
+    def gives_way_to(self, other: Subject) -> bool:
+        """A candidate that was tried beside this revision serves now."""
+        return self.urgent and self.uid == other.uid and self.revision != other.revision
 
     def questions(self) -> list[Question]:
         """What each metric needs; a template that cannot be rendered is told by validation."""
@@ -127,7 +132,9 @@ class Preflight:
         self._begin()
         entry, now = self._entries.get(key), self._clock.monotonic()
         if entry is None or not entry.subject.same_as(subject):
-            first = FIRST_SCRAPES * self._scrape_seconds(subject.source)
+            was_candidate = entry is not None and entry.subject.gives_way_to(subject)
+            scrapes = PROMOTED_SCRAPES if was_candidate else FIRST_SCRAPES
+            first = scrapes * self._scrape_seconds(subject.source)
             self._entries[key] = _Entry(subject=subject, due_at=now + first)
             return None
         if subject.urgent and not entry.subject.urgent:
@@ -154,10 +161,19 @@ class Preflight:
             self._looking = False  # an error is reported, and the next pass begins again
 
     async def _look_at(self, keys: Sequence[Key]) -> None:
-        changes = await asyncio.gather(*map(self._look, keys))
+        changes = await asyncio.gather(*map(self._look, keys), return_exceptions=True)
         for key, changed in zip(keys, changes, strict=True):
-            if changed:
+            if isinstance(changed, BaseException):
+                self._put_off(key)
+                self._background.report("preflight", changed)
+            elif changed:
                 self._background.wake(key)
+
+    def _put_off(self, key: Key) -> None:
+        """A subject whose look breaks must not keep others from theirs."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.due_at = self._clock.monotonic() + RARELY_SECONDS
 
     def _tick_seconds(self) -> float:
         shortest = min((it.scrape_interval_seconds for it in self._sources.values()), default=15.0)

@@ -8,7 +8,6 @@ Source: reliability.md, T4 (the operator as a deputy).
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 
 from tidegate import model
@@ -37,18 +36,10 @@ def refusal(address: str, *, uid: str, port: int, pods: Iterable[model.Document]
 
 def _never(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address)
+        special = model.special_address(address)
     except ValueError:
         return f"{address!r} is not an IP address"
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    special = {
-        "loopback": found.is_loopback,
-        "link-local": found.is_link_local,
-        "multicast": found.is_multicast,
-        "unspecified": found.is_unspecified,
-    }
-    return next((f"{address} is a {name} address" for name, holds in special.items() if holds), "")
+    return f"{address} is a {special} address" if special else ""
 
 
 def _addresses(pod: model.Document, one: str, many: str) -> set[str]:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tidegate import ports
-from tidegate.controller import probe_guard
 from tidegate.controller.background import Background
+from tidegate.controller.permitted import Permitted, Pod
+from tidegate.controller.polled import Polled
 from tidegate.controller.workqueue import Key
-from tidegate.model import objects
 
 AT_ONCE = 8
 ROUND_SECONDS = 3.0
@@ -23,32 +23,21 @@ REST_SECONDS = 1.0
 NOT_YET = ports.Awaited()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Pod:
-    """A pod that its container's readiness calls ready."""
-
-    address: str
-    uid: str
-
-
 @dataclass(slots=True, kw_only=True)
-class _Known:
+class _Known(Polled):
     """What the pods of one revision have said, by uid.
 
-    `turns` is the round in which a pod was asked last; `asked_at` is a monotonic instant. `refused`
-    says of each pod that was looked at why it must not be asked, empty for most.
+    `turns` is the round in which a pod was asked last.
     """
 
     revision: str
     port: int
     path: str
-    refused: dict[Pod, str] = field(default_factory=dict)
+    permitted: Permitted
     said_yes: set[str] = field(default_factory=set)
     answers: dict[str, ports.ReadyAnswer] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
     rounds: int = 0
-    asking: bool = False
-    asked_at: float = -REST_SECONDS
 
 
 class Readiness:
@@ -75,15 +64,22 @@ class Readiness:
         known = self._known.get(key)
         asked = (revision, port, path)
         if known is None or (known.revision, known.port, known.path) != asked:
-            known = self._known[key] = _Known(revision=revision, port=port, path=path)
+            permitted = Permitted(self._api, key, revision=revision, port=port)
+            known = self._known[key] = _Known(
+                revision=revision, port=port, path=path, permitted=permitted
+            )
         pods = sorted(pods)
         _keep_only(known, {pod.uid for pod in pods})
         left = [pod for pod in pods if pod.uid not in known.said_yes]
-        rested = self._clock.monotonic() - known.asked_at >= REST_SECONDS
-        if left and rested and not known.asking:
-            known.asking = True
+        if left and known.begins(self._clock.monotonic(), rest_seconds=REST_SECONDS):
             self._background.spawn(self._ask(key, known, left), name="ready URLs")
         return tuple((pod, known.answers.get(pod.uid, NOT_YET)) for pod in left)
+
+    def has_answered(self, key: Key) -> bool:
+        """Whether any of these pods has answered a request of the operator's at all."""
+        known = self._known.get(key)
+        answers = known.answers.values() if known is not None else ()
+        return any(isinstance(answer, ports.Ready | ports.NotReady) for answer in answers)
 
     def forget(self, key: Key) -> None:
         """Nobody waits for these pods any more."""
@@ -109,34 +105,24 @@ class Readiness:
 
         try:
             async with asyncio.timeout(ROUND_SECONDS):
-                waiting.extend(await self._permitted(key, known, order))
+                waiting.extend(await _allowed(known, order))
                 await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
         except TimeoutError:
             pass  # the others come in the next round
         finally:
-            known.asking, known.asked_at = False, self._clock.monotonic()
+            known.ends(self._clock.monotonic())
         if known.answers != before:
             self._background.wake(key)
 
-    async def _permitted(self, key: Key, known: _Known, pods: Sequence[Pod]) -> list[Pod]:
-        """Those that may be asked. Each pod is looked at once; its address never changes."""
-        if any(pod not in known.refused for pod in pods):
-            wanted = objects.revision_selector(key.name, revision=known.revision)
-            result = await self._api.list_objects(
-                ports.POD,
-                namespace=key.namespace,
-                label_selector=objects.selector_text(wanted),
-            )
-            if not isinstance(result, ports.Ok):
-                return []
-            for pod in pods:
-                known.refused[pod] = probe_guard.refusal(
-                    pod.address, uid=pod.uid, port=known.port, pods=result.value
-                )
-        for pod in pods:
-            if why := known.refused[pod]:
-                known.answers[pod.uid] = ports.NotAsked(why)
-        return [pod for pod in pods if not known.refused[pod]]
+
+async def _allowed(known: _Known, pods: Sequence[Pod]) -> list[Pod]:
+    """Those that may be asked."""
+    if not await known.permitted.look(pods):
+        return []
+    for pod in pods:
+        if why := known.permitted.refusal(pod):
+            known.answers[pod.uid] = ports.NotAsked(why)
+    return [pod for pod in pods if not known.permitted.refusal(pod)]
 
 
 def _keep_only(known: _Known, uids: set[str]) -> None:
@@ -145,4 +131,4 @@ def _keep_only(known: _Known, uids: set[str]) -> None:
     for gone in (known.turns.keys() | known.answers.keys()) - uids:
         known.turns.pop(gone, None)
         known.answers.pop(gone, None)
-    known.refused = {pod: why for pod, why in known.refused.items() if pod.uid in uids}
+    known.permitted.keep_only(uids)

@@ -22,8 +22,11 @@ def findings(
         match answer:
             case ports.NotReady(message=message):
                 return f"{of_pod}: {message}", ""
-            case ports.Unreachable(message=message, refused=True) if not _probed(template):
-                return f"{of_pod}: {message}, {_NOBODY_LISTENS}", ""
+            case ports.Unreachable(message=message, refused=True) if not is_probed(template):
+                return (
+                    f'{of_pod}: {message}, {NOBODY_LISTENS}, or set server.readyPath to "Off"',
+                    "",
+                )
             case _:
                 pass
     return "", _unreachable(answers, path=path)
@@ -37,13 +40,10 @@ def awaited(answers: Mapping[str, ports.ReadyAnswer], *, path: str) -> str:
     return ""
 
 
-_NOBODY_LISTENS = (
-    "and no container has a readinessProbe that would speak for it: add one, or set "
-    'server.readyPath to "Off"'
-)
+NOBODY_LISTENS = "and no container has a readinessProbe that would speak for it: add one"
 
 
-def _probed(template: model.Json) -> bool:
+def is_probed(template: model.Json) -> bool:
     """True if kubelet asks a container before it calls the pod ready."""
     containers = objects.items(objects.at(template, "spec", "containers"))
     return any(objects.at(container, "readinessProbe") for container in containers)

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tidegate import model, ports
 from tidegate.api import workload_ref
 from tidegate.controller.actuator import Actuator
+from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.events import Events
+from tidegate.controller.isolations import Isolations
+from tidegate.controller.line import Line
+from tidegate.controller.notify.courier import Notifications
 from tidegate.controller.observer import Gone, Look, Observer
 from tidegate.controller.ownership import Ownership
+from tidegate.controller.refusals import Refusals
+from tidegate.controller.rollbacks import Rollbacks
+from tidegate.controller.smoke_tests import SmokeTests
 from tidegate.controller.status_writer import StatusWriter
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Failed, Key, Outcome
 from tidegate.model import actions
-from tidegate.rollout import decide
+from tidegate.rollout import decide, serving
 
 LOWERING_RETRY_SECONDS = 0.3
 BLOCKED_RETRY_SECONDS = 300.0
@@ -27,6 +35,7 @@ BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch m
 SOON_SECONDS = 0.1
 BOOKS_RETRY_SECONDS = 10.0
 OTHER_OPERATOR_LOOK_SECONDS = 20.0
+REST_SECONDS = 120.0  # until the next pass; below it, what would be packed is soon unpacked again
 
 
 class Reconciler:
@@ -38,23 +47,40 @@ class Reconciler:
         api: ports.KubeApi,
         store: Store,
         observer: Observer,
+        smoke_tests: SmokeTests,
+        isolations: Isolations,
+        config_maps: ConfigMaps,
         ownership: Ownership,
+        line: Line,
+        rollbacks: Rollbacks,
         events: Events,
+        notifications: Notifications,
         clock: ports.Clock,
         recorder: ports.Recorder,
         leading: Callable[[], bool],
     ) -> None:
         self._store = store
+        self._line = line
+        self._rollbacks = rollbacks
         self._observer = observer
         self._ownership = ownership
-        self._actuator = Actuator(api=api, store=store, leading=leading)
+        self._actuator = Actuator(
+            api=api,
+            store=store,
+            leading=leading,
+            smoke_tests=smoke_tests,
+            isolations=isolations,
+            config_maps=config_maps,
+        )
         self._events = events
+        self._notifications = notifications
         self._status = StatusWriter(api=api, store=store, clock=clock, leading=leading)
         self._recorder = recorder
         self._leading = leading
         self._stale: set[Key] = set()
         self._known: set[Key] = set()
         self._blocked: dict[Key, model.Violation] = {}
+        self._refusals = Refusals(clock=clock)
         self._refused_books: dict[Key, set[tuple[str, str]]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -66,6 +92,7 @@ class Reconciler:
             return Done()
         if owner := await self._ownership.served_by_another(key):
             return await self._leave_to(owner, key)
+        self._refusals.begin(key)
         live = key in self._stale or self._takes_over(key)
         look = await self._observer.look(key, live=live, blocked=self._blocked.get(key))
         if isinstance(look, Gone):
@@ -77,7 +104,13 @@ class Reconciler:
             return await self._leave_to(owner, key)  # a live read has just told us
         self._stale.discard(key)
         self._known.add(key)
-        return await self._carry_out(key, look, decide.decide(look.observation))
+        # From here to the next write nobody else decides: a place is given once.
+        everybody = replace(
+            look.observation, queue=self._line.queue(), rollbacks=self._rollbacks.known()
+        )
+        decision = decide.decide(everybody)
+        self._line.decided(key, decision.status)
+        return await self._carry_out(key, look, decision)
 
     async def _leave_to(self, owner: str, key: Key) -> Outcome:
         """Another operator works on it; when that one is gone we do."""
@@ -103,20 +136,52 @@ class Reconciler:
         refused = await self._status.write(key, look.observation, decision)
         if refused is not None:
             return self._failed(key, refused, exposed=exposed)
-        failure = await self._perform(actions.after_status(decision.actions), look)
+        self._line.written(before=look.observation.status, after=decision.status)
+        failure = await self._perform_all(key, actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
         self._record(look, decision)
         if failure is not None:
-            return self._failed(key, failure, exposed=exposed)
+            next_look = min(decision.requeue_after_seconds, self._status.seconds_left(key))
+            return self._failed(key, failure, exposed=exposed, next_look=next_look)
         return self._done(key, decision, books_kept=kept)
 
-    async def _perform(self, wanted: Sequence[actions.Action], look: Look) -> ports.Failure | None:
-        """Carry out actions in order; the first failure ends the pass, the intent stays."""
+    async def _perform_all(
+        self, key: Key, wanted: Sequence[actions.Action], look: Look
+    ) -> ports.Failure | None:
+        """Carry out actions in order; the failure that the pass ends with, the intent stays.
+
+        What was refused keeps back only what builds on it. A conflict ends the pass, since the rest was
+        decided on an older state; so does the second failure that passes by itself, so that nothing
+        hangs for long. One of those comes before a refusal: it is tried again soon.
+        """
+        failed: list[actions.Action] = []
+        refused: ports.Fatal | None = None
+        passing: ports.Retryable | None = None
         for action in wanted:
-            failure = await self._actuator.perform(action, look.around)
-            if failure is not None:
+            if any(actions.builds_on(action, it) for it in failed):
+                continue
+            failure = await self._perform(key, action, look)
+            if failure is None:
+                continue
+            if isinstance(failure, ports.Conflict) or (
+                isinstance(failure, ports.Retryable) and passing is not None
+            ):
                 return failure
-        return None
+            failed.append(action)
+            if isinstance(failure, ports.Retryable):
+                passing = failure
+            else:
+                refused = refused or failure
+        return passing or refused
+
+    async def _perform(self, key: Key, action: actions.Action, look: Look) -> ports.Failure | None:
+        """Carry out one action, unless it is known that it is refused."""
+        if known := self._refusals.known(key, action):
+            return known
+        failure = await self._actuator.perform(action, look.around)
+        if isinstance(failure, ports.Fatal):
+            self._refusals.note(key, action, failure)
+        return failure
 
     async def _keep_books(
         self, key: Key, look: Look, wanted: Sequence[actions.Bookkeeping]
@@ -132,7 +197,7 @@ class Reconciler:
             which = (type(action).__name__, name)
             if which in refused:
                 continue
-            failure = await self._perform([action], look)
+            failure = await self._actuator.perform(action, look.around)
             if isinstance(failure, ports.Retryable):
                 kept = False
             elif failure is not None:
@@ -148,19 +213,20 @@ class Reconciler:
 
     async def _lower(self, key: Key, look: Look, action: actions.Action) -> ports.Failure | None:
         """Take traffic from the candidate: one write; on a conflict read once and write again."""
-        failure = await self._perform([action], look)
+        failure = await self._actuator.perform(action, look.around)
         if not isinstance(failure, ports.Conflict):
             return failure
         again = await self._observer.look(key, live=True, blocked=None)
         if not isinstance(again, Look) or _candidate(again) != _candidate(look):
             return failure
-        return await self._perform([action], again)
+        return await self._actuator.perform(action, again.around)
 
     def _record(self, look: Look, decision: actions.Decision) -> None:
-        """Events, metrics and log, only for what the status write accepted."""
+        """Events, notifications, metrics and log, only for what the status write accepted."""
         meta = look.observation.meta
         for event in decision.events:
             self._events.tell(event, meta=meta)
+            self._notifications.tell(event, meta=meta, status=decision.status)
         old, new = look.observation.status, decision.status
         if old.phase is not new.phase or decision.events:
             self._recorder.transition(_transition(meta, decision))
@@ -168,17 +234,30 @@ class Reconciler:
             self._recorder.rollout_ended(result=str(new.last_rollout.result))
         for by in decision.rejections:
             self._recorder.rollback(reason=by)
+        for kind in serving.begun(new.monitoring, old.monitoring):
+            self._recorder.drift(kind=kind)
 
     # --- outcomes --------------------------------------------------------------------------------
 
     def _done(self, key: Key, decision: actions.Decision, *, books_kept: bool) -> Outcome:
+        self._refusals.forget(key)
         if self._blocked.pop(key, None) is not None:
             return Done(requeue_after_seconds=SOON_SECONDS)
         books = math.inf if books_kept else BOOKS_RETRY_SECONDS
         put_off = self._status.seconds_left(key)
-        return Done(requeue_after_seconds=min(decision.requeue_after_seconds, put_off, books))
+        wait = min(decision.requeue_after_seconds, put_off, books)
+        if wait >= REST_SECONDS:
+            self._store.rest(key)
+        return Done(requeue_after_seconds=wait)
 
-    def _failed(self, key: Key, failure: ports.Failure, *, exposed: bool) -> Outcome:
+    def _failed(
+        self,
+        key: Key,
+        failure: ports.Failure,
+        *,
+        exposed: bool,
+        next_look: float = math.inf,
+    ) -> Outcome:
         match failure:
             case ports.Conflict():
                 self._stale.add(key)
@@ -186,16 +265,23 @@ class Reconciler:
             case ports.Retryable(after_seconds=after_seconds):
                 return Failed(after_seconds=after_seconds)
             case ports.Fatal():
-                return self._block(key, failure, exposed=exposed)
+                return self._block(key, failure, exposed=exposed, next_look=next_look)
 
-    def _block(self, key: Key, failure: ports.Fatal, *, exposed: bool) -> Outcome:
-        """Tell the user what the API server refused; try again rarely, or when something changes."""
+    def _block(
+        self, key: Key, failure: ports.Fatal, *, exposed: bool, next_look: float = math.inf
+    ) -> Outcome:
+        """Tell the user what the API server refused; try again rarely, or when something changes.
+
+        What the clock asks for meanwhile is looked at in time.
+        """
         path = self._template_path(key) if failure.reason == "InvalidTemplate" else ""
         problem = model.Violation(path=path, message=failure.message, reason=failure.reason)
         known = self._blocked.get(key) == problem
         self._blocked[key] = problem
+        retry = BLOCKED_WATCH_SECONDS if exposed else BLOCKED_RETRY_SECONDS
+        next_look = next_look if known else SOON_SECONDS
+        wait = self._refusals.wait(key, retry=retry, next_look=next_look)
         if known:
-            wait = BLOCKED_WATCH_SECONDS if exposed else BLOCKED_RETRY_SECONDS
             return Done(requeue_after_seconds=wait)
         self._recorder.problem(
             "write_refused",
@@ -204,7 +290,7 @@ class Reconciler:
             reason=failure.reason,
             message=failure.message,
         )
-        return Done(requeue_after_seconds=SOON_SECONDS)
+        return Done(requeue_after_seconds=wait)
 
     def _template_path(self, key: Key) -> str:
         """The field that says where the pod template comes from."""
@@ -229,9 +315,11 @@ class Reconciler:
         self._stale.discard(key)
         self._known.discard(key)
         self._blocked.pop(key, None)
+        self._refusals.forget(key)
         self._refused_books.pop(key, None)
         self._status.forget(key)
         self._observer.forget(key)
+        self._line.forget(key)
 
 
 def _candidate(look: Look) -> str:

@@ -15,14 +15,19 @@ from tidegate.model import objects
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LONGEST_SHARED = 128  # characters; longer texts are messages and arguments, which seldom repeat
+_CONTAINERS = frozenset({dict, list})  # as JSON has them
+_PLAIN = frozenset({bool, int, float, type(None)})
 _DEEPEST_SHARED = 100  # levels; no object has half of them, and recursion must not end a watch
 
 
-def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
+def slim(
+    kind: ports.Kind, body: ports.Object, *, known: ports.Object | None = None
+) -> ports.Object:
     """The object without `managedFields` and without kubectl's copy of it; the input is kept.
 
     Of a record, which may have 10 kB, of what was frozen, of an autoscaler and of somebody else's
-    Deployment only what is asked of it stays.
+    Deployment only what is asked of it stays. `known` is what was kept of an earlier version: an
+    unchanged spec is the same object in both.
     """
     metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     annotations = metadata.get("annotations")
@@ -38,8 +43,22 @@ def slim(kind: ports.Kind, body: ports.Object) -> ports.Object:
         kept.pop("status", None)
     elif kind == ports.AUTOSCALER:
         kept = {"metadata": metadata, "spec": body["spec"]}
+    if known is not None and _has_spec_of(known, kind, body):
+        rest: ports.Object = _shared({name: it for name, it in kept.items() if name != "spec"})
+        return {**rest, "spec": known["spec"]}
     shared: ports.Object = _shared(kept)
     return shared
+
+
+def _has_spec_of(known: ports.Object, kind: ports.Kind, body: ports.Object) -> bool:
+    """The spec has not changed since: the API server counts its versions in `generation`."""
+    same = all(
+        body["metadata"].get(name) is not None
+        and body["metadata"][name] == known["metadata"].get(name)
+        for name in ("uid", "generation")
+    )
+    whole = not any(is_foreign_deployment(kind, one) for one in (body, known))
+    return same and whole and "spec" in known and "spec" in body
 
 
 def is_foreign_deployment(kind: ports.Kind, body: ports.Object) -> bool:
@@ -57,12 +76,14 @@ def _as_source(spec: ports.Object) -> ports.Object:
 
 def _shared(value: Any, depth: int = 0) -> Any:
     """The same document of shared texts, in containers that are no larger than they must be."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return sys.intern(value) if len(value) <= _LONGEST_SHARED else value
-    if depth > _DEEPEST_SHARED:
+    if kind not in _CONTAINERS or depth > _DEEPEST_SHARED:
         return value
-    if isinstance(value, dict):
-        return {_shared(name): _shared(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_shared(item, depth + 1) for item in value]
-    return value
+    if kind is dict:
+        return {
+            sys.intern(name): item if type(item) in _PLAIN else _shared(item, depth + 1)
+            for name, item in value.items()
+        }
+    return [_shared(item, depth + 1) for item in value]

@@ -17,6 +17,7 @@ from tidegate.controller.live import read_live
 from tidegate.controller.pace import Pace
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
+from tidegate.evidence.terms import Reason
 from tidegate.model import actions
 from tidegate.rollout.worth import Worth, worth
 
@@ -85,13 +86,15 @@ class StatusWriter:
             return math.inf
         # Events are told once, by what status says that it told. And the version that guards the
         # write tells a pass that has waited for long that it acts on what has changed meanwhile.
-        needed = decision.events or decision.rejections or _unguarded(decision)
-        rollout = decision.status.rollout
-        stage = rollout.stage if rollout is not None else None
+        acts = found is not Worth.EVIDENCE and bool(_unguarded(decision))
+        needed = decision.events or decision.rejections or acts
+        if found is Worth.EVIDENCE and _stays_for_pods(seen, decision.status):
+            found = Worth.WORDS
         return self._pace.seconds_left(
             key,
             Worth.NOW if needed else found,
-            hold_seconds=stage.hold_seconds if stage is not None else math.inf,
+            hold_seconds=_hold_seconds(seen, decision.status),
+            first_rows=not seen.status.analysis,
         )
 
     async def _tell_why(self, meta: model.ObjectMeta, conditions: list[ports.Object]) -> None:
@@ -137,6 +140,25 @@ async def apply_status(
         return result
     store.put_own_reply(kind, result.value)
     return None
+
+
+def _hold_seconds(seen: model.Observation, status: model.Status) -> float:
+    """The least stay in the step that the object is in; infinite where it has none, or is over it."""
+    rollout = status.rollout
+    if rollout is None or rollout.step is None or rollout.stage is None:
+        return math.inf
+    return math.inf if _is_over_hold(seen, status) else rollout.stage.hold_seconds or math.inf
+
+
+def _is_over_hold(seen: model.Observation, status: model.Status) -> bool:
+    step = status.rollout.step if status.rollout is not None else None
+    return step is not None and step.hold_until is not None and seen.now >= step.hold_until
+
+
+def _stays_for_pods(seen: model.Observation, status: model.Status) -> bool:
+    """The step is over its hold, and pods that show no counts keep it: no time mends that alone."""
+    incomplete = any(row.reason == Reason.INCOMPLETE for row in status.analysis)
+    return incomplete and _is_over_hold(seen, status)
 
 
 def _unguarded(decision: actions.Decision) -> list[actions.Action]:

@@ -14,12 +14,14 @@ from typing import TypeVar
 from tidegate import model, ports
 from tidegate.controller import dependencies
 from tidegate.controller.dependencies import By, IndexKey, Ref, ref_of
+from tidegate.controller.packing import Packer, unpacked
 from tidegate.controller.snapshot import is_foreign_deployment, slim
 from tidegate.controller.workqueue import Key
 
 T = TypeVar("T")
 _REMEMBERED_DELETIONS = 4096  # uids; late replies about deleted objects come within seconds
 
+_PARTLY_ASKED = frozenset({ports.AUTOSCALER, *dependencies.SAID_ON})
 _TERMINAL_PHASES = {
     model.Phase.HEALTHY,
     model.Phase.ROLLED_BACK,
@@ -34,16 +36,58 @@ def _unread(_snapshot: ports.Object) -> None:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
-    """A snapshot and what was read from it. `sequence` grows with every change of the store."""
+    """A snapshot and what was read from it. `sequence` grows with every change of the store.
 
-    snapshot: ports.Object
+    `at_hand` is the snapshot, or None while it is packed. `_before` is what was read from the version
+    before, until this one is read.
+    """
+
+    at_hand: ports.Object | None
     uid: str
     resource_version: str
     sequence: int
     index_keys: tuple[IndexKey, ...]
-    _reading: tuple[Callable[[ports.Object], object], object] = field(
-        default=(_unread, None), repr=False
-    )
+    _reading: tuple[Callable[..., object], object] = field(default=(_unread, None), repr=False)
+    _before: object = field(default=None, repr=False)
+    _packed: bytes = field(default=b"", repr=False)  # empty until it is packed for the first time
+    _dictionary: bytes = field(default=b"", repr=False)
+    _is_finished: bool | None = field(default=None, repr=False)
+
+    @property
+    def snapshot(self) -> ports.Object:
+        """The object as it is kept; unpacked by the first who asks, for all until the next rest."""
+        if self.at_hand is None:
+            self.at_hand = unpacked(self._packed, self._dictionary)
+        return self.at_hand
+
+    @property
+    def finished(self) -> bool:
+        """Whether this ModelDeployment has nothing to do; known of a packed one too."""
+        if self._is_finished is None:
+            self._is_finished = _finished(self.snapshot)
+        return self._is_finished
+
+    def pack(self, kind: ports.Kind, packer: Packer) -> None:
+        """Keep the snapshot in few bytes until somebody asks for it; it is packed only once."""
+        if self.at_hand is not None and not self._packed:
+            self._packed, self._dictionary = packer.pack(kind, self.at_hand) or (b"", b"")
+        if self._packed:
+            self.at_hand = None
+
+    @property
+    def newest_reading(self) -> object:
+        """What was read of this version, or else of an earlier one; None for nothing."""
+        known, reading = self._reading
+        return self._before if known is _unread else reading
+
+    def read_on(self, reader: Callable[[ports.Object, object], T]) -> T:
+        """As `read`, for one that is also given the newest reading of an earlier version."""
+        known, reading = self._reading
+        if known == reader:
+            return reading  # type: ignore[return-value]
+        made = reader(self.snapshot, self._before)
+        self._reading, self._before = (reader, made), None
+        return made
 
     def read(self, reader: Callable[[ports.Object], T]) -> T:
         """What `reader` says of this version of the object: asked once, then remembered.
@@ -63,16 +107,19 @@ class Store:
 
     An older state never replaces a newer one, nor does it bring a deleted object back.
     `after_own_change` is told whose objects a reply of ours changed: the watch will only repeat it.
-    `absent` are the kinds that the cluster is known not to serve.
+    `absent` are the kinds that the cluster is known not to serve, `denied` those that the operator
+    may not list, with the answer that said so.
     """
 
     def __init__(self) -> None:
         self.after_own_change: Callable[[Key], None] = _untold
         self.absent: set[ports.Kind] = set()
+        self.denied: dict[ports.Kind, str] = {}
         self._entries: dict[ports.Kind, dict[Ref, Entry]] = {}
         self._sequence = 0
-        self._index: dict[IndexKey, set[Ref]] = {}
+        self._index: dict[IndexKey, tuple[Ref, ...]] = {}  # mostly of one or a few: no sets
         self._deleted: OrderedDict[str, str] = OrderedDict()
+        self._packer = Packer()
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -93,24 +140,32 @@ class Store:
         """The autoscalers that count the pods of this Deployment, by name."""
         return self._ordered(self._find(By.TARGET, ports.AUTOSCALER, namespace, deployment))
 
+    def approvals_of(self, model_deployment: str, *, namespace: str) -> list[Entry]:
+        """The RolloutApprovals that name this ModelDeployment, by name."""
+        return self._ordered(
+            self._find(By.TARGET, ports.ROLLOUT_APPROVAL, namespace, model_deployment)
+        )
+
     def model_deployments(self) -> list[Key]:
         """Every ModelDeployment, in a stable order."""
         refs = self._entries.get(ports.MODEL_DEPLOYMENT, {})
         return sorted(Key(ref.namespace, ref.name) for ref in refs)
 
+    def model_deployment_entries(self) -> list[Entry]:
+        """Their entries in no order; may be asked from another thread."""
+        return list(self._entries.get(ports.MODEL_DEPLOYMENT, {}).values())
+
     def unfinished(self) -> set[Key]:
         """ModelDeployments with a rollout under way, pods to go, or a spec not yet looked at."""
         entries = self._entries.get(ports.MODEL_DEPLOYMENT, {})
         return {
-            Key(ref.namespace, ref.name)
-            for ref, entry in entries.items()
-            if not _finished(entry.snapshot)
+            Key(ref.namespace, ref.name) for ref, entry in entries.items() if not entry.finished
         }
 
     def is_unfinished(self, key: Key) -> bool:
         """Whether this ModelDeployment is one of them."""
-        body = self.get(ports.MODEL_DEPLOYMENT, namespace=key.namespace, name=key.name)
-        return body is not None and not _finished(body)
+        entry = self.entry(Ref(ports.MODEL_DEPLOYMENT, key.namespace, key.name))
+        return entry is not None and not entry.finished
 
     def entry(self, ref: Ref) -> Entry | None:
         """The snapshot with what the sweep needs to know about it."""
@@ -139,21 +194,22 @@ class Store:
     def put(self, kind: ports.Kind, body: ports.Object) -> bool:
         """Take an event's object; False when it says nothing that was not known.
 
-        Autoscalers and other people's Deployments change in much that nobody asks for.
+        Autoscalers, other people's Deployments and what we write into the status of policies change
+        in much that nobody asks for.
         """
-        ref, entry = ref_of(kind, body), self._entry_for(kind, body)
-        if self._deleted_since(entry):
-            return False
+        ref = ref_of(kind, body)
         known = self.entry(ref)
-        if known is not None:
-            if _is_known(entry, known):
-                return False
-            self._unindex(ref, known)
+        if self._deleted_since(body) or (known is not None and _is_known(body, known)):
+            return False
+        entry = self._entry_for(ref, body, known)
+        if known is None or known.index_keys != entry.index_keys:
+            if known is not None:
+                self._unindex(ref, known)
+            for key in entry.index_keys:
+                self._index[key] = (*self._index.get(key, ()), ref)
         self._entries.setdefault(kind, {})[ref] = entry
-        for key in entry.index_keys:
-            self._index.setdefault(key, set()).add(ref)
         self._sequence = entry.sequence
-        partly_kept = kind is ports.AUTOSCALER or is_foreign_deployment(kind, body)
+        partly_kept = kind in _PARTLY_ASKED or is_foreign_deployment(kind, body)
         return known is None or not partly_kept or _differ(entry, known)
 
     def put_own_reply(self, kind: ports.Kind, body: ports.Object) -> None:
@@ -195,25 +251,59 @@ class Store:
         for key in sorted(self.dependents(kind, known.snapshot)):
             self.after_own_change(key)
 
-    def _entry_for(self, kind: ports.Kind, body: ports.Object) -> Entry:
+    # --- rest ------------------------------------------------------------------------------------
+
+    def rest(self, key: Key) -> None:
+        """Pack a ModelDeployment and what belongs to it: nobody will ask for a while.
+
+        Each snapshot is at hand again from the first question until the next rest.
+        """
+        ref = Ref(ports.MODEL_DEPLOYMENT, key.namespace, key.name)
+        known = self.entry(ref)
+        if known is None:
+            return
+        known.finished  # noqa: B018  (whoever takes over asks for it of all objects at once)
+        for one in self._of(ref, known.uid):
+            self._entries[one.kind][one].pack(one.kind, self._packer)
+
+    def _of(self, ref: Ref, uid: str) -> set[Ref]:
+        """It, what it controls, and what bears its name on a label."""
+        found = {ref}
+        for kind in self._entries:
+            found.update(self._find(By.OWNER, kind, ref.namespace, uid))
+            found.update(self._find(By.LABEL, kind, ref.namespace, ref.name))
+        return found
+
+    def _entry_for(self, ref: Ref, body: ports.Object, known: Entry | None) -> Entry:
+        same = known is not None and known.uid == _uid(body)
+        before = known if same else None
         return Entry(
-            snapshot=slim(kind, body),
+            at_hand=slim(ref.kind, body, known=before.at_hand if before else None),
             uid=_uid(body),
             resource_version=_version(body),
             sequence=self._sequence + 1,
-            index_keys=dependencies.index_keys(ref_of(kind, body), body),
+            index_keys=self._shared_keys(dependencies.index_keys(ref, body)),
+            _before=before.newest_reading if before else None,
         )
+
+    def _shared_keys(self, keys: tuple[IndexKey, ...]) -> tuple[IndexKey, ...]:
+        """The same; one object for those of a kind that are found alike, as siblings are."""
+        for ref in self._index.get(keys[0], ())[:1] if keys else ():
+            known = self._entries[ref.kind][ref].index_keys
+            return known if known == keys else keys
+        return keys
 
     def _unindex(self, ref: Ref, entry: Entry) -> None:
         for key in entry.index_keys:
-            refs = self._index[key]
-            refs.discard(ref)
-            if not refs:
+            others = tuple(one for one in self._index[key] if one != ref)
+            if others:
+                self._index[key] = others
+            else:
                 del self._index[key]
 
-    def _deleted_since(self, entry: Entry) -> bool:
-        version = self._deleted.get(entry.uid)
-        return version is not None and not older(version, than=entry.resource_version)
+    def _deleted_since(self, body: ports.Object) -> bool:
+        version = self._deleted.get(_uid(body))
+        return version is not None and not older(version, than=_version(body))
 
     def _remember_deletion(self, uid: str, version: str) -> None:
         if not older(version, than=self._deleted.get(uid, "")):
@@ -276,10 +366,10 @@ def _differ(entry: Entry, known: Entry) -> bool:
     )
 
 
-def _is_known(entry: Entry, known: Entry) -> bool:
+def _is_known(body: ports.Object, known: Entry) -> bool:
     """Whether an object brings nothing new: the version that is known, or an older one."""
-    same = known.resource_version == entry.resource_version != ""
-    return same or older(entry.resource_version, than=known.resource_version)
+    version = _version(body)
+    return known.resource_version == version != "" or older(version, than=known.resource_version)
 
 
 def older(version: str, *, than: str) -> bool:

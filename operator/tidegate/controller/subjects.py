@@ -12,9 +12,9 @@ from tidegate.controller.analysis.subject import Subject, as_judged
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.terms import Template
-from tidegate.evidence.verdict import arms
-from tidegate.rollout.strategy.compile import scaling_at
-from tidegate.traffic.plane import plane_of
+from tidegate.evidence.verdict import agreement, arms, recorded
+from tidegate.rollout.plan import counts_apart
+from tidegate.rollout.strategy import compile as strategies
 
 
 def _servers(seen: model.Observation, *, candidate: str) -> tuple[str, str]:
@@ -60,15 +60,20 @@ def subject_of(
     analysis = _by_limits_of_step(_judged_spec(spec, found).analysis, rollout)
     traffic = spec.traffic
     control = rollout.stage.control if rollout.stage is not None else model.Control.CONCURRENT
-    alone = control is model.Control.LIMITS_ONLY
+    alone = control in {model.Control.LIMITS_ONLY, model.Control.RECORDED}
     if alone:
+        analysis = recorded.beside(analysis, rollout.stage.baseline if rollout.stage else ())
         analysis = arms.by_limits(analysis)
         traffic = replace(traffic, share_check=model.ShareCheck.OFF)
     elif stable != candidate:
         analysis = arms.judged_alone(analysis, stable=stable, candidate=candidate)
         if not analysis.data_plane:  # requests are counted by the names of one server
             traffic = replace(traffic, share_check=model.ShareCheck.OFF)
-    if any(stage.routes for stage in rollout.plan):  # requests by header come beside the weight
+    asked = _agreement(rollout)
+    analysis, found = agreement.beside(
+        asked, since=_confirmed_at(rollout), analysis=analysis, templates=found
+    )
+    if any(it.routes or it.preview for it in rollout.plan):  # testers come beside the share
         traffic = replace(traffic, share_check=model.ShareCheck.OFF)
     return Subject(
         key=key,
@@ -85,9 +90,23 @@ def subject_of(
         preset=candidate,
         templates=found,
         one_pod=_starts_with_one_pod(spec, rollout),
+        delivered=not rollout.is_taken_again,
         ready=_ready_pods(seen, candidate=rollout.revision.hash, alone=alone),
         control_made_at=_made_at(seen),
+        pods=tuple(strategies.candidate_pods(stage, spec=spec) for stage in rollout.plan),
     )
+
+
+def _agreement(rollout: model.Rollout) -> model.Agreement | None:
+    """What the answers of the stage that is judged are held against: fixed with the plan."""
+    judged = rollout.judged_stage
+    return judged.agreement if judged is not None else None
+
+
+def _confirmed_at(rollout: model.Rollout) -> datetime | None:
+    """Since when the stage that is judged is in force; None before that, when nothing counts yet."""
+    judged = rollout.judged_stage
+    return judged.confirmed_at if judged is not None else None
 
 
 def _made_at(seen: model.Observation) -> datetime | None:
@@ -132,18 +151,15 @@ def _by_limits_of_step(analysis: model.Analysis, rollout: model.Rollout) -> mode
 
 
 def _times_evidence_begins(plan: Sequence[model.Stage]) -> int:
-    limits = [(stage.kind, stage.limits) for stage in plan if stage.needs_proof]
-    return 1 + sum(before != after for before, after in itertools.pairwise(limits))
+    proving = itertools.pairwise(stage for stage in plan if stage.needs_proof)
+    return 1 + sum(_begins_anew(before, after) for before, after in proving)
+
+
+def _begins_anew(before: model.Stage, after: model.Stage) -> bool:
+    others = (before.kind, before.limits) != (after.kind, after.limits)
+    return others or counts_apart(before, after)
 
 
 def _starts_with_one_pod(spec: model.Spec, rollout: model.Rollout) -> bool:
     """True when all of the candidate's first evidence comes from one pod, as from one node."""
-    if not rollout.plan:
-        return False
-    first = rollout.plan[0]
-    pods = plane_of(spec.traffic).sizing.candidate_pods(
-        first.exposure.load_percent,
-        replicas=spec.replicas,
-        scaling=scaling_at(first, spec=spec),
-    )
-    return max(pods, spec.replicas * first.replicas_percent / 100) <= 1
+    return bool(rollout.plan) and strategies.candidate_pods(rollout.plan[0], spec=spec) <= 1

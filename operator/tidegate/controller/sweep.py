@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from tidegate import ports
 from tidegate.controller import store as stores
 from tidegate.controller import unserved
-from tidegate.controller.dependencies import Ref, Watched, ref_of
+from tidegate.controller.dependencies import SAID_ON, Ref, Watched, ref_of
 
 LATE_AFTER_SECONDS = 60.0
+DENIED_AFTER_SECONDS = 10.0  # a role may come a moment after the operator
+_FORBIDDEN = frozenset({"Forbidden", "HTTP403"})
 _SYNC_POLL_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 _LATE_SWEEPS_ALLOWED = 1
+
+
+class RightGivenError(RuntimeError):
+    """A kind that could not be listed can be now; its watch has ended and comes with a restart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,7 @@ class Sweeper:
         self._unsynced = {item.kind for item in watched}
         self._late_in_a_row = 0
         self._failures: dict[ports.Kind, str] = {}
+        self._denied_since: dict[ports.Kind, float] = {}
 
     @property
     def unsynced(self) -> list[str]:
@@ -101,7 +108,11 @@ class Sweeper:
         return self._late_in_a_row <= _LATE_SWEEPS_ALLOWED
 
     async def sync(self) -> None:
-        """Return once every kind is synced: a list taken now is contained in the store."""
+        """Return once every kind is synced: a list taken now is contained in the store.
+
+        Policies that the operator may not list keep nobody waiting: rollouts hold, and go back.
+        Errors: RightGivenError.
+        """
         for item in self._watched:
             attempt = 0
             missing_since: dict[Ref, float] = {}
@@ -111,10 +122,10 @@ class Sweeper:
             self._unsynced.discard(item.kind)
 
     async def run(self) -> None:
-        """Sweep for ever."""
+        """Sweep for ever. Errors: RightGivenError."""
         while True:
             wait = self._interval_seconds * self._rng.uniform(0.8, 1.2)
-            if self._late_in_a_row:
+            if self._late_in_a_row or self._store.denied:
                 wait = min(wait, LATE_AFTER_SECONDS)
             await self._clock.sleep(wait)
             await self.sweep()
@@ -137,7 +148,7 @@ class Sweeper:
         """
         difference = await self._difference(item)
         if difference is None:
-            return False
+            return self._is_denied(item.kind)
         self._forget(item.kind, difference.gone)
         now = self._clock.monotonic()
         known = {ref: missing_since.get(ref, now) for ref in difference.unseen}
@@ -170,10 +181,25 @@ class Sweeper:
                 return {}  # it had its objects with it
             if not isinstance(result, ports.Ok):
                 self._complain(item.kind, result.message)
+                self._note_denial(item.kind, result)
                 return None
             listed.update((ref_of(item.kind, body), body) for body in result.value)
         self._failures.pop(item.kind, None)
+        if item.kind in self._store.denied:
+            raise RightGivenError(f"{item.kind.plural} may be listed now: restarting")
         return listed
+
+    def _note_denial(self, kind: ports.Kind, found: ports.Failure) -> None:
+        """Remember what cannot be known: without policies or approvals rollouts hold."""
+        forbidden = isinstance(found, ports.Fatal) and found.reason in _FORBIDDEN
+        if forbidden and kind in SAID_ON:
+            self._store.denied[kind] = found.message
+            self._denied_since.setdefault(kind, self._clock.monotonic())
+
+    def _is_denied(self, kind: ports.Kind) -> bool:
+        """The operator may not list it, and not only for a moment."""
+        since = self._denied_since.get(kind)
+        return since is not None and self._clock.monotonic() - since >= DENIED_AFTER_SECONDS
 
     def _complain(self, kind: ports.Kind, message: str) -> None:
         """Say the same thing once: while waiting for sync a list is tried every two seconds."""

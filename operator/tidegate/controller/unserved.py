@@ -12,16 +12,11 @@ from typing import Final, TypeVar
 from tidegate import ports
 from tidegate.controller import dependencies
 from tidegate.controller.dependencies import Served
+from tidegate.controller.plane_kinds import PLANE_KINDS
 from tidegate.controller.store import Store
 
 REASON: Final = "KindNotServed"
 LOOK_SECONDS = 15.0
-_GATEWAY_API: Final = (
-    "kubectl apply --server-side -f "
-    "https://github.com/kubernetes-sigs/gateway-api/releases/latest/download/standard-install.yaml"
-)
-# The first release of Gateway API's standard channel that serves the kind at this version.
-_SINCE: Final = {ports.HTTP_ROUTE: "1.0", ports.GRPC_ROUTE: "1.1"}
 T = TypeVar("T")
 
 
@@ -78,9 +73,6 @@ def first(store: Store, kinds: Iterable[ports.Kind]) -> ports.Kind | None:
 def way_out(kind: ports.Kind) -> str:
     """Which kind is missing, and how to install it."""
     missing = f"the cluster does not serve {kind.kind} ({kind.plural}.{kind.group}/{kind.version})"
-    if since := _SINCE.get(kind):
-        return (
-            f"{missing}: install Gateway API {since} or newer, with your Gateway's own chart or by "
-            f"'{_GATEWAY_API}'; then it goes on by itself"
-        )
-    return f"{missing}: install its CustomResourceDefinition; then it goes on by itself"
+    row = PLANE_KINDS.get(kind.kind)
+    what = row.install if row is not None else "its CustomResourceDefinition"
+    return f"{missing}: install {what}; then it goes on by itself"

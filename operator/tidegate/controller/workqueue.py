@@ -14,6 +14,7 @@ import itertools
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tidegate import ports
 
@@ -25,8 +26,7 @@ _HEAP_SLACK = 64
 _MAX_DOUBLINGS = 16  # beyond that the cap decides, and a float must not overflow
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """The name of a ModelDeployment; what the queue holds."""
 
     namespace: str

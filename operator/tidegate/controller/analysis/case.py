@@ -7,15 +7,19 @@ has to say to the journal is kept until somebody takes it away.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from tidegate import model
 from tidegate.controller.analysis.counting import Counting
 from tidegate.controller.analysis.display import Display
-from tidegate.controller.analysis.pieces import Pieces
+from tidegate.controller.analysis.pieces import Asked, Pieces, asked_by
 from tidegate.controller.analysis.setting import Setting
+from tidegate.controller.analysis.spacing import respaced
 from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
+from tidegate.evidence.attempt import attempt, failure
 from tidegate.evidence.counts import readings, warming
 from tidegate.evidence.counts.grid import Grid, WeightChange
 from tidegate.evidence.counts.history import History, shape_alone, usual_of
@@ -31,13 +35,15 @@ from tidegate.evidence.sequential.judgement import (
     Judgement,
     MetricRule,
 )
-from tidegate.evidence.terms import Problem, Reason
-from tidegate.evidence.verdict import engine, harm, outlook, rules
+from tidegate.evidence.terms import Problem, Reason, Series
+from tidegate.evidence.verdict import engine, harm, outlook, rates, rules
 from tidegate.evidence.verdict.forecast import Past
+from tidegate.evidence.verdict.rates import Arrivals
 
 ERRORS = frozenset({Reason.METRICS_UNAVAILABLE, Reason.ERROR})
+_RECORDED = ""  # no metric has this name
+_OUTLOOK = "@outlook"  # nor this one
 _SAME_SCRAPE = 0.9  # looks that are less of a scrape apart may see the same one
-WITHOUT_PROOF = frozenset({Reason.UNDECIDED, Reason.NO_BASELINE})
 
 
 class Case:
@@ -47,7 +53,9 @@ class Case:
         self.setting = setting
         self.since: datetime | None = None
         self.looked_at: float | None = None
+        self._asked: dict[str, Asked | Problem] = {}
         self._journal: list[model.Document] = []
+        self._faults: dict[tuple[str, str], bool] = {}
         self.spans = Spans()
         self._pasts: dict[str, History | None] = {}
         self._gaps: dict[str, str] = {}
@@ -74,7 +82,6 @@ class Case:
         )
         self.looked_at = None
         self.counting = Counting(self.setting, grid=self.grid, pasts=self._pasts)
-        self._taken: dict[str, int] = {}
         self._rows: list[Row] = []
         self._config = self._new_config()
         self._ledger = ledger.begin(self._config)
@@ -88,10 +95,40 @@ class Case:
         self._logged: object = None
         self._digest = RunningDigest()
 
+    def asked(self, metric: model.Metric) -> Asked | Problem:
+        """What a metric wants by role, or why nothing: of one setting it stays the same."""
+        found = self._asked.get(metric.name)
+        if found is None:
+            setting = self.setting
+            template = setting.templates[metric.name]
+            found = asked_by(metric, template=template, identity=setting.identity)
+            self._asked[metric.name] = found
+        return found
+
     def journal(self) -> list[model.Document]:
         """What was to be logged since the last time."""
         documents, self._journal = self._journal, []
         return documents
+
+    def fault(self, metric: str, error: Exception) -> Problem:
+        """What is wrong with a metric that broke a calculation; the operator tells of it as well."""
+        self._note_fault(metric, repr(error))
+        return failure(error)
+
+    def faults(self) -> list[tuple[str, str]]:
+        """By metric the errors that were met for the first time since the last time."""
+        for metric, error in self._ledger.failed.items():
+            self._note_fault(metric, error)
+        new = [one for one, told in self._faults.items() if not told]
+        self._faults |= dict.fromkeys(new, True)
+        return new
+
+    def _note_unseen(self, what: str, error: Exception) -> None:
+        """Something that is for people alone could not be worked out."""
+        self._note_fault(what, repr(error))
+
+    def _note_fault(self, metric: str, error: str) -> None:
+        self._faults.setdefault((metric, error), False)
 
     # --- stable before the rollout ---------------------------------------------------------------
 
@@ -100,14 +137,14 @@ class Case:
         """Metrics whose history with stable is still to be learned."""
         if not self.setting.identity.stable:
             return ()
-        return tuple(one for one in self.setting.counted if one.name not in self._pasts)
+        return tuple(one for one in self.setting.with_history if one.name not in self._pasts)
 
     def learn(self, pasts: Mapping[str, History | None], *, gaps: Mapping[str, str]) -> None:
         """Take in stable's history, None where there is none; with the last of it the outlook."""
         self._pasts |= pasts
         self._gaps |= gaps
         if not self.without_past:
-            self._look_ahead()
+            attempt(self._look_ahead, otherwise=partial(self._note_unseen, _OUTLOOK))
 
     @property
     def lacks_history(self) -> bool:
@@ -117,12 +154,16 @@ class Case:
     @property
     def without_warmth(self) -> tuple[model.Metric, ...]:
         """Metrics that may still say how long stable's pods took to warm."""
-        return () if self._warmth_is_known else self.setting.counted
+        return () if self._warmth_is_known else self.setting.with_history
 
     def learn_warmth(self, found: Mapping[str, float | None]) -> None:
         """Take in, by metric, how long they took in seconds; nothing was counted before."""
         self._warmth_is_known = True
         self.warmup_seconds = max(self.warmup_seconds, warming.longest(found))
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Count from the first weight on, in another way."""
         looked_at = self.looked_at
         self._begin(first_traffic_at=self.grid.first_traffic_at)
         self.looked_at = looked_at
@@ -151,7 +192,18 @@ class Case:
             interval_seconds=self.grid.length_seconds,
             scrape_seconds=self.grid.scrape_interval_seconds,
             gaps=self._gaps,
+            arrivals=self._arrivals(config, pasts=found),
+            pods=self.setting.pods,
         )
+
+    def _arrivals(self, config: EvidenceConfig, *, pasts: Mapping[str, Past]) -> Arrivals | None:
+        """The requests to come, by the first request rate that stable's history shows any of."""
+        for rule in config.metrics:
+            past = self._pasts.get(rule.name)
+            if rule.pace is not None and past is not None and rule.name in pasts:
+                per_second = pasts[rule.name].requests_per_second
+                return rates.arrivals_of(past.requests, requests_per_second=per_second)
+        return None
 
     def _seen(self, rule: MetricRule, *, shape: Shape) -> Past | None:
         past = self._pasts[rule.name]
@@ -164,6 +216,15 @@ class Case:
         return self._estimates
 
     # --- counting --------------------------------------------------------------------------------
+
+    def respace(self, found: Mapping[str, Sequence[Series]]) -> bool:
+        """Whether series, by metric, are so far apart that all must be counted anew, in longer rows."""
+        setting = self.setting if self._ended else respaced(self.setting, found)
+        if setting is self.setting:
+            return False
+        self.setting = setting
+        self._begin_again()
+        return True
 
     def count(
         self,
@@ -198,8 +259,10 @@ class Case:
     def note(self, problems: Mapping[str, Problem], *, at: float) -> None:
         """What was wrong with the data of this look."""
         self._problems = problems
-        guards = {one.name for one in self.setting.analysis.metrics if not one.dry_run}
-        reasons = {problem.reason for name, problem in problems.items() if name in guards}
+        failed = dict.fromkeys(self._ledger.failed, Reason.ERROR)
+        guards = {one.name for one in self.setting.analysis.metrics if one.acts}
+        told = failed | {name: problem.reason for name, problem in problems.items()}
+        reasons = {reason for name, reason in told.items() if name in guards}
         self._errors = self._errors + 1 if reasons & ERRORS else 0
         if not reasons:
             self._without_data_since = None
@@ -226,25 +289,33 @@ class Case:
     # --- judging ---------------------------------------------------------------------------------
 
     def settle_rows(self, context: Context) -> None:
-        """Put new rows into the ledger; begin it anew where an old row was completed later."""
+        """Put new rows into the ledger, and see whether they end the rollout."""
+        self._take(self.counting.closed())
+        self._end_early(context)
+
+    def record_rows(self, counted: Sequence[model.Metric]) -> None:
+        """Put those new rows into the ledger that all of these metrics have got to."""
+        self._take(self.counting.closed(until=self.counting.closed_by(counted)))
+
+    def _take(self, closed: Mapping[str, Sequence[Row]]) -> None:
+        """Begin the ledger anew where an old row was completed later.
+
+        Counting keeps its rows until they are recorded, whatever happens meanwhile.
+        """
+        fresh = dict(closed)
         config = self._new_config()
-        fresh = {
-            name: table.rows[self._taken.get(name, 0) :]
-            for name, table in self.counting.tables.items()
-        }
-        self._taken = {name: len(table.rows) for name, table in self.counting.tables.items()}
         until = self._rows[-1].t1 if self._rows else 0.0
         late = any(row.t0 < until for rows in fresh.values() for row in rows)
         if late or config != self._config or not self._logged:
+            fresh[_RECORDED] = self._rows
             self._open(config)
-            fresh = {name: table.rows for name, table in self.counting.tables.items()}
         for row in readings.merged(fresh):
             self._record(row)
-        self._end_early(context)
+        self.counting.drop(closed)
 
     def _open(self, config: EvidenceConfig) -> None:
         self._config = config
-        self._rows, self._ledger = [], ledger.begin(config)
+        self._rows, self._ledger = [], ledger.begin(config, drifts=self._ledger.drifts)
         self._digest = RunningDigest()
         self._display = Display(self.setting.analysis, templates=self.setting.templates)
         setting = self.setting
@@ -255,15 +326,22 @@ class Case:
                 namespace=setting.namespace,
                 name=setting.name,
                 config=config,
+                continues=bool(self._ledger.drifts),
             )
         )
 
     def _record(self, row: Row) -> None:
         if Flag.WINDOW not in row.flags:
-            self._rows.append(row)
+            self._rows.append(self._without_bins(row))
         self._digest.add(row)
         self._ledger = ledger.record(self._ledger, row=row, config=self._config)
         self._journal.append(replay.row(rollout=self.setting.rollout, row=row))
+
+    def _without_bins(self, row: Row) -> Row:
+        """What may have to be recorded again; of a distribution nothing, and its bins are many."""
+        drifting = {rule.name for rule in self._config.metrics if rule.drift is not None}
+        kept = {name: one for name, one in row.counts.items() if name not in drifting}
+        return row if len(kept) == len(row.counts) else replace(row, counts=kept)
 
     def _end_early(self, context: Context) -> None:
         """Harm in what has arrived since the last row; what showed it is then the end."""
@@ -276,8 +354,7 @@ class Case:
             state = self._ledger
             for row in found:
                 state = ledger.record(state, row=row, config=self._config)
-            judged = engine.decide(state, context=context, config=self._config)
-            if judged.verdict is model.Verdict.ROLL_BACK:
+            if engine.rolls_back(state, context=context, config=self._config):
                 self._ended = True
                 self.looked_at = context.now if self.looked_at is None else self.looked_at
                 for row in found:
@@ -317,7 +394,7 @@ class Case:
             requests=judgement.step_requests,
             consecutive_errors=self._errors,
             without_data_since=_instant(self._without_data_since),
-            only_proof_is_missing=judgement.reason in WITHOUT_PROOF,
+            only_proof_is_missing=judgement.only_proof_is_missing,
             observed_candidate_percent=self._observed_percent(context.step),
             estimates=self._estimates,
             digest=self._digest.value if self._rows or self._ended else "",
@@ -376,6 +453,9 @@ class Case:
             traffic=setting.traffic,
             one_pod=setting.one_pod,
             usual=usual,
+            unlike=setting.unlike,
+            references=setting.references,
+            holds_seconds=[stage.hold_seconds for stage in setting.plan],
         )
 
 

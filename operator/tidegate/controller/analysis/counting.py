@@ -10,19 +10,42 @@ from tidegate import model
 from tidegate.controller.analysis.arrivals import Arrivals
 from tidegate.controller.analysis.pieces import Pieces
 from tidegate.controller.analysis.setting import Setting
-from tidegate.evidence.counts import completeness, early, intervals, readings
+from tidegate.evidence.counts import (
+    binned,
+    buckets,
+    completeness,
+    early,
+    intervals,
+    labelled,
+    readings,
+)
 from tidegate.evidence.counts import silence as silences
 from tidegate.evidence.counts.births import births_of
 from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.counts.early import Present
-from tidegate.evidence.counts.grid import LATE_SECONDS, Grid, WeightChange, next_start, slots
+from tidegate.evidence.counts.grid import (
+    LATE_SECONDS,
+    LEAST_SCRAPES,
+    Grid,
+    WeightChange,
+    next_start,
+    slots,
+)
 from tidegate.evidence.counts.history import History, shape_of, spreads_of
 from tidegate.evidence.counts.intervals import MetricSeries, Table
 from tidegate.evidence.counts.reader import NOTHING, PATIENCE_SCRAPES
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.counts.rows import Row
 from tidegate.evidence.counts.tally import Faults
-from tidegate.evidence.terms import LOOKBACK_SCRAPES, STALE_SCRAPES, Latency, Problem
+from tidegate.evidence.terms import (
+    LOOKBACK_SCRAPES,
+    STALE_SCRAPES,
+    Distribution,
+    Labels,
+    Latency,
+    Problem,
+    Reason,
+)
 
 
 class Counting:
@@ -43,6 +66,7 @@ class Counting:
         self._pasts = pasts
         self._unshaped: dict[str, Problem] = {}
         self._born: dict[str, Mapping[str, float]] = {}
+        self._bins: dict[str, int] = {}
         self._arrivals = Arrivals()
 
     def counted_until(self, metric: str, *, events: Sequence[WeightChange]) -> float:
@@ -77,7 +101,23 @@ class Counting:
     ) -> Problem | None:
         """Close the intervals that are over at `now`; why nothing can be counted, if so."""
         name = metric.name
-        series = pieces.series(metric, scrape_seconds=self.setting.scrape_of(metric))
+        measure = self.setting.templates[name].measure
+        series = pieces.series(metric, scrape_seconds=self.setting.spacing_of(metric))
+        if isinstance(measure, Distribution):
+            binning = binned.binning_of(measure)
+            problem = binned.unreadable(
+                series.bins, binning=binning, metric=measure.series.metric
+            ) or self._too_many(name, bins=len(series.bins))
+            if problem is not None:
+                return problem
+            series = replace(series, binning=binning)
+        if isinstance(measure, Labels):
+            assert metric.labels is not None, metric
+            cohorting = labelled.cohorting_of(measure, width_seconds=metric.labels.cohort_seconds)
+            problem = labelled.unreadable(series.labels, cohorting=cohorting, metric=name)
+            if problem is not None:
+                return problem
+            series = replace(series, cohorting=cohorting)
         self._note_births(metric, series=series, events=events)
         shape = self._shape(metric, series=series, events=events, now=now)
         if shape is None:
@@ -99,7 +139,7 @@ class Counting:
             readers={name: reader},
             born=self._born[name],
         )
-        if not metric.dry_run:
+        if not metric.dry_run and series.may_be_early:
             present = Present(
                 metric=name,
                 series=series,
@@ -115,10 +155,41 @@ class Counting:
             self.windows[name] = early.windows(present)
         return None
 
+    def _too_many(self, metric: str, *, bins: int) -> Problem | None:
+        """Why a distribution is too much beside those before it."""
+        self._bins[metric] = bins
+        known = {it.name: self._bins.get(it.name, 0) for it in self.setting.counted}
+        return binned.too_many(known, metric=metric)
+
+    def closed(self, *, until: float = math.inf) -> dict[str, Sequence[Row]]:
+        """The rows that have closed since the last `drop` and end by then (unix seconds), by metric."""
+        found = {
+            name: tuple(row for row in table.rows if row.t1 <= until)
+            for name, table in self.tables.items()
+        }
+        return {name: rows for name, rows in found.items() if rows}
+
+    def drop(self, recorded: Mapping[str, Sequence[Row]]) -> None:
+        """Forget closed rows that others keep; what silence is told by stays, without its pods."""
+        for metric in self.setting.counted:
+            rows = recorded.get(metric.name, ())
+            if rows:
+                table = self.tables[metric.name]
+                recent = silences.told_by(
+                    (*table.recent, *rows), metric=metric.name, seconds=self._window_seconds(metric)
+                )
+                self.tables[metric.name] = replace(
+                    table, rows=table.rows[len(rows) :], recent=recent
+                )
+
+    def closed_by(self, metrics: Sequence[model.Metric]) -> float:
+        """Up to when rows of all of these metrics have closed (unix seconds)."""
+        return min(self.tables.get(it.name, Table()).closed_until for it in metrics)
+
     def _note_births(
         self, metric: model.Metric, *, series: MetricSeries, events: Sequence[WeightChange]
     ) -> None:
-        scrape = self.setting.scrape_of(metric)
+        scrape = self.setting.spacing_of(metric)
         asked_from = self.asked_from(metric.name, events=events)
         self._born[metric.name] = births_of(
             series.all,
@@ -150,7 +221,7 @@ class Counting:
             if reader.awaits(end=slot.t1, now=now):
                 break
             near = intervals.near(series, slot=slot, grid=self.grid)
-            waited = slot.t0 - events[0].at > PATIENCE_SCRAPES * self.setting.scrape_of(metric)
+            waited = slot.t0 - events[0].at > PATIENCE_SCRAPES * self.setting.spacing_of(metric)
             found = self._begin_table(metric, series=near, since=slot.t0, waited=waited)
             if found is not None:
                 return found
@@ -182,10 +253,11 @@ class Counting:
     ) -> Problem | None:
         """Why a metric says nothing about the present, or not of all pods, although it was answered."""
         identity = self.setting.identity
-        if metric.compare is None:
+        if not metric.needs_stable:
             identity = replace(identity, stable="")
-        scrape = self.setting.scrape_of(metric)
+        scrape = self.setting.spacing_of(metric)
         table = self.tables.get(metric.name, Table())
+        spacing = max((scrape, *table.spacings.get(metric.name, {}).values()))
         absent = readings.presence(
             pieces.all,
             identity=identity,
@@ -195,31 +267,54 @@ class Counting:
                 at=at,
                 patience_seconds=PATIENCE_SCRAPES * scrape,
             ),
-            stale_after_seconds=STALE_SCRAPES * max(scrape, table.spacings.get(metric.name, 0.0)),
+            stale_after_seconds=STALE_SCRAPES * spacing,
             asked=pieces.asked,
         )
         if absent is not None:
-            return absent
+            lost = metric.pairs and absent.reason is Reason.NO_DATA
+            return readings.nothing_paired(pieces.asked) if lost else absent
         faults = table.faults.get(metric.name, Faults())
         faulty = readings.faulty(faults, lags=table.lags.get(metric.name, ()))
         if faulty is not None:
             return faulty
-        proxied = self.setting.templates[metric.name].mode is model.IdentityMode.GATEWAY
+        template = self.setting.templates[metric.name]
+        if isinstance(template.measure, Latency):
+            lacking = buckets.lacking(
+                pieces.buckets,
+                identity=identity,
+                measure=template.measure,
+                edges=self.shapes.get(metric.name, readings.NO_SHAPE).edges,
+            )
+            if lacking is not None:
+                return lacking
+        proxied = template.mode is model.IdentityMode.GATEWAY
         missing = completeness.incomplete(
             pieces.all,
             identity=self.setting.identity,
             ready=ReadyPods() if proxied else ready,
-            spacing_seconds=max(scrape, table.spacings.get(metric.name, 0.0)),
+            spacing_seconds=spacing,
             asked=pieces.asked,
         )
+        if metric.labels is not None:
+            return missing  # labels come when they come
         return missing or readings.silence(
-            table.rows,
+            table.shown,
             metric=metric.name,
             step=step,
-            since=at - metric.window_seconds,
-            seconds=metric.window_seconds,
+            since=at - self._window_seconds(metric),
+            seconds=self._window_seconds(metric),
             asked=pieces.asked,
+            pairs=metric.pairs,
         )
+
+    def _window_seconds(self, metric: model.Metric) -> float:
+        """What is asked of the present: so long that the slower arm has shown something in it."""
+        return max(metric.window_seconds, LEAST_SCRAPES * self.setting.spacing_of(metric))
+
+    def _by_arm(self, spacings: Mapping[str, float]) -> Mapping[str, float]:
+        identity = self.setting.identity
+        arms = {"candidate": identity.candidate, "stable": identity.stable}
+        return {whose: spacings[it] for whose, it in arms.items() if it in spacings}
 
     def silence(
         self, metric: model.Metric, *, pieces: Pieces, event: WeightChange, since: float, at: float
@@ -230,14 +325,14 @@ class Counting:
         """
         found = silences.silence(
             silences.requests_in(total=pieces.total, buckets=pieces.buckets),
-            rows=self.tables.get(metric.name, Table()).rows,
+            rows=self.tables.get(metric.name, Table()).shown,
             metric=metric.name,
             identity=self.setting.identity,
             grid=self.grid,
             event=event,
             since=since,
             at=at,
-            scrape_seconds=self.setting.scrape_of(metric),
+            scrape_seconds=self.setting.spacing_of(metric),
         )
         if found is None:
             return ""
@@ -254,11 +349,10 @@ class Counting:
             table = self.tables.get(metric.name)
             if table is None:
                 continue
-            scrape = self.setting.scrape_of(metric)
             text = readings.remark(
                 table.faults.get(metric.name, Faults()),
-                spacing_seconds=table.spacings.get(metric.name, scrape),
-                scrape_seconds=scrape,
+                spacings=self._by_arm(table.spacings.get(metric.name, {})),
+                scrape_seconds=self.setting.scrape_of(metric),
                 late_seconds=self._arrivals.late_seconds(metric.name),
             )
             found += [text] if text else []

@@ -11,7 +11,7 @@ from tidegate.evidence.counts.rows import Row
 from tidegate.evidence.sequential.judgement import Check, EvidenceConfig, Finding, Judgement
 from tidegate.evidence.sequential.ledger import Ledger
 from tidegate.evidence.terms import Template
-from tidegate.evidence.verdict import engine, report
+from tidegate.evidence.verdict import described, report
 
 FRESH_ROWS = 256  # up to here each new row gives new intervals; of longer tables they hardly move
 
@@ -40,7 +40,7 @@ class Display:
         key = (_generation(len(rows)), [(one.metric, one.edge) for one in judgement.findings])
         if self._key != key:
             self._key = key
-            found = engine.with_intervals(judgement, rows=rows, config=config).findings
+            found = described.with_intervals(judgement, rows=rows, config=config).findings
             self._described = {one.metric: one for one in found}
             self._quantiles = report.quantile_bounds(
                 ledger, rows=rows, templates=self._templates, config=config

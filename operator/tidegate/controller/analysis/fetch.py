@@ -19,9 +19,11 @@ from functools import partial
 from tidegate.controller.analysis.parts import Part, Partitions
 from tidegate.controller.asking import Asking, failed, late
 from tidegate.controller.background import Background
+from tidegate.evidence.attempt import attempt, failure
 from tidegate.evidence.counts import samples
 from tidegate.evidence.queries.promql import Free, Group, Wanted
 from tidegate.evidence.terms import LOOKBACK_SCRAPES, Identity, Problem, Reason, Series
+from tidegate.model import Json
 from tidegate.ports import Executor, Fatal, MetricSource, Ok, RawAnswer
 from tidegate.settings import MetricSourceSettings
 
@@ -30,6 +32,7 @@ MAX_SCRAPES = 240  # per query: an hour at 15 s (evidence.md, 2.1)
 MAX_MEMBERS_PER_QUERY = 200
 MAX_QUERIES = 64  # for one wish of one tick, or of one subject that is large
 MAX_PARALLEL = 4  # queries per source
+MAX_SAMPLES = 1_000_000  # of one wish of one subject, in all parts: some 100 MB
 TOLERANCE_SECONDS = 0.001  # rounding of instants
 
 # The answer or the query is too large for the source, the adapter or a proxy between them; 422 is
@@ -46,8 +49,8 @@ Found = tuple[Series, ...] | Numbers | Problem
 class Ask:
     """What one subject wants to know at an instant; all in unix seconds.
 
-    With `since` the samples in (since, at] and the look-back before it, without it a number; a
-    `Free` query is answered as the number of the empty revision.
+    With `since` the samples in (since, at] and the look-back before it, without it a number, or one for
+    each value of the labels of `wanted.by`; a `Free` query is answered as the number of the empty revision.
     """
 
     wanted: Wanted | Free
@@ -74,9 +77,10 @@ class _Wish:
 
 @dataclass(slots=True, kw_only=True)
 class _Gathered:
-    """What came back by member, and how many queries may still be sent."""
+    """What came back by member, of how many samples, and how many queries may still be sent."""
 
     found: dict[Identity, Found] = field(default_factory=dict)
+    samples: dict[Identity, int] = field(default_factory=dict)
     queries_left: int = MAX_QUERIES
 
     def settle(self, members: Iterable[Identity], problem: Problem) -> None:
@@ -87,10 +91,26 @@ class _Gathered:
         """Put the pods of another part to those that are known; a problem in one is one of all."""
         for one, found in part.items():
             known = self.found.get(one)
-            if isinstance(known, tuple) and isinstance(found, tuple):
+            if isinstance(found, tuple) and (problem := self._too_many(one, found)):
+                self.found[one] = problem
+            elif isinstance(known, tuple) and isinstance(found, tuple):
                 self.found[one] = known + found
+            elif isinstance(known, Mapping) and isinstance(found, Mapping):
+                # Metrics that are counted together, each summed by a query of its own.
+                self.found[one] = {
+                    it: known.get(it, 0.0) + found.get(it, 0.0)
+                    for it in known.keys() | found.keys()
+                }
             elif not isinstance(known, Problem):
                 self.found[one] = found
+
+    def _too_many(self, one: Identity, found: tuple[Series, ...]) -> Problem | None:
+        """Why a subject's samples are more than can be held; less of the time could be had."""
+        self.samples[one] = self.samples.get(one, 0) + sum(len(it.samples) for it in found)
+        if self.samples[one] <= MAX_SAMPLES:
+            return None
+        message = f"more than {MAX_SAMPLES:,} samples in one answer of all parts"
+        return replace(_error(message), too_large=True)
 
     def is_spoiled(self, members: Iterable[Identity]) -> bool:
         """Nobody can use what else is asked for."""
@@ -303,8 +323,17 @@ def _parsed(
     )
     if isinstance(rows, Problem):
         return dict.fromkeys(members, rows)
-    parse = samples.series_of if wish.range_seconds else samples.numbers_of
-    return {one: own if isinstance(own, Problem) else parse(own) for one, own in rows.items()}
+    parse = _parser(wish)
+    return {
+        one: own if isinstance(own, Problem) else attempt(partial(parse, own), otherwise=failure)
+        for one, own in rows.items()
+    }
+
+
+def _parser(wish: _Wish) -> Callable[[Sequence[Json]], Found]:
+    if wish.range_seconds:
+        return samples.series_of
+    return samples.numbers_by_label if wish.group.by else samples.numbers_of
 
 
 def _shares(
@@ -322,7 +351,8 @@ def _own(ask: Ask, found: Found, *, lookback_seconds: float) -> Found:
         return found
     if isinstance(found, Mapping):
         return {revision: number * ask.wanted.scale for revision, number in found.items()}
-    assert ask.since is not None, ask
+    if ask.since is None:
+        return found
     # The range was wider than wanted; without the cut an answer would depend on who asked.
     return samples.within(found, after=ask.since - lookback_seconds, until=ask.at)
 

@@ -25,6 +25,8 @@ from tidegate.controller.analysis.look import Look
 from tidegate.controller.analysis.setting import setting_of
 from tidegate.controller.analysis.subject import Subject
 from tidegate.controller.background import Background
+from tidegate.controller.ticks import Ticks
+from tidegate.evidence.attempt import attempt, failure
 from tidegate.evidence.terms import Reason
 from tidegate.evidence.verdict import engine
 from tidegate.ports import Clock, Executor, MetricSource, Recorder
@@ -82,7 +84,9 @@ class Analyst:
         self._background = background
         self._leading = leading
         self._entries: dict[str, _Entry] = {}
-        self._ticks: dict[float, list[_Entry]] = {}
+        self._ticks = Ticks(
+            self._come_up, clock=clock, background=background, name="tick of the analysis"
+        )
         self._histories = {name: asyncio.Semaphore(MAX_HISTORIES) for name in sources}
 
     def judged(self, subject: Subject) -> model.AnalysisState:
@@ -186,19 +190,14 @@ class Analyst:
     def _put(self, entry: _Entry, *, at: float) -> None:
         """Look at the entry at this instant, together with all others."""
         entry.next_at = at
-        if at in self._ticks:
-            self._ticks[at].append(entry)
-            return
-        self._ticks[at] = [entry]
-        self._background.spawn(self._tick(at), name="tick of the analysis")
+        self._ticks.put(entry, at=at)
 
-    async def _tick(self, planned: float) -> None:
+    def _come_up(self, planned: float, waiting: list[_Entry]) -> None:
         """Everything that is due at one instant is asked for at once, and judged one by one."""
-        await self._clock.sleep(max(0.0, planned - self._now()))
-        waiting = self._ticks.pop(planned)
         at = self._instant(planned)
         due = [one for one in waiting if one.next_at == planned and self._is_wanted(one)]
-        looks = [(entry, self._begin(entry, at=at)) for entry in due]
+        begun = [(entry, self._begun(entry, at=at)) for entry in due]
+        looks = [(entry, look) for entry, look in begun if look is not None]
         at_once = [look for _, look in looks if not look.learns]
         answers = self._fetcher.send(ask for look in at_once for ask in look.asks)
         for entry, look in looks:
@@ -216,6 +215,16 @@ class Analyst:
         return entry.wanted and not entry.looking and self._leading()
 
     # --- looking ---------------------------------------------------------------------------------
+
+    def _begun(self, entry: _Entry, *, at: float) -> Look | None:
+        """A look that cannot even begin keeps no other one from it."""
+
+        def broken(error: Exception) -> None:
+            entry.looking = False
+            self._put(entry, at=schedule.at_or_after(at + self._interval_seconds(entry)))
+            self._fail(entry, entry.subject, error)
+
+        return attempt(partial(self._begin, entry, at=at), otherwise=broken)
 
     def _begin(self, entry: _Entry, *, at: float) -> Look:
         subject, case = entry.subject, entry.case
@@ -239,10 +248,14 @@ class Analyst:
                 while True:
                     found = {ask: await answers[ask] for ask in look.asks}
                     await self._executor.run(partial(look.take, found))
+                    self._write_down(look)
                     if not look.asks:
                         break
                     answers = self._fetcher.send(look.asks)
             state = await self._executor.run(partial(look.end, now=self._now()))
+        except Exception as error:  # noqa: BLE001  (told in status, and the next look tries again)
+            self._fail(entry, look.subject, error)
+            return
         finally:
             entry.looking = False
             self._continue(entry, look)
@@ -276,13 +289,52 @@ class Analyst:
         )
         return min(at, judged_from) if look.at < judged_from else at
 
+    def _fail(self, entry: _Entry, subject: Subject, error: Exception) -> None:
+        """A look of which nothing came: its cause stands in status, and what was harm stays."""
+        self._recorder.problem(
+            "look_failed", object=f"{subject.key.namespace}/{subject.key.name}", error=repr(error)
+        )
+        known = entry.judgement
+        before = model.AnalysisState(estimates=entry.case.estimates)
+        if known is not None and known.subject == subject:
+            before = known.state
+        if not subject.events or before.verdict is model.Verdict.ROLL_BACK:
+            return
+        state = replace(
+            before,
+            verdict=model.Verdict.HOLD,
+            reason=Reason.ERROR.value,
+            message=f"the analysis {failure(error).message}",
+            consecutive_errors=before.consecutive_errors + 1,
+            without_data_since=before.without_data_since or self._clock.now(),
+            only_proof_is_missing=False,
+            silent="",
+        )
+        self._keep(entry, subject, state)
+
     def _settle(self, entry: _Entry, look: Look, state: model.AnalysisState) -> None:
-        """Keep the judgement, and have a pass look at it; harm goes first."""
-        for document in look.case.journal():
-            self._recorder.evidence(document)
+        """Keep the judgement, and have a pass look at it."""
+        self._write_down(look)
+        self._keep(entry, look.subject, state)
+
+    def _keep(self, entry: _Entry, subject: Subject, state: model.AnalysisState) -> None:
+        """The newest judgement, which a pass looks at where it is another one; harm goes first."""
         before = entry.judgement
-        entry.judgement = Judgement(subject=look.subject, state=state, at=self._clock.monotonic())
-        news = before is None or before.state != state or before.subject != look.subject
+        entry.judgement = Judgement(subject=subject, state=state, at=self._clock.monotonic())
+        news = before is None or before.state != state or before.subject != subject
         if entry.wanted and news:
             harm = state.verdict is model.Verdict.ROLL_BACK
-            self._background.wake(look.subject.key, priority=harm)
+            self._background.wake(subject.key, priority=harm)
+
+    def _write_down(self, look: Look) -> None:
+        """Rows that were recorded go to the log at once: of much that is caught up they are large."""
+        for document in look.case.journal():
+            self._recorder.evidence(document)
+        subject = look.subject
+        for metric, error in look.case.faults():
+            self._recorder.problem(
+                "metric_failed",
+                object=f"{subject.key.namespace}/{subject.key.name}",
+                metric=metric,
+                error=error,
+            )

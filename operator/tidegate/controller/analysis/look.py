@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tidegate import model
 from tidegate.controller.analysis.case import Case
 from tidegate.controller.analysis.fetch import MAX_SCRAPES, Ask, Found
-from tidegate.controller.analysis.pieces import Pieces, asked_by, pieces_of
+from tidegate.controller.analysis.pieces import Pieces, pieces_of
 from tidegate.controller.analysis.schedule import Sample
 from tidegate.controller.analysis.spans import Spans
 from tidegate.controller.analysis.subject import Subject
+from tidegate.evidence.attempt import attempt
 from tidegate.evidence.counts import counters, warming
 from tidegate.evidence.counts.grid import LATE_SECONDS
 from tidegate.evidence.counts.history import HISTORY_INTERVALS, History, Past, reduced, shape_alone
@@ -20,13 +22,14 @@ from tidegate.evidence.counts.readings import nothing_of
 from tidegate.evidence.counts.warming import MOST_SECONDS
 from tidegate.evidence.queries import promql
 from tidegate.evidence.queries.promql import Free
-from tidegate.evidence.terms import Problem, Reason
+from tidegate.evidence.terms import LOOKBACK_SCRAPES, Problem, Reason, Series
 from tidegate.evidence.verdict.outlook import about
 from tidegate.evidence.verdict.rules import is_counted
 
 LEAST_HISTORY_INTERVALS = 4
 WATCHED_SECONDS = 3600.0  # of stable's start; images may have to be pulled first
 MAX_CHUNKS = 24  # per look and metric; the rest of a long rollout is counted at the next look
+MAX_HISTORY_SAMPLES = 250_000  # of one metric: of many pods less time tells as much
 MAX_SERIES = 120_000  # of all metrics together; one look counts so many in a few seconds
 
 
@@ -114,10 +117,18 @@ class Look:
         pieces = self._pieces(
             [one for one in counting if one.metric.name not in self.problems], answers
         )
+        if self.case.respace(_spaced(pieces)):
+            self._counting = [self._next(one.metric) for one in counting]
+            return
         for wanted, found in pieces:
-            problem = self._count(wanted, found)
+            problem = attempt(
+                partial(self._count, wanted, found),
+                otherwise=partial(self.case.fault, wanted.metric.name),
+            )
             if problem is not None:
                 self.problems[wanted.metric.name] = problem
+        if self._counting:  # rows are large until they are recorded, and these may be many
+            self.case.record_rows([one.metric for one in self._counting])
 
     def end(self, *, now: float) -> model.AnalysisState:
         """Remember what the look showed, and judge."""
@@ -154,13 +165,13 @@ class Look:
         if not is_counted(self.case.setting.templates[metric.name]):
             return self._wanted(metric, since=None, until=self.at)
         since = min(self.at, self.case.counting.asked_from(metric.name, events=self.subject.events))
+        since -= self._further_back(metric)
         scrape_seconds = self.case.setting.scrape_of(metric)
         span_seconds = self.case.spans.scrapes(metric.name) * scrape_seconds
         return self._wanted(metric, since=since, until=min(self.at, since + span_seconds))
 
     def _wanted(self, metric: model.Metric, *, since: float | None, until: float) -> _Wanted:
-        setting = self.case.setting
-        asked = asked_by(metric, template=setting.templates[metric.name], identity=setting.identity)
+        asked = self.case.asked(metric)
         asks: dict[str, Ask] = {}
         if isinstance(asked, Problem):
             self.problems[metric.name] = asked
@@ -181,24 +192,36 @@ class Look:
             return False
         scrape_seconds = self.case.setting.scrape_of(wanted.metric)
         least_seconds = intervals * self.case.grid.length_seconds
+        least_seconds += self._further_back(wanted.metric)
         return spans.too_large(
             what,
             asked=round((wanted.until - wanted.since) / scrape_seconds),
             least=math.ceil(least_seconds / scrape_seconds) + 1,
         )
 
+    def _further_back(self, metric: model.Metric) -> float:
+        """So much more than a source's own interval asks for, as samples are further apart."""
+        setting = self.case.setting
+        return LOOKBACK_SCRAPES * (setting.spacing_of(metric) - setting.scrape_of(metric))
+
     # --- taking ----------------------------------------------------------------------------------
 
     def _learn(self, answers: Mapping[Ask, Found]) -> None:
         """Take in the control's history; while its source is down this is tried again.
 
-        No verdict may depend on one bad moment.
+        No verdict may depend on one bad moment. Where samples are so far apart that rows get
+        longer, more of it is asked for.
         """
+        shown = [(it, self._found(it, answers)) for it in self._pasts]
+        if self.case.respace(_spaced(shown)):
+            self._pasts = [self._past(it.metric) for it in self._pasts]
+            self._counting = [self._next(it.metric) for it in self._counting]
+            return
         learned: dict[str, History | None] = {}
         gaps: dict[str, str] = {}
         again: list[_Wanted] = []
         for wanted in self._pasts:
-            found, metric = self._found(wanted, answers), wanted.metric
+            found, metric = _bounded(self._found(wanted, answers)), wanted.metric
             what = _history_of(metric)
             if isinstance(found, Pieces):
                 self._read[metric.name] = wanted, found
@@ -210,7 +233,15 @@ class Look:
                 again.append(self._past(metric))
             elif isinstance(found, Pieces) or metric.name in self._read:  # the longest to be had
                 asked, pieces = self._read[metric.name]
-                learned[metric.name] = self._as_past(asked, pieces)
+                past = attempt(
+                    partial(self._as_past, asked, pieces),
+                    otherwise=partial(self.case.fault, metric.name),
+                )
+                if isinstance(past, Problem):
+                    learned[metric.name] = None
+                    gaps[metric.name] = f"stable's history {past.message}"
+                    continue
+                learned[metric.name] = past
                 gaps |= self._gap(asked)
             elif found.reason is Reason.METRICS_UNAVAILABLE:
                 self.problems[metric.name] = found
@@ -231,13 +262,16 @@ class Look:
             if isinstance(answer, Problem) and answer.reason is Reason.METRICS_UNAVAILABLE:
                 self.problems |= dict.fromkeys(found, answer)
                 return
-        self.case.learn_warmth(
-            {
-                wanted.metric.name: self._warm_after(wanted, pieces)
-                for wanted in starts
-                if isinstance(pieces := found[wanted.metric.name], Pieces)
-            }
-        )
+        warm: dict[str, float | None] = {}
+        for wanted in starts:
+            name, pieces = wanted.metric.name, found[wanted.metric.name]
+            if isinstance(pieces, Pieces):
+                after = attempt(
+                    partial(self._warm_after, wanted, pieces),
+                    otherwise=partial(self.case.fault, name),
+                )
+                warm[name] = None if isinstance(after, Problem) else after
+        self.case.learn_warmth(warm)
 
     def _warm_after(self, wanted: _Wanted, pieces: Pieces) -> float | None:
         metric, setting = wanted.metric, self.case.setting
@@ -265,7 +299,7 @@ class Look:
 
     def _past_of(self, wanted: _Wanted, pieces: Pieces) -> Past:
         assert wanted.since is not None, wanted
-        scrape_seconds = self.case.setting.scrape_of(wanted.metric)
+        scrape_seconds = self.case.setting.spacing_of(wanted.metric)
         return Past(
             metric=wanted.metric.name,
             series=pieces.series(wanted.metric, scrape_seconds=scrape_seconds),
@@ -303,7 +337,16 @@ class Look:
     def _found(
         self, wanted: _Wanted, answers: Mapping[Ask, Found]
     ) -> Pieces | Mapping[str, float] | Problem:
-        """The answers of a metric put together; the first problem is that of all."""
+        """The answers of a metric put together, or why they cannot be."""
+        return attempt(
+            partial(self._together, wanted, answers),
+            otherwise=partial(self.case.fault, wanted.metric.name),
+        )
+
+    def _together(
+        self, wanted: _Wanted, answers: Mapping[Ask, Found]
+    ) -> Pieces | Mapping[str, float] | Problem:
+        """The first problem is that of all."""
         known = self.problems.get(wanted.metric.name)
         if not wanted.asks and known is not None:
             return known
@@ -311,13 +354,11 @@ class Look:
         for answer in found.values():
             if isinstance(answer, Problem):
                 return answer
-        setting = self.case.setting
-        template = setting.templates[wanted.metric.name]
-        if not is_counted(template):
+        if not is_counted(self.case.setting.templates[wanted.metric.name]):
             (numbers,) = found.values()
             assert isinstance(numbers, Mapping), wanted
             return numbers
-        asked = asked_by(wanted.metric, template=template, identity=setting.identity)
+        asked = self.case.asked(wanted.metric)
         assert not isinstance(asked, Problem), wanted
         return pieces_of(asked, found=found)
 
@@ -370,6 +411,25 @@ class Look:
                 known = self._newest.get(target)
                 if known is None or known.at < at:
                     self._newest[target] = Sample(at=at, scrape_seconds=scrape_seconds)
+
+
+def _spaced(found: Iterable[tuple[_Wanted, object]]) -> Mapping[str, Sequence[Series]]:
+    """By metric the series that tell how often pods are scraped; labels come when they come."""
+    return {
+        wanted.metric.name: pieces.all
+        for wanted, pieces in found
+        if isinstance(pieces, Pieces) and wanted.metric.labels is None
+    }
+
+
+def _bounded(found: Pieces | Mapping[str, float] | Problem) -> object:
+    """The same, or why it is more than is kept of a history."""
+    if not isinstance(found, Pieces) or found.samples <= MAX_HISTORY_SAMPLES:
+        return found
+    message = (
+        f"{found.samples:,} samples are more than the {MAX_HISTORY_SAMPLES:,} that are read of it"
+    )
+    return Problem(reason=Reason.ERROR, message=message, too_large=True)
 
 
 def _history_of(metric: model.Metric) -> str:

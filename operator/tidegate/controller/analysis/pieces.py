@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tidegate import model
 from tidegate.evidence.counts.intervals import MetricSeries
@@ -13,14 +14,14 @@ from tidegate.evidence.queries.identity import unknown_identity
 from tidegate.evidence.queries.narrowing import Narrowing
 from tidegate.evidence.queries.promql import Free, Wanted
 from tidegate.evidence.queries.substitution import Unsafe
-from tidegate.evidence.terms import Identity, Problem, Reason, Series, Template
+from tidegate.evidence.terms import LABELLED, Identity, Problem, Reason, Series, Template
 
 Asked = Mapping[str, Wanted | Narrowing | Free]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pieces:
-    """Raw series of one metric: all and bad events of a ratio, or the buckets of a latency.
+    """Raw series of one metric: all and bad events of a ratio, buckets of a latency, bins, or labels by role.
 
     `asked` says in words what the source was asked for.
     """
@@ -28,6 +29,8 @@ class Pieces:
     total: tuple[Series, ...] = ()
     bad: tuple[Series, ...] = ()
     buckets: tuple[Series, ...] = ()
+    bins: tuple[Series, ...] = ()
+    labels: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     asked: str = ""
 
     def series(self, metric: model.Metric, *, scrape_seconds: float) -> MetricSeries:
@@ -36,6 +39,8 @@ class Pieces:
             total=self.total,
             bad=self.bad,
             buckets=self.buckets,
+            bins=self.bins,
+            labels=self.labels,
             complement=counts_complement(metric.threshold),
             scrape_seconds=scrape_seconds,
         )
@@ -43,16 +48,29 @@ class Pieces:
     @property
     def all(self) -> tuple[Series, ...]:
         """The series that say whether there are data at all."""
-        return self.buckets or self.total
+        return self.buckets or self.bins or self.labels.get(LABELLED) or self.total
 
     @property
     def count(self) -> int:
         """How many series have to be counted."""
-        return len(self.total) + len(self.bad) + len(self.buckets)
+        return sum(1 for _ in self.every)
+
+    @property
+    def samples(self) -> int:
+        """How many samples they have."""
+        return sum(len(one.samples) for one in self.every)
+
+    @property
+    def every(self) -> Iterator[Series]:
+        """The series of all roles."""
+        roles = self.total, self.bad, self.buckets, self.bins, *self.labels.values()
+        return itertools.chain.from_iterable(roles)
 
 
 def asked_by(metric: model.Metric, *, template: Template, identity: Identity) -> Asked | Problem:
     """What a metric wants by role, or why its template cannot be rendered."""
+    if template.missing:
+        return Problem(reason=Reason.NO_DATA, message=template.missing)
     found = promql.wanted(
         template,
         given=dict(metric.variables),
@@ -72,10 +90,18 @@ def pieces_of(asked: Asked, *, found: Mapping[str, object]) -> Pieces | Problem:
     bad = _bad(asked, total=total, found=_series(found.get(promql.BAD, ())))
     if isinstance(bad, Problem):
         return bad
-    main = asked.get(promql.TOTAL) or asked[promql.BUCKETS]
+    main = next(
+        asked[role]
+        for role in (promql.TOTAL, promql.BUCKETS, promql.BINS, LABELLED)
+        if role in asked
+    )
     assert isinstance(main, Wanted), main
+    if LABELLED in asked:
+        labels = {role: _series(found.get(role, ())) for role in asked}
+        return Pieces(labels=labels, asked=main.words)
     buckets = _series(found.get(promql.BUCKETS, ()))
-    return Pieces(total=total, bad=bad, buckets=buckets, asked=main.words)
+    bins = _series(found.get(promql.BINS, ()))
+    return Pieces(total=total, bad=bad, buckets=buckets, bins=bins, asked=main.words)
 
 
 def _bad(

@@ -40,8 +40,8 @@ def next_look(
 ) -> float:
     """The instant of the next look, in unix seconds, after one at `last`.
 
-    It comes right after the first scrape of any target that is a whole interval away from the last
-    look; a second later again where such a scrape was due and did not come; and after an interval
+    It comes right after the first scrape of any target that is an interval away from the last look,
+    give or take what a look comes after its scrape; a second later again where such a scrape was due and did not come; and after an interval
     where nothing is known of scrapes. It is never later than `closes_at`, where the next row of the
     table can be closed, which only brings proof.
     """
@@ -54,7 +54,9 @@ def _after_a_scrape(newest: Sequence[Sample], *, last: float, interval_seconds: 
     if any(_is_overdue(one, at=last) for one in newest):
         return last + min(interval_seconds, AGAIN_SECONDS)
     alive = [one for one in newest if not _is_lost(one, at=last)]
-    expected = [_next_arrival(one, after=after) for one in alive]
+    # Looks are rounded up and may be late themselves: that must not cost the next scrape.
+    early = min(AGAIN_SECONDS, interval_seconds / 2)
+    expected = [_next_arrival(one, after=after - early) for one in alive]
     return min(expected, default=after)
 
 

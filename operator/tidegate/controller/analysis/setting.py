@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tidegate import model
 from tidegate.controller.analysis.subject import Subject
 from tidegate.evidence.queries import presets
-from tidegate.evidence.terms import Identity, Latency, Ratio, Template
+from tidegate.evidence.terms import Identity, Latency, Ratio, Template, TrainingData
 from tidegate.evidence.verdict import client_errors, rules
+from tidegate.traffic.plane import Weights, plane_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What stays the same as long as a rollout is judged in one way.
 
-    `metrics` are those of the spec, and one that only counts requests where none of them does.
+    `metrics` are those of the spec, and one that only counts requests where none of them does. `pods`
+    are those that the candidate is to have in each stage, by which nothing is judged. `references` are
+    training data, by metric. `seen` are the seconds between the samples of a source, where these are
+    further apart than it says.
     """
 
     rollout: str
@@ -30,11 +34,22 @@ class Setting:
     one_pod: bool
     identity: Identity
     scrapes: Mapping[str, float]
+    pods: tuple[int, ...] = field(default=(), compare=False)
+    references: Mapping[str, TrainingData] = field(default_factory=dict)
+    seen: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def scrape_seconds(self) -> float:
         """The longest scrape interval of the sources that are asked: one grid holds for all."""
-        return max(self.scrapes.values())
+        return max((*self.scrapes.values(), *self.seen.values()))
+
+    @property
+    def unlike(self) -> tuple[int, ...]:
+        """Steps in which the arms may have other users: testers', or those of whole connections."""
+        by_pod = plane_of(self.traffic).capabilities.weights is Weights.BY_POD
+        return tuple(
+            step for step, stage in enumerate(self.plan) if by_pod or stage.routes or stage.preview
+        )
 
     @property
     def looks_for_outages(self) -> bool:
@@ -42,8 +57,12 @@ class Setting:
         return any(one.preset == presets.ERROR_RATIO and not one.dry_run for one in self.metrics)
 
     def scrape_of(self, metric: model.Metric) -> float:
-        """How often the source of a metric scrapes."""
+        """How often the source of a metric scrapes, by what it says itself."""
         return self.scrapes[self.templates[metric.name].source]
+
+    def spacing_of(self, metric: model.Metric) -> float:
+        """How far apart a metric's samples are, in seconds: those of the slower arm."""
+        return self.seen.get(self.templates[metric.name].source, self.scrape_of(metric))
 
     def unit_of(self, metric: str) -> float:
         """How long the unit of a latency's edges is, in seconds; 1 for any other metric."""
@@ -57,8 +76,13 @@ class Setting:
 
     @property
     def counted(self) -> tuple[model.Metric, ...]:
-        """The metrics that are events out of n."""
+        """The metrics that are counted from row to row."""
         return tuple(one for one in self.metrics if rules.is_counted(self.templates[one.name]))
+
+    @property
+    def with_history(self) -> tuple[model.Metric, ...]:
+        """Those of them of which stable's past tells something."""
+        return tuple(one for one in self.metrics if rules.has_history(self.templates[one.name]))
 
 
 def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
@@ -84,4 +108,6 @@ def setting_of(subject: Subject, *, scrapes: Mapping[str, float]) -> Setting:
         one_pod=subject.one_pod,
         identity=subject.identity,
         scrapes=scrapes,
+        pods=subject.pods,
+        references=subject.references,
     )

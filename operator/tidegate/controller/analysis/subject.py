@@ -10,7 +10,7 @@ from tidegate import model
 from tidegate.controller.workqueue import Key
 from tidegate.evidence.counts.completeness import ReadyPods
 from tidegate.evidence.counts.grid import WeightChange
-from tidegate.evidence.terms import Identity, Template
+from tidegate.evidence.terms import Identity, Template, TrainingData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,9 @@ class Subject:
     history of the control alone ends. `stages` are as `as_judged` leaves them; the evidence of
     those that were confirmed at `since` or later counts. `templates` has one entry per metric of
     the analysis; `preset` is that of the server. `one_pod` says that the candidate starts with a
-    single pod. `ready` pods come and go and make no other subject, nor does it when the control was
-    made (`control_made_at`).
+    single pod; `references` are training data, by metric. `ready` pods come and go and make no other
+    subject, nor does it when the control was made (`control_made_at`), or how many `pods` the candidate
+    is to have in each stage. While the last share is not `delivered`, nobody knows how many requests are due.
     """
 
     key: Key
@@ -39,8 +40,11 @@ class Subject:
     preset: str
     templates: Mapping[str, Template]
     one_pod: bool = False
+    delivered: bool = True
+    references: Mapping[str, TrainingData] = field(default_factory=dict)
     ready: ReadyPods = field(default_factory=ReadyPods, compare=False)
     control_made_at: datetime | None = field(default=None, compare=False)
+    pods: tuple[int, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         missing = {metric.name for metric in self.analysis.metrics} - self.templates.keys()
@@ -58,9 +62,9 @@ class Subject:
 
     @property
     def events(self) -> tuple[WeightChange, ...]:
-        """The shares whose evidence counts, as they were confirmed."""
+        """The shares whose evidence counts, as they were confirmed; one that is unknown is 0."""
         since = self.since
-        return tuple(
+        found = tuple(
             WeightChange(
                 at=stage.confirmed_at.timestamp(),
                 step=index,
@@ -68,6 +72,11 @@ class Subject:
             )
             for index, stage in enumerate(self.stages)
             if stage.confirmed_at is not None and since is not None and stage.confirmed_at >= since
+        )
+        return (
+            found
+            if self.delivered
+            else (*found[:-1], *(replace(it, weight=0.0) for it in found[-1:]))
         )
 
     def data_from(self, warmup_seconds: float) -> float:
