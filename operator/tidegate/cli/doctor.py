@@ -12,26 +12,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate import model, ports
-from tidegate.api import convert, crdgen, templates
+from tidegate.api import config_maps, convert, crdgen, templates
 from tidegate.cli import findings, outcome, render, views
 from tidegate.cli.findings import Finding, Grade
 from tidegate.cli.kubectl import Console
 from tidegate.controller import unserved
-from tidegate.controller.dependencies import ROUTE_KINDS
+from tidegate.controller.plane_kinds import PLANE_KINDS
 from tidegate.controller.preflight import Looks, Subject
+from tidegate.controller.room import read_room
 from tidegate.evidence.terms import Template
 from tidegate.evidence.verdict.templates import resolve_templates
+from tidegate.revisions import requests
 from tidegate.settings import MetricSourceSettings
+from tidegate.traffic.plane import plane_of
 
-LEASE = "tidegate-controller"
-_SELECTOR = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller"
+# Not by name, which the chart's nameOverride sets.
+_SELECTOR = "app.kubernetes.io/part-of=tidegate,app.kubernetes.io/component=controller"
 _OF_CLUSTER, _OF_OPERATOR = "cluster", "operator"
-# (group, resource, verbs, whose): what the operator does, as the chart's roles allow it.
-RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+Right = tuple[str, str, tuple[str, ...]]  # group, resource, verbs
+# What the operator does, as the chart's roles allow it.
+RIGHTS: tuple[Right, ...] = (
     ("tidegate.dev", "modeldeployments", ("get", "list", "watch", "patch")),
     ("tidegate.dev", "modeldeployments/status", ("patch",)),
     ("tidegate.dev", "metrictemplates", ("get", "list", "watch")),
     ("tidegate.dev", "rolloutrecords", ("get", "list", "watch", "create", "delete")),
+    ("tidegate.dev", "rolloutpolicies", ("get", "list", "watch")),
+    ("tidegate.dev", "rolloutpolicies/status", ("patch",)),
+    ("tidegate.dev", "rolloutapprovals", ("get", "list", "watch")),
+    ("tidegate.dev", "rolloutapprovals/status", ("patch",)),
+    ("tidegate.dev", "notificationproviders", ("get", "list", "watch")),
+    ("tidegate.dev", "notificationproviders/status", ("patch",)),
     ("apps", "controllerrevisions", ("get", "list", "watch", "create", "delete")),
     ("apps", "deployments", ("get", "list", "watch", "create", "patch", "delete")),
     ("", "services", ("get", "list", "watch", "create", "patch", "delete")),
@@ -44,10 +54,33 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "pods", ("get", "list")),
     ("events.k8s.io", "events", ("create", "patch")),
 )
-GATEWAY_RIGHTS = tuple(
-    (kind.group, kind.plural, ("get", "list", "watch", "create", "patch", "delete"))
-    for kind in ROUTE_KINDS.values()
+# What it reads of the cluster as a whole. Without its policies all rollouts wait.
+CLUSTER_RIGHTS: tuple[Right, ...] = (
+    ("tidegate.dev", "clustermetrictemplates", ("get", "list", "watch")),
+    ("tidegate.dev", "clusterrolloutpolicies", ("get", "list", "watch")),
+    ("coordination.k8s.io", "leases", ("get",)),
+    ("", "namespaces", ("get",)),
 )
+# Where a Gateway has to copy requests.
+GATEWAY_RIGHTS: tuple[Right, ...] = (
+    (ports.GATEWAY.group, ports.GATEWAY.plural, ("get",)),
+    (ports.GATEWAY_CLASS.group, ports.GATEWAY_CLASS.plural, ("get",)),
+)
+# What it does with objects that only some data planes have, by their kind.
+PLANE_RIGHTS: Mapping[str, Right] = {
+    name: (
+        row.kind.group,
+        row.kind.plural,
+        ("get", "list", "watch", "create", "patch", "delete"),
+    )
+    for name, row in PLANE_KINDS.items()
+}
+PROFILE_RIGHTS = ("", "configmaps", ("get",))  # of training data
+JOB_RIGHTS = ("batch", "jobs", ("get", "create", "delete"))  # of smoke tests
+# Of shadows that are kept from sending.
+POLICY_RIGHTS = ("networking.k8s.io", "networkpolicies", ("list", "create", "delete"))
+# Of ConfigMaps that are a part of a revision.
+CONFIG_MAP_RIGHTS = ("", "configmaps", ("get", "create", "delete"))
 _PARALLEL = 8
 
 
@@ -68,14 +101,31 @@ async def examine(
     With `metrics`, which asks the Prometheus at `url` for any source, the looks are made here too.
     """
     bodies = await _bodies(console, where)
-    found = [*await _definitions(console), *await _operator(console, where)]
+    deployment = await _deployment(console, where)
+    found = [*await _definitions(console), *await _operator(console, where, deployment)]
     specs = {id(body): _spec(body) for body in bodies}
-    uses_gateway = [it for it in specs.values() if it is not None and it.traffic.gateway]
-    found += await _rights(console, where, with_routes=bool(uses_gateway))
-    found += await _gateways(console, where, specs=uses_gateway)
+    kinds = sorted({name for body in bodies for name in _plane_kinds(body, specs[id(body)])})
+    more = [PLANE_RIGHTS[kind] for kind in kinds]
+    if any(it and it.blue_green and it.blue_green.smoke_test for it in specs.values()):
+        more.append(JOB_RIGHTS)
+    if any(it and it.shadow and it.shadow.isolated for it in specs.values()):
+        more.append(POLICY_RIGHTS)
+    if any(it and any(one.training for one in it.analysis.metrics) for it in specs.values()):
+        more.append(PROFILE_RIGHTS)
+    if any(config_maps.is_asked(body) for body in bodies):
+        more.append(CONFIG_MAP_RIGHTS)
+    behind = any(PLANE_KINDS[kind].kind.group == ports.GATEWAY.group for kind in kinds)
+    wide = (*CLUSTER_RIGHTS, *(GATEWAY_RIGHTS if behind else ()))
+    found += await _rights(console, where, deployment, more=more, wide=wide)
+    served = await _served(console, kinds)
+    found += served
+    if all(one.grade is Grade.OK for one in served):
+        found += await _gateways(console, where, specs=[it for it in specs.values() if it])
     for body in bodies:
         found += findings.of_object(views.read(body))
         spec = specs[id(body)]
+        if spec is not None:
+            found.append(await _room(console, body, spec))
         if metrics is not None and spec is not None:
             found += await _looked_at(console, body, spec, metrics=metrics, url=url)
     _print(console, found, output=output)
@@ -129,7 +179,10 @@ async def _definitions(console: Console) -> list[Finding]:
     return found
 
 
-async def _operator(console: Console, where: Where) -> list[Finding]:
+async def _operator(
+    console: Console, where: Where, deployment: ports.Object | Finding
+) -> list[Finding]:
+    """The clocks, and who leads by the Lease of this installation, which the chart names."""
     server = await console.api.server_time()
     if isinstance(server, ports.Ok):
         now = server.value
@@ -137,25 +190,41 @@ async def _operator(console: Console, where: Where) -> list[Finding]:
     else:
         now = console.clock.now()
         found = [findings.unknown("clock", "API server", server.message)]
-    of = f"{where.operator_namespace}/{LEASE}"
-    lease = await console.api.get_lease(namespace=where.operator_namespace, name=LEASE)
+    if isinstance(deployment, Finding):
+        return [*found, deployment]
+    name = f"{deployment['metadata']['name']}-controller"
+    of = f"{where.operator_namespace}/{name}"
+    lease = await console.api.get_lease(namespace=where.operator_namespace, name=name)
     if isinstance(lease, ports.Ok):
         return [*found, findings.leader(lease.value, of=of, now=now)]
     return [*found, findings.unknown("operator", of, lease.message)]
 
 
-async def _rights(console: Console, where: Where, *, with_routes: bool) -> list[Finding]:
-    """What the operator's account may do in the examined namespace."""
-    account = await _account(console, where)
-    if isinstance(account, Finding):
-        return [account]
-    rights = RIGHTS + (GATEWAY_RIGHTS if with_routes else ())
-    asked = [(group, kind, verb) for group, kind, verbs in rights for verb in verbs]
+async def _rights(
+    console: Console,
+    where: Where,
+    deployment: ports.Object | Finding,
+    *,
+    more: Sequence[Right],
+    wide: Sequence[Right],
+) -> list[Finding]:
+    """What the operator's account may do: in the examined namespace, these more among it, and cluster-wide."""
+    if isinstance(deployment, Finding):
+        return [replace(deployment, check="rights", grade=Grade.UNKNOWN)]
+    pod = deployment["spec"]["template"]["spec"]
+    name = pod.get("serviceAccountName") or "default"
+    account = f"system:serviceaccount:{where.operator_namespace}:{name}"
+    here = [(where.namespace, *it) for it in (*RIGHTS, *more)]
+    asked = [
+        (namespace, group, kind, verb)
+        for namespace, group, kind, verbs in (*here, *(("", *it) for it in wide))
+        for verb in verbs
+    ]
     slots = asyncio.Semaphore(_PARALLEL)
     answers = await asyncio.gather(
         *(
-            _may(console, slots, account=account, right=right, namespace=where.namespace)
-            for right in asked
+            _may(console, slots, account=account, right=(group, kind, verb), namespace=namespace)
+            for namespace, group, kind, verb in asked
         )
     )
     failed = next((it for it in answers if isinstance(it, str)), None)
@@ -163,25 +232,24 @@ async def _rights(console: Console, where: Where, *, with_routes: bool) -> list[
         return [findings.unknown("rights", account, failed)]
     denied = [
         f"{verb} {kind}.{group}".rstrip(".")
-        for (group, kind, verb), allowed in zip(asked, answers, strict=True)
+        for (_, group, kind, verb), allowed in zip(asked, answers, strict=True)
         if not allowed
     ]
     return [findings.rights(denied, of=account, asked=len(asked))]
 
 
-async def _account(console: Console, where: Where) -> str | Finding:
-    """The user name of the operator's service account, by its Deployment."""
+async def _deployment(console: Console, where: Where) -> ports.Object | Finding:
+    """The operator's Deployment, or why it is not known."""
     namespace = where.operator_namespace
     listed = await console.api.list_objects(
         ports.DEPLOYMENT, namespace=namespace, label_selector=_SELECTOR
     )
     if not isinstance(listed, ports.Ok):
-        return findings.unknown("rights", namespace, listed.message)
+        return findings.unknown("operator", namespace, listed.message)
     if not listed.value:
-        message = "no Deployment of the operator there: name its --operator-namespace"
-        return findings.unknown("rights", namespace, message)
-    pod = listed.value[0]["spec"]["template"]["spec"]
-    return f"system:serviceaccount:{namespace}:{pod.get('serviceAccountName') or 'default'}"
+        message = "nobody leads, no Deployment is there: name its --operator-namespace"
+        return findings.problem("operator", namespace, message)
+    return listed.value[0]
 
 
 async def _may(
@@ -211,34 +279,35 @@ async def _may(
     return bool((answer.value.get("status") or {}).get("allowed"))
 
 
-async def _route_kinds(console: Console, specs: Sequence[model.Spec]) -> list[Finding]:
-    """Whether the cluster serves the kinds of the routes that these specs ask for."""
+def _plane_kinds(body: ports.Object, spec: model.Spec | None) -> set[str]:
+    """The kinds of other projects that the data plane of this object writes."""
+    if spec is None:
+        return set()
+    named = plane_of(spec.traffic).references(meta=convert.read_meta(body), spec=spec)
+    return {one.kind for one in named} & PLANE_KINDS.keys()
+
+
+async def _served(console: Console, kinds: Sequence[str]) -> list[Finding]:
+    """Whether the cluster serves these kinds."""
     found = []
-    for name in sorted({name for spec in specs for name in _kinds_of(spec.traffic)}):
-        served = await console.api.serves(ROUTE_KINDS[name])
+    for name in kinds:
+        kind = PLANE_KINDS[name].kind
+        served = await console.api.serves(kind)
         if not isinstance(served, ports.Ok):
-            found.append(findings.unknown("gateway", name, served.message))
+            found.append(findings.unknown("kinds", name, served.message))
         elif not served.value:
-            found.append(findings.problem("gateway", name, unserved.way_out(ROUTE_KINDS[name])))
+            found.append(findings.problem("kinds", name, unserved.way_out(kind)))
         else:
-            found.append(findings.ok("gateway", name, "is served"))
+            found.append(findings.ok("kinds", name, "is served"))
     return found
-
-
-def _kinds_of(traffic: model.Traffic) -> set[str]:
-    managed = {traffic.gateway.kind} if traffic.gateway is not None else set()
-    return managed | {route.kind for route in traffic.routes}
 
 
 async def _gateways(
     console: Console, where: Where, *, specs: Sequence[model.Spec]
 ) -> list[Finding]:
-    """The Gateways that routes attach to, and their classes; nothing where no spec names one."""
-    if not specs:
-        return []
-    found, classes = await _route_kinds(console, specs), set()
-    if any(one.grade is not Grade.OK for one in found):
-        return found
+    """The Gateways that routes of ours attach to, and their classes."""
+    found: list[Finding] = []
+    classes: set[str] = set()
     parents = {
         (parent.namespace or where.namespace, parent.name)
         for spec in specs
@@ -262,6 +331,21 @@ async def _gateways(
         else:
             found.append(findings.unknown("gateway", of, read.message))
     return found
+
+
+async def _room(console: Console, body: ports.Object, spec: model.Spec) -> Finding:
+    """Whether the next rollout fits into what quotas and nodes have left, by the rights of who asks."""
+    seen = views.read(body)
+    found = await read_room(
+        console.api,
+        namespace=seen.meta.namespace,
+        pods=seen.status.replicas,
+        with_nodes=bool(requests.devices(spec.template)),
+    )
+    of = f"{seen.meta.namespace}/{seen.meta.name}"
+    if found is None:
+        return findings.unknown("room", of, "ResourceQuotas may not be listed by who asks")
+    return findings.fits(spec, found, of=of, serves=seen.status.stable is not None)
 
 
 # --- metrics, asked from here --------------------------------------------------------------------

@@ -96,7 +96,7 @@ def _look(look: replay.Look) -> list[str]:
 def _weighed(found: Finding) -> str:
     if not math.isfinite(found.log_limit):
         return f"{found.metric} {found.outcome}"
-    return f"{found.metric} {found.log_e:.2f}/{found.log_limit:.2f} (proof {found.log_proof:.2f})"
+    return f"{found.metric} {found.log_e:z.2f}/{found.log_limit:.2f} (proof {found.log_proof:z.2f})"
 
 
 # --- evaluate ------------------------------------------------------------------------------------
@@ -152,8 +152,8 @@ def _metric(found: Finding, config: EvidenceConfig) -> list[str]:
         _counted(found.x_c, n=found.n_c),
         _counted(found.x_s, n=found.n_s),
         ratio if found.ratio is not None else "",
-        f"{found.log_e:.2f} of {found.log_limit:.2f}",
-        f"{found.log_proof:.2f} of {config.log_promote:.2f}",
+        f"{found.log_e:z.2f} of {found.log_limit:.2f}",
+        f"{found.log_proof:z.2f} of {config.log_promote:.2f}",
         f"{number(phi.value)} ({_source(phi.source)})" if phi else "",
     ]
 

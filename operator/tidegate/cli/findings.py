@@ -12,7 +12,8 @@ from tidegate import model, ports
 from tidegate.api import crdgen, served
 from tidegate.api.revision import mapping
 from tidegate.cli import views
-from tidegate.rollout import preflight
+from tidegate.rollout import preflight, room
+from tidegate.rollout.strategy.compile import first_plan, plan_of
 
 MOST_SKEW_SECONDS = 5.0
 _BAD_CONDITIONS = {
@@ -175,6 +176,14 @@ def of_object(seen: views.Seen) -> list[Finding]:
     return [*found, *of_metrics(seen.status.evidence, of=of, by="the operator")]
 
 
+def fits(spec: model.Spec, found: model.Room, *, of: str, serves: bool) -> Finding:
+    """Whether a rollout of this spec fits, beside the version that serves if there is one."""
+    plan = plan_of(spec) if serves else first_plan()
+    if text := room.text(spec, plan, room=found, serves=serves):
+        return problem("room", of, text)
+    return ok("room", of, "no quota is too small for a rollout, nor are devices of nodes")
+
+
 def of_metrics(rows: Sequence[model.Preflight], *, of: str, by: str) -> list[Finding]:
     """Whether each metric could be judged, as `by` found it."""
     if not rows:
@@ -183,7 +192,7 @@ def of_metrics(rows: Sequence[model.Preflight], *, of: str, by: str) -> list[Fin
 
 
 def _metric(row: model.Preflight, *, of: str) -> Finding:
-    message = f"{row.reason}: {row.message}" + (" (dry run)" if row.dry_run else "")
+    message = f"{row.reason}: {row.message}" + (" (only reported)" if row.dry_run else "")
     stops = row.reason in preflight.HOLDING and not row.dry_run
     if stops or (row.ready is False and not row.dry_run):
         return problem("evidence", of, message)

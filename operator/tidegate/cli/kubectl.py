@@ -65,7 +65,7 @@ async def show_all(console: Console, *, namespace: str, output: str) -> int:
 
 async def show_one(console: Console, named: NamespacedName, *, output: str) -> int:
     """Print everything about one ModelDeployment."""
-    body = await _read(console, named)
+    body = await read(console, named)
     if output != "table":
         _dump(console, _shown(body), output=output)
         return outcome.DONE
@@ -102,6 +102,8 @@ async def show_history(console: Console, named: NamespacedName, *, output: str) 
     if not isinstance(listed, ports.Ok):
         raise outcome.trouble(listed, doing="list RolloutRecords")
     bodies = sorted(listed.value, key=_finished, reverse=True)
+    if not bodies:
+        await read(console, named)  # a name that is no one's is a mistake, and no empty history
     if output != "table":
         items = {"apiVersion": "v1", "kind": "List", "items": [_shown(it) for it in bodies]}
         _dump(console, items, output=output)
@@ -172,7 +174,7 @@ async def watch(console: Console, named: NamespacedName, *, timeout_seconds: flo
             invalid or was deleted, TROUBLE at the timeout.
     """
     ends_at = console.clock.monotonic() + timeout_seconds
-    seen = views.read(await _read(console, named))
+    seen = views.read(await read(console, named))
     said = ""
     while True:
         line = views.progress(seen)
@@ -229,7 +231,7 @@ async def ask(
         return outcome.DONE
     ends_at = console.clock.monotonic() + wait_seconds
     while True:
-        body = await _read(console, named)
+        body = await read(console, named)
         seen = views.read(body)
         if requests.is_answered(seen, request):
             answer = requests.answer(seen, kind=kind)
@@ -249,7 +251,7 @@ async def _write(
     """Write the annotations; whoever else changes the object meanwhile makes us read it again."""
     failure: ports.Failure = ports.Conflict()
     for _ in range(_ATTEMPTS):
-        body = await _read(console, named)
+        body = await read(console, named)
         request = requests.new_request(
             views.read(body), kind=kind, reason=reason, at=console.clock.now()
         )
@@ -267,7 +269,8 @@ async def _write(
     raise outcome.trouble(failure, doing=f"ask for {kind} of {named.name}")
 
 
-async def _read(console: Console, named: NamespacedName) -> ports.Object:
+async def read(console: Console, named: NamespacedName) -> ports.Object:
+    """The ModelDeployment as the API server has it. Errors: CliError where there is none."""
     result = await console.api.get(_KIND, namespace=named.namespace, name=named.name)
     if not isinstance(result, ports.Ok):
         raise outcome.trouble(result, doing=f"read {named.name}")

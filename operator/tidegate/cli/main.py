@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import io
 import os
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tidegate import model
 from tidegate.adapters import clock
-from tidegate.cli import kubectl, offline, outcome, parser
+from tidegate.cli import approve, check, explain, kubectl, offline, outcome, parser
 from tidegate.cli.outcome import CliError
 from tidegate.cli.parser import reference_page
 from tidegate.cli.render import escaped
@@ -31,9 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a poor locale must not end a command
     prog = "kubectl tidegate" if Path(sys.argv[0]).stem == _PLUGIN else "tidegate"
-    arguments = parser.build(prog).parse_args(argv)
     try:
-        code = _run(arguments)
+        code = _run(sys.argv[1:] if argv is None else argv, prog=prog)
         sys.stdout.flush()
     except CliError as error:
         sys.stderr.write(f"error: {escaped(str(error))}\n")
@@ -47,12 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(argv: Sequence[str], *, prog: str) -> int:
+    if argv and argv[0] == parser.PROFILE:
+        return _profile(argv[1:], prog=f"{prog} {parser.PROFILE}")
+    arguments = parser.build(prog).parse_args(argv)
     match arguments.command:
         case "controller":
             return _controller(arguments)
         case "validate":
             return offline.validate(arguments.filename, say=_say)
+        case "check":
+            return check.check(
+                arguments.filename,
+                namespace=arguments.namespace,
+                output=arguments.output,
+                now=clock.SystemClock().now(),
+                say=_say,
+            )
         case "evaluate" | "replay" | "plan":
             return _about_evidence(arguments)
         case "crd":
@@ -75,6 +86,22 @@ def _controller(arguments: argparse.Namespace) -> int:
         message = f"the operator needs the library {error.name}: pip install 'tidegate[controller]'"
         raise CliError(message) from error
     return run.main(arguments)
+
+
+def _profile(argv: Sequence[str], *, prog: str) -> int:
+    """Hand over to the command of the probe, a distribution of its own (ADR 0061).
+
+    Errors: CliError when it is not installed.
+    """
+    try:
+        command = importlib.import_module("tidegate_probe.command")
+    except ModuleNotFoundError as error:
+        if error.name != "tidegate_probe":
+            raise
+        message = "profiles are made by a package of their own: pip install tidegate-probe"
+        raise CliError(message) from error
+    code: int = command.main(argv, prog=prog)
+    return code
 
 
 def _about_evidence(arguments: argparse.Namespace) -> int:
@@ -141,8 +168,18 @@ async def _command(
             return await kubectl.show_history(console, named, output=arguments.output)
         case "doctor":
             return await _doctor(arguments, console=console, namespace=namespace)
+        case "policy":
+            return await explain.explain(console, named, output=arguments.output)
         case "watch":
             return await kubectl.watch(console, named, timeout_seconds=arguments.timeout)
+        case "approve" | "reject":
+            word = approve.Word(
+                decision=model.Decision(arguments.command.capitalize()),
+                gate=arguments.gate,
+                comment=arguments.reason,
+                only_show=arguments.show,
+            )
+            return await approve.decide(console, named, word, wait_seconds=arguments.wait)
         case name:
             return await kubectl.ask(
                 console,

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tidegate import model, ports
-from tidegate.api import convert, crdgen, documents
+from tidegate.api import approvals, convert, crdgen, documents, notifications, policies
 from tidegate.api.revision import mapping
 from tidegate.cli import outcome
 from tidegate.cli.outcome import CliError
 from tidegate.cli.render import escaped
+from tidegate.controller.notify import spelling, template
 from tidegate.evidence.verdict.templates import preset_violations, unknown_limits
 
 STDIN = "-"
+_POLICIES = frozenset({ports.ROLLOUT_POLICY.kind, ports.CLUSTER_ROLLOUT_POLICY.kind})
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _API_VERSION = f"{crdgen.GROUP}/{crdgen.VERSION}"
 _KINDS = {it.kind: it for it in crdgen.DEFINITIONS}
@@ -59,7 +61,7 @@ def validate(names: Sequence[str], *, say: Callable[[str], None]) -> int:
     Result: DONE when all is well, NEGATIVE with a line for each violation.
     Errors: CliError for what cannot be read, and when there is nothing to check.
     """
-    reports = [check_text(file, text) for file, text in _texts(names)]
+    reports = [check_text(file, text) for file, text in texts(names)]
     findings = [it for report in reports for it in report.findings]
     checked = sum(report.checked for report in reports)
     if not checked and not findings:
@@ -72,7 +74,11 @@ def validate(names: Sequence[str], *, say: Callable[[str], None]) -> int:
     return outcome.NEGATIVE if findings else outcome.DONE
 
 
-def _texts(names: Sequence[str]) -> Iterable[tuple[str, bytes]]:
+def texts(names: Sequence[str]) -> Iterable[tuple[str, bytes]]:
+    """Name and content of each file that is named or lies in a folder that is.
+
+    Errors: CliError for what cannot be read.
+    """
     for name in names:
         if name == STDIN:
             yield "stdin", sys.stdin.buffer.read()
@@ -92,13 +98,9 @@ def _files(folder: Path) -> list[Path]:
 
 def check_text(file: str, text: bytes) -> Report:
     """All objects of one file, those in a List included."""
-    try:
-        given = documents.load_all(text.decode("utf-8"))
-    except UnicodeDecodeError:
-        return Report(findings=(Finding(file=file, message="is no UTF-8 text: save it as such"),))
-    except documents.DocumentError as error:
-        return Report(findings=(Finding(file=file, message=f"is no valid YAML: {error}"),))
-    objects = [item for document in given for item in _unpacked(document)]
+    objects = objects_of(text)
+    if isinstance(objects, str):
+        return Report(findings=(Finding(file=file, message=objects),))
     ours = [it for it in objects if _is_ours(it)]
     return Report(
         checked=len(ours),
@@ -111,6 +113,17 @@ def check_text(file: str, text: bytes) -> Report:
     )
 
 
+def objects_of(text: bytes) -> list[Any] | str:
+    """What stands in a file, Lists unpacked; in words why it cannot be read."""
+    try:
+        given = documents.load_all(text.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "is no UTF-8 text: save it as such"
+    except documents.DocumentError as error:
+        return f"is no valid YAML: {error}"
+    return [item for document in given for item in _unpacked(document)]
+
+
 def _unpacked(document: Any) -> list[Any]:
     items = mapping(document).get("items")
     is_list = mapping(document).get("kind") == "List" and isinstance(items, list)
@@ -119,7 +132,8 @@ def _unpacked(document: Any) -> list[Any]:
 
 def _is_ours(document: Any) -> bool:
     group, _, _ = str(mapping(document).get("apiVersion")).partition("/")
-    return group == crdgen.GROUP or mapping(document).get("kind") in _KINDS
+    kind = mapping(document).get("kind")
+    return group == crdgen.GROUP or (isinstance(kind, str) and kind in _KINDS)
 
 
 def _subject(body: Mapping[str, Any]) -> str:
@@ -163,8 +177,25 @@ def _operators_view(body: Mapping[str, Any], *, kind: str) -> list[model.Violati
     if kind == ports.ROLLOUT_RECORD.kind:
         message = "records are written by the operator alone: take it out of your manifests"
         return [*found, model.Violation(path="kind", message=message)]
+    if kind in _POLICIES:
+        return [*found, *policies.read_policy(body)[1]]
+    if kind == ports.ROLLOUT_APPROVAL.kind:
+        return [*found, *approvals.read_approval(body)[1]]
+    if kind == ports.NOTIFICATION_PROVIDER.kind:
+        return [*found, *_of_provider(body)]
     _, refused = convert.read_template(body)
     return found + list(refused)
+
+
+def _of_provider(body: Mapping[str, Any]) -> list[model.Violation]:
+    """Also what the API server takes: a template that gives no text, events that never come."""
+    provider, refused = notifications.read_provider(body)
+    more = {
+        "spec.template": template.problem(provider.template),
+        "spec.events": spelling.misspelt(provider.events),
+    }
+    said = [model.Violation(path=path, message=text) for path, text in more.items() if text]
+    return [*refused, *said]
 
 
 def unknown_fields(body: Mapping[str, Any], *, schema: crdgen.Schema) -> dict[str, str]:

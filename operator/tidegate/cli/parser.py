@@ -15,11 +15,15 @@ from tidegate.cli import outcome, requests
 WAIT = "10s"
 WATCH_TIMEOUT = "1h"
 OPERATOR_NAMESPACE = "tidegate-system"
+PROFILE = "profile"  # has a parser of its own, in the package tidegate-probe
 EXIT_CODES = (
-    (outcome.DONE, "done, and the answer is yes: valid, accepted, promoted, equal, advance"),
+    (
+        outcome.DONE,
+        "done, and the answer is yes: valid, allowed, accepted, promoted, equal, advance",
+    ),
     (
         outcome.NEGATIVE,
-        "done, and the answer is no: invalid, refused, rolled back, different, no promotion expected",
+        "done, and the answer is no: invalid, forbidden, refused, rolled back, different, no promotion expected",
     ),
     (outcome.TROUBLE, "not known: wrong use, no cluster, no answer in time"),
     (outcome.HOLD, "of evaluate: hold, as neither harm nor its absence is proven"),
@@ -61,14 +65,19 @@ def build(prog: str) -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_controller(_command(commands, "controller", "run the operator"))
     _add_validate(_command(commands, "validate", "check manifests without a cluster"))
+    _add_check(_command(commands, "check", "hold manifests against policies without a cluster"))
     _add_crd(_command(commands, "crd", "print the kinds of Tidegate for kubectl apply"))
     _add_plan(_command(commands, "plan", "say what a rollout would find in what time"))
+    _add_profile(_command(commands, PROFILE, "count training data in fixed bins"))
     _add_evaluate(_command(commands, "evaluate", "judge counts from anywhere by evidence"))
     _add_replay(_command(commands, "replay", "work out the verdicts in an operator's log again"))
     _add_status(_command(commands, "status", "show ModelDeployments and their rollouts"))
     _add_watch(_command(commands, "watch", "follow a rollout to its end"))
     _add_history(_command(commands, "history", "show the records of ended rollouts"))
+    _add_policy(_command(commands, "policy", "say which policy asks for what of a ModelDeployment"))
     _add_doctor(_command(commands, "doctor", "find what would stop a rollout"))
+    _add_decision(_command(commands, "approve", "approve a gate of a rollout, after its evidence"))
+    _add_decision(_command(commands, "reject", "reject a rollout at a gate: it is rolled back"))
     for kind in model.RequestKind:
         _add_request(_command(commands, str(kind), requests.SUMMARIES[kind]))
     return parser
@@ -116,6 +125,22 @@ def _add_controller(parser: Parser) -> None:
 
 
 def _add_validate(parser: Parser) -> None:
+    _add_files(parser)
+
+
+def _add_check(parser: Parser) -> None:
+    _add_files(parser)
+    parser.add_argument(
+        "-n",
+        "--namespace",
+        metavar="NAMESPACE",
+        default="default",
+        help="where objects go that name no namespace (default: default)",
+    )
+    _add_output(parser, "table", "json")
+
+
+def _add_files(parser: Parser) -> None:
     parser.add_argument(
         "-f",
         "--filename",
@@ -123,6 +148,16 @@ def _add_validate(parser: Parser) -> None:
         action="append",
         required=True,
         help="a file, a folder with everything below it, or - for standard input; may be repeated",
+    )
+
+
+def _add_profile(parser: Parser) -> None:
+    parser.add_argument(
+        "arguments",
+        metavar="ARGUMENT",
+        nargs="*",
+        help="those of `tidegate-profile`, which comes with tidegate-probe: see "
+        "`tidegate profile --help`",
     )
 
 
@@ -189,6 +224,15 @@ def _add_history(parser: Parser) -> None:
     _add_place(parser)
 
 
+def _add_policy(parser: Parser) -> None:
+    parser.add_argument(
+        "verb", metavar="explain", choices=["explain"], help="what to do; there is one thing yet"
+    )
+    parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
+    _add_output(parser, "table", "json")
+    _add_place(parser)
+
+
 def _add_doctor(parser: Parser) -> None:
     parser.add_argument(
         "name", metavar="NAME", nargs="?", default="", help="only this one (default: all)"
@@ -210,13 +254,7 @@ def _add_doctor(parser: Parser) -> None:
 
 
 def _add_plan(parser: Parser) -> None:
-    parser.add_argument(
-        "-f",
-        "--filename",
-        metavar="FILE",
-        required=True,
-        help="manifests with a ModelDeployment and its metric templates; - is standard input",
-    )
+    _add_files(parser)
     parser.add_argument(
         "--rate",
         metavar="NUMBER",
@@ -269,13 +307,23 @@ def _add_watch(parser: Parser) -> None:
     _add_place(parser)
 
 
+def _add_decision(parser: Parser) -> None:
+    parser.add_argument(
+        "--gate", metavar="NAME", default="", help="which gate (default: the next closed one)"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="only show the evidence card, and decide nothing"
+    )
+    _add_request(parser)
+
+
 def _add_request(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", help="the ModelDeployment")
     parser.add_argument(
         "--reason",
         metavar="TEXT",
         default="",
-        help=f"why, for the Event; up to {requests.REASON_LIMIT} characters",
+        help=f"why, for everybody to read; up to {requests.REASON_LIMIT} characters",
     )
     parser.add_argument(
         "--wait",

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate import model
-from tidegate.api import convert, documents
+from tidegate import model, ports
+from tidegate.api import convert
 from tidegate.api.revision import mapping
-from tidegate.cli import outcome, plan_people, plan_picture, plan_rates
+from tidegate.cli import offline, outcome, plan_labels, plan_people, plan_picture
 from tidegate.cli.outcome import CliError
-from tidegate.cli.plan_rates import RateForecast
 from tidegate.cli.render import table
 from tidegate.cli.views import share_text
 from tidegate.evidence.counts import dispersion
 from tidegate.evidence.counts.dispersion import Phi, PhiSource
 from tidegate.evidence.counts.grid import LEAST_SCRAPES
-from tidegate.evidence.counts.history import HISTORY_INTERVALS
+from tidegate.evidence.counts.history import COMMON, HISTORY_INTERVALS
 from tidegate.evidence.counts.readings import Shape
+from tidegate.evidence.counts.rows import Usual
 from tidegate.evidence.sequential.judgement import EvidenceConfig, MetricRule
-from tidegate.evidence.terms import Latency, Template, Throughput
+from tidegate.evidence.terms import Labels, Latency, Ratio, Template, Throughput
 from tidegate.evidence.verdict import client_errors, forecast, outlook, rules
-from tidegate.evidence.verdict.forecast import Clock, Past, StepForecast
+from tidegate.evidence.verdict.forecast import Past, StepForecast
 from tidegate.evidence.verdict.outlook import about
+from tidegate.evidence.verdict.rates import Arrivals
 from tidegate.evidence.verdict.templates import alone, resolve_templates, unknown_limits
+from tidegate.evidence.verdict.times import Clock
+from tidegate.model import objects
 from tidegate.rollout.strategy import compile as strategies
-from tidegate.traffic.plane import plane_of
 
-STDIN = "-"
 Say = Callable[[str], None]
 # The upper limit that is measured where bad requests do not clump at all, by simulation (ADR 0028).
 USUAL_DISPERSION = 2.0
 # So few pods of stable tell little of how pods differ: of four there are three degrees of freedom.
 FEW_PODS = 4
+# What a plan can be worked out for: counts stay exact, and a year of them is a finite sum.
+_RATES, _SCRAPES, _MOST_DISPERSION = (1e-6, 1e9), (0.1, 86400.0), 1e6
 # Of a latency only the number of edges matters beforehand; this many a usual histogram has.
 _SHAPE = Shape(edges=tuple(0.005 * 2**index for index in range(12)), decisive=6)
 
@@ -67,33 +69,31 @@ class Planned:
     warnings: tuple[str, ...]
     left_out: tuple[str, ...]
     asked: tuple[str, ...]
-    rates: tuple[RateForecast, ...] = ()
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     promotes: bool = True
 
     @property
     def promoted_seconds(self) -> float:
         """Until promotion, people and testers apart; infinite where a step does not pass in time."""
-        if not (self.promotes and self.steps) or any(one.warning for one in self.rates):
+        known = all(it.passes_in_time and (it.metrics or not self.left_out) for it in self.steps)
+        if not (self.promotes and self.steps and known):
             return math.inf
-        return math.fsum(self._passes_seconds(one) for one in self.steps)
-
-    def _passes_seconds(self, step: StepForecast) -> float:
-        """When everything in a step passes, infinite where that is not in time, or not known."""
-        found = [it.passes_seconds for it in self.rates if it.step == step.step.name]
-        if step.metrics or self.left_out or not found:
-            found.append(step.passes_seconds if step.passes_in_time else math.inf)
-        return max(found)
+        return math.fsum(it.passes_seconds for it in self.steps)
 
 
-def plan(name: str, *, assumed: Assumed, output: str, picture: str, say: Say) -> int:
+def plan(names: Sequence[str], *, assumed: Assumed, output: str, picture: str, say: Say) -> int:
     """Say per step what is found in what time, when it passes, and what to change if not.
 
     Result: DONE when promotion is expected without a person but those who are to be asked, else NEGATIVE.
     Errors: CliError for what cannot be read, is no valid ModelDeployment, or makes no sense.
     """
     _check(assumed)
-    found = [planned(body, assumed=assumed, others=_bodies(name)) for body in _deployments(name)]
+    bodies = _bodies(names)
+    deployments = [it for it in bodies if it.get("kind") == ports.MODEL_DEPLOYMENT.kind]
+    if not deployments:
+        raise CliError(f"no ModelDeployment in {', '.join(names)}: nothing to plan")
+    found = [planned(body, assumed=assumed, others=bodies) for body in deployments]
     if output == "json":
         say(json.dumps([_as_document(one) for one in found], indent=2))
     else:
@@ -117,10 +117,12 @@ def planned(
     if spec is None or blocking:
         first = blocking[0]
         raise CliError(f"{subject}: {first.path}: {first.message}")
-    templates, left_out = _templates(spec, others=others)
+    here = _namespace(body)
+    near = [it for it in others if not here or _namespace(it) in {"", here}]
+    templates, left_out = _templates(spec, others=sorted(near, key=_namespace))
     whole = strategies.plan_of(spec)
     steps = plan_people.by_requests(whole)
-    config = _config(spec, templates=templates, steps=steps)
+    config = _config(spec, templates=templates, steps=steps, assumed=assumed)
     clock = Clock(
         interval_seconds=max(
             spec.analysis.interval_seconds, LEAST_SCRAPES * assumed.scrape_seconds
@@ -130,17 +132,20 @@ def planned(
     pasts = {
         rule.name: _past(rule, assumed=assumed, pods=spec.replicas, clock=clock)
         for rule in config.metrics
-        if rule.compare is not None and rule.name in {it.name for it in spec.analysis.metrics}
+        if rule.compare is not None
+        and rule.late is None
+        and rule.name in {it.name for it in spec.analysis.metrics}
     }
-    found = forecast.forecast(steps, pasts=pasts, config=config, clock=clock)
-    warnings = [outlook.warning(one) for one in found]
-    rates = plan_rates.forecast(
-        [one.step for one in found],
-        spec=spec,
+    found = forecast.forecast(
+        steps,
+        pasts=pasts,
         config=config,
-        rate=assumed.rate,
-        dispersion=assumed.dispersion or USUAL_DISPERSION,
+        clock=clock,
+        arrivals=_arrivals(assumed, pods=spec.replicas),
+        pods=[strategies.candidate_pods(step, spec=spec) for step in steps],
     )
+    warnings = [outlook.warning(one) for one in found]
+    late = plan_labels.of_steps(config, steps=steps)
     return Planned(
         name=subject,
         assumed=assumed,
@@ -150,13 +155,13 @@ def planned(
             for one, text in zip(found, warnings, strict=True)
             if text
         )
-        + tuple(f"step {it.step}: {it.name}: {it.warning}" for it in rates if it.warning),
+        + late.warnings,
+        labels=late.texts,
         left_out=(*plan_people.not_by_requests(whole), *left_out),
         asked=plan_people.asked(spec, whole),
-        rates=rates,
         notes=_notes(
             spec,
-            compares=bool(rates) or any(one.metrics for one in found),
+            compares=any(one.compares for one in found),
             promotes=plan_people.ends_in_promotion(whole),
         ),
         promotes=plan_people.ends_in_promotion(whole),
@@ -176,33 +181,51 @@ def _notes(spec: model.Spec, *, compares: bool, promotes: bool) -> tuple[str, ..
 
 
 def _check(assumed: Assumed) -> None:
-    for name, value, most in (
-        ("--rate", assumed.rate, math.inf),
-        ("--scrape", assumed.scrape_seconds, math.inf),
+    for name, value, (least, most), unit in (
+        ("--rate", assumed.rate, _RATES, "requests per second"),
+        ("--scrape", assumed.scrape_seconds, _SCRAPES, "seconds"),
     ):
-        if not 0 < value < most:
+        if not value > 0:  # NaN is not, either
             raise CliError(f"{name} must be above 0")
+        if not least <= value <= most:
+            raise CliError(f"{name} must be from {least:g} to {most:g} {unit}")
     for name, value in (("--errors", assumed.errors), ("--slow", assumed.slow)):
         if not 0 <= value < 1:
             raise CliError(f"{name} is a share of all requests from 0 to below 1, such as 0.004")
-    if assumed.dispersion is not None and assumed.dispersion < 1:
-        raise CliError("--dispersion must be at least 1, where nothing clumps")
+    if assumed.dispersion is not None:
+        if not assumed.dispersion >= 1:
+            raise CliError("--dispersion must be at least 1, where nothing clumps")
+        if assumed.dispersion > _MOST_DISPERSION:
+            raise CliError(f"--dispersion must be at most {_MOST_DISPERSION:g}")
 
 
 def _config(
-    spec: model.Spec, *, templates: Mapping[str, Template], steps: tuple[model.Stage, ...]
+    spec: model.Spec,
+    *,
+    templates: Mapping[str, Template],
+    steps: tuple[model.Stage, ...],
+    assumed: Assumed,
 ) -> EvidenceConfig:
-    pods = plane_of(spec.traffic).sizing.candidate_pods(
-        steps[0].exposure.load_percent, replicas=spec.replicas, scaling=spec.scaling
-    )
+    """The rules of a rollout before which stable has shown what is assumed."""
     analysis, templates = client_errors.beside(spec.analysis, templates)
     return rules.config_of(
         analysis,
         templates=templates,
-        shapes={name: _SHAPE for name, it in templates.items() if isinstance(it.measure, Latency)},
+        shapes={name: _shape(it, assumed=assumed) for name, it in templates.items()},
+        usual={
+            name: Usual(rate=_bad_rate(it, assumed=assumed))
+            for name, it in templates.items()
+            if isinstance(it.measure, Latency | Ratio)
+        },
         traffic=spec.traffic,
-        one_pod=pods <= 1,
+        one_pod=strategies.candidate_pods(steps[0], spec=spec) <= 1,
+        holds_seconds=[step.hold_seconds for step in steps],
     )
+
+
+def _namespace(body: Mapping[str, Any]) -> str:
+    """Empty where the file leaves it to whoever applies it."""
+    return objects.text(mapping(body.get("metadata")).get("namespace"))
 
 
 def _templates(
@@ -224,12 +247,22 @@ def _templates(
         )
         if not isinstance(resolved, Mapping):
             left_out.append(f"{metric.name}: {resolved[0].message}")
-        elif isinstance(resolved[metric.name].measure, Throughput):
-            pass  # what is planned of it needs no history of bad requests
+        elif isinstance(resolved[metric.name].measure, Throughput | Labels):
+            pass  # what is planned of them needs no history of bad requests
         elif metric.compare is None or not rules.is_counted(resolved[metric.name]):
             left_out.append(f"{metric.name}: it is not compared with stable, so nothing is planned")
         found |= resolved if isinstance(resolved, Mapping) else {}
     return found, tuple(left_out)
+
+
+def _shape(template: Template, *, assumed: Assumed) -> Shape:
+    if isinstance(template.measure, Latency):
+        return _SHAPE
+    return Shape(common=_bad_rate(template, assumed=assumed) > COMMON)
+
+
+def _bad_rate(template: Template, *, assumed: Assumed) -> float:
+    return assumed.slow if isinstance(template.measure, Latency) else assumed.errors
 
 
 def _past(rule: MetricRule, *, assumed: Assumed, pods: int, clock: Clock) -> Past:
@@ -239,6 +272,12 @@ def _past(rule: MetricRule, *, assumed: Assumed, pods: int, clock: Clock) -> Pas
         requests_per_second=assumed.rate,
         phi=_phi(bad * assumed.rate, assumed=assumed, pods=pods, clock=clock),
     )
+
+
+def _arrivals(assumed: Assumed, *, pods: int) -> Arrivals:
+    """Requests that spread evenly over pods that are alike, unless it is said how they do."""
+    given = assumed.dispersion or 1.0
+    return Arrivals(requests_per_second=assumed.rate, pods=pods, single=given, longer=given)
 
 
 def _phi(bad_per_second: float, *, assumed: Assumed, pods: int, clock: Clock) -> Phi:
@@ -269,12 +308,13 @@ def _as_text(found: Planned) -> list[str]:
         rows = [row for step in found.steps for row in _rows(step)]
         lines += table(heads, rows)
         lines += ["", *_steps(found), ""]
-    if found.rates:
+    if any(step.rates for step in found.steps):
         lines += [*_throughputs(found), ""]
-    if found.rates or any(step.metrics for step in found.steps):
+    if any(step.compares for step in found.steps):
         lines.append(f"Healthy version: {outlook.promotion_text(found.promoted_seconds)}")
     else:
         lines.append("nothing is compared with stable, so that nothing can be planned")
+    lines += [f"Labels: {text}" for text in found.labels]
     lines += [f"Waits for people: {text}" for text in found.asked]
     lines += [f"Warning: {text}" for text in found.warnings]
     lines += [f"Not planned: {text}" for text in found.left_out]
@@ -284,10 +324,17 @@ def _as_text(found: Planned) -> list[str]:
 
 def _throughputs(found: Planned) -> list[str]:
     rows = [
-        [one.step, one.name, f"{one.due:.3g} {one.unit}", about(one.passes_seconds)]
-        for one in found.rates
+        [
+            step.step.name,
+            one.name,
+            f"{one.due:.3g} {one.unit}",
+            f"{one.found:.3g} in {about(one.found_seconds)}" if one.found > 0 else "nothing",
+            about(one.passes_seconds),
+        ]
+        for step in found.steps
+        for one in step.rates
     ]
-    return table(("STEP", "METRIC", "DUE", "PASSES AFTER"), rows)
+    return table(("STEP", "METRIC", "DUE", "A CANDIDATE IS FOUND WITH", "PASSES AFTER"), rows)
 
 
 def _rows(step: StepForecast) -> list[list[str]]:
@@ -347,10 +394,11 @@ def _as_document(found: Planned) -> dict[str, Any]:
                     {
                         "name": it.name,
                         "due": it.due,
+                        "found": it.found,
+                        "found_seconds": _finite(it.found_seconds),
                         "passes_seconds": _finite(it.passes_seconds),
                     }
-                    for it in found.rates
-                    if it.step == one.step.name
+                    for it in one.rates
                 ],
             }
             for one in found.steps
@@ -358,6 +406,7 @@ def _as_document(found: Planned) -> dict[str, Any]:
         "waits_for_people": list(found.asked),
         "warnings": list(found.warnings),
         "not_planned": list(found.left_out),
+        "labels": list(found.labels),
         "notes": list(found.notes),
     }
 
@@ -369,22 +418,15 @@ def _finite(seconds: float) -> float | None:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _deployments(name: str) -> list[Mapping[str, Any]]:
-    found = [it for it in _bodies(name) if it.get("kind") == "ModelDeployment"]
-    if not found:
-        raise CliError(f"no ModelDeployment in {name}: nothing to plan")
+def _bodies(names: Sequence[str]) -> list[Mapping[str, Any]]:
+    """All objects of all files, in their order; standard input can be read once only."""
+    found: list[Mapping[str, Any]] = []
+    for file, text in offline.texts(names):
+        objects = offline.objects_of(text)
+        if isinstance(objects, str):
+            raise CliError(f"{file} {objects}")
+        found += [mapping(it) for it in objects]
     return found
-
-
-def _bodies(name: str) -> list[Mapping[str, Any]]:
-    try:
-        text = sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8")
-        return [mapping(it) for it in documents.load_all(text)]
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CliError(f"cannot read {name}: {reason}; check the path") from error
-    except (documents.DocumentError, UnicodeDecodeError) as error:
-        raise CliError(f"{name} is no valid YAML: {error}") from error
 
 
 def _draw(found: list[Planned], *, path: Path, say: Say) -> None:

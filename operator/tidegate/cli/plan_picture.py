@@ -8,6 +8,7 @@ from __future__ import annotations
 import html as markup
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tidegate.cli.views import share_text
 from tidegate.evidence.verdict.forecast import StepForecast
@@ -21,7 +22,7 @@ _GOOD, _BAD, _MARK, _TEXT, _PALE = "#2e7d5b", "#b3502f", "#35507a", "#222", "#df
 
 def svg(name: str, *, steps: Sequence[StepForecast]) -> str:
     """One row per step on a logarithmic axis of time: hold, pass, deadline, and what is found."""
-    rows = [(step, metric) for step in steps for metric in step.metrics]
+    rows = [(step, line) for step in steps for line in _lines(step)]
     height = TOP + ROW * max(1, len(rows)) + AXIS
     most = max((one.step.deadline_seconds for one in steps), default=_FIRST) * 4
     scale = _Scale(most=max(most, 10 * _FIRST))
@@ -36,13 +37,13 @@ def svg(name: str, *, steps: Sequence[StepForecast]) -> str:
         *_legend(),
         *_axis(scale, bottom=height - AXIS),
     ]
-    for index, (step, metric) in enumerate(rows):
+    for index, (step, line) in enumerate(rows):
         y = TOP + ROW * index
         parts.append(_text(16, y + 18, f"{step.step.name} ({share_text(step.step.exposure)} %)"))
-        parts.append(_text(16, y + 34, metric.name, colour="#666"))
-        parts += _row(step, metric_seconds=metric.passes_seconds, y=y, scale=scale)
-        for found in metric.finds:
-            parts += _found(found.rate, seconds=found.seconds, y=y, scale=scale)
+        parts.append(_text(16, y + 34, line.name, colour="#666"))
+        parts += _row(step, metric_seconds=line.passes_seconds, y=y, scale=scale)
+        for label, seconds in line.finds:
+            parts += _found(label, seconds=seconds, y=y, scale=scale)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -54,6 +55,24 @@ def html(pictures: Sequence[str]) -> str:
         "<title>Plan of a rollout</title></head><body>\n"
         f"{body}</body></html>\n"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """What is drawn of a metric or a request rate in a step. Units: seconds."""
+
+    name: str
+    passes_seconds: float
+    finds: tuple[tuple[str, float], ...]
+
+
+def _lines(step: StepForecast) -> Iterator[_Line]:
+    for metric in step.metrics:
+        finds = tuple((f"{it.rate:.2%}", it.seconds) for it in metric.finds)
+        yield _Line(name=metric.name, passes_seconds=metric.passes_seconds, finds=finds)
+    for rate in step.rates:
+        found = ((f"{rate.found:.3g}/s", rate.found_seconds),) if rate.found > 0 else ()
+        yield _Line(name=rate.name, passes_seconds=rate.passes_seconds, finds=found)
 
 
 class _Scale:
@@ -113,14 +132,16 @@ def _row(step: StepForecast, *, metric_seconds: float, y: float, scale: _Scale) 
         f'<line x1="{deadline:.1f}" y1="{y + 2}" x2="{deadline:.1f}" y2="{y + 20}" '
         f'stroke="{_BAD}" stroke-width="2"/>'
     )
+    if not step.metrics:  # what finds an outage counts failures or slow answers
+        return
     yield _text(scale.x(step.outage_seconds), y + 15, "x", anchor="middle", colour=_MARK)
     yield _text(WIDTH - RIGHT + 14, y + 32, f"outage: {about(step.outage_seconds)}", colour="#666")
 
 
-def _found(rate: float, *, seconds: float, y: float, scale: _Scale) -> Iterator[str]:
+def _found(label: str, *, seconds: float, y: float, scale: _Scale) -> Iterator[str]:
     x = scale.x(seconds)
     yield f'<path d="M {x:.1f} {y + 22} l 4 6 l -8 0 z" fill="{_MARK}"/>'
-    yield _text(x, y + 39, f"{rate:.2%}", anchor="middle", colour=_MARK, size=10)
+    yield _text(x, y + 39, label, anchor="middle", colour=_MARK, size=10)
 
 
 def _text(

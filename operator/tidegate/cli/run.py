@@ -16,6 +16,7 @@ from tidegate.api import documents
 from tidegate.cli import shell
 from tidegate.controller import engine, workqueue
 from tidegate.settings import Settings
+from tidegate.settings_reader import SettingsError
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -38,7 +39,7 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
     """
     document = documents.load(arguments.settings.read_text()) if arguments.settings else {}
     if not isinstance(document, dict | None):
-        raise settings_module.SettingsError(f"{arguments.settings}: must be a mapping")
+        raise SettingsError(f"{arguments.settings}: must be a mapping")
     flags = {
         "namespaces": arguments.namespace,
         "leaderElection": {"namespace": arguments.lease_namespace},

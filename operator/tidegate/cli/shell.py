@@ -12,7 +12,17 @@ from contextlib import AbstractAsyncContextManager
 
 import tidegate
 from tidegate import ports
-from tidegate.adapters import clock, kopf_feed, kube, probe, telemetry
+from tidegate.adapters import (
+    clock,
+    hooks,
+    inference,
+    kopf_feed,
+    kube,
+    notifier,
+    outgoing,
+    probe,
+    telemetry,
+)
 from tidegate.controller import dependencies, engine, kinds_check, workqueue
 from tidegate.controller.dependencies import Served, Watched
 from tidegate.settings import Settings
@@ -45,11 +55,14 @@ async def run(
             api = await kube.connect(recorder=recorder, kubeconfig=kubeconfig)
             stack.push_async_callback(api.close)
             session = await stack.enter_async_context(probe.session())
+            outside = await stack.enter_async_context(outgoing.session())
             absent = await _absent_kinds(api)
             watched = dependencies.watched(
                 absent=absent, namespace_selector=settings.namespace_selector
             )
-            machine = _machine(settings, api=api, session=session, recorder=recorder)
+            machine = _machine(
+                settings, api=api, session=session, outside=outside, recorder=recorder
+            )
             check = kinds_check.KindsCheck(
                 api=api,
                 clock=machine.clock,
@@ -98,8 +111,10 @@ def _machine(
     *,
     api: ports.KubeApi,
     session: probe.Session,
+    outside: probe.Session,
     recorder: ports.Recorder,
 ) -> Machine:
+    allowed = hooks.HttpHooks(outside, receivers=settings.hook_receivers)
     return engine.machine(
         settings,
         api=api,
@@ -107,6 +122,11 @@ def _machine(
         rng=clock.SystemRng(),
         recorder=recorder,
         probe=probe.HttpReadyProbe(session),
+        inference=inference.HttpInferenceProbe(session),
+        hooks=allowed,
+        notifier=notifier.HttpNotifier(
+            outside, hooks=allowed, receivers=settings.notification_receivers
+        ),
         pod_name=os.environ.get("POD_NAME") or socket.gethostname(),
     )
 
@@ -149,6 +169,7 @@ class _Controller:
             make_feeder=feeder,
             milestone=self._milestone,
         )
+        telemetry.show(self._engine.gauges)
 
     async def run(self) -> int:
         """Until a signal (0) or until a part has ended by itself (1).

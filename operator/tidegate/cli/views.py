@@ -163,7 +163,7 @@ def _traffic(rollout: model.Rollout | None) -> str:
     shares = [f"{live}, {_observed(rollout.observed_candidate_percent)}"]
     if exposure.mirror_percent > 0:
         copies = f"copies of requests {number(exposure.mirror_percent)} % intended"
-        whole = shares if exposure.answers_users else []
+        whole = [live] if exposure.answers_users else []  # both are counted as one
         shares = [*whole, f"{copies}, {_observed(rollout.observed_mirror_percent)}"]
     return "; ".join(shares)
 
@@ -269,10 +269,11 @@ def _metrics(status: model.Status) -> list[str]:
         "AT",
         "WHY",
     ]
-    return table(heads, [_metric(it) for it in status.analysis])
+    return table(heads, [metric_cells(it) for it in status.analysis])
 
 
-def _metric(it: model.MetricResult) -> list[str]:
+def metric_cells(it: model.MetricResult) -> list[str]:
+    """Name, outcome, value, limit, stable's value, samples, harm, proof, when, and why."""
     marks = [
         word for word, is_set in (("critical", it.critical), ("dry run", it.dry_run)) if is_set
     ]
@@ -292,7 +293,7 @@ def _metric(it: model.MetricResult) -> list[str]:
 
 def _of_limit(evidence: float | None, *, limit: float | None) -> str:
     """Evidence and what is needed of it; empty where a metric has none, as a plain value."""
-    return "" if evidence is None or limit is None else f"{evidence:.1f} of {limit:.1f}"
+    return "" if evidence is None or limit is None else f"{evidence:z.1f} of {limit:.1f}"
 
 
 def _limit(it: model.MetricResult) -> str:
