@@ -63,3 +63,21 @@ seccompProfile:
   name: {{ include "tidegate.serviceAccountName" . }}
   namespace: {{ .Release.Namespace }}
 {{- end -}}
+
+{{/* What the operator takes for a label selector in words; settings.py has the same. */}}
+{{- define "tidegate.labelSelector" -}}
+^ *(! *([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?( *(=|==|!=) *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?| +(in|notin) *\( *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?( *, *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?)* *\))?)( *, *(! *([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?( *(=|==|!=) *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?| +(in|notin) *\( *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?( *, *([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?)* *\))?))* *$
+{{- end }}
+
+{{/* Fails where two entries of a list have the same value of a member, which the operator refuses. */}}
+{{- define "tidegate.refuseTwice" -}}
+{{- $known := dict }}
+{{- $call := . }}
+{{- range $at, $one := .given }}
+{{- $value := get $one $call.member | toString }}
+{{- if hasKey $known $value }}
+{{- fail (printf "%s[%d].%s: %q occurs twice: rename one" $call.path $at $call.member $value) }}
+{{- end }}
+{{- $_ := set $known $value true }}
+{{- end }}
+{{- end }}
