@@ -7,9 +7,11 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator
+from typing import Any
 
-from tests.demo import manifests, users, view, weighing
-from tests.demo.watching import LOOK_SECONDS, NAME, NAMESPACE
+from tests.demo import asking, manifests, users, view, weighing
+from tests.demo.watching import LOOK_SECONDS, NAMESPACE
+from tests.images.testkit.tally import Tally
 from tests.rehearsal.users import UsersWorld
 from tests.sim.cluster import Cluster
 from tests.sim.environment import Environment
@@ -18,6 +20,7 @@ from tests.sim.simloop import SimLoop
 
 from tidegate import ports
 from tidegate.adapters import kube_http as http
+from tidegate.model import objects
 from tidegate.settings import MetricSourceSettings, Settings
 
 GATEWAY = ("tidegate-gateway", "inference")
@@ -45,7 +48,7 @@ class Rehearsal:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         self._loop = loop
-        self._views: list[view.View] = []
+        self._views: dict[str, list[view.View]] = {}
         self._world: UsersWorld
 
         def make_world(cluster: Cluster) -> UsersWorld:
@@ -60,29 +63,29 @@ class Rehearsal:
         self._tasks = [loop.create_task(replica.supervise()) for replica in self._replicas]
         self._tasks.append(loop.create_task(self._watch()))
 
-    @property
-    def latest(self) -> view.View | None:
-        return self._views[-1] if self._views else None
-
-    @property
-    def views(self) -> tuple[view.View, ...]:
-        return tuple(self._views)
-
-    @property
-    def weighed(self) -> tuple[weighing.Weighed, ...]:
-        versions = {it.candidate_revision: it.candidate for it in self._views if it.candidate}
-        log = map(json.dumps, self._environment.recorder.evidence_documents)
-        return tuple(weighing.read(log, versions=versions))
-
     def now(self) -> float:
         return self._environment.wall().timestamp()
 
     def sleep(self, seconds: float) -> None:
         self._loop.run_until_complete(asyncio.sleep(seconds))
 
-    def apply(self, version: str) -> None:
-        document = manifests.model_deployment(version, gateway=GATEWAY)
-        path = http.path(ports.MODEL_DEPLOYMENT, namespace=NAMESPACE, name=NAME)
+    def of(self, model: manifests.Model) -> RehearsedModel:
+        return RehearsedModel(model, self)
+
+    def views(self, model: manifests.Model) -> tuple[view.View, ...]:
+        """All looks at a model so far."""
+        return tuple(self._views.get(model.name, ()))
+
+    def weighed(self, model: manifests.Model) -> tuple[weighing.Weighed, ...]:
+        """All judgements of a model so far, oldest first."""
+        journal = weighing.Journal()
+        journal.take(map(json.dumps, self._environment.recorder.evidence_documents))
+        return journal.of(model.name, versions=weighing.versions_of(self.views(model)))
+
+    def apply(self, document: dict[str, Any]) -> None:
+        """As `kubectl apply` does."""
+        name = document["metadata"]["name"]
+        path = http.path(ports.MODEL_DEPLOYMENT, namespace=NAMESPACE, name=name)
         request = http.Request(
             verb="apply",
             method="PATCH",
@@ -94,15 +97,22 @@ class Rehearsal:
         reply = self._environment.cluster.handle(request, actor="people")
         assert reply.status in {200, 201}, reply
 
-    def start_users(self) -> None:
-        self._tasks.append(self._loop.create_task(self._world.send_requests()))
+    def start_users(self, model: manifests.Model) -> None:
+        """From now on users of this model send requests."""
+        self._tasks.append(self._loop.create_task(self._world.send_requests(model)))
 
-    def users(self, *, since: float = 0.0) -> users.Users:
-        return users.read_users(self._world.tally.document(now=self.now(), since=since))
+    def tally(self, model: manifests.Model) -> Tally | None:
+        """The books of a model's users; None while there are none."""
+        return self._world.tallies.get(model.name)
 
-    def pods(self, *, version: str) -> list[str]:
+    def pods(self, model: manifests.Model, *, version: str) -> list[str]:
+        """Names of a model's pods of a version that exist now."""
         pods = (pod for pods in self._world.pods.values() for pod in pods)
-        return [pod.name for pod in pods if pod.version == version]
+        return [
+            pod.name
+            for pod in pods
+            if pod.version == version and pod.labels[objects.LABEL_MODEL_DEPLOYMENT] == model.name
+        ]
 
     async def end(self) -> None:
         """Stop everything. Errors: whatever ended a part of the rehearsal by itself."""
@@ -116,10 +126,56 @@ class Rehearsal:
 
     async def _watch(self) -> None:
         while True:
-            body = self._environment.cluster.get(ports.MODEL_DEPLOYMENT, NAMESPACE, NAME)
-            if body is not None:
-                self._views.append(view.read_view(body, at=self.now()))
+            for body in self._environment.cluster.all(ports.MODEL_DEPLOYMENT):
+                looks = self._views.setdefault(body["metadata"]["name"], [])
+                looks.append(view.read_view(body, at=self.now()))
             await asyncio.sleep(LOOK_SECONDS)
+
+
+class RehearsedModel:
+    """A `tests.demo.scene.ModelScene`."""
+
+    def __init__(self, model: manifests.Model, scene: Rehearsal) -> None:
+        self._model = model
+        self._scene = scene
+        self._document: dict[str, Any] = {}
+
+    @property
+    def latest(self) -> view.View | None:
+        views = self.views
+        return views[-1] if views else None
+
+    @property
+    def views(self) -> tuple[view.View, ...]:
+        return self._scene.views(self._model)
+
+    @property
+    def weighed(self) -> tuple[weighing.Weighed, ...]:
+        return self._scene.weighed(self._model)
+
+    def apply(self, version: str) -> None:
+        self._document = manifests.model_deployment(self._model, version=version, gateway=GATEWAY)
+        self._scene.apply(self._document)
+
+    def ask(self, request: str, *, revision: str) -> None:
+        asked = asking.as_annotations(request, revision=revision, at=self._scene.now())
+        metadata = {**self._document["metadata"], "annotations": asked}
+        self._scene.apply({**self._document, "metadata": metadata})
+
+    def start_users(self) -> None:
+        self._scene.start_users(self._model)
+
+    @property
+    def has_users(self) -> bool:
+        return self._scene.tally(self._model) is not None
+
+    def users(self, *, since: float = 0.0) -> users.Users:
+        tally = self._scene.tally(self._model)
+        assert tally is not None, "nobody asked for users"
+        return users.read_users(tally.document(now=self._scene.now(), since=since))
+
+    def pods(self, *, version: str) -> list[str]:
+        return self._scene.pods(self._model, version=version)
 
 
 @contextlib.contextmanager

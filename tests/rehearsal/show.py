@@ -23,7 +23,7 @@ def play(console: Console) -> bool:
         recording = Story(scene, console=console).play()
         played = scene.now() - recording.began
     console.print()
-    console.print(timeline.summary(recording.promises))
+    console.print(timeline.summary(recording))
     console.print(
         f"\nThis was a rehearsal: {duration(played)} of virtual time, played in "
         f"{duration(time.monotonic() - began)}.",
@@ -41,6 +41,4 @@ def introduction() -> str:
         "and models.\n"
         f"v3 has the faults of the demo's v3: {100 * FAULTS['fail_ratio']:.0f} % of its answers are errors, "
         f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer.\n"
-        "Harm and proof are the evidence against and for a version, beside what it takes to roll "
-        "back or to pass a step."
     )

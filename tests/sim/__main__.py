@@ -85,7 +85,9 @@ def many(seeds: range, *, jobs: int) -> int:
     for seed in report.failures[:3]:
         kinds, acts = shrink(seed)
         shrunk = scenario(seed, only=frozenset(kinds.split(",")), acts=acts)
-        print(f"replay: python -m tests.sim --replay {seed} --only {kinds} --acts {acts}")
+        print(
+            f"replay: PYTHONPATH=probe python -m tests.sim --replay {seed} --only {kinds} --acts {acts}"
+        )
         print(textwrap.indent(shrunk.words, "  "))
     for name in report.missing():
         print(f"never occurred: {name}")

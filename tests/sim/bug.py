@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from tests.sim.crash import Mode
 
 
+def by_both(*scripts: str) -> tuple[str, ...]:
+    """The names of these plays with weights of a route and with weights by pods."""
+    return tuple(f"{it}_{plane}" for it in scripts for plane in ("gatewayapi", "replicaratio"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
     """One patch below operator/tidegate; `more` are further ones as (file, old, new).

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 from tests.sim.bug import Bug
+from tests.sim.bugs_approving import APPROVING
 from tests.sim.bugs_autoscaling import AUTOSCALING
 from tests.sim.bugs_bake import BAKE
 from tests.sim.bugs_blue_green import BLUE_GREEN
+from tests.sim.bugs_breaches import BREACHES
+from tests.sim.bugs_breaker import BREAKER
+from tests.sim.bugs_comparing import COMPARING
+from tests.sim.bugs_concept import CONCEPT
+from tests.sim.bugs_config_maps import CONFIG_MAPS
+from tests.sim.bugs_contour import CONTOUR
+from tests.sim.bugs_copies import COPIES
+from tests.sim.bugs_drift import DRIFT
 from tests.sim.bugs_existing import EXISTING
 from tests.sim.bugs_failover import FAILOVER
 from tests.sim.bugs_found import FOUND
+from tests.sim.bugs_handover import HANDOVER
+from tests.sim.bugs_isolating import ISOLATING
+from tests.sim.bugs_istio import ISTIO
+from tests.sim.bugs_labels import LABELS
 from tests.sim.bugs_met import MET
 from tests.sim.bugs_migrating import MIGRATING
+from tests.sim.bugs_pinned import PINNED
+from tests.sim.bugs_policies import POLICIES
+from tests.sim.bugs_policy_gates import POLICY_GATES
+from tests.sim.bugs_pools import POOLS
+from tests.sim.bugs_probing import PROBING
+from tests.sim.bugs_queue import QUEUE
+from tests.sim.bugs_recording import RECORDING
+from tests.sim.bugs_refusing import REFUSING
+from tests.sim.bugs_restoring import RESTORING
+from tests.sim.bugs_returning import RETURNS
 from tests.sim.bugs_revisions import REVISIONS
 from tests.sim.bugs_shadow import SHADOW
 from tests.sim.bugs_silence import SILENCE
+from tests.sim.bugs_smoke import SMOKE
+from tests.sim.bugs_stalling import STALLING
 from tests.sim.bugs_steering import STEERING
 from tests.sim.bugs_storms import STORMS
 from tests.sim.bugs_testers import TESTERS
+from tests.sim.bugs_traefik import TRAEFIK
 from tests.sim.bugs_traffic import TRAFFIC
+from tests.sim.bugs_undelivered import UNDELIVERED
+from tests.sim.bugs_watch import HOOKS, NEWS, WATCH
+from tests.sim.bugs_ways_back import WAYS_BACK
 from tests.sim.bugs_withdrawn import WITHDRAWN
+from tests.sim.bugs_writing import WRITING
 from tests.sim.crash import Mode
 
 BUGS = (
@@ -82,7 +112,7 @@ BUGS = (
     Bug(
         name="promotes on NoData",
         file="evidence/verdict/engine.py",
-        old="        if one.reason not in _PASSING\n    ]\n",
+        old="        if one.reason not in _PASSING and not one.unasked\n    ]\n",
         new="        if one.reason is Reason.TRAFFIC_SPLIT\n    ]\n    needed = -1.0\n",
         plays=("data_stay_away", "promotion"),
         more=(
@@ -165,9 +195,8 @@ BUGS = (
     Bug(
         name="an older event replaces a newer state",
         file="controller/store.py",
-        old="            if _is_known(entry, known):\n"
-        "                return False\n            self._unindex",
-        new="            self._unindex",
+        old=" or (known is not None and _is_known(body, known)):",
+        new=":",
     ),
     Bug(
         name="own replies do not reach the store",
@@ -219,8 +248,8 @@ BUGS = (
     Bug(
         name="a breach is ignored",
         file="rollout/walk.py",
-        old="if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):",
-        new="if judged.verdict is model.Verdict.ROLL_BACK and not _is_judged(rollout):",
+        old="    harm = delivery.harm(turn) if _is_judged(rollout) else None\n",
+        new="    harm = None if _is_judged(rollout) else delivery.harm(turn)\n",
         plays=("rollback",),
     ),
     Bug(
@@ -254,15 +283,47 @@ BUGS = (
     *EXISTING,
     *TESTERS,
     *FAILOVER,
+    *RESTORING,
     *REVISIONS,
+    *PROBING,
+    *SMOKE,
     *WITHDRAWN,
+    *HANDOVER,
+    *ISOLATING,
+    *STALLING,
     *STEERING,
     *STORMS,
     *AUTOSCALING,
     *MIGRATING,
     *BAKE,
+    *BREAKER,
+    *PINNED,
+    *POLICY_GATES,
+    *QUEUE,
+    *REFUSING,
+    *RECORDING,
     *SILENCE,
     *BLUE_GREEN,
+    *CONFIG_MAPS,
     *MET,
+    *COPIES,
+    *POLICIES,
+    *APPROVING,
+    *POOLS,
     *SHADOW,
+    *COMPARING,
+    *CONCEPT,
+    *CONTOUR,
+    *ISTIO,
+    *TRAEFIK,
+    *DRIFT,
+    *WATCH,
+    *WAYS_BACK,
+    *WRITING,
+    *LABELS,
+    *HOOKS,
+    *NEWS,
+    *BREACHES,
+    *RETURNS,
+    *UNDELIVERED,
 )

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.bug import Bug
-
-
-def _by_both(script: str) -> tuple[str, ...]:
-    return (f"{script}_gatewayapi", f"{script}_replicaratio")
-
+from tests.sim.bug import Bug, by_both
 
 AUTOSCALING = (
     Bug(
@@ -15,14 +10,14 @@ AUTOSCALING = (
         file="rollout/autoscaling.py",
         old="        return stable.wanted if stable.lowered else max(known, stable.wanted)\n",
         new="        return known or stable.wanted\n",
-        plays=_by_both("autoscaled_at_rest"),
+        plays=by_both("autoscaled_at_rest"),
     ),
     Bug(
         name="the other side does not follow the one that grows",
         file="rollout/autoscaling.py",
         old="    return max(known, side.load(state.wanted, most=asked.max_replicas))\n",
         new="    return known\n",
-        plays=_by_both("autoscaled_rollout"),
+        plays=by_both("autoscaled_rollout"),
     ),
     Bug(
         name="frozen sides may grow",
@@ -36,14 +31,14 @@ AUTOSCALING = (
                 "",
             ),
         ),
-        plays=_by_both("frozen_rollout"),
+        plays=by_both("frozen_rollout"),
     ),
     Bug(
         name="who leaves keeps the autoscaler",
         file="rollout/autoscaling.py",
         old="        if wanted != state.autoscaler:\n",
         new="        if wanted not in {None, state.autoscaler}:\n",
-        plays=_by_both("autoscaled_rollout"),
+        plays=by_both("autoscaled_rollout"),
     ),
     Bug(
         name="the autoscaler of somebody else is not seen",
@@ -57,6 +52,6 @@ AUTOSCALING = (
                 "        if self.foreign_autoscaler == 'nobody':\n",
             ),
         ),
-        plays=_by_both("foreign_without_ours"),
+        plays=by_both("foreign_without_ours"),
     ),
 )

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.bug import Bug
-
-
-def _by_both(script: str) -> tuple[str, ...]:
-    return (f"{script}_gatewayapi", f"{script}_replicaratio")
-
+from tests.sim.bug import Bug, by_both
 
 BAKE = (
     Bug(
@@ -15,14 +10,14 @@ BAKE = (
         file="rollout/walk.py",
         old="rollout.stage.control is not model.Control.NONE\n",
         new="rollout.stage.needs_proof\n",
-        plays=_by_both("broken_in_the_bake"),
+        plays=by_both("broken_in_the_bake"),
     ),
     Bug(
         name="the roles change at the switch, before the bake",
         file="rollout/reach.py",
         old='            turn = turn.say("Promoted", f"{version} serves all traffic")\n',
         new='            turn = ending.become_stable(turn.say("Promoted", version))\n',
-        plays=_by_both("baked"),
+        plays=by_both("baked"),
     ),
     Bug(
         name="from a bake everything goes back at once",
@@ -34,8 +29,8 @@ BAKE = (
     Bug(
         name="the bake keeps every pod of stable",
         file="rollout/capacity.py",
-        old="    return min(pods, max(kept, 1))\n",
-        new="    return min(pods, max(kept, pods))\n",
+        old="    return min(pods, kept)\n",
+        new="    return max(pods, kept)\n",
         plays=("baked_gatewayapi",),
     ),
     Bug(
@@ -45,13 +40,13 @@ BAKE = (
         new="    if passes and turn.now >= (\n"
         "        step.hold_until if stage.needs_proof else step.confirmed_at or turn.now\n"
         "    ):\n",
-        plays=_by_both("baked"),
+        plays=by_both("baked"),
     ),
     Bug(
         name="promote-full does not end a bake",
         file="rollout/reach.py",
         old="    stays = stage.kind in {model.StageKind.FIRST, model.StageKind.SWITCH}\n",
         new="    stays = stage.kind is not model.StageKind.LIVE\n",
-        plays=_by_both("hurried_in_the_bake"),
+        plays=by_both("hurried_in_the_bake"),
     ),
 )

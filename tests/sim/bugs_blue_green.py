@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.bug import Bug
-
-
-def _by_both(*scripts: str) -> tuple[str, ...]:
-    return tuple(f"{it}_{plane}" for it in scripts for plane in ("gatewayapi", "replicaratio"))
-
+from tests.sim.bug import Bug, by_both
 
 BLUE_GREEN = (
     Bug(
@@ -15,7 +10,7 @@ BLUE_GREEN = (
         file="traffic/planes/preview.py",
         old="    newest = target.candidate if exposure.preview or exposure.live_percent == 100 else ",
         new="    newest = target.candidate if exposure.live_percent == 100 else ",
-        plays=_by_both("shown_and_switched"),
+        plays=by_both("shown_and_switched"),
     ),
     Bug(
         name="the entry Service follows the preview",
@@ -31,39 +26,51 @@ BLUE_GREEN = (
         new="    def candidate_needed(self, weight_percent, *, replicas, scaling):\n"
         "        return min(int(weight_percent), 1)\n\n"
         "    def part_of(\n",
-        plays=_by_both("small_preview"),
+        plays=by_both("small_preview"),
     ),
     Bug(
         name="from the bake users go back before stable has its pods",
         file="traffic/sizing/whole.py",
         old="        ready = stable >= max(replicas - missing_pods, 1)\n",
         new="        ready = stable >= 1\n",
-        plays=_by_both("bad_after_the_switch"),
+        plays=by_both("bad_after_the_switch"),
     ),
     Bug(
         name="a route goes back in parts",
-        file="traffic/planes/gateway_managed.py",
-        old="    sizing: Sizing = Whole()\n",
-        new="    sizing: Sizing = ByWeight()\n",
+        file="traffic/planes/managed.py",
+        old="Whole() if exclusive else ByWeight()",
+        new="ByWeight()",
         plays=("bad_after_the_switch_gatewayapi",),
+    ),
+    Bug(
+        name="testers are not sent to a preview",
+        file="rollout/strategy/blue_green.py",
+        old="        routes=asked.routes,\n",
+        new="",
+        plays=("testers_until_the_switch", "testers_until_the_switch HTTPProxy"),
+    ),
+    Bug(
+        name="testers keep a rule of their own in the switch",
+        file="rollout/strategy/blue_green.py",
+        old="    switch = replace(switch, control=model.Control.LIMITS_ONLY, gates=gates)\n",
+        new="    limits = model.Control.LIMITS_ONLY\n"
+        "    switch = replace(switch, control=limits, gates=gates, routes=asked.routes)\n",
+        plays=("testers_until_the_switch",),
     ),
     Bug(
         name="the switch does not wait for a person",
         file="rollout/strategy/blue_green.py",
         old="    gates = () if asked.auto_promote else (model.Gate(name=model.MANUAL_GATE),)\n",
         new="    gates = ()\n",
-        plays=_by_both("asked_for_by_hand"),
+        plays=by_both("asked_for_by_hand"),
     ),
     Bug(
         name="who waits for a person is not watched",
         file="rollout/walk.py",
-        old="    if judged.verdict is model.Verdict.ROLL_BACK and _is_judged(rollout):\n",
-        new="    if (\n"
-        "        judged.verdict is model.Verdict.ROLL_BACK\n"
-        "        and _is_judged(rollout)\n"
-        "        and not waiting.is_paused(rollout)\n"
-        "    ):\n",
-        plays=_by_both("bad_at_the_gate"),
+        old="    harm = delivery.harm(turn) if _is_judged(rollout) else None\n",
+        new="    looks = _is_judged(rollout) and not waiting.is_paused(rollout)\n"
+        "    harm = delivery.harm(turn) if looks else None\n",
+        plays=by_both("bad_at_the_gate"),
     ),
     Bug(
         name="an edit of the strategy changes the plane of the running rollout",
@@ -77,7 +84,7 @@ BLUE_GREEN = (
         file="model/stages.py",
         old="        proves = proves or (self.kind is StageKind.PREVIEW and self.min_requests > 0)\n",
         new="        proves = proves or (self.kind is StageKind.PREVIEW and self.min_requests < 0)\n",
-        plays=_by_both("seen_by_nobody"),
+        plays=by_both("seen_by_nobody"),
     ),
     Bug(
         name="a target that is gone agrees with a preview",
@@ -91,13 +98,13 @@ BLUE_GREEN = (
         file="rollout/duties.py",
         old="    turn = _delete_old_previews(_rest_traffic(turn))\n",
         new="    turn = _rest_traffic(turn)\n",
-        plays=_by_both("edited_in_preview"),
+        plays=by_both("edited_in_preview"),
     ),
     Bug(
         name="pods of stable go with the switch",
         file="rollout/capacity.py",
-        old="    if rollout.ending or rollout.withdrawn or drained is None or turn.now < drained:\n",
-        new="    if rollout.ending or rollout.withdrawn:\n",
-        plays=_by_both("shown_and_switched"),
+        old="    if (drained is None or turn.now < drained) and state is not None:\n",
+        new="    if drained is None and state is not None:\n",
+        plays=by_both("shown_and_switched"),
     ),
 )

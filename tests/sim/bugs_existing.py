@@ -8,8 +8,8 @@ EXISTING = (
     Bug(
         name="a selector moves while its Service has weight",
         file="traffic/planes/two_services.py",
-        old="        chosen = entry if held.entry_weighs else stable\n",
-        new="        chosen = stable\n",
+        old="    chosen = entry if held.entry_weighs else stable\n",
+        new="    chosen = stable\n",
         plays=("existing_promotion", "existing_failover"),
     ),
     Bug(

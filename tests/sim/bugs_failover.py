@@ -31,6 +31,20 @@ FAILOVER = (
         ),
     ),
     Bug(
+        name="the history takes what answers for stable",
+        file="rollout/duties.py",
+        old="    kept |= {revision for revision in turn.seen.revisions if _serves(turn, revision)}\n",
+        new="",
+        more=(
+            (
+                "rollout/duties.py",
+                "turn.desired.hash, failover.stands_in(turn), ",
+                "turn.desired.hash, ",
+            ),
+        ),
+        plays=("what_answers_loses_its_pods_gatewayapi_scaled",),
+    ),
+    Bug(
         name="a failover begins with the first look",
         file=FILE,
         old="BEGIN_SECONDS = 3.0",

@@ -37,10 +37,9 @@ FOUND = (
     ),
     Bug(
         name="a late removal of the finalizer (found by the simulator)",
-        file="controller/actuator.py",
-        old='{"op": "test", "path": "/metadata/resourceVersion", "value": version},\n'
-        '            {"op": "test", "path": path',
-        new='{"op": "test", "path": path',
+        file="controller/finalizer.py",
+        old='        _of_version(newest),\n        {"op": "test", "path": path',
+        new='        {"op": "test", "path": path',
         plays=("superseded_early",),
         modes=(Mode.LATE,),
     ),
@@ -64,8 +63,10 @@ FOUND = (
     Bug(
         name="a drain that begins before the traffic leaves (found by the simulator)",
         file="rollout/duties.py",
-        old="        if _serves(turn, entry.revision):\n"
-        "            turn = turn.look_again(DRAIN_LOOK_SECONDS)\n            continue\n",
+        old="        if _keeps_pods(turn, entry.revision):\n"
+        "            turn = turn.look_again(DRAIN_LOOK_SECONDS)\n"
+        "            if entry not in turn.seen.status.retiring:\n"
+        "                kept.append(replace(entry, scale_down_at=None))\n            continue\n",
         new="",
         plays=("first_replaced_slowly", "first_replaced"),
     ),

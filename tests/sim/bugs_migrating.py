@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.bug import Bug
-
-
-def _by_both(script: str) -> tuple[str, ...]:
-    return (f"{script}_gatewayapi", f"{script}_replicaratio")
-
+from tests.sim.bug import Bug, by_both
 
 MIGRATING = (
     Bug(
@@ -15,14 +10,14 @@ MIGRATING = (
         file="controller/dependencies.py",
         old="    yield from _owners(ref, body, known)\n    yield from known.users_of(ref)\n",
         new="    yield from _owners(ref, body, known)\n",
-        plays=_by_both("source_edited"),
+        plays=by_both("source_edited"),
     ),
     Bug(
         name="a candidate has the labels by which the source's pods are found",
         file="api/workload_ref.py",
         old="items() if k not in selected}",
         new="items() if k or selected}",
-        plays=_by_both("migration"),
+        plays=by_both("migration"),
     ),
     Bug(
         name="a source that is gone is a template without pods",
@@ -31,7 +26,7 @@ MIGRATING = (
         "            return body, self._resolved(said.spec, (made, *said.violations), said, found)\n",
         new="        if isinstance(made, model.Violation):\n"
         "            return body, self._resolved(said.spec, said.violations, said, found)\n",
-        plays=_by_both("source_lost"),
+        plays=by_both("source_lost"),
     ),
     Bug(
         name="without its source nothing of what is asked for is known",
@@ -45,20 +40,20 @@ MIGRATING = (
                 "        if frozen is None or newest.blocked:",
             ),
         ),
-        plays=(*_by_both("harm_without_source"), *_by_both("source_lost")),
+        plays=(*by_both("harm_without_source"), *by_both("source_lost")),
     ),
     Bug(
         name="what is given while the spec is broken is not confirmed, so it is never judged",
         file="rollout/walk.py",
         old="    return reach.reach(turn)\n\n\ndef _may_be_promoted",
         new="    return turn\n\n\ndef _may_be_promoted",
-        plays=_by_both("harm_without_source"),
+        plays=by_both("harm_without_source"),
     ),
     Bug(
         name="a Service that nobody offers is taken over",
         file="model/objects.py",
         old="    return not controlled and annotation(document, ANNOTATION_ADOPT) == name\n",
         new="    return not controlled\n",
-        plays=_by_both("not_offered"),
+        plays=by_both("not_offered"),
     ),
 )

@@ -43,22 +43,22 @@ SHADOW = (
     Bug(
         name="what copies have shown counts for users, too",
         file="rollout/plan.py",
-        old="    return mirrored and stage.kind is not model.StageKind.SHADOW\n",
-        new="    return mirrored and stage.kind is model.StageKind.BAKE\n",
+        old="    return ended or (shadowed and after.kind is not model.StageKind.SHADOW)\n",
+        new="    return ended and shadowed and after.kind is model.StageKind.BAKE\n",
         plays=("shadow_then_canary",),
     ),
     Bug(
         name="a held shadow goes on by itself",
         file="rollout/hold.py",
-        old="        return _await_request(turn) if stage.awaits_request else _pass(turn)\n",
-        new="        return _pass(turn)\n",
+        old="        return _await_request(turn) if stage.awaits_request else reach.pass_and_go_on(turn)\n",
+        new="        return reach.pass_and_go_on(turn)\n",
         plays=("shadow_waits_for_a_person_abort",),
     ),
     Bug(
         name="missing data end the wait for a person",
         file="rollout/hold.py",
-        old="_PEOPLE_DECIDE = frozenset({model.Waiting.INCONCLUSIVE, model.Waiting.MANUAL_STEP})\n",
-        new="_PEOPLE_DECIDE = frozenset({model.Waiting.INCONCLUSIVE})\n",
+        old="_PEOPLE_DECIDE = waiting.UNPROVEN | {model.Waiting.MANUAL_STEP}\n",
+        new="_PEOPLE_DECIDE = waiting.UNPROVEN\n",
         plays=("shadow_waits_for_a_person_promote",),
     ),
     Bug(

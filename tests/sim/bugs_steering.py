@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sim.bug import Bug
-
-
-def _by_both(script: str) -> tuple[str, ...]:
-    return (f"{script}_gatewayapi", f"{script}_replicaratio")
-
+from tests.sim.bug import Bug, by_both
 
 STEERING = (
     Bug(
@@ -15,14 +10,14 @@ STEERING = (
         file="rollout/reach.py",
         old="    return go_on(turn, after=step.index)\n\n\ndef promote_fully",
         new="    return go_on(turn, after=len(turn.rollout.plan) - 2)\n\n\ndef promote_fully",
-        plays=_by_both("step_skipped"),
+        plays=by_both("step_skipped"),
     ),
     Bug(
         name="nobody hears that a step was skipped",
         file="rollout/plan.py",
         old="        ended_by=by,\n",
         new='        ended_by="",\n',
-        plays=_by_both("step_skipped"),
+        plays=by_both("step_skipped"),
     ),
     Bug(
         name="an edited plan is adopted unasked",
@@ -32,28 +27,28 @@ STEERING = (
         "    if adoption.difference(turn):\n"
         "        turn = turn.with_rollout(adoption.adopted(turn.rollout, turn.spec))\n"
         "    turn = _skip_without_weight(plan.fit_to_pods(turn))\n",
-        plays=_by_both("plan_adopted"),
+        plays=by_both("plan_adopted"),
     ),
     Bug(
         name="an adopted plan begins with its first step",
         file="rollout/adoption.py",
         old="        confirmed_at=stage.confirmed_at,\n    )",
         new="        confirmed_at=None,\n    )",
-        plays=_by_both("plan_adopted"),
+        plays=by_both("plan_adopted"),
     ),
     Bug(
         name="after a repin the plan before stands in for a spec that cannot be read",
         file="rollout/duties.py",
-        old="    if any(one.name == rollout.frozen_name for one in turn.seen.frozen_rollouts):\n",
+        old="    if turn.seen.frozen_for(rollout) is not None:\n",
         new="    if any(one.name == rollout.id for one in turn.seen.frozen_rollouts):\n",
-        plays=_by_both("plan_adopted_then_spoilt"),
+        plays=by_both("plan_adopted_then_spoilt"),
     ),
     Bug(
         name="a gate of the spec is not asked for",
         file="rollout/strategy/canary.py",
-        old="            gates=(model.Gate(name=step.gate),) if step.gate else (),\n",
+        old="            gates=(step.gate,) if step.gate else (),\n",
         new="            gates=(),\n",
-        plays=_by_both("gate_opened"),
+        plays=by_both("gate_opened"),
     ),
     Bug(
         name="pods grow before a gate is open",
@@ -67,42 +62,42 @@ STEERING = (
         file="rollout/requests.py",
         old="    if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is not None:\n",
         new="    if kind is model.RequestKind.SKIP_STEP and gates.closed(turn) is None:\n",
-        plays=_by_both("gate_opened"),
+        plays=by_both("gate_opened"),
     ),
     Bug(
         name="at level Manual the promotion asks nobody",
         file="rollout/gates.py",
-        old="    if level in _BY_PEOPLE and MANUAL not in {gate.name for gate in stage.gates}:\n",
+        old="    if level in _BY_PEOPLE and not any(_is_of_plan(gate, MANUAL) for gate in stage.gates):\n",
         new="    if level in _BY_PEOPLE and MANUAL not in is_open and stage.needs_proof:\n",
-        plays=_by_both("by_hand"),
+        plays=by_both("by_hand"),
     ),
     Bug(
         name="level Shadow gives users to a candidate",
         file="rollout/gates.py",
-        old="    return stage.kind not in _NEVER_ASKED and stage.exposure.answers_users\n",
+        old="    return stage.asks_people and stage.exposure.answers_users\n",
         new="    return stage.kind is model.StageKind.SWITCH\n",
-        plays=_by_both("only_mirrored"),
+        plays=by_both("only_mirrored"),
     ),
     Bug(
         name="no advice where people decide",
         file="rollout/advice.py",
-        old="    return level not in _WITHOUT_ADVICE or gates.closed(turn) is not None\n",
-        new="    return level in _WITHOUT_ADVICE and gates.closed(turn) is not None\n",
-        plays=_by_both("by_hand"),
+        old="    return level not in _WITHOUT_ADVICE or gates.asked(turn) is not None\n",
+        new="    return level in _WITHOUT_ADVICE and gates.asked(turn) is not None\n",
+        plays=by_both("by_hand"),
     ),
     Bug(
         name="what a step tolerates is tolerated for ever",
         file="controller/subjects.py",
         old="    stage = rollout.judged_stage\n",
         new="    stage = rollout.plan[0]\n",
-        plays=_by_both("tried_within_loose_limits"),
+        plays=by_both("tried_within_loose_limits"),
     ),
     Bug(
         name="the limits of a step are not heard",
         file="controller/subjects.py",
         old="limits.get(metric.name, metric.threshold)",
         new="metric.threshold",
-        plays=_by_both("tried_within_loose_limits"),
+        plays=by_both("tried_within_loose_limits"),
     ),
     Bug(
         name="the size of a step is not heard",
@@ -116,13 +111,13 @@ STEERING = (
         file="rollout/gates.py",
         old="    if decided:\n        return",
         new="    if stage.control is None:\n        return",
-        plays=_by_both("returned_at_once"),
+        plays=by_both("returned_at_once"),
     ),
     Bug(
         name="whatever served once returns at once",
-        file="rollout/ending.py",
-        old="in turn.status.served[: window + 1]\n",
-        new="in turn.status.served[: window + 9]\n",
-        plays=_by_both("walked_outside_the_window"),
+        file="rollout/turn.py",
+        old="in self.status.served[: window + 1]\n",
+        new="in self.status.served[: window + 9]\n",
+        plays=by_both("walked_outside_the_window"),
     ),
 )

@@ -45,7 +45,7 @@ STORMS = (
     Bug(
         name="a withdrawn candidate stays away",
         file="rollout/links.py",
-        old="        or model_not_ready(turn)\n        or route_unusable(turn)\n",
+        old="        or model_not_ready(turn)\n        or probe_unanswered(turn)\n",
         new="        or model_not_ready(turn)\n        or (\n"
         "            Finding(reason=model.Waiting.WITHDRAWN, message='it was withdrawn')\n"
         "            if turn.rollout.withdrawn\n            else None\n        )\n"

@@ -27,9 +27,9 @@ TESTERS = (
         plays=("rule_taken_away", "testers_first"),
         more=(
             (
-                "traffic/writes.py",
-                "        yield from _paths(there, wanted, at=at)\n\n",
-                "        yield from _paths(there, wanted, at=at) if at != BY_HEADER else ()\n\n",
+                "traffic/planes/route.py",
+                "        BY_HEADER: by_header,\n",
+                "        BY_HEADER: [],\n",
             ),
         ),
     ),

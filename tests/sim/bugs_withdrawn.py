@@ -92,7 +92,7 @@ WITHDRAWN = (
     Bug(
         name="old pods go by the clock alone",
         file="rollout/duties.py",
-        old="    if not confirmed or (served and capacity.stable_is_short(turn)):\n",
+        old="    if not confirmed or (served and capacity.successor_is_short(turn)):\n",
         new="    if not confirmed or (served and not turn.stable):\n",
         plays=("the_successor_falls_over_gatewayapi",),
     ),
@@ -113,8 +113,8 @@ WITHDRAWN = (
     Bug(
         name="the surge is no limit",
         file="traffic/sizing/by_weight.py",
-        old="room=max(ceiling - request.stable.wanted - request.candidate.wanted, 0),\n",
-        new="room=needed,\n",
+        old="        return max(most - request.stable.wanted - request.candidate.wanted, 0)\n",
+        new="        return max(most, 0)\n",
         plays=("one_spare_pod",),
     ),
     Bug(
@@ -133,9 +133,9 @@ WITHDRAWN = (
     ),
     Bug(
         name="what served a moment ago takes every step again",
-        file="rollout/ending.py",
-        old="    return revision != turn.stable and revision in turn.status.served[: window + 1]\n",
-        new="    return revision != turn.stable and revision in turn.status.served[:window][:0]\n",
+        file="rollout/turn.py",
+        old="        return revision != self.stable and revision in self.status.served[: window + 1]\n",
+        new="        return revision != self.stable and revision in self.status.served[:window][:0]\n",
         plays=("returns_at_once_gatewayapi",),
     ),
     Bug(

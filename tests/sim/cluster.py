@@ -21,16 +21,46 @@ from tidegate import ports
 from tidegate.adapters import kube_http as http
 
 Key = tuple[str, str]
-PLAIN_KINDS = (ports.SERVICE, ports.ENDPOINT_SLICE, ports.LEASE, ports.POD, ports.EVENT)
-ROUTES = frozenset({ports.HTTP_ROUTE, ports.GRPC_ROUTE})
-SPEC_KINDS = (ports.MODEL_DEPLOYMENT, ports.DEPLOYMENT, ports.HTTP_ROUTE, ports.AUTOSCALER)
+PLAIN_KINDS = (
+    ports.SERVICE,
+    ports.ENDPOINT_SLICE,
+    ports.LEASE,
+    ports.POD,
+    ports.EVENT,
+    ports.CONFIG_MAP,
+)
+SILENT = frozenset(
+    {ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE}
+)  # nobody says that they are in force
+OF_OTHERS = (
+    ports.GRPC_ROUTE,
+    ports.HTTP_PROXY,
+    ports.VIRTUAL_SERVICE,
+    ports.TRAEFIK_SERVICE,
+)
+ROUTES = SILENT | {ports.HTTP_ROUTE, ports.GRPC_ROUTE, ports.HTTP_PROXY}
+SPEC_KINDS = (
+    ports.MODEL_DEPLOYMENT,
+    ports.DEPLOYMENT,
+    ports.HTTP_ROUTE,
+    ports.AUTOSCALER,
+    ports.ROLLOUT_POLICY,
+    ports.CLUSTER_ROLLOUT_POLICY,
+    ports.ROLLOUT_APPROVAL,
+    ports.NOTIFICATION_PROVIDER,
+)
 OTHER_KINDS = (
     ports.METRIC_TEMPLATE,
     ports.CLUSTER_METRIC_TEMPLATE,
     ports.ROLLOUT_RECORD,
     ports.CONTROLLER_REVISION,
+    ports.NAMESPACE,
     ports.GATEWAY,
     ports.GATEWAY_CLASS,
+    ports.RESOURCE_QUOTA,
+    ports.NODE,
+    ports.JOB,
+    ports.NETWORK_POLICY,
 )
 NAMESPACES = ("models", "tidegate-system", "elsewhere")
 
@@ -94,7 +124,8 @@ class Cluster:
         self._now = now
         served = (*SPEC_KINDS, *OTHER_KINDS, *PLAIN_KINDS, *kinds)
         self.kinds = {(http.root(kind), kind.plural): kind for kind in served}
-        known = (*served, ports.GRPC_ROUTE)  # which is served where a run asks for it
+        # Those are served where a run asks for them.
+        known = (*served, *OF_OTHERS)
         self._by_plural = {kind.plural: kind for kind in known}
         self._with_status = {kind.plural for kind in (*SPEC_KINDS, *ROUTES, *kinds)}
         self._objects: dict[str, dict[Key, Object]] = {kind.plural: {} for kind in known}
@@ -105,6 +136,7 @@ class Cluster:
         self.namespaces = set(NAMESPACES)
         self.listeners: list[Callable[[Change], None]] = []
         self.refuse: Callable[[http.Request], RefusedError | None] = lambda _: None
+        self.denied: frozenset[ports.Kind] = frozenset()  # that the operator may not list
         self.undeclared: frozenset[str] = frozenset()  # fields of a status that the CRD lacks
 
     # --- reading without a request (the world and the judges) ------------------------------------
@@ -206,6 +238,8 @@ class Cluster:
         return {**body, "status": kept}
 
     def _list(self, kind: ports.Kind, where: Address, request: http.Request) -> Object:
+        if kind in self.denied:
+            raise RefusedError(403, "Forbidden", f"{kind.plural} is forbidden: cannot list")
         selector = dict(request.query).get("labelSelector", "")
         found = [
             body

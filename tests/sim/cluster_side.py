@@ -12,10 +12,10 @@ from typing import Any
 from tests.sim import facts
 from tests.sim.fields import Object
 from tests.sim.people import NAME, NAMESPACE, manifest
+from tests.sim.pod import Pod
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER, walk_to
 from tests.sim.truth import Truth
-from tests.sim.world import Pod
 
 from tidegate import ports
 from tidegate.model import objects
@@ -80,10 +80,15 @@ def nobody_is_rejected(run: Run) -> None:
     assert not facts.rejected(run.body), facts.status(run.body).get("rejectedRevisions")
 
 
+async def ends(run: Run, phase: str, *, limit: float = 600.0) -> None:
+    """The rollout that goes on is over within so many virtual seconds, in this phase."""
+    assert await run.until(lambda: run.phase() in OVER, limit=limit), facts.status(run.body)
+    assert run.phase() == phase, facts.status(run.body).get("message")
+
+
 async def ends_well(run: Run) -> None:
     """The rollout that goes on is promoted in the end."""
-    assert await run.until(lambda: run.phase() in OVER), facts.status(run.body).get("message")
-    assert run.phase() == "Healthy", facts.status(run.body).get("message")
+    await ends(run, "Healthy")
     nobody_is_rejected(run)
 
 

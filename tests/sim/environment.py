@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tests.sim.cluster import Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.nemesis import Calm
+from tests.sim.receiving import Receiver
 from tests.sim.simloop import SimLoop
 from tests.sim.trace import Recorder, Trace
 from tests.sim.world import START, World
@@ -45,6 +46,7 @@ class Environment:
         self.log: list[Change] = []
         self.cluster.listeners.append(self._log)
         self.world = make_world(self.cluster)
+        self.receiver = Receiver()
         self.nemesis = make_nemesis(random.Random(f"{seed}/nemesis"))
 
     def wall(self) -> datetime:

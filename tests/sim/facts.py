@@ -16,6 +16,7 @@ from tidegate.rollout.duties import FINALIZER
 NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
     {
         "since",
+        "job",  # its name says when the rollout began
         "startedAt",
         "progressAt",
         "firstTrafficAt",
@@ -23,6 +24,7 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
         "confirmedAt",
         "endedAt",
         "evidenceSince",
+        "inconclusiveSince",
         "evidenceDigest",
         "evidence",
         "finishedAt",
@@ -39,6 +41,8 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
         "hold",
     }
 )
+# Providers whose shares stand in an object of ours.
+BY_ROUTE = frozenset({"GatewayAPI", "Contour", "Istio", "Traefik"})
 assert render.DRAIN_SECONDS  # the pods' drain is part of the world's contract
 
 
@@ -104,6 +108,23 @@ def replicas(body: Object) -> int:
     return asked if isinstance(asked, int) and asked >= 0 else 1
 
 
+def scaling(body: Object | None) -> Object:
+    """What spec says of pods during a rollout, or empty."""
+    strategy = ((body or {}).get("spec") or {}).get("strategy")
+    found = strategy.get("scaling") if isinstance(strategy, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def surge_policy(body: Object | None) -> str:
+    """Who makes room for a candidate."""
+    return str(scaling(body).get("surgePolicy", "Surge"))
+
+
+def swaps_in_place(body: Object) -> bool:
+    """The only pod of one version goes for that of the other."""
+    return surge_policy(body) == "Recreate" and replicas(body) == 1
+
+
 def stable(body: Object | None) -> str:
     return str((status(body).get("stable") or {}).get("revision", ""))
 
@@ -140,7 +161,7 @@ def shares(route: Object | None, *, name: str) -> dict[str, float]:
 def mirrored_to(route: Object | None) -> dict[str, float]:
     """Percent of requests that a route copies, by Service; read apart from the operator's reader."""
     found: dict[str, float] = {}
-    for rule in ((route or {}).get("spec") or {}).get("rules") or []:
+    for rule in gateway.all_rules(route):
         for item in rule.get("filters") or []:
             if item.get("type") == "RequestMirror":
                 mirror = item["requestMirror"]
@@ -153,6 +174,14 @@ def mirrored_to(route: Object | None) -> dict[str, float]:
 def mirror_intent(body: Object | None) -> float:
     """Percent of requests that shall be copied to the candidate, by status."""
     return float((rollout(body).get("traffic") or {}).get("mirror", 0.0))
+
+
+def live_beside_copies(body: Object | None) -> float:
+    """Percent of the users that the active stage answers beside the copies that it asks for, or 0."""
+    running = rollout(body)
+    step, plan = running.get("step"), running.get("plan") or []
+    stage = plan[step["index"]] if step else {}
+    return float(stage["effectiveWeight"]) if stage.get("mirror") else 0.0
 
 
 def completed(body: Object | None) -> str:
@@ -219,9 +248,12 @@ def said_port(body: Object) -> int:
 
 
 def passed(body: Object | None) -> list[bool]:
-    """Which planned steps need no more proof."""
+    """Which planned steps need no more proof; one that rounding leaves no share is none."""
     found: Object = status(body).get("rollout") or {}
-    return [step["state"] in {"Passed", "Skipped"} for step in found.get("plan") or []]
+    return [
+        step["state"] in {"Passed", "Skipped"} or step["effectiveWeight"] == 0 < step["weight"]
+        for step in found.get("plan") or []
+    ]
 
 
 def timeless(value: Any) -> Any:
@@ -240,3 +272,9 @@ def is_withdrawn(rollout: Object) -> bool:
     visited = traffic.get("candidate") or traffic.get("routes") or traffic.get("preview")
     visited = visited or traffic.get("mirror")
     return bool(walks and rollout.get("firstTrafficAt") and not visited)
+
+
+def analysed(body: Object | None, name: str) -> Object:
+    """What status says of one metric; empty before it says anything."""
+    found = status(body).get("analysis") or []
+    return next((it for it in found if it["name"] == name), {})

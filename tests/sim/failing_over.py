@@ -17,6 +17,7 @@ from tests.sim.cluster_side import (
     serve_and_walk,
     shares,
 )
+from tests.sim.fields import Object
 from tests.sim.people import MD, NAME, NAMESPACE, manifest
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER
@@ -97,16 +98,21 @@ async def stable_flaps(run: Run, provider: str) -> None:
     await ends_well(run)
 
 
-async def successor_falls_over(run: Run, provider: str, act: str) -> None:
-    """At rest: all pods of the new version fail, and those of the version before are still warm."""
-    first = manifest("v1", provider=provider, replicas=4, steps=((50, 5),), progressDeadline=LONG)
+async def succeeded(run: Run, first: Object) -> tuple[str, str]:
+    """The revisions of v1 and v2, once v2 serves and the pods of v1 are still warm."""
     first["spec"]["strategy"]["scaleDownDelay"] = "30s"
     run.people.create(first)
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
     old = facts.stable(run.body)
     run.people.deploy("v2")
     assert await run.until(lambda: run.phase() == "Healthy" and facts.stable(run.body) != old)
-    new = facts.stable(run.body)
+    return old, facts.stable(run.body)
+
+
+async def successor_falls_over(run: Run, provider: str, act: str) -> None:
+    """At rest: all pods of the new version fail, and those of the version before are still warm."""
+    first = manifest("v1", provider=provider, replicas=4, steps=((50, 5),), progressDeadline=LONG)
+    old, new = await succeeded(run, first)
     await asyncio.sleep(10.0)
     make_unready(run, new)
     if act == "invalid":
@@ -153,6 +159,32 @@ def _message(run: Run) -> str:
 def _has_no_pods(run: Run, revision: str) -> bool:
     found = run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{revision}")
     return found is None or found["spec"]["replicas"] == 0
+
+
+async def what_answers_loses_its_pods(run: Run, provider: str, act: str) -> None:
+    """What answers for stable has no pods either, and no room in the history: it stays all the same."""
+    first = manifest("v1", provider=provider, replicas=2, steps=((50, 5),), revisionHistoryLimit=0)
+    old, new = await succeeded(run, first)
+    await asyncio.sleep(5.0)
+    make_unready(run, new)
+    assert await run.until(lambda: failed_over(run), limit=20.0)
+    if act == "parked":  # with a spec that cannot be carried out otherwise
+        run.people.edit_part("analysis", source="nowhere")
+        run.people.edit_part("workload", replicas=0)
+    path = "/spec/replicas"
+    patch = [{"op": "replace", "path": path, "value": 0}]
+    run.people.patch(ports.DEPLOYMENT, f"{NAME}-{old}", patch)
+    await asyncio.sleep(20.0)
+    if act == "parked":
+        run.people.edit_part("workload", replicas=2)
+        run.people.edit_part("analysis", source="prometheus")
+    else:
+        assert _has_no_pods(run, old)
+        assert run.cluster.get(ports.DEPLOYMENT, NAMESPACE, f"{NAME}-{old}") is not None
+    await asyncio.sleep(5.0)
+    make_ready(run, new)
+    assert await run.until(lambda: not failed_over(run), limit=60.0)
+    await ends_well(run)
 
 
 async def both_fall_over(run: Run) -> None:
@@ -255,6 +287,11 @@ PLAYS = {
             _of(successor_falls_over, provider, act)
             for provider in PROVIDERS
             for act in ("nothing", "invalid", "deleted", "newer", "back")
+        ),
+        *(
+            _of(what_answers_loses_its_pods, provider, act)
+            for provider in PROVIDERS
+            for act in ("scaled", "parked")
         ),
         _of(both_fall_over),
         _of(promoted_while_it_answers),

@@ -34,7 +34,9 @@ class SimFeeder:
     async def run(self) -> None:
         from tests.sim.replica import WATCHED  # noqa: PLC0415  (the two know each other)
 
-        self._selectors = {item.kind.plural: item.label_selector for item in WATCHED}
+        denied = self._run.cluster.denied  # a watch that is refused has ended for good
+        allowed = (item for item in WATCHED if item.kind not in denied)
+        self._selectors = {item.kind.plural: item.label_selector for item in allowed}
         behind = self._run.nemesis.changes_behind()
         snapshot, missed = self._run.snapshot(behind)
         for kind, body in snapshot:

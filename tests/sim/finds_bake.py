@@ -19,7 +19,9 @@ SPOILT = Truth(error_ratio=0.5)
 SMALL = {"postPromotion": {"bake": "60s", "keepPreviousPercent": 25}}
 
 
-async def _bakes(run: Run, provider: str, *, strategy: Mapping[str, object]) -> tuple[str, str]:
+async def walk_into_bake(
+    run: Run, provider: str, *, strategy: Mapping[str, object]
+) -> tuple[str, str]:
     """v2 is promoted and watched; the revisions of stable and candidate."""
     stable = await serve(
         run,
@@ -39,7 +41,7 @@ async def _bakes(run: Run, provider: str, *, strategy: Mapping[str, object]) -> 
 
 def share_of(run: Run, revision: str) -> float:
     """What the data plane gives a revision, 100 where the entry Service selects it alone."""
-    route = run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
     if route is not None:
         return facts.shares(route, name=NAME).get(revision, 0.0)
     chosen = facts.selected(run.cluster.get(ports.SERVICE, NAMESPACE, NAME))
@@ -49,7 +51,7 @@ def share_of(run: Run, revision: str) -> float:
 async def baked(run: Run, provider: str) -> None:
     """Nothing breaks a limit: after its time the roles change, and not before."""
     began = run.loop.time()
-    stable, candidate = await _bakes(run, provider, strategy=SMALL)
+    stable, candidate = await walk_into_bake(run, provider, strategy=SMALL)
     await asyncio.sleep(10.0)
     kept = deployment(run, stable)["spec"]["replicas"]
     assert kept == 1, kept
@@ -63,7 +65,7 @@ async def baked(run: Run, provider: str) -> None:
 
 async def broken_in_the_bake(run: Run, provider: str) -> None:
     """It breaks a limit later: traffic goes back as fast as the pods that were kept can carry it."""
-    stable, candidate = await _bakes(run, provider, strategy=SMALL)
+    stable, candidate = await walk_into_bake(run, provider, strategy=SMALL)
     run.world.truths["v2"] = SPOILT
     assert await run.until(lambda: share_of(run, candidate) < 100, limit=60.0)
     share = 0.0
@@ -79,7 +81,7 @@ async def broken_in_the_bake(run: Run, provider: str) -> None:
 
 async def aborted_in_the_bake(run: Run, provider: str) -> None:
     """A person gives up on it while it is watched; the revision before serves again."""
-    stable, candidate = await _bakes(run, provider, strategy=SMALL)
+    stable, candidate = await walk_into_bake(run, provider, strategy=SMALL)
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert facts.stable(run.body) == stable
@@ -88,7 +90,7 @@ async def aborted_in_the_bake(run: Run, provider: str) -> None:
 
 async def hurried_in_the_bake(run: Run, provider: str) -> None:
     """promote-full ends the watch, and nothing else does."""
-    _, candidate = await _bakes(run, provider, strategy={"postPromotion": {"bake": "10m"}})
+    _, candidate = await walk_into_bake(run, provider, strategy={"postPromotion": {"bake": "10m"}})
     began = run.loop.time()
     run.people.ask("promote-full")
     await ends_well(run)
@@ -99,7 +101,7 @@ async def hurried_in_the_bake(run: Run, provider: str) -> None:
 
 async def replaced_in_the_bake(run: Run, provider: str) -> None:
     """The spec moves on: what was not proven to the end leaves first, and is not rejected."""
-    await _bakes(run, provider, strategy=SMALL)
+    await walk_into_bake(run, provider, strategy=SMALL)
     run.people.deploy("v3")
     await ends_well(run)
     assert facts.status(run.body)["stable"]["modelVersion"] == "v3"
@@ -107,7 +109,7 @@ async def replaced_in_the_bake(run: Run, provider: str) -> None:
 
 async def withdrawn_in_the_bake(run: Run, provider: str) -> None:
     """The cluster takes all of its pods: stable helps out, and the bake is taken again."""
-    _, candidate = await _bakes(run, provider, strategy={"postPromotion": {"bake": "60s"}})
+    _, candidate = await walk_into_bake(run, provider, strategy={"postPromotion": {"bake": "60s"}})
     uid = deployment(run, candidate)["metadata"]["uid"]
     for _ in range(deployment(run, candidate)["spec"]["replicas"]):
         run.world.evict(uid)
@@ -117,7 +119,7 @@ async def withdrawn_in_the_bake(run: Run, provider: str) -> None:
 
 async def deleted_in_the_bake(run: Run, provider: str) -> None:
     """Nothing is left behind, and no finalizer holds the object."""
-    await _bakes(run, provider, strategy=SMALL)
+    await walk_into_bake(run, provider, strategy=SMALL)
     run.people.delete(ports.MODEL_DEPLOYMENT, NAME)
     assert await run.until(lambda: run.body is None, limit=60.0)
 

@@ -42,7 +42,7 @@ class Moves:
         run.cluster.listeners.append(self._look)
 
     def _look(self, change: Change) -> None:
-        if change.kind not in {ports.SERVICE, ports.HTTP_ROUTE}:
+        if change.kind not in {ports.SERVICE, self._run.cluster.route_kind}:
             return
         now = next((it for it in _revisions(self._run) if share_of(self._run, it) == 100), "nobody")
         if not self.seen or self.seen[-1] != now:
@@ -59,7 +59,7 @@ def previewed(run: Run) -> str:
     return facts.selected(run.cluster.get(ports.SERVICE, NAMESPACE, PREVIEW))
 
 
-async def _previews(
+async def previews(
     run: Run, provider: str, *, strategy: Mapping[str, object], version: str = "v2"
 ) -> tuple[str, str, Moves]:
     """A second version in preview: the revisions of stable and candidate, and who moves users."""
@@ -84,7 +84,7 @@ async def _previews(
 
 async def shown_and_switched(run: Run, provider: str) -> None:
     """A good version: users change sides once, and both versions have all their pods then."""
-    stable, candidate, moves = await _previews(run, provider, strategy=ASKED)
+    stable, candidate, moves = await previews(run, provider, strategy=ASKED)
     assert await run.until(lambda: share_of(run, candidate) == 100), run.phase()
     assert moves.ready == {stable: 4, candidate: 4}, moves.ready
     assert await run.until(lambda: run.phase() == "Baking"), run.phase()
@@ -98,7 +98,7 @@ async def shown_and_switched(run: Run, provider: str) -> None:
 
 async def bad_in_preview(run: Run, provider: str) -> None:
     """What breaks a limit under its testers is rejected, and no user was ever sent to it."""
-    stable, candidate, moves = await _previews(run, provider, strategy=ASKED, version="bad")
+    stable, candidate, moves = await previews(run, provider, strategy=ASKED, version="bad")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert (run.phase(), facts.stable(run.body)) == ("RolledBack", stable)
     assert candidate in facts.rejected(run.body)
@@ -108,7 +108,7 @@ async def bad_in_preview(run: Run, provider: str) -> None:
 
 async def bad_after_the_switch(run: Run, provider: str) -> None:
     """It breaks a limit in the bake: stable gets its pods back, then all users in one write."""
-    stable, candidate, moves = await _previews(run, provider, strategy=ASKED)
+    stable, candidate, moves = await previews(run, provider, strategy=ASKED)
     assert await run.until(lambda: run.phase() == "Baking"), run.phase()
     assert await run.until(lambda: deployment(run, stable)["spec"]["replicas"] == 1, limit=10.0)
     run.world.truths["v2"] = SPOILT
@@ -121,7 +121,7 @@ async def bad_after_the_switch(run: Run, provider: str) -> None:
 
 async def asked_for_by_hand(run: Run, provider: str) -> None:
     """It waits for a person as long as it takes, and is switched at once when asked."""
-    _, candidate, _ = await _previews(run, provider, strategy=BY_HAND)
+    _, candidate, _ = await previews(run, provider, strategy=BY_HAND)
     assert await run.until(lambda: waits_for(run) == "ManualStep"), run.phase()
     assert run.phase() == "Paused"
     await asyncio.sleep(400.0)
@@ -131,9 +131,17 @@ async def asked_for_by_hand(run: Run, provider: str) -> None:
     await ends_well(run)
 
 
+async def all_at_once(run: Run, provider: str) -> None:
+    """Who asks for everything in the preview has answered for the manual gate as well."""
+    _, candidate, _ = await previews(run, provider, strategy=BY_HAND)
+    run.people.ask("promote-full")
+    assert await run.until(lambda: share_of(run, candidate) == 100), run.phase()
+    await ends_well(run)
+
+
 async def bad_at_the_gate(run: Run, provider: str) -> None:
     """While it waits for a person it is still judged."""
-    stable, candidate, moves = await _previews(run, provider, strategy=BY_HAND)
+    stable, candidate, moves = await previews(run, provider, strategy=BY_HAND)
     assert await run.until(lambda: waits_for(run) == "ManualStep"), run.phase()
     run.world.truths["v2"] = SPOILT
     assert await run.until(lambda: run.phase() == "RolledBack", limit=60.0), run.phase()
@@ -145,7 +153,7 @@ async def seen_by_nobody(run: Run, provider: str) -> None:
     """Nobody visits the preview that has to be visited: nothing is promoted without evidence."""
     run.world.preview_part = 0.0
     strategy = BY_HAND | {"blueGreen": {"prePromotion": {"duration": "5s", "minRequests": 1}}}
-    _, candidate, _ = await _previews(run, provider, strategy=strategy)
+    _, candidate, _ = await previews(run, provider, strategy=strategy)
     await asyncio.sleep(200.0)
     assert (facts.stage_kind(run.body), share_of(run, candidate)) == ("Preview", 0)
     run.world.preview_part = 0.25
@@ -154,7 +162,7 @@ async def seen_by_nobody(run: Run, provider: str) -> None:
 
 async def small_preview(run: Run, provider: str) -> None:
     """One pod is enough to look at; the users get all of them."""
-    _, candidate, _ = await _previews(run, provider, strategy=SMALL)
+    _, candidate, _ = await previews(run, provider, strategy=SMALL)
     assert deployment(run, candidate)["spec"]["replicas"] == 1
     assert await run.until(lambda: share_of(run, candidate) == 100), run.phase()
     assert ready(run, candidate) == 4
@@ -162,7 +170,7 @@ async def small_preview(run: Run, provider: str) -> None:
 
 
 async def aborted_in_preview(run: Run, provider: str) -> None:
-    stable, _, moves = await _previews(run, provider, strategy=ASKED)
+    stable, _, moves = await previews(run, provider, strategy=ASKED)
     run.people.ask("abort")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert previewed(run) == stable
@@ -171,7 +179,7 @@ async def aborted_in_preview(run: Run, provider: str) -> None:
 
 async def paused_in_preview(run: Run, provider: str) -> None:
     """A pause holds the switch back, and resume lets it come."""
-    _, candidate, _ = await _previews(run, provider, strategy=ASKED)
+    _, candidate, _ = await previews(run, provider, strategy=ASKED)
     run.people.ask("pause")
     await asyncio.sleep(60.0)
     assert (run.phase(), share_of(run, candidate)) == ("Paused", 0)
@@ -181,7 +189,7 @@ async def paused_in_preview(run: Run, provider: str) -> None:
 
 async def replaced_in_preview(run: Run, provider: str) -> None:
     """The spec moves on; users never see what was in preview before."""
-    stable, candidate, moves = await _previews(run, provider, strategy=ASKED)
+    stable, candidate, moves = await previews(run, provider, strategy=ASKED)
     run.people.deploy("v3")
     await ends_well(run)
     assert facts.status(run.body)["stable"]["modelVersion"] == "v3"
@@ -191,7 +199,7 @@ async def replaced_in_preview(run: Run, provider: str) -> None:
 
 async def edited_in_preview(run: Run, provider: str) -> None:
     """The strategy becomes a canary: this rollout switches, the next one has steps."""
-    _, candidate, moves = await _previews(run, provider, strategy=SMALL)
+    _, candidate, moves = await previews(run, provider, strategy=SMALL)
     assert run.body is not None
     steps = [{"name": "half", "weight": 50, "hold": "5s", "deadline": "75s"}]
     run.people.edit_spec({"strategy": {"scaleDownDelay": "3s", "canary": {"steps": steps}}})
@@ -206,8 +214,8 @@ async def edited_in_preview(run: Run, provider: str) -> None:
 
 async def target_deleted_in_preview(run: Run, provider: str) -> None:
     """Somebody deletes what carries the users while none of them is with the candidate."""
-    _, candidate, _ = await _previews(run, provider, strategy=BY_HAND)
-    kind = ports.HTTP_ROUTE if provider == "GatewayAPI" else ports.SERVICE
+    _, candidate, _ = await previews(run, provider, strategy=BY_HAND)
+    kind = run.cluster.route_kind if provider == "GatewayAPI" else ports.SERVICE
     run.people.delete(kind, NAME)
     assert await run.until(lambda: run.cluster.get(kind, NAMESPACE, NAME) is not None, limit=30.0)
     assert share_of(run, candidate) == 0
@@ -220,7 +228,7 @@ async def target_deleted_in_preview(run: Run, provider: str) -> None:
 
 async def deleted_in_preview(run: Run, provider: str) -> None:
     """Nothing is left behind, and no finalizer holds the object."""
-    await _previews(run, provider, strategy=ASKED)
+    await previews(run, provider, strategy=ASKED)
     assert not facts.holds_finalizer(run.body)
     run.people.delete(ports.MODEL_DEPLOYMENT, NAME)
     assert await run.until(lambda: run.body is None, limit=60.0)
@@ -261,6 +269,7 @@ PLAYS = {
         bad_in_preview,
         bad_after_the_switch,
         asked_for_by_hand,
+        all_at_once,
         bad_at_the_gate,
         seen_by_nobody,
         small_preview,

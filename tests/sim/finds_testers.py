@@ -20,7 +20,7 @@ TESTERS = [
 ]
 
 
-def _strategy(steps: tuple[tuple[float, int], ...] = STEPS) -> Object:
+def strategy_of(steps: tuple[tuple[float, int], ...] = STEPS) -> Object:
     return {
         "canary": {
             "steps": [
@@ -42,7 +42,7 @@ def _route(run: Run) -> Object | None:
     return run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
 
 
-def _testers(run: Run) -> set[str]:
+def testers(run: Run) -> set[str]:
     return gateway.testers(_route(run), name=NAME)
 
 
@@ -52,12 +52,12 @@ def _matches(run: Run) -> int:
 
 async def _tested(run: Run, version: str = "v2") -> tuple[str, str]:
     """Testers alone are answered by the second version; the revisions of stable and candidate."""
-    stable = await serve(run, strategy=_strategy(), progressDeadline="5m", replicas=2)
-    assert not _testers(run)
+    stable = await serve(run, strategy=strategy_of(), progressDeadline="5m", replicas=2)
+    assert not testers(run)
     run.people.deploy(version)
     await walk_to(run, 0)
     candidate = str(facts.rollout(run.body)["revision"])
-    assert _testers(run) == {candidate}
+    assert testers(run) == {candidate}
     assert _matches(run) == 1
     return stable, candidate
 
@@ -70,7 +70,7 @@ async def testers_first(run: Run) -> None:
     assert _matches(run) == 2
     await ends_well(run)
     assert facts.stable(run.body) == candidate
-    assert not _testers(run)
+    assert not testers(run)
 
 
 async def bad_for_testers(run: Run) -> None:
@@ -85,13 +85,13 @@ async def bad_for_testers(run: Run) -> None:
     run.cluster.listeners.append(look)
     assert await run.until(lambda: run.phase() == "RolledBack", limit=60.0), run.phase()
     assert most == 0
-    assert not _testers(run)
+    assert not testers(run)
 
 
 async def testers_abort(run: Run) -> None:
     await _tested(run)
     run.people.ask("abort")
-    assert await run.until(lambda: not _testers(run), limit=5.0)
+    assert await run.until(lambda: not testers(run), limit=5.0)
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
 
 
@@ -103,7 +103,7 @@ async def testers_superseded(run: Run) -> None:
     run.people.deploy("v1")
     assert await run.until(lambda: run.phase() in OVER), run.phase()
     assert facts.stable(run.body) == stable
-    assert not _testers(run)
+    assert not testers(run)
 
 
 async def testers_and_deletion(run: Run) -> None:
@@ -117,16 +117,16 @@ async def rule_taken_away(run: Run) -> None:
     _, candidate = await _tested(run)
     route = _route(run)
     assert route is not None
-    weighted = route["spec"]["rules"][1:]
+    weighted = route["spec"]["rules"][:1]
     run.people.patch(
         ports.HTTP_ROUTE, NAME, [{"op": "replace", "path": "/spec/rules", "value": weighted}]
     )
-    assert not _testers(run)
+    assert not testers(run)
     assert await run.until(lambda: waits_for(run) == "RouteNotReady", limit=5.0)
     await asyncio.sleep(10.0)
     assert not facts.passed(run.body)[0], "a step passed without its testers"
     run.people.delete(run.cluster.route_kind, NAME)
-    assert await run.until(lambda: _testers(run) == {candidate}, limit=5.0)
+    assert await run.until(lambda: testers(run) == {candidate}, limit=5.0)
     assert await run.until(lambda: run.phase() in {*OVER, "Paused"}), run.phase()
     if run.phase() == "Paused":
         await promote_or(run, "promote")
@@ -136,8 +136,8 @@ async def pods_of_testers_lost(run: Run) -> None:
     """Its only pod is evicted: testers go to stable until it is back."""
     _, candidate = await _tested(run)
     run.world.evict(deployment(run, candidate)["metadata"]["uid"])
-    assert await run.until(lambda: not _testers(run), limit=10.0)
-    assert await run.until(lambda: _testers(run) == {candidate}, limit=60.0)
+    assert await run.until(lambda: not testers(run), limit=10.0)
+    assert await run.until(lambda: testers(run) == {candidate}, limit=60.0)
     await ends_well(run)
 
 
@@ -148,12 +148,12 @@ async def stable_lost_while_tested(run: Run) -> None:
     await asyncio.sleep(10.0)
     assert facts.shares(_route(run), name=NAME).get(candidate, 0.0) == 0
     run.people.ask("abort")
-    assert await run.until(lambda: not _testers(run), limit=5.0)
+    assert await run.until(lambda: not testers(run), limit=5.0)
 
 
 async def tested_by_nobody(run: Run) -> None:
     """No tester comes: nothing is proven, so the step does not pass."""
-    await serve(run, strategy=_strategy(((0, 1), (50, 5))), steps=SHORT)
+    await serve(run, strategy=strategy_of(((0, 1), (50, 5))), steps=SHORT)
     run.people.deploy("v2")
     await walk_to(run, 0)
     run.world.testers_share = 0.0

@@ -14,6 +14,8 @@ from tests.sim.scenarios import BAD, walk_to
 from tidegate import ports
 
 REASON = "KindNotServed"
+# Only Gateway API has routes of the user.
+OTHERS = (ports.HTTP_PROXY, ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE)
 MODES = {"Managed": "GatewayAPI", "Existing": "Existing"}
 
 
@@ -28,7 +30,7 @@ async def _told(run: Run, kind: ports.Kind) -> None:
         kind.kind,
         f"{kind.plural}.{kind.group}/{kind.version}",
         "install",
-        "kubectl apply",
+        "own chart",
     ):
         assert part in message
 
@@ -70,7 +72,9 @@ def _plays() -> dict[str, Scenario]:
     found = {}
     for script in (missing_at_first, removed_in_a_step):
         for mode in MODES:
-            for kind in (ports.HTTP_ROUTE, ports.GRPC_ROUTE):
+            for kind in (ports.HTTP_ROUTE, ports.GRPC_ROUTE, *OTHERS):
+                if mode == "Existing" and kind in OTHERS:
+                    continue
                 name = f"{script.__name__} {mode} {kind.kind}"
                 found[name] = Scenario(
                     name=name,

@@ -5,15 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.sim import mesh, proxies, traefik
 from tests.sim.fields import Object
 
 TESTERS_SHARE = 0.05  # of all requests, where some rule looks at headers
+CLOSED = "x-tidegate-closed"  # a header that no request has
+
+
+def all_rules(route: Object | None) -> list[Object]:
+    """The rules of a route, or what others say in such words."""
+    if route is not None and proxies.is_proxy(route):
+        return proxies.rules(route)
+    if route is not None and mesh.is_one(route):
+        return mesh.rules(route)
+    if route is not None and traefik.is_one(route):
+        return traefik.rules(route)
+    return ((route or {}).get("spec") or {}).get("rules") or []
 
 
 def rules(route: Object | None, *, by_header: bool) -> list[Object]:
     """The rules of a route that look at headers in every match, or those that do not."""
-    found = ((route or {}).get("spec") or {}).get("rules") or []
-    return [rule for rule in found if _looks(rule) is by_header]
+    open_ = [rule for rule in all_rules(route) if not is_closed(rule)]
+    return [rule for rule in open_ if _looks(rule) is by_header]
+
+
+def is_closed(rule: Object) -> bool:
+    """No request takes this rule."""
+    names = [it["name"] for match in rule.get("matches") or [] for it in match.get("headers") or []]
+    return names == [CLOSED]
 
 
 def _looks(rule: Object) -> bool:

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, oracle, traffic_checks, user_route
+from tests.sim import facts, mesh, oracle, proxies, traffic_checks, user_route
 from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
-from tests.sim.invariants import INVARIANTS
+from tests.sim.invariants import checks_of
 from tests.sim.nemesis import Calm
 from tests.sim.oracle import ViolatedError, require
 from tests.sim.people import MD, NAME, NAMESPACE
 
-from tidegate import ports
+from tidegate import model, ports
 from tidegate.adapters import kube_http as http
-from tidegate.api import revision, workload_ref
+from tidegate.api import config_maps, revision, workload_ref
 from tidegate.model import objects
 
 if TYPE_CHECKING:
@@ -49,17 +49,22 @@ class Judge:
 
     def on_change(self, change: Change) -> None:
         """Look at one committed change; the request itself is answered as usual."""
-        if self._violated.done():
+        if self._violated.done() or self._is_of_others(change):
             return
         try:
             for remember in oracle.REMEMBER:
                 remember(self.memory, change)
-            for invariant in INVARIANTS:
-                invariant.check(self.memory, change)
+            for check in checks_of(change.kind):
+                check(self.memory, change)
             oracle.remember_rejections(self.memory, change)
         except Exception as error:  # noqa: BLE001  (a broken check must fail the run, not the server)
             self._violated.set_exception(error)
         self._cover(change)
+
+    def _is_of_others(self, change: Change) -> bool:
+        """It is about a ModelDeployment that is there for the sake of the other one."""
+        name, others = str(change.body["metadata"]["name"]), self._run.others
+        return any(name == it or name.startswith(f"{it}-") for it in others)
 
     def on_send(self, process: Process, request: http.Request) -> None:
         """S8: whoever starts a write holds the Lease."""
@@ -152,7 +157,7 @@ class Judge:
     def _right_result(self, body: Object) -> None:
         """A good revision is served, a bad one is not; in doubt the old one serves."""
         phase = facts.status(body)["phase"]
-        wanted = revision.revision_of(self._with_pods(body))
+        wanted = self._wanted(self._with_pods(body))
         wrong = self._run.world.truth(wanted.model_version).wrong
         if phase == "Healthy":
             done = {facts.stable(body), facts.completed(body)}
@@ -165,6 +170,17 @@ class Judge:
         doubt = doubt or self._run.longest_unled_seconds > UNLED_SECONDS
         if not wrong and not doubt:
             require(phase == "Healthy", "I3", f"good {wanted.model_version} ended {phase}")
+
+    def _wanted(self, body: Object) -> model.Revision:
+        """The revision that spec asks for, with what its ConfigMaps hold."""
+        sources = {
+            name: self._run.cluster.get(ports.CONFIG_MAP, NAMESPACE, name)
+            for name in config_maps.tracked(body)
+        }
+        digests = {
+            it: config_maps.digest_of(found) if found else "" for it, found in sources.items()
+        }
+        return revision.revision_of(body, config_maps=digests)
 
     def _with_pods(self, body: Object) -> Object:
         """The object with its pod template, which a Deployment of somebody may have."""
@@ -190,7 +206,7 @@ class Judge:
             traffic_checks.port_is_open(self.memory, entry)
             port, wanted = entry["spec"]["ports"][0]["port"], body["spec"]["service"].get("port")
             require(port == wanted, "I3", f"the entry Service has port {port}, spec {wanted}")
-        if facts.provider(body) == "GatewayAPI":
+        if facts.provider(body) in facts.BY_ROUTE:
             route = cluster.get(cluster.route_kind, NAMESPACE, NAME)
             shares = {r: s for r, s in facts.shares(route, name=NAME).items() if s}
             require(shares == {stable: 100.0}, "I3", f"the route gives {shares}")
@@ -200,7 +216,18 @@ class Judge:
 
     def _route_follows(self, body: Object, route: Object | None) -> None:
         """Every field of `traffic.gatewayAPI` is in force, and none that was taken away."""
-        asked = body["spec"]["traffic"]["gatewayAPI"]
+        traffic = body["spec"]["traffic"]
+        if "contour" in traffic:
+            difference = proxies.differs(traffic["contour"], route)
+            require(not difference, "I3", f"{difference}, spec {traffic['contour']}")
+            return
+        if "istio" in traffic:
+            difference = mesh.differs(traffic["istio"], route)
+            require(not difference, "I3", f"{difference}, spec {traffic['istio']}")
+            return
+        if traffic["provider"] == "Traefik":
+            return  # it has no settings
+        asked = traffic["gatewayAPI"]
         spec: Object = (route or {}).get("spec") or {}
         rule: Object = (spec.get("rules") or [{}])[0]
         for field, found in {
@@ -223,8 +250,11 @@ class Judge:
             f"{kind.kind} {body['metadata']['name']}"
             for kind in (ports.DEPLOYMENT, ports.SERVICE, self._run.cluster.route_kind)
             for body in self._run.cluster.all(kind)
-            if any(o["kind"] == MD.kind for o in body["metadata"].get("ownerReferences") or [])
+            if any(self._owns(o) for o in body["metadata"].get("ownerReferences") or [])
         ]
+
+    def _owns(self, owner: Object) -> bool:
+        return bool(owner["kind"] == MD.kind and owner["name"] not in self._run.others)
 
     def final_state(self) -> Object:
         """What the cluster holds, without times and versions."""

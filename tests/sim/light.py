@@ -2,20 +2,20 @@
 
 A frozen data class sets each field through `object.__setattr__`, and `dataclasses.replace` asks
 every field how it may be set. That nobody changes such a value is proven elsewhere: by mypy, and by
-the unit tests, which run with the guards. Must be installed before the first import of tidegate.
+the unit tests, which run with the guards: a process that has imported tidegate already keeps them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
 _dataclass = dataclasses.dataclass
 _replace = dataclasses.replace
-_Reader = tuple[tuple[str, ...], Callable[[Any], Any]] | None
-_readers: dict[type, _Reader] = {}
+_Copy = Callable[[Any, dict[str, Any]], Any]
+_copies: dict[type, _Copy] = {}
 
 
 def _unguarded(cls: type | None = None, /, **options: Any) -> Any:
@@ -25,26 +25,39 @@ def _unguarded(cls: type | None = None, /, **options: Any) -> Any:
     return _dataclass(cls, **options)
 
 
-def _reader(cls: Any) -> _Reader:
-    """The names of all fields, and what reads them at once; None for a class with other fields."""
+def _copy_of(cls: Any) -> _Copy:
+    """What copies a value of this class with some fields changed: one line per field, no dictionary."""
     fields = dataclasses.fields(cls)
-    names = tuple(one.name for one in fields)
-    plain = len(names) > 1 and all(one.init for one in fields)
-    return (names, operator.attrgetter(*names)) if plain else None
+    if hasattr(cls, "__post_init__") or not all(one.init for one in fields):
+        return lambda value, changes: _replace(value, **changes)
+    lines = [f"    new.{one.name} = value.{one.name}" for one in fields]
+    source = "\n".join(
+        (
+            "def copy(value, changes):",
+            "    new = made(cls)",
+            *lines,
+            "    for name, item in changes.items():",
+            "        setattr(new, name, item)",
+            "    return new",
+        )
+    )
+    found: dict[str, Any] = {"made": object.__new__, "cls": cls}
+    exec(source, found)  # as dataclasses makes its own methods
+    copy: _Copy = found["copy"]
+    return copy
 
 
 def _replaced(value: Any, /, **changes: Any) -> Any:
     cls = type(value)
-    if cls not in _readers:
-        _readers[cls] = _reader(cls)
-    known = _readers[cls]
-    if known is None:
-        return _replace(value, **changes)
-    names, read = known
-    return cls(**{**dict(zip(names, read(value), strict=True)), **changes})
+    copy = _copies.get(cls)
+    if copy is None:
+        copy = _copies[cls] = _copy_of(cls)
+    return copy(value, changes)
 
 
 def install() -> None:
-    """Take the guards off; once per process."""
+    """Take the guards off; once per process, and only before its classes are made."""
+    if "tidegate.model" in sys.modules:
+        return
     dataclasses.dataclass = _unguarded
     dataclasses.replace = _replaced

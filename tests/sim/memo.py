@@ -58,6 +58,16 @@ def _unless_referred(plain: Callable[..., Any]) -> Any:
     return resolved
 
 
+def _unless_tracked(plain: Callable[..., Any]) -> Any:
+    """What ConfigMaps hold is no part of the document."""
+    cached = _by_identity("revision", plain, _spec)
+
+    def found(body: Any, *, config_maps: Any = None) -> Any:
+        return plain(body, config_maps=config_maps) if config_maps else cached(body)
+
+    return found
+
+
 def _by_value(plain: Callable[[model.Status], dict[str, Any]]) -> Any:
     """A status that was written is read back as an equal one soon, and often compared."""
 
@@ -100,14 +110,14 @@ def _by_documents(plain: Callable[..., Any]) -> Any:
     return remembered
 
 
-def _by_body(plain: Callable[[ports.Kind, Any], Any]) -> Any:
+def _by_body(plain: Callable[..., Any]) -> Any:
     """One snapshot of one document for all processes: what was read from it is known as well."""
 
-    def remembered(kind: ports.Kind, body: Any) -> Any:
+    def remembered(kind: ports.Kind, body: Any, *, known: Any = None) -> Any:
         key = ("snapshot", id(body))
         found = _known.get(key)
         if found is None:
-            found = _known[key] = (body, plain(kind, body))
+            found = _known[key] = (body, plain(kind, body, known=known))
         return found[1]
 
     return remembered
@@ -117,7 +127,7 @@ def install() -> None:
     """Put the memory in front of the functions, once per process."""
     store.slim = _by_body(store.slim)  # type: ignore[attr-defined]
     convert.read_spec = _by_identity("spec", convert.read_spec, _spec)
-    revision.revision_of = _by_identity("revision", revision.revision_of, _spec)
+    revision.revision_of = _unless_tracked(revision.revision_of)
     status.write_status = _by_value(status.write_status)
     state.revision_state = _by_documents(state.revision_state)
     reading.resolve_templates = _unless_referred(reading.resolve_templates)  # type: ignore[attr-defined]

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
+
+from tests.sim import rates
 
 from tidegate import ports
 from tidegate.model import IdentityMode
@@ -21,6 +24,7 @@ _COUNT = re.compile(r"count by \(job\) \((?P<selector>.*)\)", re.DOTALL)
 _MATCHER = re.compile(r'(?P<label>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>(?:[^"\\]|\\.)*)"')
 EDGES = ("0.05", "0.1", "0.25", "0.5", "1.0", "+Inf")
 FAST_EDGE, SLOW_EDGE = 1, 4  # index of the first bucket that fast and slow requests fall into
+FEATURES = "tidegate_probe_feature_observations_total"
 _OLDEST_SECONDS = 1800.0
 LOOKBACK_SECONDS = 300  # how old a sample may be that an instant query still sees
 
@@ -67,6 +71,7 @@ class PodCounters:
     good: float = 0.0
     bad: float = 0.0
     slow: float = 0.0
+    observed: dict[tuple[str, str], float] = field(default_factory=dict)  # by feature and bin
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
 
     @property
@@ -79,6 +84,13 @@ class PodCounters:
         self.good += requests * (1.0 - error_ratio)
         self.slow += requests * slow_ratio
 
+    def observe(self, requests: float, mix: Mapping[str, Mapping[str, float]]) -> None:
+        """Count requests by the bins of their features; a bin is there before its first one."""
+        for feature, shares in mix.items():
+            for label, share in shares.items():
+                key = (feature, label)
+                self.observed[key] = self.observed.get(key, 0.0) + requests * share
+
     def scrape(self, at: float) -> None:
         """Turn the counters into samples. A label set appears with its first request."""
         requests = "rest_server_requests_total"
@@ -90,6 +102,9 @@ class PodCounters:
         for edge in EDGES:
             key = ("rest_server_request_duration_seconds_bucket", edge)
             self._add(key, {"path": "/v2/models/m/infer", "le": edge}, at)
+        for feature, label in self.observed:
+            more = {"feature": feature, "bin": label}
+            self._add((FEATURES, f"{feature} {label}"), more, at)
 
     def _add(self, key: tuple[str, str], more: dict[str, str], at: float) -> None:
         series = self.series.get(key)
@@ -101,6 +116,9 @@ class PodCounters:
         metric, detail = key
         if metric == "up":
             return 1.0
+        if metric == FEATURES:
+            feature, label = detail.split(" ")
+            return self.observed[feature, label]
         if metric == "rest_server_requests_total":
             return self.good if detail == "200" else self.bad
         edge = EDGES.index(detail)
@@ -141,15 +159,28 @@ def _pattern(operator: str, quoted: str) -> re.Pattern[str]:
     return re.compile(text if operator.endswith("~") else re.escape(text))
 
 
+def forget() -> None:
+    """Free what is remembered of queries: it is the world's, and none of the operator's memory."""
+    parse.cache_clear()
+    _pattern.cache_clear()
+    re.purge()
+
+
+class Target(Protocol):
+    """What was scraped of one pod: series by metric and detail."""
+
+    series: dict[tuple[str, str], Series]
+
+
 class Prometheus:
     """All samples; pods that are gone keep theirs."""
 
     def __init__(self) -> None:
-        self._pods: list[PodCounters] = []
+        self._pods: list[Target] = []
         self._matching: dict[tuple[str, Any], bool] = {}
         self.visible_after_seconds = 0.5
 
-    def add(self, counters: PodCounters) -> None:
+    def add(self, counters: Target) -> None:
         self._pods.append(counters)
 
     def answer(self, promql: str, *, at: float) -> ports.RawAnswer:
@@ -168,7 +199,13 @@ class Prometheus:
         return ports.RawAnswer(result_type="matrix", result=result)
 
     def _newest(self, promql: str, *, at: float) -> ports.RawAnswer:
-        """The last sample of each series of any of the selectors; or how many there are by job."""
+        """The last sample of each series of any of the selectors; or how many by job, or summed rates."""
+        if rates.is_asked(promql):
+            rows = self.answer(
+                rates.selector(promql, lookback_seconds=LOOKBACK_SECONDS), at=at
+            ).result
+            summed = rates.summed(promql, rows=rows, at=at)
+            return ports.RawAnswer(result_type="vector", result=summed)
         counted = _COUNT.fullmatch(promql)
         if counted is not None:
             return self._count(counted["selector"], at=at)

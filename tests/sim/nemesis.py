@@ -55,6 +55,7 @@ class Calm:
     clock_skew_seconds = 0.0
     may_reject_good = False
     probe_seconds = 0.001  # until a pod answers at its ready URL
+    inference_seconds = 0.001  # until it answers a synthetic inference
     frozen_at: float | None = None  # since when Prometheus has seen nothing new
 
     def __init__(self, dice: random.Random) -> None:
@@ -96,3 +97,15 @@ class Calm:
     def resumes_watch(self) -> bool:
         """Whether a watch that comes back brings every event, instead of a new list."""
         return True
+
+
+class Unreachable(Calm):
+    """A metric source that does not answer while it is `down`."""
+
+    down = False
+
+    def on_query(self, process: Process) -> QueryPlan:
+        """No answer, or a sound one."""
+        if not self.down:
+            return super().on_query(process)
+        return QueryPlan(failure=ports.Retryable(message="connection refused"))

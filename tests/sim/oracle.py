@@ -39,9 +39,14 @@ class Memory:
     ready_from: dict[str, float] = field(default_factory=dict)
     had_traffic: dict[str, float] = field(default_factory=dict)
     exposed_since: dict[str, float] = field(default_factory=dict)
+    alone_since: dict[str, float] = field(default_factory=dict)  # who gets every request
     recorded: set[tuple[str, str, str]] = field(default_factory=set)
     said_ports: dict[tuple[str, int], int] = field(default_factory=dict)  # by uid and generation
     made_ports: dict[str, int] = field(default_factory=dict)  # by revision
+    written: dict[tuple[str, str], float] = field(
+        default_factory=dict
+    )  # policies, by kind and name
+    most_given: dict[str, float] = field(default_factory=dict)  # percent of the users, by rollout
     created_at: float = 0.0
     lease_tampered_at: float | None = None
     lease_deleted: bool = False  # the next one counts its leaders from 1 again
@@ -174,6 +179,18 @@ def remember_traffic(memory: Memory, change: Change) -> None:
         memory.had_traffic[revision] = memory.run.loop.time()
 
 
+def remember_who_has_all(memory: Memory, change: Change) -> None:
+    """Since when one revision gets every request of the users, by route or by selector."""
+    by_route = provider(memory) in facts.BY_ROUTE
+    kinds = ROUTES if by_route else {ports.SERVICE}
+    if change.kind not in kinds or change.body["metadata"]["name"] != NAME:
+        return
+    given = facts.shares(change.new, name=NAME) if by_route else {facts.selected(change.new): 100.0}
+    alone = {revision for revision, share in given.items() if share > 100 - CLOSE}
+    now = memory.run.loop.time()
+    memory.alone_since = {it: memory.alone_since.get(it, now) for it in alone if change.new}
+
+
 def remember_ports(memory: Memory, change: Change) -> None:
     """Where spec says that pods listen, and what it said when a revision was made.
 
@@ -195,6 +212,14 @@ def remember_ports(memory: Memory, change: Change) -> None:
         memory.made_ports[revision] = memory.said_ports[uid, change.new["revision"]]
 
 
+def remember_policies(memory: Memory, change: Change) -> None:
+    """Since when each policy is as it is."""
+    policies = {ports.CLUSTER_ROLLOUT_POLICY, ports.ROLLOUT_POLICY}
+    if change.kind in policies and change.actor == "people":
+        name = str(change.body["metadata"]["name"])
+        memory.written[change.kind.plural, name] = memory.run.loop.time()
+
+
 def remember_tampering(memory: Memory, change: Change) -> None:
     """Somebody wrote or deleted the Lease; its holder learns it at the next renewal."""
     if change.kind is ports.LEASE and change.actor == "people":
@@ -210,5 +235,7 @@ REMEMBER: tuple[Check, ...] = (
     remember_recreation,
     remember_readiness,
     remember_traffic,
+    remember_who_has_all,
     remember_ports,
+    remember_policies,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.sim import mesh, proxies, traefik
 from tests.sim.drawn_steering import named_steps
 from tests.sim.fields import Object
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 NAMESPACE = "models"
 NAME = "iris"
 SECOND = f"{NAME}-candidate"  # beside the entry Service, where people own the route
-ROUTE = "shop"
+ROUTE, OTHER_ROUTE = "shop", "shop-of-others"
+USER_ROUTES = frozenset({ROUTE, OTHER_ROUTE})
 MD = ports.MODEL_DEPLOYMENT
 
 
@@ -127,6 +129,12 @@ class People:
         kind, traffic = self._run.cluster.route_kind, body["spec"]["traffic"]
         if kind is ports.HTTP_ROUTE or "gatewayAPI" not in traffic:
             return body
+        if kind is ports.HTTP_PROXY:
+            return {**body, "spec": {**body["spec"], "traffic": proxies.traffic(traffic)}}
+        if kind is ports.VIRTUAL_SERVICE:
+            return {**body, "spec": {**body["spec"], "traffic": mesh.traffic(traffic)}}
+        if kind is ports.TRAEFIK_SERVICE:
+            return {**body, "spec": {**body["spec"], "traffic": traefik.traffic(traffic)}}
         gateway = dict(traffic["gatewayAPI"])
         if "routeRefs" in gateway:
             gateway["routeRefs"] = [{**it, "kind": kind.kind} for it in gateway["routeRefs"]]
@@ -134,11 +142,11 @@ class People:
             gateway["routeKind"] = kind.kind
         return {**body, "spec": {**body["spec"], "traffic": {**traffic, "gatewayAPI": gateway}}}
 
-    def create_user_route(self, *, watched: bool = False) -> None:
+    def create_user_route(self, name: str = ROUTE, *, watched: bool = False) -> None:
         """As Git has it; the label lets the operator watch it."""
         kind = self._run.cluster.route_kind
         labels = {objects.LABEL_WATCH: "true"} if watched else {}
-        metadata = {"name": ROUTE, "namespace": NAMESPACE, "labels": {"app": ROUTE, **labels}}
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": {"app": ROUTE, **labels}}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
         self._send("POST", kind, "", {**body, "spec": self.route_spec})
 
@@ -222,6 +230,10 @@ class People:
     def patch(self, kind: ports.Kind, name: str, operations: list[Object]) -> None:
         if self._run.cluster.get(kind, NAMESPACE, name) is not None:
             self._send("PATCH", kind, name, operations)
+
+    def patch_cluster(self, kind: ports.Kind, name: str, operations: list[Object]) -> None:
+        """Of an object without a namespace."""
+        self._send("PATCH", kind, name, operations)
 
     def patch_status(self, operation: Object) -> None:
         """Another writer of the status."""

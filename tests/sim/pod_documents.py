@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.sim.fields import Object
 
 if TYPE_CHECKING:
-    from tests.sim.world import Pod
+    from tests.sim.pod import Pod
 
 
 def pod_document(pod: Pod, *, crashes: bool, start: float) -> Object:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.sim.feed import SimFeeder
+from tests.sim.inferring import Inferring
 from tests.sim.nemesis import HONEST
+from tests.sim.receiving import Posting, Telling
 from tests.sim.world import SCRAPE_SECONDS, START, World
 
 from tidegate import ports
@@ -65,6 +67,9 @@ class Process:
             rng=SimRng(run.dice),
             recorder=run.recorder,
             probe=Probe(self),
+            inference=Inferring(self),
+            hooks=Posting(self),
+            notifier=Telling(self),
             pod_name=name,
         )
         reconciler = engine.reconciler(
@@ -83,6 +88,10 @@ class Process:
             make_feeder=lambda sink: SimFeeder(self, sink),
             milestone=lambda event: run.trace.add(f"{name} {event}"),
         )
+
+    def gauges(self) -> Sequence[ports.GaugeFamily]:
+        """What a scrape of it shows of the ModelDeployments."""
+        return self._engine.gauges()
 
     async def _pass(self, key: workqueue.Key) -> workqueue.Outcome:
         """A pass, with a note of what it waits for."""
@@ -360,6 +369,8 @@ def settings() -> Settings:
     return Settings(
         workers=2,
         sweep_interval_seconds=120.0,
+        objects_with_metrics=100,
+        approvers_verified=True,
         leader_election=LeaderElectionSettings(
             lease_duration_seconds=15.0, renew_deadline_seconds=10.0, retry_seconds=4.0
         ),

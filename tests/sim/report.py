@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.sim.drawn import ACTS, LATENCY_ACT, PARK_ACT, RARE_ACTS, REVISION_ACTS
+from tests.sim.drawn_plan import ACTS, LATENCY_ACT, PARK_ACT, RARE_ACTS, REVISION_ACTS
+from tests.sim.drawn_policies import POLICY_ACTS
 from tests.sim.drawn_steering import STEERING_ACTS
+from tests.sim.drawn_watch import WEAR_ACT
 from tests.sim.edits import EDITS
 from tests.sim.run import Result
 from tests.sim.storm import KINDS
@@ -71,7 +73,16 @@ VERDICTS = (
     "Saturated",
 )
 EDIT_ACTS = tuple(("edit", name) for name in EDITS)
-DRAWN_ACTS = (*ACTS, *RARE_ACTS, *REVISION_ACTS, *STEERING_ACTS, LATENCY_ACT, PARK_ACT)
+DRAWN_ACTS = (
+    *ACTS,
+    *RARE_ACTS,
+    *REVISION_ACTS,
+    *STEERING_ACTS,
+    *POLICY_ACTS,
+    LATENCY_ACT,
+    PARK_ACT,
+    WEAR_ACT,
+)
 REQUIRED = (
     *(f"fault {kind}" for kind in KINDS),
     *(f"act {act} {argument}".strip() for act, argument in DRAWN_ACTS),

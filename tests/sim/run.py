@@ -34,6 +34,8 @@ SPARE_PASSES, PASSES_PER_SECOND = 100, 1.5
 COMES_LATER = frozenset(
     {"drop", "silent_watch", "forbidden", "refused_422", "late_write", "deposed"}
 )
+# A window that closes or opens is told in the status of its policy, also at rest.
+SAID_BY_THE_CLOCK = frozenset({ports.LEASE, ports.CLUSTER_ROLLOUT_POLICY, ports.ROLLOUT_POLICY})
 REST_SECONDS = 25.0  # longer than any drain; some seeds rest for minutes
 
 
@@ -87,6 +89,7 @@ class Run(Environment):
         self.last_unled = 0.0
         self.people_touched_traffic = False
         self.people_touched_at = -1e9
+        self.others: set[str] = set()  # ModelDeployments beside the one that is judged
         memo.clear()
         super().__init__(
             seed=seed,
@@ -139,7 +142,7 @@ class Run(Environment):
         if touches and change.actor == "people" and not made:
             self.people_touched_traffic, self.people_touched_at = True, self.loop.time()
         operators = change.actor.startswith("op")
-        if operators and change.kind is not ports.LEASE:
+        if operators and change.kind not in SAID_BY_THE_CLOCK:
             self.last_write = self.loop.time()
 
     # --- the play --------------------------------------------------------------------------------
@@ -198,6 +201,12 @@ class Run(Environment):
         passes = self.recorder.passes
         if passes > SPARE_PASSES + PASSES_PER_SECOND * self.loop.time():
             raise ViolatedError("S9", f"{passes} looks within {self.loop.time():.0f} s")
+
+    def kill(self) -> None:
+        """SIGKILL for the first replica, which starts anew a moment later."""
+        process = self.replicas[0].process
+        assert process is not None
+        process.die()
 
     async def until(self, done: Callable[[], bool], *, limit: float = 600.0) -> bool:
         """Wait in virtual time; False when the limit came first."""

@@ -44,7 +44,7 @@ def asked(version: str = "v1", *, strategy: Object, **more: Any) -> Object:
 
 
 def route(run: Run) -> Object | None:
-    return run.cluster.get(ports.HTTP_ROUTE, NAMESPACE, NAME)
+    return run.cluster.get(run.cluster.route_kind, NAMESPACE, NAME)
 
 
 def copies(run: Run) -> dict[str, float]:
@@ -76,11 +76,11 @@ async def _shadows(
     return stable, candidate
 
 
-def _never_answers(run: Run, revision: str) -> None:
+def never_answers(run: Run, revision: str) -> None:
     """From here on no route gives the revision a share of the users."""
 
     def look(change: Change) -> None:
-        if change.kind is ports.HTTP_ROUTE and change.new is not None:
+        if change.kind is run.cluster.route_kind and change.new is not None:
             share = facts.shares(change.new, name=NAME).get(revision, 0.0)
             assert share == 0, f"a shadow answers {share:g} % of the users"
 
@@ -111,7 +111,7 @@ async def shadow_of_a_bad_one(run: Run, then: str) -> None:
     run.people.deploy("bad")
     assert await run.until(lambda: bool(copies(run))), facts.status(run.body).get("message")
     candidate = next(iter(copies(run)))
-    _never_answers(run, candidate)
+    never_answers(run, candidate)
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
     assert candidate in facts.rejected(run.body)
     assert facts.stable(run.body) == stable
@@ -132,7 +132,7 @@ async def shadow_waits_for_a_person(run: Run, act: str) -> None:
     """Hold: it is proven, and says what it waits for; nothing moves until somebody asks."""
     stable, candidate = await _shadows(run, "v2", "Hold")
     if act == "abort":
-        _never_answers(run, candidate)
+        never_answers(run, candidate)
     assert await run.until(lambda: run.phase() == "Paused"), facts.status(run.body).get("message")
     waits = facts.rollout(run.body)["waitingFor"]
     assert waits["reason"] == "ManualStep", waits
@@ -158,7 +158,7 @@ async def shadow_turns_bad_while_it_waits(run: Run) -> None:
 async def shadow_stops(run: Run) -> None:
     """Stop: neither promoted nor rejected, and not begun again until somebody asks for it."""
     stable, candidate = await _shadows(run, "v2", "Stop")
-    _never_answers(run, candidate)
+    never_answers(run, candidate)
     assert await run.until(lambda: facts.completed(run.body) == candidate), run.phase()
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
     assert facts.stable(run.body) == stable
@@ -185,7 +185,7 @@ async def shadow_stops_then_canary(run: Run) -> None:
 
 async def shadow_aborted(run: Run) -> None:
     _, candidate = await _shadows(run, "v2", "Canary")
-    _never_answers(run, candidate)
+    never_answers(run, candidate)
     run.people.ask("abort")
     assert await run.until(lambda: not copies(run), limit=5.0), "an abort waits for nothing"
     assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
@@ -250,7 +250,7 @@ async def shadow_evicted(run: Run) -> None:
 async def shadow_while_stable_is_empty(run: Run) -> None:
     """Stable loses its pods for a while: not even then does a shadow answer."""
     stable, candidate = await _shadows(run, "v2", "Hold")
-    _never_answers(run, candidate)
+    never_answers(run, candidate)
     make_unready(run, stable)
     await asyncio.sleep(20.0)
     make_ready(run, stable)

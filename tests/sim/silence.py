@@ -9,10 +9,10 @@ from typing import Any
 from tests.sim import facts
 from tests.sim.finds_revisions import PLANES, candidates_share, stable_has_everything
 from tests.sim.people import manifest
+from tests.sim.pod import Pod
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import OVER, walk_to
 from tests.sim.truth import Truth
-from tests.sim.world import Pod
 
 SEEN_SECONDS = 45.0  # half a minute to be found, the warm-up and what comes in between
 

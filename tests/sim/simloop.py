@@ -12,7 +12,7 @@ import heapq
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,15 +34,48 @@ class _Task(asyncio.Task[T]):
         return self is other
 
 
+def _nothing() -> None:
+    """What a cancelled call holds on to."""
+
+
+class _Call(asyncio.TimerHandle):
+    """A call that is to come, in a loop without debug mode: asking for that took most of making one."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = copy_context() if context is None else context
+        self._cancelled = False
+        self._scheduled = False
+        self._repr = None
+        self._source_traceback = None
+
+    def cancel(self) -> None:
+        """It stays in the heap until its time comes, and does nothing then."""
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()
+
+
 class SimLoop(base_events.BaseEventLoop):
     """A loop for one run; `close` it afterwards. No selector, no threads, no debug mode."""
 
-    _ready: deque[asyncio.Handle]
+    _ready: deque[_Call]
 
     def __init__(self, *, now: float = 0.0) -> None:
         super().__init__()
         self._now = now
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, _Call]] = []
         self._timers_set = 0
         self._tasks_made = 0
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
@@ -55,7 +88,7 @@ class SimLoop(base_events.BaseEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Call back in this instant, after everything that is ready already."""
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Call(self._now, callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -67,13 +100,20 @@ class SimLoop(base_events.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call back at this virtual time."""
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Call(when, callback, args, self, context)
         self._timers_set += 1
         heapq.heappush(self._timers, (when, self._timers_set, timer))
         return timer
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It stays in the heap until its time comes, and does nothing then."""
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back after so many virtual seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def _run_once(self) -> None:
         """All that is ready now; time moves only when nothing is."""
@@ -82,12 +122,12 @@ class SimLoop(base_events.BaseEventLoop):
             self._move_time()
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle.cancelled():
+            if not handle._cancelled:
                 handle._run()
 
     def _move_time(self) -> None:
         timers = self._timers
-        while timers and timers[0][2].cancelled():
+        while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
         if not timers:
             raise Deadlock

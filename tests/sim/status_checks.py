@@ -49,6 +49,8 @@ def _passed(memory: Memory, old: Object, index: int) -> None:
     unjudged = old["plan"][index].get("control") == "None"  # a warm-up proves nothing
     wrong = memory.run.world.truth(version).wrong and not unjudged
     require(not wrong, "S6", f"bad {version} passed step {index}")
+    if kind == "Bake":
+        _had_everything(memory, str(old["revision"]), seconds=hold - skew)
     if skew:
         return  # a clock that went back makes the operator date the step anew
     if kind == "Bake" or old["plan"][index].get("control") == "None":
@@ -62,11 +64,20 @@ def _passed(memory: Memory, old: Object, index: int) -> None:
 def _given_everything(memory: Memory, revision: str) -> None:
     """S3: who is promoted has all traffic, as far as people have left the target alone."""
     route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
-    if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
+    if provider(memory) not in facts.BY_ROUTE or memory.run.people_touched_traffic:
         return
     share = facts.shares(route, name=NAME).get(revision, 0.0)
     lowered = facts.marker(route) == revision  # by a new leader, while this write was on its way
     require(lowered or share > 100 - CLOSE, "S3", f"{revision} was promoted at {share:g} %")
+
+
+def _had_everything(memory: Memory, revision: str, *, seconds: float) -> None:
+    """S3: who was baked had every request of the users all the time, whoever wrote to the target."""
+    if provider(memory) not in {*facts.BY_ROUTE, "ReplicaRatio"}:
+        return
+    had = memory.run.loop.time() - memory.alone_since.get(revision, float("inf"))
+    what = f"{revision} was baked for {seconds:g} s, and had all users for {had:.1f} s"
+    require(had + VERY_MOMENT_SECONDS >= seconds, "S3", what)
 
 
 def only_proven_revisions_become_stable(memory: Memory, change: Change) -> None:
@@ -117,8 +128,10 @@ def rejected_stay_rejected(memory: Memory, change: Change) -> None:
 
 
 def shared_trouble_rejects_nobody(memory: Memory, change: Change) -> None:
-    """S14: pods that are not ready reject only while stable has ready ones."""
+    """S14: pods that are not ready reject only while stable has ready ones, or gave its only one."""
     if not by_operator(change) or change.kind is not MD or change.new is None:
+        return
+    if facts.swaps_in_place(change.new):
         return
     new = facts.rejected(change.new) - facts.rejected(change.old)
     for one in facts.status(change.new).get("rejectedRevisions") or []:
@@ -161,7 +174,7 @@ def finalizer_goes_last(memory: Memory, change: Change) -> None:
     touched_ago = memory.run.loop.time() - memory.run.people_touched_at
     lag_seconds = min(memory.run.nemesis.view_lag_seconds, LONGEST_LAG_SECONDS)
     unseen_seconds = max(VERY_MOMENT_SECONDS, lag_seconds)
-    if provider == "GatewayAPI" and stable and touched_ago > unseen_seconds:
+    if provider in facts.BY_ROUTE and stable and touched_ago > unseen_seconds:
         route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
         others = {r: s for r, s in facts.exposed(route, name=NAME).items() if s and r != stable}
         require(not others or not _ours(change, route), "S10", f"left with traffic for {others}")
@@ -180,7 +193,7 @@ def target_goes_first(memory: Memory, change: Change) -> None:
     if not by_operator(change) or change.kind is not MD or change.new is None:
         return
     before, after = facts.rollout(change.old), facts.rollout(change.new)
-    if not before or facts.ends(change.old) or provider(memory) != "GatewayAPI":
+    if not before or facts.ends(change.old) or provider(memory) not in facts.BY_ROUTE:
         return
     ends = not after or after["id"] != before["id"] or facts.ends(change.new)
     route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
@@ -209,20 +222,22 @@ def weights_are_seen_before_they_count(memory: Memory, change: Change) -> None:
         return
     if facts.ends(change.new):
         return  # a clock that went back dates the step anew, and the same pass rolls it back
-    if provider(memory) != "GatewayAPI" or memory.run.people_touched_traffic:
+    if provider(memory) not in facts.BY_ROUTE or memory.run.people_touched_traffic:
         return
     route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     if facts.marker(route) == after["revision"]:
         return  # lowered by a new leader while this write was on its way; the mark decides
     planned = after["plan"][step["index"]]
-    share = facts.exposed(route, name=NAME).get(after["revision"], 0.0)
-    wanted = planned["effectiveWeight"] + planned.get("mirror", 0.0)
-    require(abs(share - wanted) < CLOSE, "S3", f"confirmed {wanted:g} % at {share:g} %")
+    share = facts.shares(route, name=NAME).get(after["revision"], 0.0)
+    copied = facts.mirrored_to(route).get(f"{NAME}-{after['revision']}", 0.0)
+    for seen, wanted in ((share, planned["effectiveWeight"]), (copied, planned.get("mirror", 0.0))):
+        require(abs(seen - wanted) < CLOSE, "S3", f"confirmed {wanted:g} % at {seen:g} %")
 
 
 def the_epoch_is_the_writers(memory: Memory, change: Change) -> None:
     """S8: status names the epoch of the process that decided."""
-    if not by_operator(change) or change.verb != "apply_status" or change.new is None:
+    decides = by_operator(change) and change.verb == "apply_status" and change.kind is MD
+    if not decides or change.new is None:
         return
     old, new = facts.status(change.old), facts.status(change.new)
     if {**old, "conditions": None} == {**new, "conditions": None}:

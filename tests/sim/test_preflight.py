@@ -6,25 +6,11 @@ import asyncio
 
 import pytest
 from tests.sim import facts
-from tests.sim.nemesis import Calm, QueryPlan
-from tests.sim.replica import Process
+from tests.sim.nemesis import Unreachable
 from tests.sim.run import Run, Scenario, play
 from tests.sim.scenarios import OVER, serve_first
 
-from tidegate import ports
-
 LATE_SECONDS = 2000.0  # well beyond the progress deadline
-
-
-class Unreachable(Calm):
-    """A metric source that does not answer while it is `down`."""
-
-    down = False
-
-    def on_query(self, process: Process) -> QueryPlan:
-        if not self.down:
-            return super().on_query(process)
-        return QueryPlan(failure=ports.Retryable(message="connection refused"))
 
 
 def ready(run: Run) -> dict[str, str]:

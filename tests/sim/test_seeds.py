@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 from tests.sim.bug import Bug
 from tests.sim.bugs import BUGS
+from tests.sim.cluster import Change
 from tests.sim.drawn import scenario
 from tests.sim.finds import PLAYS
-from tests.sim.invariants import AT_SEND, INVARIANTS, NAMES
+from tests.sim.invariants import AT_SEND, INVARIANTS, NAMES, Invariant
+from tests.sim.oracle import Memory
+from tests.sim.people import NAME, NAMESPACE
 from tests.sim.report import REQUIRED
 from tests.sim.run import Result, play
 
 import tidegate
+from tidegate import ports
+from tidegate.controller import dependencies
 
 SEEDS = 200
 
@@ -33,7 +38,7 @@ REGRESSIONS = {
 
 def played(seed: int) -> Result:
     result = play(scenario(seed), seed=seed)
-    again = f"python -m tests.sim --replay {seed}"
+    again = f"PYTHONPATH=probe python -m tests.sim --replay {seed}"
     assert not result.failure, f"{result.failure}\n{again}"
     return result
 
@@ -72,3 +77,19 @@ def test_every_deliberate_bug_still_fits_the_code(bug: Bug) -> None:
 def test_every_invariant_has_a_row() -> None:
     rows = {name for invariant in INVARIANTS for name in invariant.names}
     assert rows | AT_SEND == NAMES
+
+
+KINDS = [item.kind for item in dependencies.watched()] + [ports.LEASE, ports.EVENT, ports.POD]
+
+
+@pytest.mark.parametrize("row", [it for it in INVARIANTS if it.kinds], ids=lambda it: it.says)
+@pytest.mark.parametrize("actor", ["op0.1", "people"])
+def test_a_row_has_nothing_to_say_of_other_kinds_than_it_names(row: Invariant, actor: str) -> None:
+    blind = object.__new__(Memory)  # whoever looks at the run, or at what is remembered, fails
+    body = {"metadata": {"name": NAME, "namespace": NAMESPACE}}
+    for kind in set(KINDS) - row.kinds:
+        for old, new in ((None, body), (body, body), (body, None)):
+            change = Change(
+                actor=actor, verb="apply", kind=kind, old=old, new=new, version=1, urgent=True
+            )
+            row.check(blind, change)

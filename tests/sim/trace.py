@@ -61,6 +61,9 @@ class Recorder:
     def rollout_ended(self, *, result: str) -> None:
         self.counts[f"result {result}"] += 1
 
+    def drift(self, *, kind: str) -> None:
+        self.counts[f"drift {kind}"] += 1
+
     def queue(self, *, depth: int) -> None:
         assert depth >= 0
 

@@ -10,10 +10,11 @@ from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
 from tests.sim.nemesis import Calm
 from tests.sim.oracle import CLOSE, Memory, by_operator, provider, require
-from tests.sim.people import MD, NAME, NAMESPACE, ROUTE
+from tests.sim.people import MD, NAME, NAMESPACE, USER_ROUTES
 from tests.sim.truth import Truth
 
 from tidegate import ports
+from tidegate.controller.dependencies import SAID_ON
 from tidegate.model import objects
 
 WRITABLE = {
@@ -24,6 +25,9 @@ WRITABLE = {
     ports.EVENT,
     ports.LEASE,
     ports.ROLLOUT_RECORD,
+    ports.JOB,
+    ports.NETWORK_POLICY,
+    ports.CONFIG_MAP,
     ports.CONTROLLER_REVISION,
     ports.AUTOSCALER,
 }
@@ -40,13 +44,18 @@ def stays_in_its_own(memory: Memory, change: Change) -> None:
     """I4, I5: only our kinds, only the owner's namespace, only objects that are ours."""
     if not by_operator(change):
         return
+    if change.kind in SAID_ON:
+        require(
+            change.verb == "apply_status", "I4", "writes more than the status of what is people's"
+        )
+        return
     require(change.kind in WRITABLE, "I4", f"writes {change.kind.kind}")
     metadata = change.body["metadata"]
     if change.kind in {ports.LEASE, MD, ports.EVENT}:
         return
     where = f"{change.kind.kind} {metadata['name']}"
     require(metadata["namespace"] == NAMESPACE, "I4", f"writes {where} in another namespace")
-    if change.kind in ROUTES and metadata["name"] == ROUTE:
+    if change.kind in ROUTES and metadata["name"] in USER_ROUTES:
         return  # `user_route.only_weights_change`
     owners = metadata.get("ownerReferences") or []
     ours = any(o["kind"] == MD.kind and o.get("controller") for o in owners)
@@ -81,9 +90,9 @@ def weights_sum_up(_: Memory, change: Change) -> None:
     """S1."""
     if not by_operator(change) or change.kind not in ROUTES or change.new is None:
         return
-    if change.new["metadata"]["name"] == ROUTE:
+    if change.new["metadata"]["name"] in USER_ROUTES:
         return  # its owner chooses the sums
-    for rule in change.new["spec"]["rules"]:
+    for rule in gateway.all_rules(change.new):
         weights = [backend["weight"] for backend in rule["backendRefs"]]
         total = sum(weights)
         require(min(weights) >= 0, "S1", f"negative weight in {weights}")
@@ -180,18 +189,21 @@ def _proven(memory: Memory, revision: str, share: float) -> None:
 
 def _surge_percent(memory: Memory) -> float:
     """`maxSurgePercent`; below 100 a weight is reached in parts where a route makes it."""
-    strategy = (memory.body or {})["spec"].get("strategy")
-    scaling = (strategy.get("scaling") if isinstance(strategy, dict) else None) or {}
+    scaling = facts.scaling(memory.body)
     usual = 25 if provider(memory) == "ReplicaRatio" else 100
-    return float(scaling.get("maxSurgePercent", usual)) if isinstance(scaling, dict) else usual
+    if facts.surge_policy(memory.body) != "Surge":
+        usual = 0
+    return float(scaling.get("maxSurgePercent", usual))
 
 
 def users_are_never_mixed(memory: Memory, change: Change) -> None:
     """S17: a rollout that switches gives its candidate all users or none."""
-    kinds = {stage.get("kind") for stage in facts.rollout(memory.body).get("plan") or []}
-    if not by_operator(change) or change.new is None or "Preview" not in kinds:
+    if not by_operator(change) or change.new is None or change.kind not in {*ROUTES, ports.SERVICE}:
         return
-    if change.kind is ports.HTTP_ROUTE:
+    kinds = {stage.get("kind") for stage in facts.rollout(memory.body).get("plan") or []}
+    if "Preview" not in kinds:
+        return
+    if change.kind in ROUTES:
         parts = [it for it in facts.shares(change.new, name=NAME).values() if CLOSE < it < 100]
         require(not parts, "S17", f"users are shared: {parts}")
     elif change.kind is ports.SERVICE and change.new["metadata"]["name"] == NAME:
@@ -228,13 +240,17 @@ def pods_stay_while_they_serve(memory: Memory, change: Change) -> None:
     gone = change.new is None or change.new["spec"]["replicas"] == 0
     if body is None or not gone or facts.replicas(body) == 0:
         return
+    if change.old is not None and change.new and not change.old["spec"]["replicas"]:
+        return  # it had none: another field was written, before the spec's new number
+    if facts.swaps_in_place(body):
+        return  # one pod goes for the other, whoever has the traffic
     revision = facts.revision_label(change.old or change.new)
     require(revision != facts.stable(body), "I4", f"stable {revision} loses its pods")
     route = memory.run.cluster.get(memory.run.cluster.route_kind, NAMESPACE, NAME)
     share = facts.shares(route, name=NAME).get(revision, 0.0)
     # A route that a predecessor made late gives the traffic that nobody else could serve either.
     rejected_first = not facts.stable(body) and revision in memory.quarantined
-    if change.verb != "create" and provider(memory) == "GatewayAPI" and not rejected_first:
+    if change.verb != "create" and provider(memory) in facts.BY_ROUTE and not rejected_first:
         require(share == 0, "S5", f"{revision} has {share:g} % and loses its pods")
     entry = memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME)
     require(facts.selected(entry) != revision, "S5", f"{revision} is selected and loses its pods")
@@ -249,8 +265,9 @@ def capacity_stays(memory: Memory, change: Change) -> None:
         return
     if change.new["spec"]["replicas"] >= change.old["spec"]["replicas"]:
         return
-    chosen = facts.selected(memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME))
-    if chosen not in {"", facts.revision_label(change.new)}:
+    entry = memory.run.cluster.get(ports.SERVICE, NAMESPACE, NAME)
+    chosen = facts.selected(entry)
+    if entry is None or chosen not in {"", facts.revision_label(change.new)}:
         return  # it serves nobody
     serving = [
         min(it["spec"]["replicas"], facts.status(it).get("readyReplicas", 0))
@@ -258,7 +275,7 @@ def capacity_stays(memory: Memory, change: Change) -> None:
         if chosen in {"", facts.revision_label(it)}
     ]
     wanted = facts.replicas(body)
-    if provider(memory) == "ReplicaRatio":
+    if provider(memory) == "ReplicaRatio" and facts.surge_policy(body) != "Recreate":
         wanted -= not _surge_percent(memory)  # without any surge one pod may be missing
         require(sum(serving) >= wanted, "I4", f"{sum(serving)} of {wanted} pods are left to serve")
 
@@ -267,8 +284,11 @@ def pods_drain_before_they_go(memory: Memory, change: Change) -> None:
     """I4: between the last traffic of a revision and the end of its pods lies the drain delay."""
     if not by_operator(change) or change.kind is not ports.DEPLOYMENT or memory.body is None:
         return
+    if change.old is None:
+        return  # a Deployment that is made for a revision that waits has none to lose
     shrunk = change.new is not None and change.new["spec"]["replicas"] == 0
     shrunk = shrunk and facts.replicas(memory.body) > 0
+    shrunk = shrunk and not facts.swaps_in_place(memory.body)
     if not shrunk or memory.run.nemesis.clock_skew_seconds:
         return
     last = memory.had_traffic.get(facts.revision_label(change.new), -1e9)
@@ -311,13 +331,15 @@ def port_is_open(memory: Memory, service: Object) -> None:
             require(number == open_port, "I4", f"{what}, {where}")
 
 
-def mirrors_answer_nobody(_: Memory, change: Change) -> None:
-    """S11: who gets copies of requests has no share of them."""
+def mirrors_answer_nobody(memory: Memory, change: Change) -> None:
+    """S11: who gets copies of requests has no share of them, but where its step asks for both."""
     if not by_operator(change) or change.kind not in ROUTES or change.new is None:
         return
     shares = facts.shares(change.new, name=NAME)
+    allowed = facts.live_beside_copies(memory.body)
     for revision in facts.mirrored(change.new, name=NAME):
-        require(not shares.get(revision), "S11", f"{revision} is mirrored and has a share")
+        share = shares.get(revision, 0.0)
+        require(share <= allowed + CLOSE, "S11", f"{revision} is mirrored and has {share:g} %")
 
 
 def _answering(route: Object | None) -> set[str]:
@@ -358,7 +380,7 @@ def bad_revisions_leave_in_time(memory: Memory, change: Change) -> None:
     """I2: in calm weather a bad revision loses its traffic within the bound."""
     if change.kind not in ROUTES or type(memory.run.nemesis) is not Calm:
         return
-    if change.body["metadata"]["name"] == ROUTE:
+    if change.body["metadata"]["name"] in USER_ROUTES:
         return
     now = memory.run.loop.time()
     before, after = (_reached(it) for it in (change.old, change.new))

@@ -8,7 +8,7 @@ from tests.sim import facts
 from tests.sim.cluster import ROUTES, Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.oracle import CLOSE, Memory, by_operator, require
-from tests.sim.people import MD, NAME, NAMESPACE, ROUTE, SECOND
+from tests.sim.people import MD, NAME, NAMESPACE, ROUTE, SECOND, USER_ROUTES
 from tests.sim.traffic_checks import EXPOSED_SECONDS, GOOD, rises
 
 from tidegate import ports
@@ -27,9 +27,9 @@ def shares(run: Run) -> dict[str, float]:
     return _shares(_now(run.cluster))
 
 
-def weights(run: Run) -> list[int]:
+def weights(run: Run, name: str = ROUTE) -> list[int]:
     """The weights of the first rule."""
-    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, ROUTE)
+    route = run.cluster.get(run.cluster.route_kind, NAMESPACE, name)
     rules = ((route or {}).get("spec") or {}).get("rules") or [{}]
     return [it["weight"] for it in rules[0].get("backendRefs") or []]
 
@@ -52,7 +52,7 @@ def _shares(docs: Docs) -> dict[str, float]:
 
 def _around(memory: Memory, change: Change) -> tuple[dict[str, float], dict[str, float]] | None:
     """Shares before and after a change of the route or of a Service behind it."""
-    if facts.provider(memory.body) != EXISTING:
+    if change.kind not in {*ROUTES, ports.SERVICE} or facts.provider(memory.body) != EXISTING:
         return None
     name = change.body["metadata"]["name"]
     if (change.kind, name) not in {
@@ -66,7 +66,7 @@ def _around(memory: Memory, change: Change) -> tuple[dict[str, float], dict[str,
 
 def only_weights_change(memory: Memory, change: Change) -> None:
     """I5: of a route of the user only the weights of our two Services change, and nobody creates it."""
-    foreign = change.body["metadata"]["name"] == ROUTE and change.kind in ROUTES
+    foreign = change.body["metadata"]["name"] in USER_ROUTES and change.kind in ROUTES
     if not foreign or not by_operator(change):
         return
     assert memory.run.cluster is not None
@@ -98,10 +98,10 @@ def _without(backend: Object) -> Object:
 
 def selectors_move_without_weight(memory: Memory, change: Change) -> None:
     """S5: a Service behind a user's route changes its revision only while it has no weight."""
-    if not by_operator(change) or facts.provider(memory.body) != EXISTING:
-        return
     name = change.body["metadata"]["name"]
     if change.kind is not ports.SERVICE or name not in OURS or not (change.old and change.new):
+        return
+    if not by_operator(change) or facts.provider(memory.body) != EXISTING:
         return
     if (
         facts.selected(change.old) == facts.selected(change.new)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tests.sim import facts, pod_documents
+from tests.sim import facts, pod_documents, proxies
 from tests.sim.cluster import ROUTES, Change, Cluster
 from tests.sim.fields import Object
 from tests.sim.gateway import TESTERS_SHARE, Plane, plane_of
+from tests.sim.labels import LabelWorld
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
+from tests.sim.pair_counters import PairCounters
+from tests.sim.pod import Pod
 from tests.sim.truth import Truth
 
 from tidegate import model, ports
@@ -29,25 +31,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 SCRAPE_SECONDS = 2.0
 REQUESTS_PER_SECOND = 20_000.0  # so that seconds prove what takes hours elsewhere
 PREVIEW_PART = 0.25  # of so many requests as users send, testers send as well
-
-
-@dataclass(slots=True, kw_only=True)
-class Pod:
-    """One pod of a Deployment."""
-
-    name: str
-    namespace: str
-    revision: str
-    version: str
-    labels: dict[str, str]
-    counters: PodCounters
-    created_at: float = 0.0  # seconds of the run
-    ready: bool = False
-    gone: bool = False
-
-    @property
-    def address(self) -> str:
-        return self.counters.labels["instance"].split(":")[0]
 
 
 class World:
@@ -80,6 +63,11 @@ class World:
         self.capacity = 10_000
         self.user_errors = 0.0
         self.outage_error_ratio = 0.0  # of a backend that all revisions need
+        self.inferred: list[str] = []  # addresses that were asked for an inference
+        self.is_shielded = False  # no packet of the operator's reaches a pod
+        self.comparer: PairCounters | None = None
+        self.mix: Mapping[str, Mapping[str, float]] = {}  # what users send: by feature and bin
+        self.labels: LabelWorld | None = None
         self.is_scraped: Callable[[Pod], bool] = lambda _: True
         self.served: dict[str, float] = {}  # requests by revision
         self._served_until: dict[str, tuple[list[float], list[float]]] = {}
@@ -106,6 +94,9 @@ class World:
         elif change.kind in ROUTES and change.actor != "world":
             key = (change.body["metadata"]["namespace"], change.body["metadata"]["name"])
             self._later(self.gateway_seconds, ("route", key[1]), lambda: self._route(key))
+            for name in proxies.included(change.body):  # a root changes what its parts are
+                part = (key[0], name)
+                self._later(self.gateway_seconds, ("route", name), partial(self._route, part))
 
     def _later(self, seconds: float, what: tuple[str, str], act: Callable[[], None]) -> None:
         """Do it once, however often it is asked for meanwhile."""
@@ -307,9 +298,15 @@ class World:
         if not self.gateway_accepts:
             self._loop.call_later(2.0, lambda: self._route(key))
             return
-        generation = body["metadata"]["generation"]
         self.planes[key] = plane_of(body)
         self.planes[key].mirrors = facts.mirrored_to(body)
+        self._patch_status(self._cluster.route_kind, body, self._reported(body))
+
+    def _reported(self, body: Object) -> Object:
+        """The status of a route that was taken."""
+        if proxies.is_proxy(body):
+            return proxies.answer(body, self._cluster.all(ports.HTTP_PROXY))
+        generation = body["metadata"]["generation"]
         answers = [
             {
                 "parentRef": parent,
@@ -324,11 +321,10 @@ class World:
                     for kind in ("Accepted", "ResolvedRefs")
                 ],
             }
-            for parent in body["spec"]["parentRefs"]
+            for parent in body["spec"].get("parentRefs", ())  # some answer nothing
             if parent["name"] not in self.silent_gateways
         ]
-        parents = [*self.leftover_answers, *answers]
-        self._patch_status(self._cluster.route_kind, body, {"parents": parents})
+        return {"parents": [*self.leftover_answers, *answers]}
 
     def report_routes(self) -> None:
         """Every Gateway writes the status of its routes anew."""
@@ -357,11 +353,18 @@ class World:
             times, totals = self._served_until.setdefault(revision, ([], []))
             times.append(now)
             totals.append(total)
+        self._scrape(START + now)
+        self._loop.call_later(self._scrape_seconds, self._tick)
+
+    def _scrape(self, at: float) -> None:
         for pods in self.pods.values():
             for pod in pods:
                 if pod.ready and self.is_scraped(pod):
-                    pod.counters.scrape(START + now)
-        self._loop.call_later(self._scrape_seconds, self._tick)
+                    pod.counters.scrape(at)
+                    if self.labels is not None:
+                        self.labels.scrape(pod.counters, at)
+        if self.comparer is not None:
+            self.comparer.scrape(at)
 
     def _copy(self, requests: float) -> None:
         """Copies go to whoever is there; nobody waits for an answer."""
@@ -371,6 +374,14 @@ class World:
                 pods = [it for it in self.selected(_selector(service)) if it.ready]
                 for pod in pods:
                     self._serve(pod, requests * percent / 100 / len(pods))
+                if pods and self.comparer is not None:
+                    self._pair(pods[0], requests * percent / 100, self.comparer)
+
+    def _pair(self, shadow: Pod, requests: float, comparer: PairCounters) -> None:
+        same = requests * self.truth(shadow.version).agreement
+        for selector, share in self.shares():
+            for pod in [it for it in self.selected(selector) if it.ready][:1]:
+                comparer.pair(pod.revision, shadow.revision, (same * share, requests * share))
 
     def served_by(self, revision: str, *, after: datetime) -> float:
         """Requests that a revision has answered since the scrape before this instant."""
@@ -386,6 +397,10 @@ class World:
         self.served[pod.revision] = self.served.get(pod.revision, 0.0) + requests
         error_ratio = 1.0 - (1.0 - truth.error_ratio) * (1.0 - self.outage_error_ratio)
         pod.counters.serve(requests, error_ratio=error_ratio, slow_ratio=truth.slow_ratio)
+        pod.counters.observe(requests, truth.sees(self.mix))
+        if self.labels is not None:
+            at = START + self._last_scrape
+            self.labels.predict(pod.counters, requests, truth=truth, version=pod.version, at=at)
 
     def shares(self) -> list[tuple[dict[str, str], float]]:
         """Who gets which share of the users' requests, as the data planes say."""
@@ -405,9 +420,12 @@ class World:
 
     def answers(self, address: str) -> bool:
         """Whether a ready pod has this address."""
-        return any(
-            pod.ready and pod.address == address for pods in self.pods.values() for pod in pods
-        )
+        return bool(self.version_at(address))
+
+    def version_at(self, address: str) -> str:
+        """The version of the ready pod at this address, or empty."""
+        ready = (pod for pods in self.pods.values() for pod in pods if pod.ready)
+        return next((pod.version for pod in ready if pod.address == address), "")
 
     def trouble(self) -> list[Object]:
         """Pods as the API lists them."""
