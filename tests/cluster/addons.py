@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 from tests.cluster import gobuild, kubectl, paths, rendering, shell
@@ -57,9 +56,11 @@ def ensure(
     Units:  calm_seconds in seconds; for that long everything must have stayed ready.
     Errors: shell.CommandError; kubectl.NotReady with what is not ready.
     """
-    wanted = rendering.content_hash(images)
-    if _applied(client) != wanted:
+    wanted, applied = rendering.content_hash(images), _applied(client)
+    if applied != wanted:
         _apply(client, images=images, progress=progress)
+        if applied:  # Prometheus reads its configuration when it starts
+            client.kubectl("rollout", "restart", "deployment/prometheus", "-n", "monitoring")
         _mark(client, wanted)
     if not calm_seconds and not _unready(client, images=images):
         return
@@ -94,10 +95,7 @@ def ensure_chart() -> Path:
         return target
     module = gobuild.module_dir(gobuild.ENVOY_GATEWAY.module, gobuild.ENVOY_GATEWAY.version)
     partial = target.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(module / "charts" / "gateway-helm", partial, copy_function=shutil.copyfile)
-    for folder in [partial, *(path for path in partial.rglob("*") if path.is_dir())]:
-        folder.chmod(0o755)  # Go keeps its module cache read-only
+    gobuild.copy_of(module / "charts" / "gateway-helm", target=partial)
     template = (partial / "values.tmpl.yaml").read_text()
     (partial / "values.yaml").write_text(chart_values(template))
     partial.replace(target)

@@ -10,6 +10,9 @@ from pathlib import Path
 from tests.cluster import shell
 
 _POLL_SECONDS = 0.1
+# `kubectl wait` ends at once where an object that was just made has no conditions yet.
+_TOO_EARLY = ".status.conditions accessor error"
+_ATTEMPTS = 100
 
 
 def kubectl(
@@ -23,9 +26,16 @@ def kubectl(
 
     Errors: shell.CommandError with what kubectl said.
     """
-    return shell.run_text(
-        binary, *args, input=input, env={"KUBECONFIG": str(kubeconfig)}, timeout_seconds=300
-    )
+    for attempt in range(_ATTEMPTS):
+        try:
+            return shell.run_text(
+                binary, *args, input=input, env={"KUBECONFIG": str(kubeconfig)}, timeout_seconds=300
+            )
+        except shell.CommandError as error:
+            if _TOO_EARLY not in str(error) or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_POLL_SECONDS)
+    raise AssertionError(_ATTEMPTS)
 
 
 def helm(binary: Path, *, kubeconfig: Path, home: Path, args: tuple[str, ...]) -> str:

@@ -21,7 +21,8 @@ from tests.cluster.lock import LockHeld
 from tests.cluster.progress import Progress
 from tests.demo import manifests, report, stage, timeline
 from tests.demo.on_cluster import OnCluster
-from tests.demo.story import Recording, Story
+from tests.demo.recording import Recording
+from tests.demo.story import Story
 from tests.demo.watching import NAMESPACE, OPERATOR_NAMESPACE, Watch, reader
 from tests.rehearsal import show
 
@@ -64,10 +65,10 @@ def up(*, report_path: Path) -> int:
     image = stage.build_images(cluster, sources)
     stage.make_namespace(cluster)
     stage.install(cluster, image=image, progress=steps)
-    stage.clear_namespace(cluster, progress=steps)
+    stage.prepare_namespace(cluster, progress=steps)
+    console.print()
     with reader(cluster) as source, Watch(source) as watch:
-        scene = OnCluster(cluster, source=source, watch=watch, progress=steps)
-        recording = Story(scene, console=console).play()
+        recording = Story(OnCluster(cluster, source=source, watch=watch), console=console).play()
     report.write(recording, limits=manifests.limits(), target=report_path)
     say_goodbye(console, recording, cluster=cluster, report_path=report_path)
     console.print(f"The demo took {time.monotonic() - began:.0f} s.")
@@ -98,13 +99,13 @@ def say_goodbye(
 ) -> None:
     """The table of promises, and where to go from here."""
     console.print()
-    console.print(timeline.summary(recording.promises))
+    console.print(timeline.summary(recording))
     console.print(f"\nReport         {report_path}")
     python = os.path.relpath(sys.executable)
     console.print(f'Look around    eval "$({python} -m tests.cluster env)"', highlight=False)
     for command in (
         f"kubectl -n {NAMESPACE} get modeldeployments",
-        f"kubectl -n {NAMESPACE} describe modeldeployment digits",
+        f"kubectl -n {NAMESPACE} describe modeldeployment {manifests.CANARY.name}",
         f"kubectl -n {NAMESPACE} get httproute,deployments,services",
         f"kubectl -n {cluster.gateway.namespace} get gateway {cluster.gateway.name}",
         f"kubectl -n {OPERATOR_NAMESPACE} logs deployment/tidegate",

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tests.demo.story import Recording
+from tests.demo.recording import ActRecording
 from tests.demo.users import Sums, Users, share_percent
 from tests.demo.view import View
 
 # Written by matplotlib, then replaced: the page knows whether it is light or dark.
 _INK, _SOFT, _LINE, _LIMIT = "#010101", "#020202", "#030303", "#040404"
-_VERSIONS = {"v1": "#050501", "v2": "#050502", "v3": "#050503"}
+_VERSIONS = {f"v{it}": f"#05050{it}" for it in range(1, 6)}
 _VARIABLES = {
     _INK: "var(--ink)",
     _SOFT: "var(--soft)",
@@ -24,14 +25,15 @@ _VARIABLES = {
     _LIMIT: "var(--limit)",
     **{colour: f"var(--{name})" for name, colour in _VERSIONS.items()},
 }
-_LINES = {"v1": (0, (1, 1)), "v2": "solid", "v3": "solid"}
+_LINES = {"v1": (0, (1, 1)), "v5": (0, (4, 1))}
 _BIN_SECONDS = 3
 _LETTER = 0.0115  # width of a letter as a share of the plot
+_BAKING = "Baking"
 _MOST_SHARE = 1.5  # what lies above has decided long before
 _LEAST_REQUESTS = 5  # a ratio of fewer says nothing
 
 
-def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
+def figure(recording: ActRecording, *, limits: Mapping[str, float]) -> str:
     """The SVG element. `limits` by metric name, in ratio or seconds."""
     with mpl.rc_context(
         {
@@ -61,7 +63,7 @@ def figure(recording: Recording, *, limits: Mapping[str, float]) -> str:
             axes.grid(visible=True, axis="y", linewidth=0.6)
             axes.margins(x=0.01)
         _marks(tuple(plots), recording)
-        drawing.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        drawing.legend(*share.get_legend_handles_labels(), loc="outside lower center", ncols=8)
         buffer = io.StringIO()
         drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return paint(buffer.getvalue())
@@ -98,7 +100,20 @@ def intended(views: tuple[View, ...], *, began: float) -> tuple[list[float], lis
     return [view.at - began for view in views], [view.intended_percent for view in views]
 
 
-def _share(axes: Axes, recording: Recording) -> None:
+def copied(views: tuple[View, ...], *, began: float) -> tuple[list[float], list[float]]:
+    """As `intended`, of the copies that are meant for the candidate; NaN where there are none."""
+    percent = [view.mirror_percent or math.nan for view in views]
+    return [view.at - began for view in views], percent
+
+
+def baked(views: tuple[View, ...], *, began: float) -> list[tuple[float, float]]:
+    """When bakes began and ended, in seconds since `began`."""
+    runs = itertools.groupby(views, key=lambda view: view.phase == _BAKING)
+    spans = [[view.at - began for view in run] for baking, run in runs if baking]
+    return [(times[0], times[-1]) for times in spans]
+
+
+def _share(axes: Axes, recording: ActRecording) -> None:
     axes.step(
         *intended(recording.views, began=recording.began),
         where="post",
@@ -107,6 +122,14 @@ def _share(axes: Axes, recording: Recording) -> None:
         linestyle="dashed",
         label="wanted for the candidate",
     )
+    axes.plot(
+        *copied(recording.views, began=recording.began),
+        color=_LIMIT,
+        linewidth=3.0,
+        label="copied to the candidate",
+    )
+    for start, end in baked(recording.views, began=recording.began):
+        axes.axvspan(start, end, color=_LINE, alpha=0.6, linewidth=0, label="bake")
 
     def share(sums: Mapping[str, Sums], version: str) -> float | None:
         return share_percent(sums, version) or None  # no line for who gets nothing
@@ -116,7 +139,7 @@ def _share(axes: Axes, recording: Recording) -> None:
     axes.set_ylim(-4, 104)
 
 
-def _errors(axes: Axes, recording: Recording, *, limit: float | None) -> None:
+def _errors(axes: Axes, recording: ActRecording, *, limit: float | None) -> None:
     def ratio(sums: Mapping[str, Sums], version: str) -> float | None:
         book = sums.get(version, Sums())
         return 100 * book.failed / book.answered if book.answered >= _LEAST_REQUESTS else None
@@ -127,7 +150,7 @@ def _errors(axes: Axes, recording: Recording, *, limit: float | None) -> None:
     axes.set_ylim(bottom=-1)
 
 
-def _latency(axes: Axes, recording: Recording, *, limit: float | None) -> None:
+def _latency(axes: Axes, recording: ActRecording, *, limit: float | None) -> None:
     def milliseconds(sums: Mapping[str, Sums], version: str) -> float | None:
         book = sums.get(version, Sums())
         seconds = book.p95_seconds if book.answered >= _LEAST_REQUESTS else None
@@ -139,7 +162,7 @@ def _latency(axes: Axes, recording: Recording, *, limit: float | None) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _evidence(axes: Axes, recording: Recording) -> None:
+def _evidence(axes: Axes, recording: ActRecording) -> None:
     """Evidence of harm and proof of none, each as a share of what it takes to decide."""
     for version in sorted({one.version for one in recording.weighed}):
         known = [one for one in recording.weighed if one.version == version]
@@ -150,6 +173,8 @@ def _evidence(axes: Axes, recording: Recording) -> None:
         axes.plot(times, harm, color=colour, linewidth=1.8, marker="o", markersize=2.4)
         axes.plot(times, proof, color=colour, linewidth=1.8, linestyle="dashed")
         for values, name in ((harm, "harm"), (proof, "proof")):
+            if max(values) <= 0:
+                continue  # a line on the floor says enough, and there are several
             axes.annotate(
                 f"{version} {name}",
                 xy=(times[-1], values[-1]),
@@ -195,7 +220,7 @@ def _limit(axes: Axes, value: float | None) -> None:
     )
 
 
-def _marks(plots: tuple[Axes, ...], recording: Recording) -> None:
+def _marks(plots: tuple[Axes, ...], recording: ActRecording) -> None:
     """A vertical line for each thing that was done or decided, named above the first plot."""
     last = max((view.at for view in recording.views), default=recording.began) - recording.began
     for at, level, title in levelled(marks(recording), span_seconds=max(last, 1.0)):
@@ -226,9 +251,9 @@ def levelled(
     return placed
 
 
-def marks(recording: Recording) -> list[tuple[float, str]]:
+def marks(recording: ActRecording) -> list[tuple[float, str]]:
     """Seconds since the beginning and a name: what was applied, and what came of it."""
-    found = [(act.at - recording.began, act.title) for act in recording.acts]
+    found = [(change.at - recording.began, change.title) for change in recording.changes]
     for before, view in itertools.pairwise(recording.views):
         if title := _outcome(before, view):
             found.append((view.at - recording.began, title))
@@ -240,5 +265,7 @@ def _outcome(before: View, view: View) -> str:
     if view.phase in away and before.phase not in away:
         # Without a step there was no rollout: the version had been rejected before.
         return f"{before.candidate} rolled back" if before.step else "stays rejected"
+    if view.phase == _BAKING and before.phase != _BAKING:
+        return f"switch to {view.candidate}"
     promoted = before.stable and view.stable != before.stable
     return f"{view.stable} promoted" if promoted else ""

@@ -89,12 +89,11 @@ def all_steps_walked(walked: Sequence[StepSpan], *, planned: Sequence[str]) -> P
     )
 
 
-def served_directly(view: View | None, *, seconds: float) -> Promise:
+def served_directly(view: View | None, *, version: str, seconds: float) -> Promise:
     """The first version has nothing to be compared with."""
-    kept = view is not None and view.phase == "Healthy" and view.stable == "v1"
-    return Promise(
-        text="v1 is served as soon as it is ready", kept=kept, detail=f"after {seconds:.0f} s"
-    )
+    kept = view is not None and view.phase == "Healthy" and view.stable == version
+    detail = f"after {seconds:.0f} s" if kept else _state(view)
+    return Promise(text=f"{version} is served as soon as it is ready", kept=kept, detail=detail)
 
 
 def evidence_in_reach(view: View | None, *, seconds: float) -> Promise:
@@ -187,7 +186,7 @@ def better_answers(users: Users, *, old: str, new: str) -> Promise:
 
 
 def stays_rejected(
-    views: Sequence[View], *, span: Span, version: str, pods: Sequence[str], users: Users
+    views: Sequence[View], *, span: Span, version: str, new_pods: Sequence[str], users: Users
 ) -> Promise:
     """Asking again for a rejected version starts no pod and moves no traffic."""
     seen = [view for view in views if span.start <= view.at <= span.end]
@@ -196,8 +195,8 @@ def stays_rejected(
     ended_rejected = bool(seen) and seen[-1].phase == "RolledBack"
     return Promise(
         text=f"{version} applied again: nothing happens until a retry is asked for",
-        kept=ended_rejected and weight == 0 and not pods and requests == 0,
-        detail=f"{_state(seen[-1] if seen else None)}, {len(pods)} pods, {requests} requests",
+        kept=ended_rejected and weight == 0 and not new_pods and requests == 0,
+        detail=f"{_state(seen[-1] if seen else None)}, {len(new_pods)} new pods, {requests} requests",
     )
 
 

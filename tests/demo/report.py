@@ -8,19 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.demo import plots, timeline
-from tests.demo.promises import Promise
-from tests.demo.story import Recording
+from tests.demo.recording import ActRecording, Recording
 from tests.demo.users import Users
 from tests.demo.view import View
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d5d8dd;
-  --page: #ffffff; --v1: #2563d9; --v2: #14804a; --v3: #c62a2f; --limit: #9a6700; }
+  --page: #ffffff; --v1: #2563d9; --v2: #14804a; --v3: #c62a2f; --v4: #8e4ec6;
+  --v5: #00749e; --limit: #9a6700; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a3a9b1; --line: #3a3f45;
-  --page: #15181b; --v1: #7aa7ff; --v2: #4cc38a; --v3: #ff6369; --limit: #e5b454; } }
+  --page: #15181b; --v1: #7aa7ff; --v2: #4cc38a; --v3: #ff6369;
+  --v4: #bf7af0; --v5: #4ccce6; --limit: #e5b454; } }
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 64rem; background: var(--page);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 p.lead { color: var(--soft); margin: .3rem 0 0; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
@@ -42,9 +44,11 @@ def page(recording: Recording, *, limits: Mapping[str, float]) -> str:
     """The page as text. `limits` by metric name, in ratio or seconds."""
     kept = sum(promise.kept for promise in recording.promises)
     began = dt.datetime.fromtimestamp(recording.began, tz=dt.UTC)
+    answered = sum(act.users.answered for act in recording.acts)
+    failed = sum(act.users.failed for act in recording.acts)
     lead = (
         f"{kept} of {len(recording.promises)} promises kept · "
-        f"{recording.users.answered} requests, {recording.users.failed} failed · "
+        f"{answered} requests, {failed} failed · "
         f"{began:%Y-%m-%d %H:%M} UTC"
     )
     return "\n".join(
@@ -54,15 +58,23 @@ def page(recording: Recording, *, limits: Mapping[str, float]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>Tidegate demo</title><style>{_STYLE}</style></head><body>",
             f'<h1>Tidegate demo</h1><p class="lead">{html.escape(lead)}</p>',
-            "<h2>What happened</h2>",
-            f"<figure>{plots.figure(recording, limits=limits)}</figure>",
             "<h2>What was promised</h2>",
-            _promises(recording.promises),
-            "<h2>What users got</h2>",
-            _versions(recording.users),
-            "<h2>What the operator said</h2>",
-            _decisions(recording),
+            _promises(recording),
+            *(_act(act, limits=limits) for act in recording.acts),
             "</body></html>",
+        ]
+    )
+
+
+def _act(act: ActRecording, *, limits: Mapping[str, float]) -> str:
+    return "\n".join(
+        [
+            f"<h2>{html.escape(act.name)}</h2>",
+            f"<figure>{plots.figure(act, limits=limits)}</figure>",
+            "<h3>What users got</h3>",
+            _versions(act.users),
+            "<h3>What the operator said</h3>",
+            _decisions(act),
         ]
     )
 
@@ -76,16 +88,18 @@ def decisions(views: tuple[View, ...]) -> list[View]:
     return changed
 
 
-def _promises(promises: list[Promise]) -> str:
+def _promises(recording: Recording) -> str:
     rows = [
         (
+            html.escape(act.name),
             '<span class="kept">kept</span>' if it.kept else '<span class="broken">broken</span>',
             html.escape(it.text),
             html.escape(it.detail),
         )
-        for it in promises
+        for act in recording.acts
+        for it in act.promises
     ]
-    return _table(("", "promise", "seen"), rows)
+    return _table(("act", "", "promise", "seen"), rows)
 
 
 def _versions(users: Users) -> str:
@@ -102,19 +116,20 @@ def _versions(users: Users) -> str:
     return _table(("answered by", "requests", "failed", "p95", "right answers"), rows)
 
 
-def _decisions(recording: Recording) -> str:
+def _decisions(recording: ActRecording) -> str:
     rows = [
         (
             timeline.clock(view.at - recording.began),
             html.escape(view.phase),
             html.escape(view.step or "-"),
             f"{view.intended_percent:g} %",
+            f"{view.mirror_percent:g} %" if view.mirror_percent else "-",
             html.escape(view.verdict),
             html.escape(view.message or "-"),
         )
         for view in decisions(recording.views)
     ]
-    return _table(("time", "phase", "step", "wanted", "verdict", "message"), rows)
+    return _table(("time", "phase", "step", "wanted", "copies", "verdict", "message"), rows)
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,17 @@ import yaml
 from tests.cluster.api import Cluster, CommandError, ImageSource
 from tests.cluster.progress import Progress
 from tests.demo import manifests
-from tests.demo.manifests import EXAMPLES, ROOT, SCRAPE_INTERVAL_SECONDS
-from tests.demo.watching import NAME, NAMESPACE, OPERATOR_NAMESPACE
+from tests.demo.manifests import EXAMPLES, ROOT, SCRAPE_INTERVAL_SECONDS, Model
+from tests.demo.watching import NAMESPACE, OPERATOR_NAMESPACE
 from tests.images.mlserver.rows import held_out_rows
 
 IMAGES = ROOT / "tests" / "images"
 RELEASE = "tidegate"
 MODEL_IMAGE = "localhost/tidegate/digits:demo"
 TESTKIT_IMAGE = "localhost/tidegate/testkit:demo"
+COMPARER_IMAGE = "localhost/tidegate/comparer:demo"
 ROWS = "digits-rows"
+SERVED_AS = "digits"  # what the servers of all acts call their model
 
 _DELETE = ("delete", "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
 
@@ -33,6 +35,7 @@ def image_sources() -> list[ImageSource]:
         f"localhost/tidegate/operator:{operator_tag(ROOT)}": ROOT / "Dockerfile",
         MODEL_IMAGE: IMAGES / "mlserver" / "Dockerfile",
         TESTKIT_IMAGE: IMAGES / "testkit" / "Dockerfile",
+        COMPARER_IMAGE: ROOT / "comparer" / "Dockerfile",
     }
     return [
         ImageSource(context=ROOT, dockerfile=dockerfile, tag=tag)
@@ -95,16 +98,18 @@ def make_namespace(cluster: Cluster) -> None:
         cluster.kubectl("create", "namespace", NAMESPACE)
 
 
-def clear_namespace(cluster: Cluster, *, progress: Progress) -> None:
-    """Remove what an earlier run left; the operator must run, to end what it owes."""
+def prepare_namespace(cluster: Cluster, *, progress: Progress) -> None:
+    """Remove what an earlier run left, while the operator can end what it owes; what acts share."""
     with progress.step(f"prepare the namespace {NAMESPACE}"):
-        _remove_model(cluster)
+        _remove_models(cluster)
         children = "deployments,services,httproutes.gateway.networking.k8s.io"
-        labelled = f"tidegate.dev/model-deployment={NAME}"
-        cluster.kubectl(*_DELETE, children, "--selector", labelled)
+        cluster.kubectl(*_DELETE, children, "--selector", "tidegate.dev/model-deployment")
         # Nobody uses these pods any more, so they need not drain.
         cluster.kubectl(*_DELETE, "pods", "--all", "--grace-period=1")
         cluster.kubectl(*_DELETE, "configmap", ROWS)
+        cluster.kubectl("create", "-f", "-", input=json.dumps(rows_config()))
+        # It is ready long before the first copies.
+        cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(comparer()))
         tune_gateway(cluster)
 
 
@@ -116,9 +121,9 @@ def tune_gateway(cluster: Cluster) -> None:
 
 
 def remove_namespace(cluster: Cluster) -> None:
-    """Delete the ModelDeployment, while the operator can end what it owes, then the rest."""
+    """Delete the ModelDeployments, while the operator can end what it owes, then the rest."""
     if _has_namespace(cluster):
-        _remove_model(cluster)
+        _remove_models(cluster)
         cluster.kubectl(*_DELETE, "pods", "--all", "--grace-period=1")
         cluster.kubectl(*_DELETE, "namespace", NAMESPACE, "--timeout=120s")
 
@@ -127,48 +132,76 @@ def _has_namespace(cluster: Cluster) -> bool:
     return bool(cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"))
 
 
-def _remove_model(cluster: Cluster) -> None:
+def _remove_models(cluster: Cluster) -> None:
     try:
-        cluster.kubectl(*_DELETE, "modeldeployment", NAME, "--timeout=30s")
+        cluster.kubectl(*_DELETE, "modeldeployments", "--all", "--timeout=30s")
     except CommandError:
         # The way out that the docs name for an operator that is gone: drop its finalizer.
         drop = '{"metadata":{"finalizers":[]}}'
-        cluster.kubectl(
-            *("patch", "modeldeployment", NAME, "--namespace", NAMESPACE),
-            *("--type", "merge", "--patch", drop),
-        )
+        left = cluster.kubectl("get", "modeldeployments", "-n", NAMESPACE, "-o", "name")
+        for name in left.split():
+            cluster.kubectl("patch", name, "-n", NAMESPACE, "--type", "merge", "--patch", drop)
 
 
-def start_users(cluster: Cluster, *, progress: Progress) -> None:
-    """Start the load generator with the held-out rows and wait until it runs."""
-    with progress.step("start the users: held-out rows through the Gateway"):
-        rows = {"rows.json": json.dumps(rows_document(), separators=(",", ":"))}
-        config = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": ROWS, "namespace": NAMESPACE},
-            "data": rows,
-        }
-        cluster.kubectl("create", "-f", "-", input=json.dumps(config))
-        cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(traffic_pod(cluster)))
-        ready = ("wait", "--for=condition=Ready", "pod/traffic", "--timeout=60s")
-        cluster.kubectl(*ready, "-n", NAMESPACE)
+def start_users(cluster: Cluster, model: Model) -> None:
+    """Start the load generator of a model; it is ready a moment later."""
+    cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(traffic_pod(cluster, model)))
 
 
-def apply_version(cluster: Cluster, version: str) -> None:
-    """Apply the ModelDeployment of the examples with this version."""
-    document = manifests.model_deployment(
-        version, gateway=(cluster.gateway.namespace, cluster.gateway.name)
+def rows_config() -> dict[str, Any]:
+    """The held-out rows that all users send."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": ROWS, "namespace": NAMESPACE},
+        "data": {"rows.json": json.dumps(rows_document(), separators=(",", ":"))},
+    }
+
+
+def comparer() -> list[dict[str, Any]]:
+    """Its objects, with the image that was built here."""
+    documents = list(yaml.safe_load_all((ROOT / "examples/comparer/comparer.yaml").read_text()))
+    for document in documents:
+        document["metadata"]["namespace"] = NAMESPACE
+        if document["kind"] == "Deployment":
+            document["spec"]["template"]["spec"]["containers"][0]["image"] = COMPARER_IMAGE
+    return documents
+
+
+def ask(cluster: Cluster, model: Model, annotations: Mapping[str, str]) -> None:
+    """Annotate the ModelDeployment."""
+    words = [f"{key}={value}" for key, value in annotations.items()]
+    cluster.kubectl(
+        "annotate", "modeldeployment", model.name, "-n", NAMESPACE, "--overwrite", *words
     )
+
+
+def apply_version(cluster: Cluster, model: Model, *, version: str) -> None:
+    """Apply the ModelDeployment of the examples with this version."""
+    gateway = (cluster.gateway.namespace, cluster.gateway.name)
+    document = manifests.model_deployment(model, version=version, gateway=gateway)
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump(document))
 
 
-def traffic_pod(cluster: Cluster) -> dict[str, Any]:
-    """The load generator of the examples, aimed at the cluster's Gateway."""
+def traffic_name(model: Model) -> str:
+    """The pod of a model's users."""
+    return f"traffic-{model.name}"
+
+
+def traffic_pod(cluster: Cluster, model: Model) -> dict[str, Any]:
+    """The load generator of the examples, aimed at a model behind the cluster's Gateway."""
     pod: dict[str, Any] = yaml.safe_load((EXAMPLES / "traffic.yaml").read_text())
+    pod["metadata"]["name"] = traffic_name(model)
     [container] = pod["spec"]["containers"]
-    url = f"--url={cluster.gateway.url}/v2/models/{NAME}/infer"
-    container["args"] = [url if it.startswith("--url=") else it for it in container["args"]]
+    given = {
+        "--url": f"{cluster.gateway.url}/v2/models/{SERVED_AS}/infer",
+        "--host": model.host,
+        "--requests-per-second": f"{model.requests_per_second:g}",
+    }
+    container["args"] = [
+        f"{name}={given[name]}" if (name := it.partition("=")[0]) in given else it
+        for it in container["args"]
+    ]
     return pod
 
 

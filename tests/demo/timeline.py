@@ -1,22 +1,24 @@
-"""The lines that tell a rollout: one for each change, one every few seconds between, and the sums."""
+"""The lines that tell rollouts: one for each change, one every few seconds between, and the sums."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from tests.demo.promises import Promise
+from tests.demo.recording import Recording
 from tests.demo.users import Sums, share_percent
 from tests.demo.view import View
 from tests.demo.weighing import Weighed
 
-TICK_SECONDS = 5.0
-_FIXED_WIDTH = 99  # of all columns before the reason
+TICK_SECONDS = 10.0
+_FIXED_WIDTH = 111  # of all columns before the reason
 _LEAST_REASON_WIDTH = 30
 _WIDTH_OF_A_LOG = 160
 HALF = 0.5
+_ACT_WIDTH = 10
+_ACTS = {"canary": "cyan", "shadow": "magenta", "blue-green": "blue"}
 _STYLES = {"Pass": "green", "Fail": "red", "Error": "yellow", "NoData": "yellow"}
 
 
@@ -26,17 +28,18 @@ def make_console() -> Console:
     return terminal if terminal.is_terminal else Console(width=_WIDTH_OF_A_LOG)
 
 
-def heading(*, version: str) -> Text:
-    """The names of the columns; errors and latency are those of `version`, as users saw them.
+def heading() -> Text:
+    """The names of the columns; errors and latency are those of the step's version, as users saw them.
 
     Harm and proof are logarithms of evidence and what is needed of them to roll back or to pass.
     """
     columns = (
         f"{'time':>5}",
-        f"{'step':<12}",
+        f"{'act':<{_ACT_WIDTH}}",
+        f"{'step':<14}",
         f"{'wanted':>6}",
         f"{'seen':>7}",
-        f"{f'{version} errors':>9}",
+        f"{'errors':>7}",
         f"{'p95':>7}",
         f"{'of':>5}",
         f"{'harm':>8}",
@@ -45,6 +48,18 @@ def heading(*, version: str) -> Text:
         "reason",
     )
     return Text("  ".join(columns), style="bold")
+
+
+def begin(act: str, *, at: float) -> Text:
+    """What every line begins with. Units: seconds since the beginning."""
+    text = Text(no_wrap=True)
+    text.append(f"{clock(at):>5}  ", style="dim")
+    return text.append(f"{act:<{_ACT_WIDTH}}  ", style=_ACTS.get(act, ""))
+
+
+def note(words: str, *, act: str, at: float) -> Text:
+    """A line about something that was done. Units: seconds since the beginning."""
+    return begin(act, at=at).append(words, style="bold")
 
 
 def is_news(view: View, *, printed: View | None) -> bool:
@@ -57,6 +72,7 @@ def is_news(view: View, *, printed: View | None) -> bool:
 def line(
     view: View,
     *,
+    act: str,
     version: str,
     began: float,
     sums: Mapping[str, Sums],
@@ -68,12 +84,11 @@ def line(
     Units: began in unix seconds, width in characters.
     """
     book = sums.get(version, Sums())
-    text = Text(no_wrap=True)
-    text.append(f"{clock(view.at - began):>5}  ", style="dim")
-    text.append(f"{view.step or view.phase:<12}  ")
+    text = begin(act, at=view.at - began)
+    text.append(f"{f'{version} {view.step or view.phase}':<14}  ")
     text.append(f"{view.wanted_percent(version):>4.0f} %  ", style="bold")
     text.append(f"{percent(share_percent(sums, version)):>7}  ")
-    text.append(f"{percent(in_percent(book.error_ratio)):>9}  ")
+    text.append(f"{percent(in_percent(book.error_ratio)):>7}  ")
     text.append(f"{milliseconds(book.p95_seconds):>7}  ")
     text.append(f"{book.answered or '-':>5}  ")
     harm = "-" if weighed is None else f"{weighed.harm:.1f}/{weighed.harm_limit:.1f}"
@@ -85,26 +100,34 @@ def line(
     return text
 
 
-def summary(promises: Sequence[Promise]) -> Table:
-    """Every promise with its mark and its numbers."""
+def summary(recording: Recording) -> Table:
+    """Every promise with its act, its mark and its numbers."""
     table = Table(title="What was promised", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column("promise")
-    table.add_column("seen")
-    for promise in promises:
-        mark = "[green]kept[/green]" if promise.kept else "[bold red]BROKEN[/bold red]"
-        table.add_row(mark, promise.text, promise.detail)
+    for name in ("act", "", "promise", "seen"):
+        table.add_column(name)
+    for act in recording.acts:
+        for number, promise in enumerate(act.promises):
+            mark = "[green]kept[/green]" if promise.kept else "[bold red]BROKEN[/bold red]"
+            table.add_row(act.name if number == 0 else "", mark, promise.text, promise.detail)
+        table.add_section()
     return table
 
 
-def evidence_line(view: View | None, *, began: float) -> Text:
+def evidence_line(view: View, *, act: str, began: float) -> Text:
     """What the operator says of the series of the version that serves."""
-    text = Text(no_wrap=True)
-    if view is None:
-        return text
-    text.append(f"{clock(view.at - began):>5}  ", style="dim")
+    text = begin(act, at=view.at - began)
     text.append("EvidenceReady", style="green" if view.evidence_ready else "yellow")
     return text.append(f"  {' '.join(view.evidence.split()) or '-'}")
+
+
+def in_full(view: View, *, act: str) -> Table:
+    """All of the operator's words, below a line that had no room for them."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=5)
+    grid.add_column(width=_ACT_WIDTH, style=_ACTS.get(act, ""))
+    grid.add_column()
+    grid.add_row("", act, Text(words(view)))
+    return grid
 
 
 def reason(view: View, *, width: int) -> str:

@@ -10,8 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """Requests of one version in some span of time; latencies in seconds, unsorted."""
+    """Requests of one version in some span of time; latencies in seconds, unsorted.
 
+    Units: when the first and the last of them was sent in unix seconds.
+    """
+
+    first_at: float = math.inf
+    last_at: float = -math.inf
     answered: int = 0
     failed: int = 0
     checked: int = 0
@@ -37,6 +42,8 @@ class Sums:
 
     def __add__(self, other: Sums) -> Sums:
         return Sums(
+            first_at=min(self.first_at, other.first_at),
+            last_at=max(self.last_at, other.last_at),
             answered=self.answered + other.answered,
             failed=self.failed + other.failed,
             checked=self.checked + other.checked,
@@ -118,6 +125,8 @@ def _second(row: Mapping[str, Any]) -> Second:
         at=row["at"],
         versions={
             name: Sums(
+                first_at=book["firstAt"],
+                last_at=book["lastAt"],
                 answered=book["answered"],
                 failed=book["failed"],
                 checked=book["checked"],

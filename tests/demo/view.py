@@ -9,19 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Last judgement of one metric."""
+    """Last judgement of one metric; what was counted of the candidate, and of stable beside it."""
 
     name: str
     outcome: str
     reason: str
     value: float | None
     samples: float
+    stable_samples: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """One look at a ModelDeployment.
 
+    `mirror_percent` of the requests are meant to be copied to the candidate.
     Units: `at` and `confirmed_at` in unix seconds, shares in percent.
     """
 
@@ -42,6 +44,7 @@ class View:
     rejected: tuple[str, ...]
     evidence_ready: bool = False
     evidence: str = ""
+    mirror_percent: float = 0.0
 
     @property
     def rolling(self) -> bool:
@@ -66,7 +69,7 @@ class View:
     @property
     def story(self) -> tuple[object, ...]:
         """What makes a look worth a line of its own."""
-        return (self.phase, self.step, self.intended_percent, self.verdict)
+        return (self.phase, self.step, self.intended_percent, self.mirror_percent, self.verdict)
 
 
 def read_view(document: dict[str, Any], *, at: float) -> View:
@@ -77,6 +80,7 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
     generation = document["metadata"].get("generation", 0)
     conditions = {it["type"]: it for it in status.get("conditions", ())}
     evidence = conditions.get("EvidenceReady", {})
+    traffic = rollout.get("traffic", {})
     return View(
         at=at,
         current=status.get("observedGeneration", 0) == generation,
@@ -91,7 +95,7 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
             for planned in rollout.get("plan", ())
             if planned.get("kind", "Live") == "Live"
         ),
-        intended_percent=rollout.get("traffic", {}).get("candidate", 0.0),
+        intended_percent=traffic.get("candidate", 0.0),
         confirmed_at=read_time(step.get("confirmedAt")),
         hold_until=read_time(step.get("holdUntil")),
         metrics=tuple(_judged(metric) for metric in status.get("analysis", ())),
@@ -99,6 +103,7 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
         rejected=tuple(entry["modelVersion"] for entry in status.get("rejectedRevisions", ())),
         evidence_ready=evidence.get("status") == "True",
         evidence=f"{evidence.get('reason', '')}: {evidence.get('message', '')}".strip(": "),
+        mirror_percent=traffic.get("mirror", 0.0),
     )
 
 
@@ -114,4 +119,5 @@ def _judged(metric: dict[str, Any]) -> Judged:
         reason=metric.get("message") or metric.get("reason", ""),
         value=metric.get("value"),
         samples=metric.get("candidate", {}).get("total", 0.0),
+        stable_samples=metric.get("baseline", {}).get("total", 0.0),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import subprocess
 import threading
 import time
@@ -15,16 +16,14 @@ from tests.cluster.api import Cluster
 from tests.demo import users, view, weighing
 
 NAMESPACE = "tidegate-demo"
-NAME = "digits"
-MODEL_DEPLOYMENT = f"/apis/tidegate.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{NAME}"
-STATS = f"/api/v1/namespaces/{NAMESPACE}/pods/traffic:8080/proxy/stats"
+MODEL_DEPLOYMENTS = f"/apis/tidegate.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 OPERATOR_NAMESPACE = "tidegate-system"
 OPERATORS = f"/api/v1/namespaces/{OPERATOR_NAMESPACE}/pods"
 
 LOOK_SECONDS = 0.5
 _LOG_LOOKS = 4  # the log is longer than a status and read once in so many looks
-_LOG_SECONDS = 240  # longer than any rollout of the demo
+_OVERLAP_SECONDS = 3.0  # of two reads of the log: clocks differ, and reading takes a moment
 _ATTEMPTS = 4
 _REQUEST_TIMEOUT_SECONDS = 10.0
 
@@ -52,27 +51,34 @@ class Reader:
         with self._opener.open(url, timeout=_REQUEST_TIMEOUT_SECONDS) as answer:
             return json.load(answer)
 
-    def log(self) -> list[str]:
-        """What all copies of the operator logged lately, line by line."""
+    def log(self, *, seconds: float) -> list[str]:
+        """What all copies of the operator logged in the last seconds, line by line."""
         lines: list[str] = []
         for pod in self.get(OPERATORS)["items"]:
-            path = f"{OPERATORS}/{pod['metadata']['name']}/log?sinceSeconds={_LOG_SECONDS}"
-            url = f"{self._base_url}{path}"
+            since = f"sinceSeconds={math.ceil(seconds)}"
+            url = f"{self._base_url}{OPERATORS}/{pod['metadata']['name']}/log?{since}"
             with self._opener.open(url, timeout=_REQUEST_TIMEOUT_SECONDS) as answer:
                 lines += answer.read().decode(errors="replace").splitlines()
         return lines
 
-    def look(self) -> view.View:
-        """The ModelDeployment now."""
-        return view.read_view(self.get(MODEL_DEPLOYMENT), at=time.time())
+    def look(self) -> dict[str, view.View]:
+        """All ModelDeployments of the demo now, by name."""
+        items, at = self.get(MODEL_DEPLOYMENTS)["items"], time.time()
+        return {it["metadata"]["name"]: view.read_view(it, at=at) for it in items}
 
-    def users(self, *, since: float = 0.0) -> users.Users:
-        """The books of the load generator; its clock is taken as ours."""
-        return users.read_users(self.get(f"{STATS}?since={since:.0f}"))
+    def users(self, pod: str, *, since: float = 0.0) -> users.Users:
+        """The books of a load generator; its clock is taken as ours."""
+        return users.read_users(self.get(f"{PODS}/{pod}:8080/proxy/stats?since={since:.0f}"))
 
-    def pods(self, *, version: str) -> list[str]:
-        """Names of the model pods of a version that exist now."""
-        items = self.get(f"{PODS}?labelSelector=tidegate.dev/model-deployment={NAME}")["items"]
+    def is_ready(self, pod: str) -> bool:
+        """Whether a pod exists and says that it is ready."""
+        [*found] = self.get(f"{PODS}?fieldSelector=metadata.name={pod}")["items"]
+        conditions = [it for pod in found for it in pod["status"].get("conditions", ())]
+        return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
+
+    def pods(self, model: str, *, version: str) -> list[str]:
+        """Names of a model's pods of a version that exist now."""
+        items = self.get(f"{PODS}?labelSelector=tidegate.dev/model-deployment={model}")["items"]
         return [pod["metadata"]["name"] for pod in items if _version(pod) == version]
 
 
@@ -97,14 +103,15 @@ def reader(cluster: Cluster) -> Iterator[Reader]:
 
 
 class Watch:
-    """Looks at the ModelDeployment twice a second and keeps every look that says something new."""
+    """Looks at all ModelDeployments twice a second and keeps every look."""
 
     def __init__(self, source: Reader) -> None:
         self._source = source
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._views: list[view.View] = []
-        self._weighed: dict[tuple[str, float], weighing.Weighed] = {}
+        self._views: dict[str, list[view.View]] = {}
+        self._journal = weighing.Journal()
+        self._logged_until = time.time()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -115,23 +122,16 @@ class Watch:
         self._stop.set()
         self._thread.join(timeout=15)
 
-    @property
-    def latest(self) -> view.View | None:
-        """The newest look, if there was one."""
+    def views(self, model: str) -> tuple[view.View, ...]:
+        """All looks at a model so far."""
         with self._lock:
-            return self._views[-1] if self._views else None
+            return tuple(self._views.get(model, ()))
 
-    @property
-    def views(self) -> tuple[view.View, ...]:
-        """All looks so far."""
+    def weighed(self, model: str) -> tuple[weighing.Weighed, ...]:
+        """All judgements of a model so far, oldest first."""
+        versions = weighing.versions_of(self.views(model))
         with self._lock:
-            return tuple(self._views)
-
-    @property
-    def weighed(self) -> tuple[weighing.Weighed, ...]:
-        """All judgements so far, oldest first."""
-        with self._lock:
-            return tuple(sorted(self._weighed.values(), key=lambda one: one.at))
+            return self._journal.of(model, versions=versions)
 
     def _run(self) -> None:
         looks = 0
@@ -140,16 +140,18 @@ class Watch:
             with contextlib.suppress(OSError, ValueError):
                 seen = self._source.look()
                 with self._lock:
-                    self._views.append(seen)
+                    for model, one in seen.items():
+                        self._views.setdefault(model, []).append(one)
                 looks += 1
                 if looks % _LOG_LOOKS == 0:
-                    self._weigh()
+                    self._read_log()
 
-    def _weigh(self) -> None:
-        versions = {it.candidate_revision: it.candidate for it in self.views if it.candidate}
-        found = weighing.read(self._source.log(), versions=versions)
+    def _read_log(self) -> None:
+        now = time.time()
+        lines = self._source.log(seconds=now - self._logged_until + _OVERLAP_SECONDS)
+        self._logged_until = now
         with self._lock:
-            self._weighed |= {(one.version, one.at): one for one in found if one.version}
+            self._journal.take(lines)
 
 
 def _version(pod: dict[str, Any]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tests.demo.view import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +37,39 @@ class Weighed:
         return max(0.0, self.proof) / self.proof_limit
 
 
-def read(lines: Iterable[str], *, versions: dict[str, str]) -> list[Weighed]:
-    """The judgements in a log, oldest first; `versions` by revision. Other lines are skipped."""
-    found: list[Weighed] = []
-    proof_limits: dict[str, float] = {}
-    for line in lines:
-        document = _document(line)
-        event = document.get("event")
-        if event == "evidence-opened":
-            proof_limits[document["rollout"]] = -math.log(document["config"]["alpha_promote"])
-        if event == "evidence-judged" and document["rollout"] in proof_limits:
-            revision = document["rollout"].rsplit("-", 2)[-2]
-            limit = proof_limits[document["rollout"]]
-            weighed = _weighed(document, version=versions.get(revision, ""), proof_limit=limit)
+class Journal:
+    """What the operator logged of all rollouts, taken line by line, in parts that may overlap."""
+
+    def __init__(self) -> None:
+        self._proof_limits: dict[str, float] = {}
+        self._judged: dict[tuple[str, float], dict[str, Any]] = {}
+
+    def take(self, lines: Iterable[str]) -> None:
+        """Lines of the log in their order; those that are no judgements are skipped."""
+        for line in lines:
+            document = _document(line)
+            if document.get("event") == "evidence-opened":
+                alpha = document["config"]["alpha_promote"]
+                self._proof_limits[document["rollout"]] = -math.log(alpha)
+            elif document.get("event") == "evidence-judged":
+                self._judged[document["rollout"], document["context"]["now"]] = document
+
+    def of(self, model: str, *, versions: Mapping[str, str]) -> tuple[Weighed, ...]:
+        """The judgements of a model, oldest first; `versions` by revision."""
+        found: list[Weighed] = []
+        for (rollout, _), document in self._judged.items():
+            name, revision, _ = rollout.rsplit("/", 1)[-1].rsplit("-", 2)
+            if name != model or revision not in versions or rollout not in self._proof_limits:
+                continue
+            limit = self._proof_limits[rollout]
+            weighed = _weighed(document, version=versions[revision], proof_limit=limit)
             found += [] if weighed is None else [weighed]
-    return sorted(found, key=lambda one: one.at)
+        return tuple(sorted(found, key=lambda one: one.at))
+
+
+def versions_of(views: Iterable[View]) -> dict[str, str]:
+    """The versions of candidates by their revisions."""
+    return {it.candidate_revision: it.candidate for it in views if it.candidate}
 
 
 def newest(found: Iterable[Weighed], *, version: str, at: float) -> Weighed | None:

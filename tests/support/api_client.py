@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import requests
@@ -11,11 +12,19 @@ from tests.cluster.api import ControlPlane
 
 Object = dict[str, Any]
 
+_PLURALS = {
+    "RolloutPolicy": "rolloutpolicies",
+    "ClusterRolloutPolicy": "clusterrolloutpolicies",
+}
 _NAMESPACED = {
     "ModelDeployment": True,
     "MetricTemplate": True,
     "ClusterMetricTemplate": False,
     "RolloutRecord": True,
+    "RolloutPolicy": True,
+    "ClusterRolloutPolicy": False,
+    "RolloutApproval": True,
+    "NotificationProvider": True,
 }
 
 
@@ -33,16 +42,24 @@ class Answer:
         return [(it.get("field", ""), it.get("message", "")) for it in causes]
 
 
-class ApiClient:
-    """Requests on our kinds with a client certificate."""
+def session_of(plane: ControlPlane, *, user: str) -> requests.Session:
+    """Connections with a client certificate that may all, or in the name of the `user`."""
+    identity = plane.credentials.client("admin")
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = str(plane.credentials.authority.pair.certificate)
+    session.cert = (str(identity.certificate), str(identity.key))
+    if user:
+        session.headers["Impersonate-User"] = user
+    return session
 
-    def __init__(self, plane: ControlPlane) -> None:
-        identity = plane.credentials.client("admin")
-        self._url = plane.server_url
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = str(plane.credentials.authority.pair.certificate)
-        self._session.cert = (str(identity.certificate), str(identity.key))
+
+class ApiClient:
+    """Requests on our kinds with a client certificate, or as the `user` for whom it stands in."""
+
+    def __init__(self, plane: ControlPlane, *, user: str = "") -> None:
+        self._plane = plane
+        self._session = session_of(plane, user=user)
 
     def close(self) -> None:
         self._session.close()
@@ -63,10 +80,10 @@ class ApiClient:
             **parameters,
         )
 
-    def replace(self, body: Object) -> Answer:
+    def replace(self, body: Object, *, dry_run: bool = False) -> Answer:
         """Update, guarded by the resourceVersion in the body."""
         return self._send(
-            "PUT", f"{self._path(body)}/{body['metadata']['name']}", body, dry_run=False
+            "PUT", f"{self._path(body)}/{body['metadata']['name']}", body, dry_run=dry_run
         )
 
     def delete(self, body: Object) -> Answer:
@@ -78,7 +95,8 @@ class ApiClient:
     def _path(self, body: Object) -> str:
         kind = body["kind"]
         namespace = "/namespaces/default" if _NAMESPACED[kind] else ""
-        return f"/apis/tidegate.dev/v1alpha1{namespace}/{kind.lower()}s"
+        plural = _PLURALS.get(kind, f"{kind.lower()}s")
+        return f"/apis/tidegate.dev/v1alpha1{namespace}/{plural}"
 
     def _send(
         self,
@@ -90,9 +108,10 @@ class ApiClient:
         dry_run: bool,
         **parameters: str,
     ) -> Answer:
-        answer = self._session.request(
+        send = partial(
+            self._session.request,
             method,
-            self._url + path,
+            self._plane.server_url + path,
             data=json.dumps(body),
             headers={"Content-Type": content_type},
             params={
@@ -100,6 +119,12 @@ class ApiClient:
                 **({"dryRun": "All"} if dry_run else {}),
                 **parameters,
             },
-            timeout=10,
+            timeout=120,
         )
+        try:
+            answer = send()
+        except requests.ConnectionError:
+            if not self._plane.revive():
+                raise
+            answer = send()
         return Answer(code=answer.status_code, body=answer.json())

@@ -48,6 +48,17 @@ FULL: Object = {
             "metricsPort": 9001,
             "metricsPath": "/prom",
             "readyPath": "/v2/models/fraud/ready",
+            "probe": {
+                "path": "/v2/models/fraud/infer?dry=1",
+                "method": "POST",
+                "headers": [{"name": "x-tenant", "value": "probe"}],
+                "body": '{"inputs": []}',
+                "timeout": "20s",
+                "expect": {
+                    "status": 200,
+                    "values": [{"pointer": "/outputs/0/data/0", "min": 0, "max": 1.5}],
+                },
+            },
         },
         "workload": {
             "replicas": 6,
@@ -57,6 +68,7 @@ FULL: Object = {
                 "cpuUtilizationPercent": 65,
                 "duringRollout": "Frozen",
             },
+            "trackConfigMaps": "Snapshot",
             "template": {
                 "metadata": {
                     "labels": {"team": "risk"},
@@ -121,8 +133,10 @@ FULL: Object = {
                 "minReplicas": 2,
                 "maxSurgePercent": 50.5,
                 "maxUnavailablePercent": 0,
+                "surgePolicy": "Surge",
             },
             "scaleDownDelay": "10m",
+            "firstRollout": "Probe",
             "postPromotion": {"bake": "2h", "keepPreviousPercent": 50},
             "canary": {
                 "steps": [
@@ -132,7 +146,13 @@ FULL: Object = {
                         "weight": 12.5,
                         "hold": "1h",
                         "minRequests": 5000,
-                        "approval": {"name": "risk-board"},
+                        "approval": {
+                            "name": "risk-board",
+                            "minApprovals": 2,
+                            "approverGroups": ["ml-risk"],
+                            "notAuthor": True,
+                            "expiresAfter": "48h",
+                        },
                         "metrics": [{"name": "errors", "threshold": {"max": 0.05}}],
                         "replicasPercent": 50,
                     },
@@ -168,6 +188,11 @@ FULL: Object = {
             "errorLimit": 7,
             "noDataTimeout": "5m",
             "onInconclusive": "Rollback",
+            "inconclusiveTimeout": "6h",
+            "baseline": {
+                "type": "TrainingReference",
+                "reference": {"name": "training", "key": "v2.json"},
+            },
             "metrics": [
                 {
                     "name": "errors",
@@ -201,7 +226,40 @@ FULL: Object = {
                     "threshold": {"min": 1, "max": 95},
                     "dryRun": True,
                 },
+                {
+                    "name": "inputs",
+                    "preset": "feature-drift",
+                    "drift": {
+                        "delta": 0.2,
+                        "margin": 0.4,
+                        "rule": "AtMostK",
+                        "k": 2,
+                        "ignore": ["channel"],
+                    },
+                    "onBreach": "Hold",
+                },
+                {
+                    "name": "recall",
+                    "preset": "label-recall",
+                    "threshold": {"min": 0.7},
+                    "labelDelay": "6h",
+                    "labelCohort": "30m",
+                },
             ],
+        },
+        "monitoring": {
+            "window": "2h",
+            "falseAlarms": 0.02,
+            "onDrift": {
+                "action": "Hook",
+                "hook": {
+                    "url": "https://train.example.com/start",
+                    "timeout": "5s",
+                    "retries": 3,
+                    "cooldown": "12h",
+                },
+            },
+            "onBreach": {"action": "Rollback"},
         },
         "rollback": {"reportAs": "Suspended", "keepCandidateFor": "1h"},
         "automation": {"level": "Gated", "decisionMode": "Assist"},

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from api_case import Case
 from api_examples import GATEWAY, ROUTED, SMALLEST, STEPS, Object, place, steps
+from api_rules_contour import CONTOUR_RULES
+from api_rules_copies import COPY_RULES
+from api_rules_copies import COPYABLE as _COPYABLE
+from api_rules_istio import ISTIO_RULES
+from api_rules_labels import LABEL_RULES
+from api_rules_monitoring import MONITORING_RULES
+from api_rules_probe import PROBE_RULES
 from api_rules_routes import ROUTE_RULES
+from api_rules_scaling import SCALING_RULES
+from api_rules_shadow import SHADOW_RULES
 from api_rules_testers import TESTER_RULES
+from api_rules_trained import TRAINED_RULES
+from approval_examples import APPROVAL_RULES
 
 _METRIC = "spec.analysis.metrics[0]"
 _LABELS = "spec.workload.template.metadata.labels"
@@ -13,10 +24,6 @@ _METRICS = place(SMALLEST, "spec.analysis.metrics", [{}])
 _REFERENCE = {"kind": "MetricTemplate", "name": "t"}
 _SHADOW = {"mirrorPercent": 20, "duration": "1h"}
 _WARMED = {"warmup": {"mirrorPercent": 0.5, "duration": "10m"}}
-# Copies of requests need a Gateway, and a server of which somebody says that they do no harm.
-_COPYABLE = place(
-    ROUTED, "spec.workload.template.metadata.annotations", {"tidegate.dev/shadow-safe": "true"}
-)
 
 
 def _shadow(**members: object) -> Object:
@@ -54,6 +61,9 @@ RULES = (
         blames="spec.traffic.gatewayAPI",
         says="member gatewayAPI must be set exactly when provider is GatewayAPI",
     ),
+    *APPROVAL_RULES,
+    *CONTOUR_RULES,
+    *ISTIO_RULES,
     *TESTER_RULES,
     Case(
         rule="V7",
@@ -88,7 +98,7 @@ RULES = (
         says="member canary, with its steps, belongs to type Canary",
     ),
     Case(
-        rule="V39",
+        rule="V68",
         body=place(_COPYABLE, "spec.strategy", _shadow()),
         at="spec.strategy.shadow",
         good=(_SHADOW | {"deadline": "1h"}, _SHADOW | {"deadline": "2160h"}),
@@ -96,6 +106,10 @@ RULES = (
         blames="spec.strategy.shadow.deadline",
         says="deadline must not be shorter than duration",
     ),
+    *SHADOW_RULES,
+    *LABEL_RULES,
+    *TRAINED_RULES,
+    *MONITORING_RULES,
     Case(
         rule="V8",
         body=SMALLEST,
@@ -118,6 +132,8 @@ RULES = (
         blames="spec.strategy.scaling",
         says="has no meaning for type BlueGreen",
     ),
+    *SCALING_RULES,
+    *COPY_RULES,
     Case(
         rule="V43",
         body=place(SMALLEST, "spec.strategy.type", "BlueGreen"),
@@ -192,10 +208,11 @@ RULES = (
             _metric(preset="latency-p95"),
             _metric(templateRef=_REFERENCE, threshold={"max": 1}),
             _metric(templateRef=_REFERENCE, compare={"margin": 0.5}),
+            _metric(templateRef=_REFERENCE, drift={}),
         ),
         bad=(_metric(query="up"), _metric(templateRef=_REFERENCE)),
         blames=f"{_METRIC}.threshold",
-        says="threshold or compare is required unless a preset is used",
+        says="threshold, compare or drift is required unless a preset is used",
     ),
     Case(
         rule="V16",
@@ -204,10 +221,16 @@ RULES = (
         good=(
             _metric(preset="error-ratio", critical=True),
             _metric(preset="error-ratio", critical=False, dryRun=True),
+            _metric(preset="error-ratio", critical=True, onBreach="Hold"),
+            _metric(preset="error-ratio", critical=False, onBreach="Alert"),
+            _metric(preset="error-ratio", onBreach="Alert", dryRun=True),
         ),
-        bad=(_metric(preset="error-ratio", critical=True, dryRun=True),),
+        bad=(
+            _metric(preset="error-ratio", critical=True, dryRun=True),
+            _metric(preset="latency-p95", critical=True, onBreach="Alert"),
+        ),
         blames=f"{_METRIC}.critical",
-        says="critical and dryRun exclude each other",
+        says="critical acts at once, dryRun and onBreach: Alert never do",
     ),
     Case(
         rule="V17a",
@@ -305,6 +328,39 @@ RULES = (
         says="never limited: remove threshold",
     ),
     Case(
+        rule="V64",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="feature-drift", drift={}),
+            _metric(preset="feature-drift", drift={"rule": "AtMostK", "k": 3}),
+            _metric(preset="prediction-drift", drift={"rule": "Any"}),
+        ),
+        bad=(
+            _metric(preset="feature-drift", drift={"rule": "AtMostK"}),
+            _metric(preset="feature-drift", drift={"k": 3}),
+            _metric(preset="prediction-drift", drift={"rule": "Any", "k": 3}),
+        ),
+        blames=f"{_METRIC}.drift.k",
+        says="k must be set exactly when rule is AtMostK",
+    ),
+    Case(
+        rule="V65",
+        body=_METRICS,
+        at=_METRIC,
+        good=(
+            _metric(preset="feature-drift", drift={"delta": 0.3}),
+            _metric(preset="feature-drift", drift={"margin": 0.11}),
+            _metric(preset="feature-drift", drift={"delta": 0, "margin": 0.05}),
+        ),
+        bad=(
+            _metric(preset="feature-drift", drift={"margin": 0.1}),
+            _metric(preset="feature-drift", drift={"delta": 0.2, "margin": 0.2}),
+        ),
+        blames=f"{_METRIC}.drift.margin",
+        says="margin must be above delta",
+    ),
+    Case(
         rule="V39",
         body=_METRICS,
         at=_METRIC,
@@ -335,4 +391,5 @@ RULES = (
         says="detect.ratio must be above 1 + tolerance",
     ),
     *ROUTE_RULES,
+    *PROBE_RULES,
 )

@@ -6,12 +6,18 @@ from api_case import Case
 from api_examples import GATEWAY, ROUTED, SMALLEST, STEPS, Object, place, steps
 
 _TESTERS = "spec.strategy.canary.routes"
+_PREVIEWERS = "spec.strategy.blueGreen.preview.routes"
 _TESTER = {"name": "x-a", "exact": "1"}
 _BETA = {"name": "beta", "value": "yes"}
 
 
 def _testers(**members: object) -> Object:
     return {"name": "testers", "headers": [_TESTER], **members}
+
+
+def _previewed(body: Object, *routes: Object) -> Object:
+    strategy = {"type": "BlueGreen", "blueGreen": {"preview": {"routes": [*routes]}}}
+    return place(body, "spec.strategy", strategy)
 
 
 TESTER_RULES = (
@@ -88,9 +94,35 @@ TESTER_RULES = (
         rule="V40",
         body=place(SMALLEST, _TESTERS, [_testers()]),
         at="spec.traffic",
-        good=({"provider": "GatewayAPI", "gatewayAPI": GATEWAY},),
+        good=(
+            {"provider": "GatewayAPI", "gatewayAPI": GATEWAY},
+            {"provider": "Contour", "contour": {"fqdn": "a.example.com"}},
+            {"provider": "Istio", "istio": {}},
+        ),
         bad=({}, {"provider": "ReplicaRatio"}),
         blames=_TESTERS,
         says="routes of a canary need a data plane that looks at headers",
+    ),
+    Case(
+        rule="V80",
+        body=_previewed(SMALLEST, _testers()),
+        at="spec.traffic",
+        good=(
+            {"provider": "GatewayAPI", "gatewayAPI": GATEWAY},
+            {"provider": "Contour", "contour": {"fqdn": "a.example.com"}},
+            {"provider": "Istio", "istio": {}},
+        ),
+        bad=({}, {"provider": "ReplicaRatio"}),
+        blames=_PREVIEWERS,
+        says="routes of a preview need a data plane that looks at headers",
+    ),
+    Case(
+        rule="V22a",
+        body=_previewed(ROUTED, _testers()),
+        at=f"{_PREVIEWERS}[0]",
+        good=(_testers(cookie=_BETA), {"name": "t", "cookie": _BETA}),
+        bad=({"name": "t"},),
+        blames=f"{_PREVIEWERS}[0]",
+        says="headers or cookie must be set",
     ),
 )

@@ -178,12 +178,14 @@ class MemoryApi:
     """The four verbs of `ports.KubeApi` that the commands use, on ModelDeployments in memory.
 
     `after_read` stands for everybody else: it is called after each read and may change `bodies`.
-    `failures` are the next outcomes of reads, `patch_failures` those of patches.
+    `failures` are the next outcomes of reads, `patch_failures` those of patches; `others` are objects
+    of other kinds, or why they cannot be read.
     """
 
     def __init__(self, *bodies: ports.Object, served: bool = True) -> None:
         self.bodies = list(bodies)
         self.records: list[ports.Object] = []
+        self.others: dict[ports.Kind, list[ports.Object] | ports.Failure] = {}
         self.served = served
         self.failures: list[ports.Failure] = []
         self.patch_failures: list[ports.Failure] = []
@@ -196,6 +198,8 @@ class MemoryApi:
     async def get(
         self, kind: ports.Kind, *, namespace: str, name: str
     ) -> ports.Result[ports.Object | None]:
+        if kind in self.others:
+            return self._other(kind, name)
         assert kind == ports.MODEL_DEPLOYMENT
         if self.failures:
             return self.failures.pop(0)
@@ -208,6 +212,9 @@ class MemoryApi:
     ) -> ports.Result[list[ports.Object]]:
         if self.failures:
             return self.failures.pop(0)
+        if kind in self.others:
+            found = self.others[kind]
+            return ports.Ok(found) if isinstance(found, list) else found
         if kind == ports.ROLLOUT_RECORD:
             return ports.Ok([it for it in self.records if selected(it, label_selector)])
         assert (kind, label_selector) == (ports.MODEL_DEPLOYMENT, "")
@@ -231,6 +238,12 @@ class MemoryApi:
         patched["metadata"]["resourceVersion"] = str(version)
         self.bodies[self.bodies.index(body)] = patched
         return ports.Ok(patched)
+
+    def _other(self, kind: ports.Kind, name: str) -> ports.Result[ports.Object | None]:
+        found = self.others[kind]
+        if not isinstance(found, list):
+            return found
+        return ports.Ok(next((it for it in found if it["metadata"]["name"] == name), None))
 
     def _find(self, namespace: str, name: str) -> ports.Object | None:
         wanted = (namespace, name)

@@ -4,54 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster_client import Object
 from cluster_history import Look, instant
-from cluster_users import allowed_deviation_percent, told
+from cluster_scene import Model
+from cluster_users import Load, allowed_deviation_percent, told
 from tests.demo.users import Sums, Users, share_percent
 
 # After a weight is confirmed the gateway still hands it to its proxies.
 SWITCH_SECONDS = 2.0
 SWITCH_PERCENT = 2.0
+# A measured share in status is refreshed when it is off by more than this (rollout/numbers.py).
+STATUS_GRAIN_PERCENT = 5.0
+# Enough to tell a share, and soon counted; a half varies most.
+COUNTED_REQUESTS, MOST_VARIABLE_PERCENT = 1000, 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A weight, and the time in which it was in force. Units: percent, unix seconds."""
+    """A weight, and the time in which it was in force. Units: percent, unix seconds.
+
+    Both times are the operator's own: watches may tell of them seconds later.
+    """
 
     step: str
     percent: float
     since: float
     until: float
 
-    @property
-    def middle(self) -> float:
-        """A time at which all watches have told of this weight, and none of the next."""
-        return (self.since + self.until) / 2
 
-
-def held_steps(looks: list[Look]) -> list[Held]:
-    """The confirmed holds of a finished rollout, in order."""
-    held: list[Held] = []
-    for index, look in enumerate(looks):
-        confirmed = instant(look.step.get("confirmedAt"))
-        if confirmed is None or any(it.since == confirmed for it in held):
-            continue
-        after = (it.at for it in looks[index:] if it.intended_percent != look.intended_percent)
-        until = next(after, None)
-        assert until is not None, f"step {look.step['name']} never ended"
-        held.append(
-            Held(
-                step=look.step["name"],
-                percent=look.intended_percent,
-                since=confirmed,
-                until=until,
-            )
+def held_steps(look: Look) -> list[Held]:
+    """The confirmed and ended holds of the rollout that this status tells of, in order."""
+    return [
+        Held(
+            step=stage["name"],
+            percent=float(stage["effectiveWeight"]),
+            since=_time(stage, "confirmedAt"),
+            until=_time(stage, "endedAt"),
         )
-    return held
+        for stage in look.rollout["plan"]
+        if stage["kind"] == "Live" and "confirmedAt" in stage and "endedAt" in stage
+    ]
 
 
-def assert_shares(looks: list[Look], books: Users, *, version: str, steps: int) -> None:
+def _time(stage: Object, key: str) -> float:
+    found = instant(stage[key])
+    assert found is not None
+    return found
+
+
+def assert_shares(look: Look, books: Users, *, version: str, steps: int) -> None:
     """Each of `steps` holds gave the version its share of the requests, within sampling error."""
-    held = held_steps(looks)
+    held = held_steps(look)
     assert len(held) == steps, held
     for hold in held:
         sums = books.between(hold.since + SWITCH_SECONDS, hold.until)
@@ -77,3 +80,33 @@ def assert_only_failed_by(books: Users, *, version: str) -> None:
     assert books.skipped == 0, told(books)
     own = books.totals().get(version, Sums()).failed
     assert books.failed == own, told(books)
+
+
+def assert_calm_after(load: Load, rolled_back_at: float) -> None:
+    """Once the proxies have the confirmed rollback, version 1 answers everybody, and well."""
+    calm_at = load.wait_until_only("1", since=rolled_back_at)
+    after = load.wait_for_more(5.0, since=calm_at).between(calm_at, calm_at + 5.0)
+    assert after.keys() == {"1"}, after
+    assert after["1"].failed == 0
+    assert after["1"].answered > 0
+
+
+def wait_for_copies(model: Model, percent: float, *, since: float) -> Look:
+    """The first status that tells of this share of copies.
+
+    Status is refreshed where it is off by more than its grain, and its first number may hold
+    requests from before the gateway knew. Units: percent of the users' requests, unix seconds.
+    """
+    allowed = STATUS_GRAIN_PERCENT + allowed_deviation_percent(
+        share_percent=MOST_VARIABLE_PERCENT, requests=COUNTED_REQUESTS
+    )
+
+    def near(look: Look) -> bool:
+        seen = look.rollout.get("traffic", {}).get("observedMirror")
+        return seen is not None and abs(float(seen) - percent) <= allowed
+
+    found = model.wait_for(
+        near, seconds=240, since=since, what=f"{percent:g} % copies, give or take {allowed:.1f}"
+    )
+    print(f"copied, in percent: {found.rollout['traffic']['observedMirror']} of {percent:g}")
+    return found

@@ -23,9 +23,10 @@ Object = dict[str, Any]
 NAMESPACE = ports.Kind(
     group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
 )
+CONFIG_MAP = ports.Kind(group="", version="v1", plural="configmaps", kind="ConfigMap")
 _FIELD_MANAGER = "e2e"
-_TIMEOUT_SECONDS = 30.0
-_START_SECONDS = 20.0
+_TIMEOUT_SECONDS = 60.0
+_START_SECONDS = 60.0
 
 
 class Refused(RuntimeError):  # noqa: N818 - reads as the sentence it is

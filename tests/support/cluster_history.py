@@ -19,7 +19,13 @@ from tidegate import ports
 
 T = TypeVar("T")
 
-WATCHED = (ports.MODEL_DEPLOYMENT, ports.HTTP_ROUTE, ports.SERVICE, ports.DEPLOYMENT)
+WATCHED = (
+    ports.MODEL_DEPLOYMENT,
+    ports.HTTP_ROUTE,
+    ports.SERVICE,
+    ports.DEPLOYMENT,
+    ports.LEASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,7 @@ class History:
         self._client = client
         self._namespace = namespace
         self._told: list[Seen] = []
+        self._newest: dict[str, int] = {}  # by kind, so that nothing is told twice
         self._news = threading.Condition()
         self._closed = False
         self._streams: list[requests.Response] = []
@@ -95,30 +102,35 @@ class History:
 
     def _follow(self, kind: ports.Kind) -> None:
         """List once, then watch; a broken stream goes on from the newest version seen."""
-        version = ""
         while not self._closed:
             try:
-                version = self._stream(kind, version or self._list(kind))
+                if kind.kind not in self._newest:
+                    self._list(kind)
+                self._stream(kind)
             # Closed, or the API server went away, or it does not serve a new kind yet.
             except (OSError, ValueError, AttributeError, Refused):
                 time.sleep(0.2)
 
-    def _list(self, kind: ports.Kind) -> str:
+    def _list(self, kind: ports.Kind) -> None:
         listed = json.loads(self._client.text(path_of(kind, namespace=self._namespace)))
+        known = self._newest.get(kind.kind, 0)
         for body in listed["items"]:
-            self._tell(kind, body, gone=False)
-        return str(listed["metadata"]["resourceVersion"])
+            if version_of(body) > known:
+                self._tell(kind, body, gone=False)
+        self._newest[kind.kind] = version_of(listed)
 
-    def _stream(self, kind: ports.Kind, version: str) -> str:
+    def _stream(self, kind: ports.Kind) -> None:
+        version = str(self._newest[kind.kind])
         stream = self._client.watch(kind, namespace=self._namespace, resource_version=version)
         self._streams.append(stream)
-        for line in stream.iter_lines(chunk_size=1):
+        # As they arrive: byte by byte, a busy machine tells of events half a minute late.
+        for line in stream.iter_lines(chunk_size=None):
             event = json.loads(line)
             if event["type"] == "ERROR":
-                raise ValueError(event["object"])
-            version = event["object"]["metadata"]["resourceVersion"]
+                self._list(kind)  # the version is too old to go on from
+                return
             self._tell(kind, event["object"], gone=event["type"] == "DELETED")
-        return version
+            self._newest[kind.kind] = version_of(event["object"])
 
     def _tell(self, kind: ports.Kind, body: Object, *, gone: bool) -> None:
         with self._news:
@@ -196,6 +208,13 @@ class Look:
     @property
     def waiting_for(self) -> Object:
         return dict(self.rollout.get("waitingFor") or {})
+
+    @property
+    def step_started_at(self) -> float:
+        """When the operator began the step, before it wrote its weight. Unix seconds."""
+        started = instant(self.rollout["step"]["startedAt"])
+        assert started is not None
+        return started
 
     def condition(self, kind: str) -> Object:
         """A condition by its type; empty when there is none."""

@@ -16,7 +16,7 @@ _BINDING = ports.Kind(
     kind="ClusterRoleBinding",
     namespaced=False,
 )
-_GONE_SECONDS = 60.0
+_GONE_SECONDS = 180.0
 
 
 def serving_everything(client: Client) -> list[tuple[str, str]]:

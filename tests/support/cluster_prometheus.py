@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pod_monitor
@@ -15,7 +16,7 @@ from tests.cluster import versions
 from tidegate import ports
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 _OWN = "scrapes-pods"  # name of the account and its role
 # The Prometheus of the cluster's own: any image that the cluster has will do.
 _THEIRS = {"namespace": "monitoring", "name": "prometheus"}
@@ -26,17 +27,27 @@ def jobs(scene: Scene) -> dict[str, Object]:
 
     Each is narrowed to the test's namespace, and scrapes every second.
     """
-    [ours] = yaml.safe_load((ROOT / "examples/prometheus/scrape-job.yaml").read_text())
     ways = {
-        "ours": ours,
+        "ours": _our_job(),
         "operator": pod_monitor.scrape_job(_rendered_monitor(scene)),
         "community": pod_monitor.community_job(),
     }
-    narrowed = {"role": "pod", "namespaces": {"names": [scene.namespace]}}
-    return {
-        name: {**job, "scrape_interval": "1s", "kubernetes_sd_configs": [narrowed]}
-        for name, job in ways.items()
-    }
+    return {name: _narrowed(job, scene, seconds=1) for name, job in ways.items()}
+
+
+def our_jobs(scene: Scene, seconds: Mapping[str, float]) -> dict[str, Object]:
+    """Our own scrape job for each source, with its seconds between scrapes."""
+    return {name: _narrowed(_our_job(), scene, seconds=it) for name, it in seconds.items()}
+
+
+def _our_job() -> Object:
+    [ours] = yaml.safe_load((ROOT / "examples/prometheus/scrape-job.yaml").read_text())
+    return dict(ours)
+
+
+def _narrowed(job: Object, scene: Scene, *, seconds: float) -> Object:
+    pods = {"role": "pod", "namespaces": {"names": [scene.namespace]}}
+    return {**job, "scrape_interval": f"{seconds:g}s", "kubernetes_sd_configs": [pods]}
 
 
 def start(scene: Scene, sources: dict[str, Object]) -> None:

@@ -19,6 +19,15 @@ SERVER_PORT = 8080
 STEPS = ((20.0, "8s"), (60.0, "8s"))
 
 
+_QUICK = {
+    "interval": "1s",
+    "warmup": "0s",
+    "settle": "2s",
+    "window": "30s",
+    "minRequests": 50,
+}
+
+
 def restricted_pod() -> Object:
     """What the pod security standard `restricted` asks of a pod."""
     return {
@@ -67,6 +76,15 @@ def model_server(**env: str) -> Object:
     }
 
 
+def mount(pod: Object, *, config_map: str, folder: str) -> None:
+    """Let the first container of a pod's spec read the files of a ConfigMap in a folder."""
+    volume = {"name": config_map, "configMap": {"name": config_map}}
+    pod["volumes"] = [*pod.get("volumes", ()), volume]
+    container = pod["containers"][0]
+    mounted = {"name": config_map, "mountPath": folder, "readOnly": True}
+    container["volumeMounts"] = [*container.get("volumeMounts", ()), mounted]
+
+
 def metric(preset: str, *, excess: float = 0.2, **threshold: float) -> Object:
     """A metric whose limits some hundred requests prove, so that a step takes seconds.
 
@@ -104,9 +122,13 @@ def model_deployment(
     replicas: int = 1,
     steps: Sequence[tuple[float, str]] = STEPS,
     analysis: Object | None = None,
+    whole_analysis: Object | None = None,
     **spec: Any,
 ) -> Object:
-    """A ModelDeployment with short times: a good version takes about half a minute."""
+    """A ModelDeployment with short times: a good version takes about half a minute.
+
+    `whole_analysis` stands instead of them, for the defaults.
+    """
     planned = [{"name": f"p{weight:g}", "weight": weight, "hold": hold} for weight, hold in steps]
     return {
         "apiVersion": ports.MODEL_DEPLOYMENT.api_version,
@@ -117,16 +139,10 @@ def model_deployment(
             "workload": {"replicas": replicas, "template": model_server(**(env or {}))},
             "traffic": traffic,
             "strategy": {"canary": {"steps": planned}, "scaleDownDelay": "5s"},
-            "analysis": {
-                "interval": "1s",
-                "warmup": "0s",
-                "settle": "2s",
-                "window": "30s",
-                "minRequests": 50,
-                "metrics": [metric("error-ratio", max=0.2)],
-                **(analysis or {}),
-            },
-            "progressDeadline": "1m",
+            "analysis": whole_analysis
+            or {**_QUICK, "metrics": [metric("error-ratio", max=0.2)], **(analysis or {})},
+            # Pods need their time on a busy machine.
+            "progressDeadline": "5m",
             **spec,
         },
     }
@@ -186,6 +202,16 @@ class Model:
         )
         return self._told_at(answer, asked_at=asked_at)
 
+    def ask(self, request: str, *, of: Look) -> float:
+        """Ask for this of the rollout and the step that were seen, as the command line does."""
+        asked = {
+            "request": request,
+            "request_revision": of.rollout["revision"],
+            "requested_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        step = {"request_step": of.step["name"]} if of.step.get("name") else {}
+        return self.annotate(**asked, **step)
+
     def _told_at(self, answer: Object, *, asked_at: float) -> float:
         """When the watch told this version, if not long before.
 
@@ -194,7 +220,7 @@ class Model:
         """
         told = self.wait_for(
             lambda look: look.version >= version_of(answer),
-            seconds=30,
+            seconds=90,
             what=f"the watch tells of the change of {self.name}",
         )
         return max(asked_at, told.at)
@@ -247,7 +273,7 @@ class Model:
             what=f"{self.name} holds {percent:g} %",
         )
 
-    def wait_for_rest(self, *, seconds: float = 40.0, since: float = 0.0) -> Look:
+    def wait_for_rest(self, *, seconds: float = 120.0, since: float = 0.0) -> Look:
         """Until pods of retired revisions are gone; then the operator has nothing to do."""
         return self.wait_for(
             lambda look: look.current and not look.active and not look.status.get("retiring"),

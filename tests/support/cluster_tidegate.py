@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,9 @@ from tidegate import ports
 ROOT = Path(__file__).parents[2]
 OPERATOR_IMAGE = "localhost/tidegate-e2e/tidegate:dev"
 TESTKIT_IMAGE = "localhost/tidegate-e2e/testkit:dev"
+HTTP_PROXY = ROOT / "tests" / "support" / "crds" / "httpproxies.projectcontour.io.yaml"
 RELEASE = "tidegate"
-READY_SECONDS = 120.0
+READY_SECONDS = 420.0
 WRITES = frozenset(
     {"create", "apply", "apply_status", "json_patch", "delete", "create_event", "repeat_event"}
 )
@@ -36,10 +37,13 @@ def build_images(cluster: Cluster) -> None:
 
 
 def install_definitions(cluster: Cluster) -> None:
-    """Our CRDs; the releases of the tests come without."""
-    crds = str(ROOT / "crds")
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", crds)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+    """Our CRDs; the releases of the tests come without.
+
+    And that of Contour: an operator that asked for it in vain would restart when it appears.
+    """
+    crds = ("-f", str(ROOT / "crds"), "-f", str(HTTP_PROXY))
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", *crds)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=180s", *crds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,15 @@ class Operator:
                 raise AssertionError(f"the operator is not ready\n{self.logs()}")
             time.sleep(0.2)
 
+    def names(self) -> list[str]:
+        """The names of its pods."""
+        return [pod["metadata"]["name"] for pod in self.pods()]
+
+    def restarts(self) -> int:
+        """How often a container of any of its pods has begun again; who loses the Lease does."""
+        statuses = [pod.get("status", {}).get("containerStatuses", []) for pod in self.pods()]
+        return sum(one["restartCount"] for found in statuses for one in found)
+
     def _all_ready(self) -> bool:
         body = self.client.get(ports.DEPLOYMENT, namespace=self.namespace, name=self.deployment)
         assert body is not None
@@ -153,11 +166,12 @@ def installed(
     *,
     namespace: str,
     replicas: int,
-    sources: Sequence[str] = (),
+    sources: Mapping[str, float],
 ) -> Iterator[Operator]:
     """Tidegate from its chart, restricted to one namespace and running in it.
 
-    `sources` are further metric sources: `prometheus-NAME` in the same namespace.
+    `sources` are further metric sources, `prometheus-NAME` in the same namespace, and the seconds
+    between their scrapes.
     """
     operator = Operator(cluster=cluster, client=client, namespace=namespace, release=namespace)
     values = {
@@ -179,9 +193,11 @@ def installed(
                 {
                     "name": name,
                     "url": f"http://prometheus-{name}.{namespace}:9090",
-                    "scrapeIntervalSeconds": 1,
+                    "scrapeIntervalSeconds": seconds,
+                    "enforcesNamespace": True,  # it scrapes nothing else
+                    "namespaces": [namespace],
                 }
-                for name in sources
+                for name, seconds in sources.items()
             ),
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},

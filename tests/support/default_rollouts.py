@@ -1,15 +1,18 @@
 """Whole rollouts with the defaults of a spec, drawn row by row and judged by the real engine.
 
-Errors and latency are compared with stable, steps and holds are those of the smallest spec. Time is
-in seconds after the first weight was confirmed; a row is half a minute.
+Errors, latency and client errors (none) are compared with stable, steps and holds are those of the
+smallest spec. Time is in seconds after the first weight was confirmed; a row is half a minute.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from api_examples import SMALLEST
@@ -23,10 +26,10 @@ from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.counts.rows import Counts, PodCounts, Row, Usual
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import Context, EvidenceConfig
-from tidegate.evidence.verdict import engine, rules
+from tidegate.evidence.verdict import client_errors, engine, harm, rules
 from tidegate.evidence.verdict.templates import resolve_templates
 
-ERRORS, SLOW = "error-ratio", "latency-p95"
+ERRORS, SLOW, CLIENTS = "error-ratio", "latency-p95", "client-error-ratio"
 EDGES, DECISIVE = (0.05, 0.1, 0.25, 0.5), 2
 MEDIAN_SECONDS, SIGMA = 0.08, 0.5
 ROW, LOOK_LATE = 30.0, 20.0
@@ -41,7 +44,9 @@ class Cell:
     Units: qps requests per second of both arms; rates and shares from 0 to 1; `lasting`, `wander`
     and `speeds` are deviations of the logarithm between pods, `wander` has a correlation time of 5
     minutes; `rare` bursts of 20 errors an hour over the service. `confirmed`: a person ends each
-    pause, so that a run ends promoted or rolled back.
+    pause, so that a run ends promoted or rolled back. What the candidate does to it is
+    `candidate_base`, its rate of errors where it is another, and `slower`, a factor of its latencies.
+    `analysis` are fields of `spec.analysis`.
     """
 
     name: str
@@ -60,6 +65,9 @@ class Cell:
     warmup: float = 60.0
     confirmed: bool = False
     gateway: bool = True
+    candidate_base: float | None = None
+    slower: float = 1.0
+    analysis: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +146,10 @@ class World:
         cell, pod = self.cell, self._pod(name, at=at)
         keeps = math.exp(-ROW / 300.0)
         pod.drift = keeps * pod.drift + math.sqrt(1 - keeps**2) * float(self.rng.normal())
-        return min(WORST, cell.base * pod.factor * math.exp(cell.wander * pod.drift))
+        base = cell.base
+        if cell.candidate_base is not None and _is_candidate(name):
+            base = cell.candidate_base
+        return min(WORST, base * pod.factor * math.exp(cell.wander * pod.drift))
 
     def _by_client(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
         cell, found = self.cell, dict.fromkeys(names, (0, 0))
@@ -157,10 +168,13 @@ class World:
         burst = self.rng.poisson(cell.rare * ROW / 3600 / cell.pods) if cell.rare else 0
         more = int(self.rng.geometric(1 / 20, burst).sum()) if burst else 0
         cold = math.exp(-(at - pod.born) / cell.cold_seconds) if cell.cold_seconds else 0.0
-        median = MEDIAN_SECONDS * pod.speed * (1 + cold)
+        slower = cell.slower if _is_candidate(name) else 1.0
+        median = MEDIAN_SECONDS * pod.speed * slower * (1 + cold)
         above = stats.norm.sf(np.log(np.array(EDGES) / median) / SIGMA)
         slow = np.cumsum(self.rng.multinomial(n, -np.diff([1.0, *above, 0.0])))
-        return PodCounts(pod=name, n=n + more, x=(bad + more, *(float(n - it) for it in slow[:-1])))
+        return PodCounts(
+            pod=name, n=n + more, x=(bad + more, *(float(n - it) for it in slow[:-1]), 0.0)
+        )
 
     def _pod(self, name: str, *, at: float) -> _Pod:
         if name not in self.pods:
@@ -175,28 +189,39 @@ class World:
         return self.pods[name]
 
 
-def smallest() -> model.Spec:
-    """The smallest spec, with every default."""
-    spec, violations = convert.read_spec(copy.deepcopy(SMALLEST))
+def _is_candidate(pod: str) -> bool:
+    return pod.startswith("c")
+
+
+@functools.cache
+def _spec(analysis: str) -> model.Spec:
+    body = copy.deepcopy(SMALLEST)
+    body["spec"]["analysis"] = json.loads(analysis)
+    spec, violations = convert.read_spec(body)
     assert spec is not None, violations
     return spec
 
 
-SPEC = smallest()
+def spec_of(cell: Cell) -> model.Spec:
+    """The smallest spec with the analysis of a cell, with every default."""
+    return _spec(json.dumps(dict(cell.analysis)))
+
+
+SPEC = _spec("{}")
 
 
 def walk(cell: Cell, rng: np.random.Generator, *, upto: float = 4 * 3600.0) -> End:
     """One rollout from its first weight on."""
-    world = World(cell=cell, rng=rng)
-    spreads = {ERRORS: (Spread(),), SLOW: (Spread(),) * len(EDGES)}
+    world, spec = World(cell=cell, rng=rng), spec_of(cell)
+    spreads = {ERRORS: (Spread(),), SLOW: (Spread(),) * len(EDGES), CLIENTS: (Spread(),)}
     past = [world.row(0.0, at=-ROW * (HISTORY - k))[1].warm for k in range(HISTORY)]
     for pods in past:
         _widen(spreads, pods=pods)
     config = _config(cell, past=[pod for pods in past for pod in pods])
     state, at = ledger.begin(config), 0.0
-    for number, step in enumerate(SPEC.steps):
+    for number, step in enumerate(spec.steps):
         weight, begun = step.weight_percent / 100, at
-        at = max(at + SPEC.analysis.settle_seconds, SPEC.analysis.warmup_seconds)
+        at = max(at + spec.analysis.settle_seconds, spec.analysis.warmup_seconds)
         while True:
             row = _row(world.row(weight, at=at), at=at, step=number, weight=weight, spreads=spreads)
             state = ledger.record(state, row=row, config=config)
@@ -204,9 +229,12 @@ def walk(cell: Cell, rng: np.random.Generator, *, upto: float = 4 * 3600.0) -> E
             context = Context(
                 now=at + LOOK_LATE,
                 step=number,
-                judged_from=SPEC.analysis.warmup_seconds,
+                judged_from=spec.analysis.warmup_seconds,
                 has_stable=True,
-                min_requests=SPEC.analysis.min_requests,
+                min_requests=spec.analysis.min_requests,
+                late=harm.is_late(
+                    at + LOOK_LATE, confirmed_at=begun, deadline_seconds=step.deadline_seconds
+                ),
             )
             found = engine.decide(state, context=context, config=config)
             if found.verdict is model.Verdict.ROLL_BACK:
@@ -217,23 +245,26 @@ def walk(cell: Cell, rng: np.random.Generator, *, upto: float = 4 * 3600.0) -> E
                 if not cell.confirmed or at >= upto:
                     return End(how="paused", seconds=at, step=number, reason=found.reason)
                 break
-    return End(how="promoted", seconds=at, step=len(SPEC.steps))
+    return End(how="promoted", seconds=at, step=len(spec.steps))
 
 
 def _config(cell: Cell, *, past: Sequence[PodCounts]) -> EvidenceConfig:
-    templates = resolve_templates(SPEC, find=lambda _: None, sources={"default": False})
+    spec = spec_of(cell)
+    templates = resolve_templates(spec, find=lambda _: None, sources={"default": False})
     assert not isinstance(templates, tuple), templates
+    analysis, templates = client_errors.beside(spec.analysis, templates)
     total = math.fsum(pod.n for pod in past)
     check = model.ShareCheck.HOLD if cell.gateway else model.ShareCheck.REPORT
     return rules.config_of(
-        SPEC.analysis,
+        analysis,
         templates=templates,
         shapes={SLOW: Shape(edges=EDGES, decisive=DECISIVE)},
-        traffic=replace(SPEC.traffic, share_check=check),
-        one_pod=math.ceil(cell.pods * SPEC.steps[0].weight_percent / 100 - 1e-9) == 1,
+        traffic=replace(spec.traffic, share_check=check),
+        one_pod=math.ceil(cell.pods * spec.steps[0].weight_percent / 100 - 1e-9) == 1,
         usual={
             ERRORS: Usual(rate=math.fsum(pod.x[0] for pod in past) / total),
             SLOW: Usual(rate=math.fsum(pod.x[1 + DECISIVE] for pod in past) / total),
+            CLIENTS: Usual(rate=0.0),
         },
     )
 
@@ -268,7 +299,7 @@ def _row(
     return Row(t0=at, t1=at + ROW, step=step, weight=weight, counts=counts)
 
 
-_STREAMS = {ERRORS: slice(0, 1), SLOW: slice(1, None)}
+_STREAMS = {ERRORS: slice(0, 1), SLOW: slice(1, -1), CLIENTS: slice(-1, None)}
 
 
 def _part(pod: PodCounts, chosen: slice) -> PodCounts:

@@ -78,6 +78,8 @@ def spec_of(
     }
     if provider == "GatewayAPI":
         spec_body["traffic"]["gatewayAPI"] = {"parentRefs": [{"name": "gw"}]}
+    if provider == "Contour":
+        spec_body["traffic"]["contour"] = {"fqdn": "iris.example.com"}
     if analysis:
         spec_body["analysis"] = dict(analysis)
     body = {

@@ -89,7 +89,7 @@ def is_own(wanted: Wanted, *, found: Found) -> bool:
 
 
 def run_play(play: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(play(), 20))
+    asyncio.run(asyncio.wait_for(play(), beside.PATIENCE_SECONDS))
 
 
 def names_in(promql: str) -> int:

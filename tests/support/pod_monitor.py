@@ -48,6 +48,7 @@ MODEL_MONITOR: Object = {
                         "regex": "(.+)",
                         "targetLabel": "__metrics_path__",
                     },
+                    {"action": "labeldrop", "regex": "endpoint"},
                 ],
             }
         ],

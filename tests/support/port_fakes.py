@@ -82,6 +82,7 @@ class MemoryRecorder:
         self.transitions: list[ports.Transition] = []
         self.rollbacks: list[str] = []
         self.results: list[str] = []
+        self.drifts: list[str] = []
         self.queries: list[str] = []
         self.evidence_documents: list[model.Document] = []
         self.depth = 0
@@ -105,6 +106,9 @@ class MemoryRecorder:
 
     def rollout_ended(self, *, result: str) -> None:
         self.results.append(result)
+
+    def drift(self, *, kind: str) -> None:
+        self.drifts.append(kind)
 
     def queue(self, *, depth: int) -> None:
         self.depth = depth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ def text(server: str, moment: str) -> str:
     return (FOLDER / f"{server}.{moment}.prom").read_text()
 
 
+@functools.cache
 def series(server: str) -> tuple[Series, ...]:
     """Both scrapes as samples at the start and at the end of the window."""
     before, after = _values(text(server, "before")), _values(text(server, "after"))

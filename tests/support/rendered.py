@@ -27,4 +27,4 @@ def deployment(
 
 def rendered_service(spec: model.Spec = SPEC) -> model.Document:
     frozen = render.freeze(META, spec, REVISION)
-    return render.render_service(META, frozen, entry=spec.service)
+    return render.render_service(META, frozen, entry=spec.service, notes={})

@@ -6,8 +6,11 @@ Pods become ready when told to, the data plane accepts what is written, time mov
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache, wraps
+from typing import ParamSpec
 
 from tidegate import model
 from tidegate.model import actions, objects
@@ -15,6 +18,7 @@ from tidegate.rollout import autoscaling, decide, duties
 from tidegate.rollout.strategy.compile import in_effect
 from tidegate.traffic.plane import common_port
 
+P = ParamSpec("P")
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -40,6 +44,7 @@ def make_spec(
     revision_history_limit: int = 2,
     rollout_history_limit: int = 5,
     routes: tuple[model.HeaderRoute, ...] = (),
+    inconclusive_timeout_seconds: float | None = None,
 ) -> model.Spec:
     steps = tuple(
         model.Step(
@@ -64,6 +69,8 @@ def make_spec(
         traffic=model.Traffic(
             provider=provider,
             gateway=model.GatewayRoute(parents=(model.ParentRef(name="gw"),)),
+            contour=model.ContourProxy(fqdn="iris.example.com"),
+            istio=model.VirtualService(),
         ),
         steps=steps,
         scaling=scaling or model.Scaling(),
@@ -79,6 +86,7 @@ def make_spec(
             error_limit=5,
             no_data_timeout_seconds=600.0,
             on_inconclusive=on_inconclusive,
+            inconclusive_timeout_seconds=inconclusive_timeout_seconds,
             metrics=(metric,),
             key="1-first",
         ),
@@ -121,6 +129,18 @@ class World:
     ready_url_failure: str = ""
     ready_url_warning: str = ""
     ready_url_awaited: str = ""
+    probed: model.Probed | None = None
+    room: model.Room | None = None
+    watched: tuple[model.WatchedMetric, ...] | None = None
+    policies: tuple[model.Policy, ...] = ()
+    queue: model.Queue = model.EMPTY_QUEUE
+    rollbacks: tuple[model.RolledBack, ...] = ()
+    approvals: model.Approvals = model.NO_APPROVALS
+    author: str = ""
+    hook: model.SeenHook = field(default_factory=model.SeenHook)
+    smoke_test: model.SeenJob | None = None
+    isolation: model.Isolation | None = None
+    jobs: list[str] = field(default_factory=list)  # made and deleted, in order
     accept: bool = True
     broken: frozenset[str] = frozenset()
     held: dict[str, int] = field(default_factory=dict)  # ready pods that stay so many
@@ -133,6 +153,15 @@ class World:
     keeps_records: bool = True
     frozen: dict[str, model.FrozenRevision] = field(default_factory=dict)
     frozen_rollouts: dict[str, model.FrozenRollout] = field(default_factory=dict)
+
+    def copy(self) -> World:
+        """Another world that goes on from here: what the collections hold never changes."""
+        made = copy(self)
+        for it in fields(self):
+            value = getattr(self, it.name)
+            if isinstance(value, list | dict):
+                setattr(made, it.name, copy(value))
+        return made
 
     # --- people ----------------------------------------------------------------------------------
 
@@ -170,6 +199,7 @@ class World:
                 resource_version="1",
                 deleting=self.deleting,
                 finalizers=self.finalizers,
+                author=self.author,
             ),
             status=self.status,
             spec=spec,
@@ -178,6 +208,7 @@ class World:
             blocked=self.blocked,
             request=self.request,
             revisions=dict(self.revisions),
+            services=frozenset(it for it, one in self.revisions.items() if one.has_service),
             frozen=dict(self.frozen),
             frozen_rollouts=tuple(self.frozen_rollouts.values()),
             records=tuple(map(_kept, self.records.values())),
@@ -187,6 +218,16 @@ class World:
             ready_url_failure=self.ready_url_failure,
             ready_url_warning=self.ready_url_warning,
             ready_url_awaited=self.ready_url_awaited,
+            probed=self.probed,
+            room=self.room,
+            watched=self.watched,
+            policies=self.policies,
+            queue=self.queue,
+            rollbacks=self.rollbacks,
+            approvals=self.approvals,
+            hook=self.hook,
+            smoke_test=self.smoke_test,
+            isolation=self.isolation,
         )
 
     def step(self) -> actions.Decision:
@@ -212,6 +253,8 @@ class World:
             self.records[action.last.record] = action
         elif isinstance(action, actions.DeleteRecord):
             del self.records[action.name]
+        elif isinstance(action, actions.DeleteSmokeTest):
+            self.jobs.append(f"-{action.name}")
         elif isinstance(action, actions.DeletePreview):
             left = tuple(it for it in self.traffic.old_previews if it != action.name)
             self.traffic = replace(self.traffic, old_previews=left)
@@ -271,26 +314,49 @@ class World:
                     created_at=self.now,
                     has_service=True,
                     template_hash=action.revision.digest,
+                    made_with=action.revision.digest,
                     asked=action.replicas,
                     autoscaled=action.autoscaled,
                 )
             case actions.Scale() | actions.SetAutoscaler():
                 self._size(action)
-            case actions.SetRole():
-                state = self.revisions[action.revision]
-                self.revisions[action.revision] = replace(state, role=action.role)
-            case actions.NoteTemplate():
-                state = self.revisions[action.revision]
-                self.revisions[action.revision] = replace(state, made_with=action.template_hash)
+            case actions.SetRole() | actions.NoteTemplate():
+                self._note(action)
             case actions.SetTraffic():
                 self._shift(action)
             case actions.DeleteRevision():
                 self.revisions.pop(action.revision, None)
                 self.frozen.pop(action.revision, None)
-            case actions.AddFinalizer():
-                self.finalizers = (*self.finalizers, duties.FINALIZER)
-            case actions.RemoveFinalizer():
-                self.finalizers = tuple(f for f in self.finalizers if f != duties.FINALIZER)
+            case actions.CreateSmokeTest():
+                self.jobs.append(action.name)
+            case actions.AddFinalizer() | actions.RemoveFinalizer():
+                self._hold(action)
+            case actions.CreateIsolation() | actions.DeleteIsolation():
+                self._isolate(action)
+
+    def _isolate(self, action: actions.CreateIsolation | actions.DeleteIsolation) -> None:
+        assert self.isolation is not None, "nobody has looked yet"
+        if self.isolation.refused:
+            return
+        kept = self.isolation.revisions
+        if isinstance(action, actions.CreateIsolation):
+            kept |= {action.revision.hash}
+        else:
+            kept -= {action.revision}
+        self.isolation = replace(self.isolation, revisions=kept)
+
+    def _hold(self, action: actions.AddFinalizer | actions.RemoveFinalizer) -> None:
+        others = tuple(f for f in self.finalizers if f != duties.FINALIZER)
+        held = isinstance(action, actions.AddFinalizer)
+        self.finalizers = (*others, duties.FINALIZER) if held else others
+
+    def _note(self, action: actions.SetRole | actions.NoteTemplate) -> None:
+        state = self.revisions[action.revision]
+        if isinstance(action, actions.SetRole):
+            state = replace(state, role=action.role)
+        else:
+            state = replace(state, made_with=action.template_hash, noted=True)
+        self.revisions[action.revision] = state
 
     def _size(self, action: actions.Scale | actions.SetAutoscaler) -> None:
         state = self.revisions[action.revision]
@@ -380,6 +446,18 @@ class World:
             )
 
 
+def made_once(make: Callable[P, World]) -> Callable[P, World]:
+    """Make the same world once; each caller gets a copy. Most tests begin after a hundred passes."""
+    made = cache(make)
+
+    @wraps(make)
+    def copied(*args: P.args, **options: P.kwargs) -> World:
+        return made(*args, **options).copy()  # type: ignore[arg-type]  # who cannot be hashed fails
+
+    return copied
+
+
+@made_once
 def serving(version: model.Revision = V1, **options: object) -> World:
     """A world in which `version` serves and nothing is going on."""
     world = World(spec=make_spec(version=version.model_version, **options), desired=version)  # type: ignore[arg-type]
@@ -402,4 +480,16 @@ def _kept(made: actions.CreateRecord) -> model.KeptRecord:
         by=made.last.by,
         reason=made.last.reason,
         model_version=made.rollout.revision.model_version if made.rollout else "",
+        reached=made.rollout is not None
+        and any(
+            it.confirmed_at is not None and it.kind is not model.StageKind.FIRST
+            for it in made.rollout.plan
+        ),
     )
+
+
+def waits(world: World) -> model.Waiting | None:
+    """What the rollout waits for."""
+    rollout = world.status.active_rollout
+    found = rollout.waiting_for if rollout is not None else None
+    return found.reason if found is not None else None

@@ -14,7 +14,7 @@ def install(plane: ControlPlane, kind: ports.Kind) -> None:
     """Return once the kind is served."""
     plane.kubectl("apply", "-f", "-", input=json.dumps(manifest(kind)))
     name = f"{kind.plural}.{kind.group}"
-    plane.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+    plane.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=120s")
 
 
 def remove(plane: ControlPlane, kind: ports.Kind) -> None:

@@ -53,15 +53,15 @@ async def marker(machine: shell.Machine) -> AsyncIterator[Process]:
 
 
 def main() -> int:
-    kubeconfig, port, lease_namespace, sweep_interval_seconds, patience_seconds = sys.argv[1:]
+    kubeconfig, port, lease_namespace, sweep_interval_seconds, patience, lease = sys.argv[1:]
     telemetry.configure_logging("info")
     settings = Settings(
         http_port=int(port),
         sweep_interval_seconds=float(sweep_interval_seconds),
         leader_election=LeaderElectionSettings(
             namespace=lease_namespace,
-            lease_duration_seconds=4,
-            renew_deadline_seconds=2.5,
+            lease_duration_seconds=int(lease),
+            renew_deadline_seconds=int(lease) * 5 / 8,
             retry_seconds=0.5,
         ),
     )
@@ -70,7 +70,7 @@ def main() -> int:
             settings,
             make_process=marker,
             kubeconfig=kubeconfig,
-            patience_seconds=float(patience_seconds),
+            patience_seconds=float(patience),
         )
     )
 

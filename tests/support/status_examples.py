@@ -23,6 +23,23 @@ def _role(revision: str) -> model.RevisionStatus:
     )
 
 
+_BAKED = model.DefaultValue(
+    field="strategy.postPromotion.bake", value="1h", policy="ClusterRolloutPolicy/production"
+)
+_LET_THROUGH = model.Override(
+    policy="ClusterRolloutPolicy/year-end",
+    by="dana",
+    at=NOON,
+    comment="mends the outage of this morning",
+)
+_FIRST_LABELS = model.QualityBaseline(
+    cohorts=24,
+    total=19200.0,
+    bad=1459.0,
+    dispersion=1.2,
+    until=NOON - timedelta(days=29),
+    counted_as="Accuracy, labelDelay 7200s, labelCohort 3600s, queries 1b4e28ba2f",
+)
 _RESULT = model.MetricResult(
     name="latency-p95",
     outcome=model.Outcome.FAIL,
@@ -47,8 +64,12 @@ _RESULT = model.MetricResult(
     intervals=12,
     candidate=model.ArmCounts(total=8123.0, bad=12.0),
     baseline=model.ArmCounts(total=73010.5, bad=70.0),
+    shifts=(
+        model.Shift(feature="amount", psi=0.83, bin="missing", share=0.41, reference_share=0.001),
+    ),
     failures=2,
     dry_run=True,
+    on_breach=model.OnBreach.ALERT,
     critical=True,
     evaluated_at=NOON,
 )
@@ -66,6 +87,7 @@ FULL_STATUS = model.Status(
     replicas=18,
     selector="tidegate.dev/model-deployment=fraud",
     autoscaled_replicas=9,
+    shadows_isolated=True,
     rollout=model.Rollout(
         id=f"fraud-{B}-1",
         revision=model.Revision(hash=B, digest=B + "0" * 54, model_version="1.5.0"),
@@ -81,14 +103,36 @@ FULL_STATUS = model.Status(
                 mirror_percent=2.5,
                 routes=(TESTERS,),
                 preview=True,
+                smoke_test=True,
+                isolated=True,
                 awaits_request=True,
                 kept_percent=25.0,
                 hold_seconds=90.25,
                 deadline_seconds=7200.0,
                 min_requests=500,
-                gates=(model.Gate(name="risk-board", opened_at=NOON),),
+                gates=(
+                    model.Gate(
+                        name="risk-board",
+                        min_approvals=2,
+                        approver_groups=("ml-risk",),
+                        not_author=True,
+                        expires_seconds=172800.0,
+                        opened_at=NOON,
+                        approved_by=("alice", "bob"),
+                        policies=("ClusterRolloutPolicy/production",),
+                    ),
+                ),
                 limits=(
                     model.StepLimit(name="errors", threshold=model.Threshold(min=0.01, max=0.05)),
+                ),
+                agreement=model.Agreement(
+                    template=model.TemplateRef(kind="MetricTemplate", name="pairs"),
+                    reference=model.Reference.HUMAN,
+                    threshold=model.Threshold(min=0.98, max=0.999),
+                    min_pairs=5000,
+                ),
+                baseline=(
+                    model.Baseline(name="p95", edge=0.25, total=8000.0, bad=40.0, limit=0.025),
                 ),
                 replicas=3,
                 replicas_percent=12.5,
@@ -117,6 +161,7 @@ FULL_STATUS = model.Status(
             hold_until=NOON + timedelta(seconds=91.75),
             deadline_at=NOON + timedelta(hours=2),
             estimate="detects a doubling of errors in about 40 min",
+            covered_since=NOON + timedelta(seconds=2.5),
         ),
         exposure=model.Exposure(
             live_percent=12.5,
@@ -130,10 +175,16 @@ FULL_STATUS = model.Status(
         judged_since=NOON + timedelta(seconds=2),
         evidence_since=NOON + timedelta(seconds=1.5),
         evidence_digest="9f" * 32,
+        inconclusive_since=NOON + timedelta(seconds=30),
         waiting_for=model.WaitingFor(
             reason=model.Waiting.INCONCLUSIVE, since=NOON, message="too few requests"
         ),
         silence=model.Silence(times=2, since=NOON),
+        smoke_test=model.SmokeTest(
+            job=f"fraud-{B}-smoke-0a1b2c3d",
+            state=model.SmokeTestState.FAILED,
+            message="BackoffLimitExceeded",
+        ),
         analysis_key="0f3a",
         repinned=2,
         recommendation=model.Recommendation(
@@ -141,10 +192,16 @@ FULL_STATUS = model.Status(
         ),
         rollback_reason="error-ratio 0.08 > 0.01 (n=5210)",
         rollback_by="Analysis",
+        author="carol",
         model_name="fraud",
         model_uri="s3://models/fraud/1.5.0",
         from_revision=A,
+        policies=("ClusterRolloutPolicy/production@2",),
+        defaults=(_BAKED,),
+        overrides=(_LET_THROUGH,),
+        admitted_at=NOON,
         from_model_version="1.4.0",
+        cause="DataDrift: skew against Training: amount PSI 0.83",
     ),
     analysis=(_RESULT,),
     last_handled_request=model.HandledRequest(
@@ -165,6 +222,18 @@ FULL_STATUS = model.Status(
         attempt=3,
         record=f"fraud-{A}-3",
     ),
+    policy=model.PolicyState(
+        sources=("ClusterRolloutPolicy/production@3",),
+        violations=(
+            model.PolicyViolation(
+                rule="minHold",
+                policy="ClusterRolloutPolicy/production",
+                action=model.EnforcementAction.WARN,
+                message="the hold of step p10 is shorter than 15m: raise it",
+            ),
+        ),
+        defaults=(_BAKED,),
+    ),
     rejected=(
         model.RejectedRevision(
             revision=C,
@@ -176,6 +245,54 @@ FULL_STATUS = model.Status(
         ),
     ),
     rejected_earlier=("0123456789",),
+    monitoring=model.Watch(
+        revision=A,
+        metrics=(
+            model.WatchedMetric(
+                name="skew",
+                against=model.Against.TRAINING,
+                outcome=model.Outcome.FAIL,
+                reason="Drift",
+                message="amount PSI 0.83 (missing 0.1% -> 41.0%); 1 of 12 features above 0.1",
+                failing_since=NOON,
+                sound_since=NOON - timedelta(days=30),
+                value=0.83,
+                threshold=model.Threshold(min=0.0, max=0.1),
+                onset="Sudden",
+                shifts=_RESULT.shifts,
+                baseline=_FIRST_LABELS,
+            ),
+            model.WatchedMetric(
+                name="errors",
+                against=model.Against.THRESHOLD,
+                outcome=model.Outcome.FAIL,
+                reason="SloBreach",
+                message="0.083 is above 0.05; beyond it in 5 of the last 5 looks (n=48210)",
+                failing_since=NOON,
+                value=0.083,
+                threshold=model.Threshold(max=0.05),
+            ),
+            model.WatchedMetric(
+                name="quality",
+                against=model.Against.LABELS,
+                outcome=model.Outcome.FAIL,
+                reason="Drift",
+                message="accuracy 81.2% of 9600 labels against 92.4% of 19200 in its first 24 cohorts",
+                failing_since=NOON,
+                value=0.812,
+                baseline=_FIRST_LABELS,
+            ),
+        ),
+        hook=model.HookCall(
+            id="fraud-6d9f7c01ab-20261120T120000Z",
+            state=model.HookState.FAILED,
+            at=NOON,
+            message="answered 503 where 2xx is expected",
+            ended_at=NOON + timedelta(hours=1),
+            delivered_at=NOON - timedelta(days=3),
+        ),
+        rollback=model.DriftRollback(revision=C, at=NOON),
+    ),
     identity=(model.SourceIdentity(source="default", mode=model.IdentityMode.POD_LABEL),),
     served=(C,),
     retiring=(model.Retiring(revision=C, scale_down_at=NOON + timedelta(seconds=30)),),

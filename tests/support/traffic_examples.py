@@ -57,6 +57,13 @@ GATEWAY_SPEC = replace(
     SPEC, traffic=model.Traffic(provider=model.Provider.GATEWAY_API, gateway=GATEWAY)
 )
 
+PROXY = model.ContourProxy(fqdn="iris.example.com")
+CONTOUR_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.CONTOUR, contour=PROXY))
+
+MESH = model.VirtualService()
+ISTIO_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.ISTIO, istio=MESH))
+TRAEFIK_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.TRAEFIK))
+
 
 def target(
     spec: model.Spec = SPEC,

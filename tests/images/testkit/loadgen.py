@@ -31,13 +31,14 @@ VERSION_IN_ERROR = re.compile(r"^\[([^\]]+)\]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to send.
+    """What to send; `header` is one more, `NAME: VALUE`, or empty.
 
     Units: requests per second, seconds; rows are V2 inference inputs with their known labels.
     """
 
     url: str
     host: str
+    header: str
     requests_per_second: float
     duration_seconds: float
     timeout_seconds: float
@@ -51,6 +52,7 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
     parser = argparse.ArgumentParser(prog="loadgen", description=__doc__.splitlines()[0])
     parser.add_argument("--url", required=True)
     parser.add_argument("--host", default="", help="Host header, when it differs from the URL")
+    parser.add_argument("--header", default="", help="one more header, NAME: VALUE")
     parser.add_argument("--requests-per-second", type=float, default=20.0)
     parser.add_argument("--duration-seconds", type=float, default=600.0)
     parser.add_argument("--timeout-seconds", type=float, default=10.0)
@@ -65,6 +67,7 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
     return Plan(
         url=given.url,
         host=given.host,
+        header=given.header,
         requests_per_second=given.requests_per_second,
         duration_seconds=given.duration_seconds,
         timeout_seconds=given.timeout_seconds,
@@ -133,6 +136,9 @@ class Sender:
 
     def _request(self, row: dict[str, Any] | None) -> Any:
         headers = {"Host": self.plan.host} if self.plan.host else {}
+        if self.plan.header:
+            name, _, value = self.plan.header.partition(":")
+            headers[name] = value.strip()
         if row is None:
             return self.session.get(self.plan.url, headers=headers)
         return self.session.post(self.plan.url, headers=headers, json=v2_request(row))
@@ -223,7 +229,10 @@ async def run(plan: Plan, *, port: int, stop: asyncio.Event) -> None:
     runner = web.AppRunner(stats_application(tally), access_log=None)
     await runner.setup()
     timeout = aiohttp.ClientTimeout(total=plan.timeout_seconds)
-    connector = aiohttp.TCPConnector(limit=plan.concurrency, force_close=plan.fresh_connections)
+    # A name is asked for once: a Service keeps its address, and DNS is not what is under load.
+    connector = aiohttp.TCPConnector(
+        limit=plan.concurrency, force_close=plan.fresh_connections, ttl_dns_cache=None
+    )
     try:
         await web.TCPSite(runner, port=port).start()
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:

@@ -38,8 +38,10 @@ class Answered:
 
 @dataclass(slots=True)
 class Book:
-    """Sums of a set of requests."""
+    """Sums of a set of requests. Units: when the first and the last was sent in unix seconds."""
 
+    first_at: float = math.inf
+    last_at: float = -math.inf
     answered: int = 0
     failed: int = 0
     checked: int = 0
@@ -49,6 +51,8 @@ class Book:
 
     def enter(self, request: Answered) -> None:
         """Count one request."""
+        self.first_at = min(self.first_at, request.sent_at)
+        self.last_at = max(self.last_at, request.sent_at)
         self.answered += 1
         self.failed += not request.ok
         self.statuses[str(request.status) if request.status else NO_ANSWER] += 1
@@ -127,8 +131,13 @@ def quantile(values: list[float], share: float) -> float | None:
 
 
 def _detailed(book: Book) -> dict[str, Any]:
-    """With every latency, so that quantiles of longer spans stay exact."""
-    return {**book.document(), "latencies": [round(value, 5) for value in book.latencies]}
+    """With every latency, so that quantiles of longer spans stay exact, and its first and last."""
+    return {
+        **book.document(),
+        "firstAt": book.first_at,
+        "lastAt": book.last_at,
+        "latencies": [round(value, 5) for value in book.latencies],
+    }
 
 
 def _failure(request: Answered) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 Every path answers; /healthz is the readiness probe and /metrics holds `http_requests_total` and
 `http_request_duration_seconds`. Neither of the two is counted. Which pod template answered stands
-in the headers X-Tidegate-Revision and X-Tidegate-Version.
+in the headers X-Tidegate-Revision and X-Tidegate-Version. With a model it answers inference requests,
+counts what it sees and says by a profile, and logs what it predicts to the comparer that the
+environment names.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import random
@@ -16,6 +19,8 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import (
@@ -26,8 +31,12 @@ from prometheus_client import (
     generate_latest,
 )
 
+from comparer.hook import REQUEST_ID, Sender
+
+from .model import Model
+
 KEEP_ALIVE_SECONDS = 4000.0
-BACKEND_SECONDS = 1.0
+BACKEND_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +44,25 @@ class Behaviour:
     """What the server does wrong, read from the environment.
 
     Failures come in bursts of `fail_burst` at random, or evenly spread if that is 1. Without an
-    open port at `backend` (host:port) every answer fails.
+    open port at `backend` (host:port) every answer fails, and so does every one that comes
+    `outage_after_seconds` or more after the first; failures are then counted from 0 on.
+    `model` is the file of a classifier, `profile` that of its training data, and `input_scale` what
+    its preprocessing multiplies all inputs by.
     Units: ratios from 0 to 1, the rest in seconds.
     """
 
     fail_ratio: float = 0.0
     fail_burst: int = 1
+    outage_after_seconds: float = math.inf
     backend: str = ""
     slow_ratio: float = 0.0
     slow_seconds: float = 0.0
     ready_delay_seconds: float = 0.0
-    drain_seconds: float = 3.0
+    drain_seconds: float = 5.0
     crash: bool = False
+    model: str = ""
+    profile: str = ""
+    input_scale: float = 1.0
     version: str = ""
     revision: str = ""
     port: int = 8080
@@ -57,12 +73,16 @@ class Behaviour:
         return Behaviour(
             fail_ratio=float(env.get("FAIL_RATIO", "0")),
             fail_burst=int(env.get("FAIL_BURST", "1")),
+            outage_after_seconds=float(env.get("OUTAGE_AFTER_SECONDS", "inf")),
             backend=env.get("BACKEND", ""),
             slow_ratio=float(env.get("SLOW_RATIO", "0")),
             slow_seconds=float(env.get("SLOW_SECONDS", "0")),
             ready_delay_seconds=float(env.get("READY_DELAY_SECONDS", "0")),
-            drain_seconds=float(env.get("DRAIN_SECONDS", "3")),
+            drain_seconds=float(env.get("DRAIN_SECONDS", "5")),
             crash=env.get("CRASH", "") == "1",
+            model=env.get("MODEL_FILE", ""),
+            profile=env.get("TIDEGATE_PROBE_PROFILE", ""),
+            input_scale=float(env.get("INPUT_SCALE", "1")),
             version=env.get("TIDEGATE_MODEL_VERSION", ""),
             revision=env.get("TIDEGATE_REVISION", ""),
             port=int(env.get("PORT", "8080")),
@@ -109,11 +129,14 @@ class Bursts:
 class Server:
     """The request handlers and what they count."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, *, log: Sender | None = None) -> None:
         self.behaviour = behaviour
+        self._log = log
         self.started_at = time.monotonic()
+        self.first_answer_at: float | None = None
         self.draining = False
         self.registry = CollectorRegistry()
+        self._model = _model(behaviour, registry=self.registry)
         ratio, burst = behaviour.fail_ratio, behaviour.fail_burst
         self._fail = Share(ratio) if burst == 1 else Bursts(ratio, length=burst)
         self._slow = Share(behaviour.slow_ratio)
@@ -150,17 +173,31 @@ class Server:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def answer(self, request: web.Request) -> web.Response:
-        """200 with the version, or the configured fault."""
+        """200 with the version or a prediction, or the configured fault."""
         began = time.perf_counter()
-        await request.read()
+        body = await request.read()
         if self._slow.hit():
             await asyncio.sleep(self.behaviour.slow_seconds)
-        code = 500 if self._fail.hit() or not await self._backend_is_there() else 200
+        bad = self._fail.hit() or self._is_out(request) or not await self._backend_is_there()
+        code = 500 if bad else 200
         self._requests.labels(code=code, method=request.method, path=request.path).inc()
         self._duration.labels(method=request.method, path=request.path).observe(
             time.perf_counter() - began
         )
-        return self._response(code)
+        said = self.said(body) if code == 200 else self._who()
+        response = self._response(said, code=code)
+        if self._log is not None and code == 200:
+            self._log.send(request.headers.get(REQUEST_ID, ""), response.body)
+        return response
+
+    def _is_out(self, request: web.Request) -> bool:
+        if math.isinf(self.behaviour.outage_after_seconds):
+            return False
+        now = time.monotonic()
+        if self.first_answer_at is None:
+            self.first_answer_at = now
+            self._requests.labels(code=500, method=request.method, path=request.path).inc(0)
+        return now - self.first_answer_at >= self.behaviour.outage_after_seconds
 
     async def _backend_is_there(self) -> bool:
         if not self.behaviour.backend:
@@ -174,9 +211,17 @@ class Server:
         writer.close()
         return True
 
-    def _response(self, code: int) -> web.Response:
-        who = {"version": self.behaviour.version, "revision": self.behaviour.revision}
-        response = web.json_response(who, status=code)
+    def said(self, body: bytes) -> dict[str, Any]:
+        """The body of a good answer: a prediction, or who answers."""
+        if self._model is None:
+            return self._who()
+        return self._model.answer(json.loads(body), version=self.behaviour.version)
+
+    def _who(self) -> dict[str, Any]:
+        return {"version": self.behaviour.version, "revision": self.behaviour.revision}
+
+    def _response(self, said: dict[str, Any], *, code: int) -> web.Response:
+        response = web.json_response(said, status=code)
         response.headers["X-Tidegate-Version"] = self.behaviour.version
         response.headers["X-Tidegate-Revision"] = self.behaviour.revision
         if self.draining:
@@ -184,13 +229,24 @@ class Server:
         return response
 
 
-async def serve(behaviour: Behaviour, *, stop: asyncio.Event) -> None:
+def _model(behaviour: Behaviour, *, registry: CollectorRegistry) -> Model | None:
+    if not behaviour.model:
+        return None
+    return Model.read(
+        Path(behaviour.model),
+        profile=Path(behaviour.profile) if behaviour.profile else None,
+        input_scale=behaviour.input_scale,
+        registry=registry,
+    )
+
+
+async def serve(behaviour: Behaviour, *, stop: asyncio.Event, log: Sender | None = None) -> None:
     """Serve until `stop`, then drain.
 
     While draining the server still answers, but asks clients to come back on a new connection:
     that is what lets a load balancer take it out without a failed request.
     """
-    server = Server(behaviour)
+    server = Server(behaviour, log=log)
     # Longer than a proxy keeps idle connections: the side that closes first fails a request when
     # the other side uses the connection in the same moment.
     runner = web.AppRunner(
@@ -214,7 +270,7 @@ async def main() -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    await serve(behaviour, stop=stop)
+    await serve(behaviour, stop=stop, log=Sender.from_env())
 
 
 if __name__ == "__main__":
