@@ -10,21 +10,31 @@ import os
 from collections.abc import Callable
 
 import hypothesis
+import properties
 import pytest
 from tests.cluster import choice
 from tests.cluster.api import ClusterUnavailable
 
-# Properties are judged by their outcome, not by the speed of a busy machine.
-hypothesis.settings.register_profile(
-    "tidegate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("tidegate")
+properties.register()
+hypothesis.settings.load_profile(properties.chosen(os.environ))
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
+def pytest_sessionstart() -> None:
+    """The profile stands now, also one that the command line has named."""
+    properties.draw_apart_from_other_code()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests whose need cannot be met; asked only where a test needs it."""
+    """Deselect tests whose need cannot be met; asked only where a test needs it.
+
+    Properties go over the same lines for each example: the tables cover them, and the tracer of
+    coverage makes them four times as long.
+    """
+    for item in items:
+        if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
     counts: dict[str, int] = {}
     dropped: list[pytest.Item] = []
     for marker, why_not in NEEDS.items():

@@ -51,7 +51,7 @@ def helm_here(server: ControlPlane, helm_bin: Path) -> Callable[..., str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=280,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -64,7 +64,7 @@ def installed(server: ControlPlane, helm_here: Callable[..., str], chart: Path) 
     said = helm_here("install", *RELEASE, str(chart))
     assert "No metric source is set" in said
     crds = "crd/modeldeployments.tidegate.dev"
-    server.kubectl("wait", "--for=condition=Established", "--timeout=30s", crds)
+    server.kubectl("wait", "--for=condition=Established", "--timeout=280s", crds)
     return server
 
 
@@ -96,7 +96,9 @@ def allowed(server: ControlPlane, verb: str, resource: str, *, namespace: str = 
         ("create", "leases.coordination.k8s.io", "default", False),
         ("get", "secrets", "default", False),
         ("create", "pods/exec", "default", False),
-        ("list", "nodes", "default", False),
+        ("list", "nodes", "default", True),
+        ("get", "nodes", "default", False),
+        ("list", "configmaps", "default", False),
         ("get", "customresourcedefinitions.apiextensions.k8s.io", "default", False),
     ],
 )

@@ -1,6 +1,8 @@
 """The rights that the chart grants are those of reliability.md, 6.3, and no others.
 
-Pods may be read besides: the reason why a pod is not ready stands nowhere else.
+Pods may be read besides: the reason why a pod is not ready stands nowhere else. So may a ConfigMap, by
+its name, in which a profile of training data stands or which a template names, and what quotas and nodes
+have left. A tracked ConfigMap is copied for each revision.
 """
 
 from __future__ import annotations
@@ -20,18 +22,35 @@ ALLOWED = {
     ("tidegate.dev", "modeldeployments/status"): {"patch"},
     ("tidegate.dev", "metrictemplates"): READ,
     ("tidegate.dev", "rolloutrecords"): READ | {"create", "delete"},
+    ("tidegate.dev", "rolloutpolicies"): READ,
+    ("tidegate.dev", "rolloutpolicies/status"): {"patch"},
+    ("tidegate.dev", "clusterrolloutpolicies"): READ,
+    ("tidegate.dev", "clusterrolloutpolicies/status"): {"patch"},
+    ("tidegate.dev", "rolloutapprovals"): READ,
+    ("tidegate.dev", "rolloutapprovals/status"): {"patch"},
+    ("tidegate.dev", "notificationproviders"): READ,
+    ("tidegate.dev", "notificationproviders/status"): {"patch"},
+    ("", "namespaces"): {"get"},
     ("tidegate.dev", "clustermetrictemplates"): READ,
     ("apps", "deployments"): READ | WRITE,
     ("apps", "controllerrevisions"): READ | {"create", "delete"},
     ("", "services"): READ | WRITE,
     ("gateway.networking.k8s.io", "httproutes"): READ | WRITE,
     ("gateway.networking.k8s.io", "grpcroutes"): READ | WRITE,
+    ("projectcontour.io", "httpproxies"): READ | WRITE,
+    ("networking.istio.io", "virtualservices"): READ | WRITE,
+    ("traefik.io", "traefikservices"): READ | WRITE,
     ("autoscaling", "horizontalpodautoscalers"): READ | WRITE,
     ("gateway.networking.k8s.io", "gateways"): {"get"},
     ("gateway.networking.k8s.io", "gatewayclasses"): {"get"},
     ("discovery.k8s.io", "endpointslices"): READ,
     ("", "pods"): {"get", "list"},
+    ("", "configmaps"): {"get", "create", "delete"},
+    ("", "resourcequotas"): {"list"},
+    ("", "nodes"): {"list"},
     ("events.k8s.io", "events"): {"create", "patch"},
+    ("batch", "jobs"): {"get", "create", "delete"},
+    ("networking.k8s.io", "networkpolicies"): {"list", "create", "delete"},
     ("coordination.k8s.io", "leases"): {"get", "update", "patch", "create"},
 }
 NAMESPACES = {("", "namespaces"): READ}
@@ -65,7 +84,41 @@ def test_operator_gets_no_right_outside_the_table(render: Render, values: Object
     ]
     assert {item["metadata"]["name"] for item in operator} == OPERATOR_ROLES
     more = NAMESPACES if "namespaceSelector" in values else {}
-    assert grants(*operator) == ALLOWED | more
+    allowed = ALLOWED | more
+    if "namespaces" in values:  # then cluster-wide policies are left to others
+        del allowed["tidegate.dev", "clusterrolloutpolicies/status"]
+    assert grants(*operator) == allowed
+
+
+@pytest.mark.parametrize(
+    ("value", "kinds"),
+    [
+        ("smokeTests", {("batch", "jobs")}),
+        ("shadowEgress", {("networking.k8s.io", "networkpolicies")}),
+        ("room", {("", "resourcequotas"), ("", "nodes")}),
+    ],
+)
+def test_what_is_none_of_its_business_where_the_chart_says_so(
+    render: Render, value: str, kinds: set[tuple[str, str]]
+) -> None:
+    granted = grants(*roles(render(rbac={value: False}))).keys()
+    assert granted & ALLOWED.keys() == ALLOWED.keys() - kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "verbs"),
+    [
+        ({"configMaps": False}, {"get"}),
+        ({"trainingReferences": False}, {"get", "create", "delete"}),
+        ({"configMaps": False, "trainingReferences": False}, None),
+    ],
+    ids=["profiles", "copies", "neither"],
+)
+def test_config_maps_are_read_for_profiles_and_copied_for_revisions(
+    render: Render, values: Object, verbs: set[str] | None
+) -> None:
+    """Each of the two can be left out, and none of them lists any."""
+    assert grants(*roles(render(rbac=values))).get(("", "configmaps")) == verbs
 
 
 def test_people_get_our_kinds_only(render: Render) -> None:
@@ -75,11 +128,25 @@ def test_people_get_our_kinds_only(render: Render) -> None:
         "tidegate-view",
         "tidegate-edit",
         "tidegate-admin",
+        "tidegate-approver",
     }
     for role in people:
         assert {group for group, _ in grants(role)} == {"tidegate.dev"}
         parts = {resource for _, resource in grants(role) if "/" in resource}
-        assert parts == {"modeldeployments/scale"}, "status is ours alone"
+        assert parts <= {"modeldeployments/scale"}, "status is ours alone"
+
+
+def test_nobody_approves_by_a_role_for_something_else(render: Render) -> None:
+    decides = {
+        item["metadata"]["name"]: grants(item).get(("tidegate.dev", "rolloutapprovals"), set())
+        for item in roles(render())
+    }
+    able = {name for name, verbs in decides.items() if verbs - READ}
+    assert able == {"tidegate-approver"}
+    assert decides["tidegate-approver"] == READ | {"create", "delete"}, "none is ever changed"
+    [approver] = [it for it in roles(render()) if it["metadata"]["name"] == "tidegate-approver"]
+    others = {key: it - READ for key, it in grants(approver).items()}
+    assert not any(it for key, it in others.items() if key[1] != "rolloutapprovals")
 
 
 def test_who_may_edit_may_scale(render: Render) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,15 @@ MATRIX: list[Object] = [
     {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}},
     {"metrics": {"serviceMonitor": {"enabled": True}}},
     {"modelMonitor": {"enabled": True}, "metrics": {"podMonitor": {"enabled": True}}},
+    {"modelMonitor": {"enabled": True}, "metrics": {"serviceMonitor": {"enabled": True}}},
+    {
+        "podLabels": {"app.kubernetes.io/name": "other", "team": "ml"},
+        "podAnnotations": {"checksum/settings": "none", "a": "b"},
+    },
+    {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}},
+    {"dashboards": {"enabled": True, "labels": {"release": "grafana"}}},
+    {"admission": {"author": {"enabled": False}, "operator": {"enabled": False}}},
+    {"admission": {"approver": {"action": "Audit"}}},
     {
         "image": {"repository": "localhost/tidegate", "tag": "dev", "pullPolicy": "Never"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -90,6 +100,7 @@ def test_the_operator_can_read_its_settings(render: Render, values: Object) -> N
     assert read.namespaces == tuple(values.get("namespaces", ()))
     assert read.namespace_selector == values.get("namespaceSelector", "")
     assert read.leader_election.namespace == "tidegate-system"
+    assert read.objects_with_metrics == 2000
 
 
 def test_metric_sources_reach_the_settings(render: Render) -> None:
@@ -98,6 +109,22 @@ def test_metric_sources_reach_the_settings(render: Render) -> None:
     assert read.sources["default"].url == SOURCE["url"]
     assert read.sources["default"].scrape_interval_seconds == 2
     assert read.sources["default"].headers == {"X-Scope-OrgID": "ml"}
+
+
+def test_receivers_of_hooks_reach_the_settings(render: Render) -> None:
+    given = {"host": "*.hooks.example.com", "signingKeyFile": "/var/run/hooks/key"}
+    (read,) = settings.load(settings_of(render(hookReceivers=[given]))).hook_receivers
+    assert (read.host, read.signing_key_file) == (given["host"], given["signingKeyFile"])
+    assert settings.load(settings_of(render())).hook_receivers == ()
+
+
+def test_receivers_of_news_reach_the_settings(render: Render) -> None:
+    given = {"name": "risk-chat", "urlFile": "/var/run/notify/slack", "namespaces": ["ml"]}
+    (read,) = settings.load(
+        settings_of(render(notificationReceivers=[given]))
+    ).notification_receivers
+    assert (read.name, read.url_file, read.namespaces) == ("risk-chat", given["urlFile"], ("ml",))
+    assert settings.load(settings_of(render())).notification_receivers == ()
 
 
 PROTECTED: list[Object] = [
@@ -231,6 +258,11 @@ REFUSED: list[tuple[Object, str]] = [
     ({"namespaces": "ml"}, "/namespaces"),
     ({"namespaceSelector": ["served"]}, "/namespaceSelector"),
     ({"namespaces": ["ml"], "namespaceSelector": "served=yes"}, "set one of them"),
+    ({"namespaceSelector": "served=yes="}, "is no label selector"),
+    ({"namespaceSelector": "team in a"}, "is no label selector"),
+    ({"namespaceSelector": "served yes"}, "is no label selector"),
+    ({"leaderElection": {"retrySeconds": 30}}, "retrySeconds < renewDeadlineSeconds"),
+    ({"metricSources": [SOURCE, SOURCE]}, "metricSources[1].name"),
     ({"metricSources": [{"name": "default"}]}, "missing property 'url'"),
     ({"metricSources": [{"name": "default", "url": "prometheus:9090"}]}, "/metricSources/0/url"),
     ({"metricSources": [{**SOURCE, "password": "x"}]}, "'password' not allowed"),
@@ -247,9 +279,21 @@ REFUSED: list[tuple[Object, str]] = [
     ({"metricSources": [{**SOURCE, "basicAuth": {"username": "u"}}]}, "passwordFile"),
     ({"metricSources": [{**SOURCE, "clientKeyFile": "/k"}]}, "clientCertificateFile"),
     ({"metricSources": [{**SOURCE, "proxyURL": "http://u:p@x"}]}, "/metricSources/0/proxyURL"),
+    (
+        {"notificationReceivers": [{"name": "chat", "urlFile": "/a"}] * 2},
+        'notificationReceivers[1].name: "chat" occurs twice',
+    ),
+    ({"hookReceivers": [{"host": "train.example.com"}]}, "missing property 'signingKeyFile'"),
+    ({"hookReceivers": [{"host": "https://a", "signingKeyFile": "/k"}]}, "/hookReceivers/0/host"),
+    ({"notificationReceivers": [{"name": "chat"}]}, "missing property 'urlFile'"),
+    (
+        {"notificationReceivers": [{"name": "chat", "url": "https://a", "urlFile": "/u"}]},
+        "/notificationReceivers/0",
+    ),
     ({"logLevel": "loud"}, "/logLevel"),
     ({"leaderElection": {"leaseDurationSeconds": 1.5}}, "/leaderElection/leaseDurationSeconds"),
     ({"workers": 100_000}, "/workers"),
+    ({"admission": {"author": {"action": "Refuse"}}}, "/admission/author/action"),
     (
         {"metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
         "not both",
@@ -309,3 +353,108 @@ def test_the_monitor_of_models_names_the_port_that_the_operator_injects(render: 
 
     assert endpoint["port"] == objects.METRICS_PORT_NAME
     assert len(endpoint["port"]) <= 15  # Kubernetes takes no longer name
+
+
+def test_the_network_policy_opens_one_port_and_lets_nothing_else_in(render: Render) -> None:
+    values = {"enabled": True, "apiServerPorts": [443], "extraEgress": [{"ports": [{"port": 1}]}]}
+    objects = render(networkPolicy=values)
+    policy = one(objects, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["ingress"] == [{"ports": [{"port": "http"}]}]
+    labels = controller(objects)["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    open_to_all = [rule["ports"] for rule in policy["egress"] if "to" not in rule]
+    assert [[it["port"] for it in ports] for ports in open_to_all] == [[53, 53], [443], [1]]
+
+
+def _binding(render: Render, of: str, **values: Any) -> Object:
+    bindings = of_kind(render(**values), "ValidatingAdmissionPolicyBinding")
+    [binding] = [it for it in bindings if it["metadata"]["name"] == f"tidegate-{of}"]
+    spec: Object = binding["spec"]
+    return spec
+
+
+def test_admission_policies_are_there_unless_somebody_takes_them_away(render: Render) -> None:
+    def policies(**values: Any) -> set[str]:
+        found = of_kind(render(**values), "ValidatingAdmissionPolicy")
+        return {it["metadata"]["name"] for it in found}
+
+    both = {"tidegate-operator", "tidegate-approver"}
+    assert policies() == {"tidegate-author", *both}
+    off = {"enabled": False}
+    assert policies(admission={"author": off}) == both
+    assert policies(admission=dict.fromkeys(("author", "operator", "approver"), off)) == set()
+
+
+@pytest.mark.parametrize(
+    ("approver", "verified"),
+    [({}, True), ({"enabled": False}, False), ({"action": "Warn"}, False)],
+)
+def test_approvers_are_verified_only_where_the_policy_refuses(
+    render: Render, *, approver: Object, verified: bool
+) -> None:
+    found = settings_of(render(admission={"approver": approver}))
+    assert found["approversVerified"] is verified
+
+
+def test_approvers_are_asked_in_the_namespaces_of_this_operator(render: Render) -> None:
+    assert "matchResources" not in _binding(render, "approver")
+    assert "matchResources" in _binding(render, "approver", namespaces=["ml"])
+
+
+def test_authors_can_be_warned_first(render: Render) -> None:
+    assert _binding(render, "author")["validationActions"] == ["Deny"]
+    warned = _binding(render, "author", admission={"author": {"action": "Warn"}})
+    assert warned["validationActions"] == ["Warn"]
+
+
+def test_authors_are_asked_in_the_namespaces_of_this_operator(render: Render) -> None:
+    assert "matchResources" not in _binding(render, "author")
+    [wanted] = _binding(render, "author", namespaces=["ml", "ml-prod"])["matchResources"][
+        "namespaceSelector"
+    ]["matchExpressions"]
+    assert wanted["key"] == "kubernetes.io/metadata.name"
+    assert (wanted["operator"], wanted["values"]) == ("In", ["ml", "ml-prod"])
+
+
+def test_the_bound_account_is_the_one_that_the_pods_have(render: Render) -> None:
+    for account in ({}, {"create": False, "name": "mine"}):
+        objects = render(serviceAccount=account)
+        found = of_kind(objects, "ValidatingAdmissionPolicy")
+        [policy] = [it for it in found if it["metadata"]["name"] == "tidegate-operator"]
+        name = controller(objects)["spec"]["serviceAccountName"]
+        [condition] = policy["spec"]["matchConditions"]
+        assert f"'system:serviceaccount:tidegate-system:{name}'" in condition["expression"]
+
+
+def test_each_dashboard_is_in_a_config_map_that_the_sidecar_finds(
+    render: Render, chart: Path
+) -> None:
+    def found(**values: Any) -> dict[str, Object]:
+        maps = of_kind(render(dashboards={"enabled": True, **values}), "ConfigMap")
+        return {
+            it["metadata"]["name"]: it for it in maps if "-dashboard-" in it["metadata"]["name"]
+        }
+
+    files = sorted((chart / "files" / "dashboards").glob("*.json"))
+    by_default = found()
+    assert list(by_default) == [f"tidegate-dashboard-{file.stem}" for file in files]
+    for file, one in zip(files, by_default.values(), strict=True):
+        assert one["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert one["metadata"]["annotations"] == {"grafana_folder": "Tidegate"}
+        assert one["metadata"]["namespace"] == "tidegate-system"
+        assert list(one["data"]) == [f"tidegate-{file.name}"]
+        [text] = one["data"].values()
+        assert json.loads(text) == json.loads(file.read_text())
+    for one in found(namespace="monitoring", label="team/board", labelValue="yes").values():
+        assert one["metadata"]["namespace"] == "monitoring"
+        assert one["metadata"]["labels"]["team/board"] == "yes"
+
+
+@pytest.mark.parametrize("values", [{}, {"nameOverride": "rollouts"}])
+def test_the_doctor_finds_the_operator_whatever_it_is_called(
+    render: Render, values: Object
+) -> None:
+    labels = one(render(**values), "Deployment")["metadata"]["labels"]
+    assert labels["app.kubernetes.io/part-of"] == "tidegate"
+    assert labels["app.kubernetes.io/component"] == "controller"

@@ -9,30 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import re
-import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import cluster_contour
 import pytest
-from cluster_client import NAMESPACE, Client, Object, Refused, proxy
-from cluster_history import History
+from cluster_client import Client, proxy
 from cluster_others import pause, resume, serving_everything
 from cluster_scene import Scene
-from cluster_tidegate import build_images, install_definitions, installed
+from cluster_stage import staged
+from cluster_tidegate import build_images, install_definitions
 from tests.cluster.api import Cluster, ensure_cluster
 
-from tidegate import ports
-
-_RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+# A net below the waits of a test, each of which ends as soon as it may.
+LONGEST_SECONDS = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The first test of a process may have to wait for images: only the tests have a limit."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(300, func_only=True))
+            item.add_marker(pytest.mark.timeout(LONGEST_SECONDS, func_only=True))
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +72,13 @@ def client(cluster: Cluster, shared_folder: Path, worker_id: str) -> Iterator[Cl
         client.close()
 
 
+@pytest.fixture(scope="session")
+def contour(cluster: Cluster, shared_folder: Path) -> None:
+    """Contour in the cluster, for the tests that ask for it."""
+    with _locked(shared_folder):
+        cluster_contour.install(cluster)
+
+
 def _pause_others(cluster: Cluster, client: Client) -> None:
     others = serving_everything(client)
     if others and cluster.provider == "existing":
@@ -99,45 +103,11 @@ def scene(request: pytest.FixtureRequest, cluster: Cluster, client: Client) -> I
     marker = request.node.get_closest_marker("replicas")
     replicas = marker.args[0] if marker else 1
     sources = request.node.get_closest_marker("sources")
-    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
-    namespace = f"e2e-{slug[:22].strip('-')}-{uuid.uuid4().hex[:4]}"
-    client.apply(NAMESPACE, {"metadata": {"name": namespace, "labels": _RESTRICTED}})
-    history = History(client, namespace=namespace)
-    try:
-        with installed(
-            cluster,
-            client,
-            namespace=namespace,
-            replicas=replicas,
-            sources=sources.args if sources else (),
-        ) as operator:
-            yield Scene(
-                client=client,
-                namespace=namespace,
-                operator=operator,
-                history=history,
-                gateway=cluster.gateway,
-            )
-            _delete_models(client, namespace=namespace)
-    finally:
-        history.close()
-        client.delete(NAMESPACE, name=namespace)
-
-
-def _delete_models(client: Client, *, namespace: str) -> None:
-    """While the operator is there to end what it owes: without it their finalizers would stay."""
-    for name in _model_names(client, namespace=namespace):
-        client.delete(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name)
-    deadline = time.monotonic() + 60
-    while (stuck := _model_names(client, namespace=namespace)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    for name in stuck:
-        with contextlib.suppress(Refused):  # it may go at this very moment
-            body: Object = {"metadata": {"finalizers": []}}
-            client.merge(ports.MODEL_DEPLOYMENT, namespace=namespace, name=name, body=body)
-    assert not stuck, f"deletion did not end: {stuck}"
-
-
-def _model_names(client: Client, *, namespace: str) -> list[str]:
-    models = client.list(ports.MODEL_DEPLOYMENT, namespace=namespace)
-    return sorted(body["metadata"]["name"] for body in models)
+    with staged(
+        cluster,
+        client,
+        name=request.node.name.removeprefix("test_"),
+        replicas=replicas,
+        sources=dict.fromkeys(sources.args if sources else (), 1.0),
+    ) as scene:
+        yield scene

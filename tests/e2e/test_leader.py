@@ -6,6 +6,7 @@ import time
 
 import pytest
 from cluster_checks import assert_nobody_failed
+from cluster_client import Object
 from cluster_history import Look, instant, version_of
 from cluster_scene import Model, Scene, metric
 from cluster_tidegate import Operator
@@ -15,36 +16,31 @@ from tidegate import ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.replicas(2)]
 
-TAKEOVER_SECONDS = 20.0
-# The Lease is released and the standby asks for it every two seconds: long before it would run out.
-HANDOVER_SECONDS = 10.0
+# docs/how-to/operator-down.md says 17, and a busy machine comes on top.
+TAKEOVER_SECONDS = 30.0
 STEPS = [(20.0, "4s"), (60.0, "4s")]
 COURSE = [20.0, 60.0, 100.0]
 # Proven by what a step serves while nobody leads.
 QUICK = {"metrics": [metric("error-ratio", excess=0.4, max=0.4)]}
 
 
-def test_another_replica_goes_on_within_20_seconds_after_a_crash_of_the_leader(
+def test_another_replica_goes_on_once_the_lease_of_a_crashed_leader_has_run_out(
     scene: Scene,
 ) -> None:
-    """The Lease stays in the name of the dead: the others must wait until it has run out.
-
-    Only the first write has a limit: the weight after it also waits for the step's own evidence.
-    """
+    """It stays in the name of the dead until then. Only taking it has a limit in time."""
     model = scene.model(steps=STEPS, analysis=QUICK)
     load = serve_first(model)
     leader, standby = _roles(scene.operator)
     epoch = scene.operator.epoch
     applied_at = model.apply("2")
-    model.wait_for_weight(20.0, seconds=60, since=applied_at)
+    model.wait_for_weight(20.0, seconds=120, since=applied_at)
     assert not any(scene.operator.writes(standby).values())
 
     scene.operator.crash(leader)
     died_by = _wait_until_dead(scene.operator, leader)
     known = _newest_version(model)
     taken = _first_status_of(model, after_epoch=epoch)
-    print(f"\ncrash of the leader: status {taken.at - died_by:.1f} s later")
-    assert taken.at - died_by <= TAKEOVER_SECONDS
+    _assert_taken_in_time(scene, epoch=epoch, died_by=died_by)
     _assert_nothing_between(model, known, taken.version)
     _assert_promoted_once(model, applied_at)
     assert scene.operator.epoch == epoch + 1
@@ -60,13 +56,13 @@ def test_leader_that_is_asked_to_end_hands_over_at_once(scene: Scene) -> None:
     leader, _ = _roles(scene.operator)
     epoch = scene.operator.epoch
     applied_at = model.apply("2")
-    model.wait_for_weight(20.0, seconds=60, since=applied_at)
+    model.wait_for_weight(20.0, seconds=120, since=applied_at)
 
     asked_at = time.time()
     scene.client.delete(ports.POD, namespace=scene.namespace, name=leader)
-    led_at = _wait_for_epoch(scene.operator, epoch + 1)
-    print(f"\nleader asked to end: another one leads {led_at - asked_at:.1f} s later")
-    assert led_at - asked_at <= HANDOVER_SECONDS
+    last, first = _around(scene, epoch)
+    print(f"\nleader asked to end: another one leads {_renewed_at(first) - asked_at:.1f} s later")
+    assert "holderIdentity" not in last["spec"], "it was given back, and did not run out"
     _assert_promoted_once(model, applied_at)
     assert scene.operator.epoch == epoch + 1
     assert_nobody_failed(load.books())
@@ -81,7 +77,7 @@ def _roles(operator: Operator) -> tuple[str, str]:
 
 def _wait_until_dead(operator: Operator, name: str) -> float:
     """Unix seconds by which the process had ended: the end of the second that the kubelet names."""
-    deadline = time.monotonic() + TAKEOVER_SECONDS
+    deadline = time.monotonic() + 90
     while True:
         pod = operator.client.get(ports.POD, namespace=operator.namespace, name=name)
         assert pod is not None
@@ -98,18 +94,40 @@ def _wait_until_dead(operator: Operator, name: str) -> float:
 def _first_status_of(model: Model, *, after_epoch: int) -> Look:
     return model.wait_for(
         lambda look: look.status.get("controller", {}).get("epoch", 0) > after_epoch,
-        seconds=2 * TAKEOVER_SECONDS,
+        seconds=120,
         what="another replica writes",
     )
 
 
-def _wait_for_epoch(operator: Operator, epoch: int) -> float:
-    """Unix seconds at which somebody had taken the Lease for the given time."""
-    deadline = time.monotonic() + 2 * TAKEOVER_SECONDS
-    while operator.epoch < epoch:
-        assert time.monotonic() < deadline, f"nobody leads\n{operator.logs()}"
-        time.sleep(0.1)
-    return time.time()
+def _around(scene: Scene, epoch: int) -> tuple[Object, Object]:
+    """The last Lease of this epoch and the first of the next, once there is one."""
+    first = scene.history.wait_for(
+        lambda: next((it for it in _leases(scene) if it["spec"]["leaseTransitions"] > epoch), None),
+        seconds=120,
+        explain=lambda: f"nobody leads\n{scene.operator.logs()}",
+    )
+    return [it for it in _leases(scene) if it["spec"]["leaseTransitions"] == epoch][-1], first
+
+
+def _leases(scene: Scene) -> list[Object]:
+    """All versions of the Lease so far."""
+    return [seen.body for seen in scene.history.of_kind(ports.LEASE)]
+
+
+def _renewed_at(lease: Object) -> float:
+    """Unix seconds, by the clock of its holder."""
+    renewed_at = instant(lease["spec"]["renewTime"])
+    assert renewed_at is not None
+    return renewed_at
+
+
+def _assert_taken_in_time(scene: Scene, *, epoch: int, died_by: float) -> None:
+    """Not before the Lease had run out, and not long after."""
+    last, first = _around(scene, epoch)
+    taken_at = _renewed_at(first)
+    print(f"\ncrash of the leader: another one leads {taken_at - died_by:.1f} s later")
+    assert taken_at - _renewed_at(last) >= last["spec"]["leaseDurationSeconds"]
+    assert taken_at - died_by <= TAKEOVER_SECONDS
 
 
 def _newest_version(model: Model) -> int:
@@ -132,7 +150,7 @@ def _assert_nothing_between(model: Model, start: int, end: int) -> None:
 
 def _assert_promoted_once(model: Model, applied_at: float) -> None:
     """Version 2 went through every step in order, in one attempt."""
-    promoted = model.wait_for_phase("Healthy", seconds=120, since=applied_at)
+    promoted = model.wait_for_phase("Healthy", seconds=240, since=applied_at)
     assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted")
     looks = model.looks(since=applied_at)
     weights = [look.intended_percent for look in looks if look.active and look.intended_percent]
@@ -141,6 +159,6 @@ def _assert_promoted_once(model: Model, applied_at: float) -> None:
     assert {look.rollout["attempt"] for look in looks if look.active} == {1}
     model.scene.history.wait_for(
         lambda: model.events().count("Promoted") == 2,  # versions 1 and 2; Events come last
-        seconds=30,
+        seconds=90,
         explain=model.tell,
     )

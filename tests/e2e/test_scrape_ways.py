@@ -32,23 +32,23 @@ def test_a_good_version_is_promoted_and_a_bad_one_rolled_back(scene: Scene) -> N
     for model in models.values():
         model.apply("1")
     for model in models.values():
-        model.wait_for_phase("Healthy", seconds=90)
+        model.wait_for_phase("Healthy", seconds=180)
         start_load(model, requests_per_second=REQUESTS_PER_SECOND)
     for source, model in models.items():
         model.wait_for(
             lambda look, source=source: look.status.get("identity") == [_found(source)],
-            seconds=60,
+            seconds=180,
             what=f"the labels of {source} are found while version 1 serves",
         )
 
     good = {source: model.apply("2") for source, model in models.items()}
     for source, model in models.items():
-        promoted = model.wait_for_phase("Healthy", seconds=180, since=good[source])
+        promoted = model.wait_for_phase("Healthy", seconds=300, since=good[source])
         assert (promoted.stable_version, promoted.last_result) == ("2", "Promoted"), source
 
     bad = {source: model.apply("3", env={"FAIL_RATIO": "0.6"}) for source, model in models.items()}
     for source, model in models.items():
-        back = model.wait_for_phase("RolledBack", seconds=180, since=bad[source])
+        back = model.wait_for_phase("RolledBack", seconds=300, since=bad[source])
         assert (back.stable_version, back.rejected_versions) == ("2", ["3"]), source
         assert back.status["identity"] == [_found(source)]
 

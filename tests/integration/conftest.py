@@ -9,9 +9,19 @@ from pathlib import Path
 
 import pytest
 from api_client import ApiClient
+from patience import REQUEST_SECONDS
 from tests.cluster.api import ControlPlane, control_plane
 
+from tidegate.adapters import kube
+
 CRDS = Path(__file__).parents[2] / "crds"
+
+
+@pytest.fixture(autouse=True)
+def patient_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of the API server may take its time, also to what is urgent in production."""
+    monkeypatch.setattr(kube, "TIMEOUT_SECONDS", REQUEST_SECONDS)
+    monkeypatch.setattr(kube, "URGENT_TIMEOUT_SECONDS", REQUEST_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +34,7 @@ def tidegate_plane() -> Iterator[ControlPlane]:
         pytest.skip(reason)
     with control_plane(with_controllers=False) as plane:
         plane.kubectl("apply", "--server-side", "-f", str(CRDS))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         yield plane
 
 

@@ -100,7 +100,8 @@ def test_package_files_are_empty_but_for_those_that_gather_what_is_public() -> N
 
 
 def test_the_package_of_the_model_only_passes_on_what_its_modules_define() -> None:
-    by_their_own_names = {"actions", "fields", "objects"}  # actions.SetTraffic, fields.About
+    # actions.SetTraffic, config_maps.named, fields.About
+    by_their_own_names = {"actions", "config_maps", "fields", "objects"}
     docstring, *imports, names = ast.parse(MODEL.read_text()).body
     assert isinstance(docstring, ast.Expr)
     assert all(isinstance(it, ast.ImportFrom) for it in imports)
@@ -111,3 +112,14 @@ def test_the_package_of_the_model_only_passes_on_what_its_modules_define() -> No
         for path in MODEL.parent.glob("[!_]*.py")
         if path.stem not in by_their_own_names
     }
+
+
+def test_no_other_test_shares_a_process_with_a_play() -> None:
+    """A play remembers by identity what was read, and its data classes are light."""
+    folders = ("unit", "integration", "chart", "support", "e2e")
+    files = (path for name in folders for path in (ROOT / "tests" / name).rglob("*.py"))
+    playing = {"tests.sim.run", "tests.sim.memo", "tests.sim.replica", "tests.sim.hunt"}
+    sharing = {
+        path.name for path in files if playing & set(imported_modules(ast.parse(path.read_text())))
+    }
+    assert not sharing

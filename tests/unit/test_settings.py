@@ -4,9 +4,53 @@ from typing import Any
 
 import pytest
 
-from tidegate.settings import MetricSourceSettings, Settings, SettingsError, load
+from tidegate.settings import (
+    HookReceiverSettings,
+    MetricSourceSettings,
+    NotificationReceiverSettings,
+    Settings,
+    load,
+)
+from tidegate.settings_reader import SettingsError
 
 SOURCE = {"name": "default", "url": "http://prometheus:9090/"}
+
+RECEIVER = {"host": "train.example.com", "signingKeyFile": "/key"}
+
+
+CHAT = {"name": "risk-chat", "urlFile": "/u"}
+
+
+def test_receivers_of_news_are_read() -> None:
+    more = {"signingKeyFile": "/k", "bearerTokenFile": "/t", "caFile": "/c", "plainHTTP": True}
+    other = {"name": "pager", "urlFile": "/v", "namespaces": ["ml"], **more}
+    assert load({"notificationReceivers": [CHAT, other]}).notification_receivers == (
+        NotificationReceiverSettings(name="risk-chat", url_file="/u"),
+        NotificationReceiverSettings(
+            name="pager",
+            url_file="/v",
+            signing_key_file="/k",
+            bearer_token_file="/t",
+            ca_file="/c",
+            namespaces=("ml",),
+            plain_http=True,
+        ),
+    )
+
+
+def test_receivers_of_hooks_are_read() -> None:
+    more = {"caFile": "/ca", "namespaces": ["b", "a"], "plainHTTP": True}
+    settings = load({"hookReceivers": [RECEIVER, {**RECEIVER, "host": "*.Example.com", **more}]})
+    assert settings.hook_receivers == (
+        HookReceiverSettings(host="train.example.com", signing_key_file="/key"),
+        HookReceiverSettings(
+            host="*.example.com",
+            signing_key_file="/key",
+            ca_file="/ca",
+            namespaces=("a", "b"),
+            plain_http=True,
+        ),
+    )
 
 
 def test_empty_document_gives_the_defaults() -> None:
@@ -194,6 +238,10 @@ def test_flags_go_before_the_file_and_absent_flags_do_not() -> None:
             r"^namespaceSelector: cannot be used beside",
         ),
         ({"namespaceSelector": ["a"]}, r"^namespaceSelector: must be a text"),
+        ({"namespaceSelector": "served=yes="}, r"^namespaceSelector: 'served=yes=' is no label"),
+        ({"namespaceSelector": "team in a"}, r"^namespaceSelector: .* is no label selector"),
+        ({"namespaceSelector": "served yes"}, r"^namespaceSelector: .* is no label selector"),
+        ({"namespaceSelector": "-a=b"}, r"^namespaceSelector: .* is no label selector"),
         ({"namespaces": "a"}, r"^namespaces: must be a list of texts"),
         ({"namespaces": ["A"]}, r"^namespaces\[0\]: 'A' is not the name"),
         ({"namespaces": ["ok", 1]}, r"^namespaces: must be a list of texts"),
@@ -203,6 +251,26 @@ def test_flags_go_before_the_file_and_absent_flags_do_not() -> None:
         (
             {"leaderElection": {"leaseDurationSeconds": 15.5}},
             r"^leaderElection.leaseDurationSeconds: must be a whole number",
+        ),
+        ({"hookReceivers": {}}, r"^hookReceivers: must be a list"),
+        ({"hookReceivers": [{"host": "a"}]}, r"^hookReceivers\[0\].signingKeyFile: must be a text"),
+        (
+            {"hookReceivers": [RECEIVER | {"host": "https://a"}]},
+            r"^hookReceivers\[0\].host: .*scheme",
+        ),
+        ({"hookReceivers": [RECEIVER | {"host": "*"}]}, r"^hookReceivers\[0\].host: "),
+        ({"hookReceivers": [RECEIVER | {"host": "a:443"}]}, r"^hookReceivers\[0\].host: "),
+        ({"hookReceivers": [RECEIVER, RECEIVER]}, r"^hookReceivers\[1\].host: .* occurs twice"),
+        ({"hookReceivers": [RECEIVER | {"key": "x"}]}, r"^hookReceivers\[0\].key: unknown field"),
+        ({"notificationReceivers": [{"name": "a"}]}, r"^notificationReceivers\[0\].urlFile: must"),
+        (
+            {"notificationReceivers": [CHAT | {"name": "Risk Chat"}]},
+            r"^notificationReceivers\[0\].name: 'Risk Chat' is no name",
+        ),
+        ({"notificationReceivers": [CHAT, CHAT]}, r"^notificationReceivers\[1\].name: .* occurs"),
+        (
+            {"notificationReceivers": [CHAT | {"url": "https://a"}]},
+            r"^notificationReceivers\[0\].url: unknown field",
         ),
         ({"metricSources": {}}, r"^metricSources: must be a list"),
         ({"metricSources": ["x"]}, r"^metricSources\[0\]: must be a mapping"),
@@ -235,3 +303,21 @@ def test_message_about_a_url_with_credentials_does_not_repeat_them() -> None:
     with pytest.raises(SettingsError) as raised:
         load({"metricSources": [SOURCE | {"url": "http://user:secret@x"}]})
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "served=yes",
+        "served==yes",
+        "served != yes",
+        "served=",
+        "served",
+        "!served",
+        "tidegate.example.com/served=yes,team in (a, b)",
+        "team notin (a,b) , served",
+        "in=notin",
+    ],
+)
+def test_label_selectors_in_words(text: str) -> None:
+    assert load({"namespaceSelector": text}).namespace_selector == text

@@ -59,7 +59,7 @@ def apiserver(tidegate_plane: ControlPlane) -> ControlPlane:
     """An API server without controllers that serves our kinds and Widget."""
     tidegate_plane.kubectl("apply", "-f", "-", input=json.dumps(_WIDGET_CRD))
     tidegate_plane.kubectl(
-        "wait", "--for=condition=Established", "crd/widgets.test.tidegate.dev", "--timeout=30s"
+        "wait", "--for=condition=Established", "crd/widgets.test.tidegate.dev", "--timeout=120s"
     )
     return tidegate_plane
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
-from free_ports import free_port
+from tests.cluster.ports import free_port
 
 from tidegate.adapters import telemetry
 

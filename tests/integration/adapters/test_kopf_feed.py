@@ -48,7 +48,7 @@ class Sink:
         await self._wait(lambda: set(expected) <= set(self.seen))
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
@@ -84,7 +84,7 @@ def play(
                     await scenario(api, sink)
                 finally:
                     feeder.stop()
-                    await asyncio.wait_for(running, timeout=15)
+                    await asyncio.wait_for(running, timeout=120)
 
         asyncio.run(run())
 

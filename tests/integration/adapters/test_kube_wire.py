@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from local_http import Handler, serving
 from port_fakes import MemoryRecorder
 from widgets import WIDGET, widget
 
 import tidegate
 from tidegate import ports
 from tidegate.adapters import kube
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Wire:
@@ -54,19 +53,13 @@ class Wire:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Wire]:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._port = runner.addresses[0][1]
-        self.log_in_as("first")
-        self.api = await kube.connect(recorder=self.recorder, kubeconfig=str(self.kubeconfig))
-        try:
-            yield self
-        finally:
-            await self.api.close()
-            await runner.cleanup()
+        async with serving(self._handle) as self._port:
+            self.log_in_as("first")
+            self.api = await kube.connect(recorder=self.recorder, kubeconfig=str(self.kubeconfig))
+            try:
+                yield self
+            finally:
+                await self.api.close()
 
 
 def play(
@@ -276,7 +269,7 @@ def test_requests_in_flight_are_limited_and_urgent_ones_keep_their_slots(
         assert len(wire.seen) == 50
 
     async def until(condition: Callable[[], bool]) -> None:
-        for _ in range(500):
+        for _ in range(12_000):
             if condition():
                 break
             await asyncio.sleep(0.01)

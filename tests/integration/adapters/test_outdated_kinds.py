@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from api_examples import SMALLEST
+from patience import PATIENT_ELECTION
 from port_fakes import FixedRng, MemoryRecorder
 from shell_replica import Replica, until
 from tests.cluster.api import ControlPlane, control_plane
@@ -21,7 +22,7 @@ from tidegate.api import crdgen, served, status
 from tidegate.controller import engine
 from tidegate.controller.reconciler import Reconciler
 from tidegate.controller.workqueue import Key
-from tidegate.settings import LeaderElectionSettings, Settings
+from tidegate.settings import Settings
 
 pytestmark = pytest.mark.apiserver
 
@@ -47,7 +48,7 @@ def install(plane: ControlPlane, kind: ports.Kind | None = None, change: Change 
     listed = {"apiVersion": "v1", "kind": "List", "items": list(manifests.values())}
     arguments = ("apply", "--server-side", "--force-conflicts", "-f", "-")
     plane.kubectl(*arguments, input=json.dumps(listed))
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
 
 
 def without(part: str, *path: str) -> Change:
@@ -90,7 +91,7 @@ def test_published_schema_of_this_release_lacks_nothing(
     ("kind", "path"),
     [
         (ports.MODEL_DEPLOYMENT, ("status", "rollout", "waitingFor")),
-        (ports.MODEL_DEPLOYMENT, ("spec", "analysis", "metrics")),
+        (ports.MODEL_DEPLOYMENT, ("spec", "analysis", "interval")),
         (ports.ROLLOUT_RECORD, ("spec", "by")),
     ],
     ids=lambda it: it.kind if isinstance(it, ports.Kind) else it[-1],
@@ -104,7 +105,7 @@ def test_process_ends_without_ever_leading_and_names_the_field(
         until(lambda: "kinds_do_not_suit" in replica.log.read_text())
         assert (replica.ready, replica.get("/livez")) == (False, "ok")
         assert not replica.leads
-        assert replica.process.wait(20) == 1
+        assert replica.process.wait(120) == 1
     finally:
         replica.end()
     last = json.loads(replica.log.read_text().splitlines()[-1])
@@ -134,7 +135,7 @@ def test_process_that_waits_for_them_ends_when_told_to(plane: ControlPlane, tmp_
     try:
         until(lambda: "kinds_do_not_suit" in replica.log.read_text())
         replica.process.terminate()
-        assert replica.process.wait(10) == 0
+        assert replica.process.wait(120) == 0
     finally:
         replica.end()
 
@@ -178,19 +179,22 @@ async def operator(plane: ControlPlane) -> AsyncIterator[Operator]:
         assert isinstance(created, ports.Ok), created
         never: Any = None  # no pod becomes ready here, and no metric is asked for
         machine = engine.machine(
-            Settings(leader_election=LeaderElectionSettings(namespace="default")),
+            Settings(leader_election=PATIENT_ELECTION),
             api=api,
             clock=clock.SystemClock(),
             rng=FixedRng(),
             recorder=MemoryRecorder(),
             probe=never,
+            inference=never,
+            hooks=never,
+            notifier=never,
             pod_name="test",
         )
         reconciler = engine.reconciler(machine, metrics=never, executor=never)
         leads = asyncio.Event()
         elector = asyncio.create_task(machine.elector.run(on_acquired=leads.set))
         try:
-            await asyncio.wait_for(leads.wait(), 20)
+            await asyncio.wait_for(leads.wait(), 120)
             made = Operator(api, reconciler, machine)
             await made.sees()
             yield made

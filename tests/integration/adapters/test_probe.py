@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from local_http import Handler, serving
 
 from tidegate.adapters import probe
 from tidegate.ports import NotReady, Ready, ReadyAnswer, Unreachable
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -26,15 +26,8 @@ async def check(port: int, *, path: str = "/ready", address: str = "127.0.0.1") 
 
 def ask(handler: Handler, *, path: str = "/ready", address: str = "127.0.0.1") -> ReadyAnswer:
     async def asked() -> ReadyAnswer:
-        application = web.Application()
-        application.router.add_get("/{path:.*}", handler)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, address, 0).start()
-        try:
-            return await check(runner.addresses[0][1], path=path, address=address)
-        finally:
-            await runner.cleanup()
+        async with serving(handler, address=address, method="GET") as port:
+            return await check(port, path=path, address=address)
 
     return asyncio.run(asked())
 

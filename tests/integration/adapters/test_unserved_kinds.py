@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from api_examples import SMALLEST
+from patience import PATIENT_ELECTION
 from port_fakes import FixedRng, MemoryRecorder
 from route_crds import install, remove
 from tests.cluster.api import ControlPlane, control_plane
@@ -23,7 +24,7 @@ from tidegate.adapters import clock, kube
 from tidegate.controller import engine, store, sweep, unserved
 from tidegate.controller.dependencies import Watched
 from tidegate.controller.workqueue import Key
-from tidegate.settings import LeaderElectionSettings, Settings
+from tidegate.settings import Settings
 
 pytestmark = pytest.mark.apiserver
 
@@ -33,6 +34,20 @@ EXISTING = {
     "provider": "GatewayAPI",
     "gatewayAPI": {"mode": "Existing", "routeRefs": [{"name": "shop"}]},
 }
+CONTOUR = {"provider": "Contour", "contour": {"fqdn": "iris.example.com"}}
+ISTIO = {"provider": "Istio", "istio": {}}
+PLANES = pytest.mark.parametrize(
+    ("traffic", "kind", "project"),
+    [
+        pytest.param(GATEWAY, ports.HTTP_ROUTE, "Gateway API 1.", id="Managed"),
+        pytest.param(EXISTING, ports.HTTP_ROUTE, "Gateway API 1.", id="Existing"),
+        pytest.param(CONTOUR, ports.HTTP_PROXY, "Contour 1.", id="Contour"),
+        pytest.param(ISTIO, ports.VIRTUAL_SERVICE, "Istio 1.", id="Istio"),
+        pytest.param({"provider": "Traefik"}, ports.TRAEFIK_SERVICE, "Traefik 3.", id="Traefik"),
+    ],
+)
+
+KINDS = (ports.HTTP_ROUTE, ports.HTTP_PROXY, ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +55,7 @@ def plane(tidegate_plane: ControlPlane) -> Iterator[ControlPlane]:  # noqa: ARG0
     """An API server of its own, since these tests add and remove kinds."""
     with control_plane(with_controllers=False) as plane:
         plane.kubectl("apply", "--server-side", "-f", str(CRDS))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         yield plane
 
 
@@ -59,7 +74,7 @@ class Operator:
             clock=machine.clock,
             rng=machine.rng,
             recorder=machine.recorder,
-            watched=[Watched(kind=ports.HTTP_ROUTE)],
+            watched=[Watched(kind=it) for it in KINDS],
         )
         self.lookout = unserved.Lookout(api=api, store=machine.store, clock=machine.clock)
 
@@ -89,18 +104,21 @@ async def operator(plane: ControlPlane) -> AsyncIterator[Operator]:
     api = await kube.connect(recorder=MemoryRecorder(), kubeconfig=str(plane.kubeconfig))
     never: Any = None
     machine = engine.machine(
-        Settings(leader_election=LeaderElectionSettings(namespace="default")),
+        Settings(leader_election=PATIENT_ELECTION),
         api=api,
         clock=clock.SystemClock(),
         rng=FixedRng(),
         recorder=MemoryRecorder(),
         probe=never,
+        inference=never,
+        hooks=never,
+        notifier=never,
         pod_name="test",
     )
     leads = asyncio.Event()
     elector = asyncio.create_task(machine.elector.run(on_acquired=leads.set))
     try:
-        await asyncio.wait_for(leads.wait(), 20)
+        await asyncio.wait_for(leads.wait(), 120)
         yield Operator(api, machine)
     finally:
         elector.cancel()
@@ -110,23 +128,23 @@ async def operator(plane: ControlPlane) -> AsyncIterator[Operator]:
         plane.kubectl("delete", "deployments,controllerrevisions", "--all", "-n", "default")
 
 
-@pytest.mark.parametrize("traffic", [GATEWAY, EXISTING], ids=["Managed", "Existing"])
+@PLANES
 def test_plane_without_its_kind_names_it_and_goes_on_when_it_comes(
-    plane: ControlPlane, traffic: dict[str, Any]
+    plane: ControlPlane, traffic: dict[str, Any], kind: ports.Kind, project: str
 ) -> None:
     async def play() -> None:
         async with operator(plane) as ours:
             await ours.create("mine", traffic=traffic)
             told = (await ours.passes("mine"))["TrafficProgrammed"]
             assert (told["status"], told["reason"]) == ("False", "KindNotServed")
-            assert "httproutes.gateway.networking.k8s.io/v1" in told["message"]
-            assert "install Gateway API" in told["message"]
+            assert f"{kind.plural}.{kind.group}/v1" in told["message"]
+            assert f"install {project}" in told["message"]
             await ours.create("other")
             by_pods = await ours.passes("other")
             assert by_pods["TrafficProgrammed"]["reason"] != "KindNotServed"
             assert by_pods["Stalled"]["status"] == "False", "nobody else is concerned"
             await ours.lookout.look()
-            install(plane, ports.HTTP_ROUTE)
+            install(plane, kind)
             with pytest.raises(unserved.KindAppearedError):
                 await ours.lookout.look()
         async with operator(plane) as restarted:
@@ -137,30 +155,30 @@ def test_plane_without_its_kind_names_it_and_goes_on_when_it_comes(
     try:
         asyncio.run(play())
     finally:
-        remove(plane, ports.HTTP_ROUTE)
+        remove(plane, kind)
 
 
-@pytest.mark.parametrize("traffic", [GATEWAY, EXISTING], ids=["Managed", "Existing"])
+@PLANES
 def test_kind_that_is_removed_while_the_operator_works_is_told_the_same(
-    plane: ControlPlane, traffic: dict[str, Any]
+    plane: ControlPlane, traffic: dict[str, Any], kind: ports.Kind, project: str
 ) -> None:
     async def play() -> None:
         async with operator(plane) as ours:
             await ours.create("mine", traffic=traffic)
             before = (await ours.passes("mine"))["TrafficProgrammed"]
             assert before["reason"] != "KindNotServed"
-            remove(plane, ports.HTTP_ROUTE)
-            if traffic is GATEWAY:  # a route of the user is read in every pass
+            remove(plane, kind)
+            if traffic is not EXISTING:  # a route of the user is read in every pass
                 await ours.sweeper.sweep()
             after = (await ours.passes("mine"))["TrafficProgrammed"]
             assert after["reason"] == "KindNotServed"
-            assert "HTTPRoute" in after["message"]
+            assert f"install {project}" in after["message"]
 
-    install(plane, ports.HTTP_ROUTE)
+    install(plane, kind)
     try:
         asyncio.run(play())
     finally:
-        remove(plane, ports.HTTP_ROUTE)
+        remove(plane, kind)
 
 
 def test_answers_tell_a_missing_object_from_a_missing_kind(plane: ControlPlane) -> None:

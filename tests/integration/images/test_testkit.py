@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.images.testkit import loadgen, tally, testserver
+from tests.cluster.ports import free_port
+from tests.images.testkit import loadgen, model, tally, testserver
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tidegate_probe import Profile
 
 
 def request(**fields: Any) -> tally.Answered:
@@ -99,7 +95,7 @@ async def _get(url: str) -> tuple[int, dict[str, str], str]:
 
 
 async def _until_healthy(url: str) -> None:
-    for _ in range(200):
+    for _ in range(2400):
         with contextlib.suppress(aiohttp.ClientError):
             if (await _get(f"{url}/healthz"))[0] == 200:
                 return
@@ -114,11 +110,16 @@ async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[st
     given = {
         "requests_per_second": 400.0,
         "duration_seconds": 0.5,
-        "concurrency": 32,
+        "concurrency": 400,  # more than there are requests: none is skipped on a busy machine
         "fresh_connections": False,
     }
     load = loadgen.Plan(
-        url=f"{url}/predict", host="", timeout_seconds=5.0, rows=(), **{**given, **plan}
+        url=f"{url}/predict",
+        host="",
+        header="",
+        timeout_seconds=120.0,
+        rows=(),
+        **{**given, **plan},
     )
     server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
     await _until_healthy(url)
@@ -126,7 +127,7 @@ async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[st
     await _until_healthy(f"http://127.0.0.1:{port}")
     expected = int(load.requests_per_second * load.duration_seconds)
     seen: dict[str, Any] = {}
-    for _ in range(200):
+    for _ in range(2400):
         await asyncio.sleep(0.05)
         seen = json.loads((await _get(f"http://127.0.0.1:{port}/stats"))[2])
         if seen["answered"] + seen["skipped"] == expected:
@@ -146,6 +147,19 @@ def test_load_and_server_agree_on_every_request() -> None:
     assert seen["versions"].keys() == {"v9"}
     assert 'http_requests_total{code="200",method="GET",path="/predict"} 180.0' in seen["metrics"]
     assert 'http_requests_total{code="500",method="GET",path="/predict"} 20.0' in seen["metrics"]
+
+
+def test_an_outage_begins_after_its_time_and_failures_were_counted_from_zero() -> None:
+    behaviour = testserver.Behaviour(outage_after_seconds=0.02, port=free_port(), drain_seconds=0.0)
+    seen = asyncio.run(_load_against(behaviour, duration_seconds=1.0))
+    failed, answered = seen["failed"], seen["answered"]
+    assert 0 < failed < answered
+    line = 'http_requests_total{code="%d",method="GET",path="/predict"} %d.0'
+    assert line % (500, failed) in seen["metrics"]
+    assert line % (200, answered - failed) in seen["metrics"]
+
+    healthy = testserver.Behaviour(outage_after_seconds=600.0, port=free_port(), drain_seconds=0.0)
+    assert line % (500, 0) in asyncio.run(_load_against(healthy))["metrics"]
 
 
 def test_no_request_fails_with_a_fresh_connection_each() -> None:
@@ -194,3 +208,75 @@ def test_rows_are_read_from_a_file(tmp_path: Path) -> None:
     plan = loadgen.read_plan(["--url", "http://x", "--rows", str(file)])
     assert plan.rows == (ROW,)
     assert loadgen.v2_request(ROW)["inputs"][0]["shape"] == [1, 2]
+
+
+MEANS = [[0, 0], [16, 16], [0, 16]]  # of three classes of two pixels
+
+
+class Logged(dict[str, bytes]):
+    """What would go to a comparer, by the id of its request."""
+
+    def send(self, request_id: str, body: bytes) -> None:
+        self[request_id] = body
+
+
+def test_a_model_answers_and_logs_what_it_predicts(tmp_path: Path) -> None:
+    file, logged = tmp_path / "model.json", Logged()
+    file.write_text(json.dumps(MEANS))
+    behaviour = testserver.Behaviour(
+        model=str(file), version="v7", port=free_port(), drain_seconds=0.0
+    )
+    answers = asyncio.run(_answers(behaviour, logged, r1=[1, 15], r2=[3, 2]))
+    assert {key: answer["outputs"][0]["data"] for key, answer in answers.items()} == {
+        "r1": [2],
+        "r2": [0],
+    }
+    assert answers["r1"]["model_version"] == "v7"
+    assert {key: json.loads(body) for key, body in logged.items()} == answers
+
+
+def test_a_model_counts_what_it_sees_behind_a_broken_preprocessing(tmp_path: Path) -> None:
+    means = tmp_path / "model.json"
+    means.write_text(json.dumps(MEANS))
+    trained = Profile.fit(
+        {model.feature_name(1): [it % 17 for it in range(200)]},
+        outputs={model.OUTPUT: ["0", "1"] * 100},
+        model="digits",
+        model_version="v7",
+    )
+    trained.write(tmp_path / "profile.json")
+    behaviour = testserver.Behaviour(
+        model=str(means), profile=str(tmp_path / "profile.json"), input_scale=0.0
+    )
+    server = testserver.Server(behaviour)
+
+    assert server.said(json.dumps(loadgen.v2_request({"pixels": [16, 16]})).encode())["outputs"][0][
+        "data"
+    ] == [0]
+    counted = {
+        (sample.labels["bin"], sample.value)
+        for family in server.registry.collect()
+        for sample in family.samples
+        if sample.name.endswith("_observations_total") and sample.value
+    }
+    lowest = trained.features[model.feature_name(1)].bins.labels[1]
+    assert counted == {(lowest, 1.0), ("0", 1.0)}
+
+
+async def _answers(
+    behaviour: testserver.Behaviour, log: Logged, **pixels: list[int]
+) -> dict[str, Any]:
+    """What the server says to requests with these ids."""
+    stop, url = asyncio.Event(), f"http://127.0.0.1:{behaviour.port}"
+    server = asyncio.create_task(testserver.serve(behaviour, stop=stop, log=log))
+    await _until_healthy(url)
+    answers = {}
+    async with aiohttp.ClientSession() as session:
+        for key, row in pixels.items():
+            asked = loadgen.v2_request({"pixels": row})
+            headers = {"x-request-id": key}
+            async with session.post(f"{url}/predict", json=asked, headers=headers) as response:
+                answers[key] = await response.json()
+    stop.set()
+    await server
+    return answers

@@ -188,6 +188,31 @@ def test_a_counter_is_its_rate(world: World) -> None:
     assert found == [{build.CANDIDATE: 0.0, build.STABLE: 0.0}]
 
 
+def test_rates_by_a_label_are_one_row_per_value_whatever_the_pods(world: World) -> None:
+    raw = [
+        Wanted(source="default", metric="odd_total", matchers=(), identity=one)
+        for one in world.identities
+    ]
+    wanted = [promql.rates_by(one, labels=("text",), window_seconds=10) for one in raw]
+
+    async def play() -> None:
+        world.source.queries.clear()
+        found = await world.found([Ask(wanted=one, at=world.at) for one in wanted])
+        assert len(world.source.queries) == 1
+        for one, series in zip(wanted, found, strict=True):
+            assert isinstance(series, tuple)
+            told = [(it.labels["revision"], it.labels.get("text", "")) for it in series]
+            assert sorted(told) == sorted(
+                (revision, text) for revision in (build.CANDIDATE, build.STABLE) for text in LABELS
+            )
+            assert {it.labels["model_deployment"] for it in series} == {one.identity.name}
+            (alone,) = await world.found([Ask(wanted=one, at=world.at)])
+            assert isinstance(alone, tuple)
+            assert _ordered(alone) == _ordered(series)
+
+    asyncio.run(play())
+
+
 def test_the_bad_series_picked_here_are_those_that_prometheus_picks(world: World) -> None:
     template = _template("MLServer", "error-ratio")
     (total, *_) = world.wanted(template, promql.TOTAL)
@@ -249,12 +274,12 @@ def test_patterns_that_are_matched_here_mean_the_same_to_prometheus(
 
     picked = {
         (it["metric"]["revision"], it["metric"].get("text", ""))
-        for it in world.prometheus.query(everything)
+        for it in world.prometheus.query(everything, at=world.at)
         if rule.accepts(Series(labels=it["metric"], samples=()))
     }
 
     found = {
         (it["metric"]["revision"], it["metric"].get("text", ""))
-        for it in world.prometheus.query(chosen)
+        for it in world.prometheus.query(chosen, at=world.at)
     }
     assert picked == found

@@ -42,6 +42,12 @@ CASES: list[tuple[str, http.Request, http.Reply, ports.Result[Any]]] = [
     ),
     ("failed test", PATCH, reply(422, said("rejected")), ports.Conflict(message="rejected")),
     (
+        "patch that a webhook denies",
+        PATCH,
+        reply(422, said('admission webhook "a.b" denied the request: no', reason="Invalid")),
+        ports.Fatal(reason="Invalid", message='admission webhook "a.b" denied the request: no'),
+    ),
+    (
         "patch to an invalid object",
         PATCH,
         reply(422, said("bad", reason="Invalid", causes=[{"reason": "FieldValueInvalid"}])),

@@ -38,6 +38,7 @@ def test_what_happened_is_counted() -> None:
     telemetry.metric_query(source="default", seconds=0.1, outcome="Retryable")
     telemetry.rollback(reason="analysis")
     telemetry.rollout_ended(result="Promoted")
+    telemetry.drift(kind="DataDrift")
     telemetry.queue(depth=3)
     telemetry.leading(leads=True)
     telemetry.problem("feeder_late", kind="Service")
@@ -49,6 +50,7 @@ def test_what_happened_is_counted() -> None:
         'tidegate_metric_query_errors_total{source="default"} 1.0',
         'tidegate_rollbacks_total{reason="analysis"} 1.0',
         'tidegate_rollouts_total{result="Promoted"} 1.0',
+        'tidegate_drifts_total{kind="DataDrift"} 1.0',
         "tidegate_workqueue_depth 3.0",
         "tidegate_leader 1.0",
         'tidegate_problems_total{event="feeder_late"} 1.0',

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from api_examples import FULL, TEMPLATE
+from policy_examples import CLUSTER_POLICY, FULL_POLICY_STATUS, POLICY
 from status_examples import FULL_STATUS
 
-from tidegate.api import convert, crdgen, documents, status, templates
+from tidegate.api import convert, crdgen, documents, policies, status, templates
 
 FOLDER = Path(__file__).parents[3] / "examples" / "full"
 KINDS = {it.kind.lower(): it for it in crdgen.DEFINITIONS}
@@ -65,6 +66,14 @@ def test_the_templates_are_read(kind: str) -> None:
     assert read is not None
     assert problems == ()
     assert body["spec"] == TEMPLATE["spec"]
+
+
+@pytest.mark.parametrize("body", [POLICY, CLUSTER_POLICY], ids=lambda it: it["kind"])
+def test_the_policies_are_read_with_their_status(body: dict[str, Any]) -> None:
+    shown = example(body["kind"].lower())
+    assert policies.read_policy(shown)[1] == ()
+    assert policies.read_status(shown["status"]) == FULL_POLICY_STATUS
+    assert shown == body | {"status": policies.write_status(FULL_POLICY_STATUS)}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from tools import generate
+from traffic_examples import target
 
 from tidegate import ports
 from tidegate.api import (
@@ -15,11 +16,14 @@ from tidegate.api import (
     convert,
     crdgen,
     documents,
+    notifications,
     preset_reference,
     reference,
     types,
 )
+from tidegate.controller.documents import plain
 from tidegate.evidence.queries import presets
+from tidegate.traffic.plane import plane_of
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -101,8 +105,11 @@ def test_every_list_has_a_type_and_no_default_stands_in_the_schema_but_two() -> 
 
 def test_unknown_fields_are_kept_in_pod_specs_only() -> None:
     kept = [path for path, it in _all_nodes() if crdgen.PRESERVE in it]
-    pod = "ModelDeployment.spec.workload.template.spec"
-    assert kept == [pod, f"{pod}.containers[]"]
+    pods = (
+        "ModelDeployment.spec.workload.template.spec",
+        "ModelDeployment.spec.strategy.blueGreen.prePromotion.job.template.spec",
+    )
+    assert sorted(kept) == sorted([*pods, *(f"{pod}.containers[]" for pod in pods)])
 
 
 def test_every_rule_has_a_message_that_is_no_expression() -> None:
@@ -149,10 +156,38 @@ def test_the_presets_page_shows_what_is_read() -> None:
         assert f"`{metric}`" in page
 
 
+def test_the_route_beside_a_preview_names_the_service_that_the_operator_keeps() -> None:
+    """So it never has to change (ADR 0101)."""
+    path = ROOT / "examples" / "blue-green-hostname.yaml"
+    ours, route = documents.load_all(path.read_text(encoding="utf-8"))
+    spec, _ = convert.read_spec(ours)
+    assert spec is not None
+    wanted = target(spec, candidate="")
+    kept = {
+        it.reference.name: it.body
+        for it in plane_of(spec.traffic).documents(wanted)
+        if it.reference.kind == "Service"
+    }
+    assert spec.blue_green is not None
+    preview = kept[spec.blue_green.preview_service]
+    (rule,) = route["spec"]["rules"]
+    (backend,) = rule["backendRefs"]
+    assert backend["name"] == spec.blue_green.preview_service
+    assert backend["port"] in {it["port"] for it in plain(preview)["spec"]["ports"]}
+    assert not set(route["spec"]["hostnames"]) & set(spec.traffic.gateway.hostnames)
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "ModelDeployment": convert.read_spec,
+    "NotificationProvider": notifications.read_provider,
+    "MetricTemplate": convert.read_template,
+    "ClusterMetricTemplate": convert.read_template,
+}
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_valid(path: Path) -> None:
     for body in documents.load_all(path.read_text(encoding="utf-8")):
         if not body["apiVersion"].startswith(f"{ports.TIDEGATE_GROUP}/"):
             continue  # a route of the user
-        read = convert.read_spec if body["kind"] == "ModelDeployment" else convert.read_template
-        assert read(body)[1] == ()
+        assert READERS[body["kind"]](body)[1] == ()

@@ -130,6 +130,38 @@ def test_every_given_value_is_taken_over() -> None:
     )
     assert (spec.progress_deadline_seconds, spec.revision_history_limit) == (900.0, 3)
     assert spec.paused
+    assert spec.first_rollout is model.FirstRollout.PROBE
+    assert spec.probe == model.Probe(
+        path="/v2/models/fraud/infer?dry=1",
+        headers=(("x-tenant", "probe"), ("Content-Type", "application/json")),
+        body='{"inputs": []}',
+        timeout_seconds=20.0,
+        status=200,
+        values=(model.ExpectedValue(pointer="/outputs/0/data/0", min=0.0, max=1.5),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"path": "/score"}, model.Probe(path="/score", method="GET")),
+        ({"path": "/score", "method": "POST"}, model.Probe(path="/score")),
+        (
+            {
+                "path": "/",
+                "body": "a,b",
+                "headers": [{"name": "content-type", "value": "text/csv"}],
+            },
+            model.Probe(path="/", body="a,b", headers=(("content-type", "text/csv"),)),
+        ),
+    ],
+)
+def test_what_a_probe_leaves_out_follows_from_its_body(
+    given: dict[str, object], expected: model.Probe
+) -> None:
+    spec = spec_of(place(SMALLEST, "spec.server.probe", given))
+    assert spec.probe == expected
+    assert spec.first_rollout is model.FirstRollout.DIRECT
 
 
 def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis() -> None:
@@ -148,7 +180,13 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
             hold_seconds=3600.0,
             deadline_seconds=21600.0,
             min_requests=5000,
-            gate="risk-board",
+            gate=model.Gate(
+                name="risk-board",
+                min_approvals=2,
+                approver_groups=("ml-risk",),
+                not_author=True,
+                expires_seconds=172800.0,
+            ),
             limits=(model.StepLimit(name="errors", threshold=model.Threshold(max=0.05)),),
             replicas_percent=50.0,
         ),
@@ -163,14 +201,18 @@ def test_steps_take_their_deadline_from_the_hold_and_requests_from_the_analysis(
     )
 
 
-def test_metrics_are_read_with_their_windows_and_samples() -> None:
+def test_an_analysis_is_read_with_its_risks_and_times() -> None:
     analysis = spec_of(FULL).analysis
     assert analysis.interval_seconds == 10.0
     assert analysis.data_plane == "Istio"
     assert (analysis.breach_failures, analysis.breach_out_of) == (2, 4)
     assert analysis.on_inconclusive is model.OnInconclusive.ROLLBACK
+    assert analysis.inconclusive_timeout_seconds == 6 * 3600
     assert (analysis.false_rollback, analysis.false_promotion) == (0.02, 0.1)
-    assert analysis.metrics == (
+
+
+def test_metrics_are_read_with_their_windows_and_samples() -> None:
+    assert spec_of(FULL).analysis.metrics[:4] == (
         model.Metric(
             name="errors",
             preset="error-ratio",
@@ -214,6 +256,114 @@ def test_metrics_are_read_with_their_windows_and_samples() -> None:
             dry_run=True,
         ),
     )
+
+
+def test_metrics_of_drift_and_of_labels_are_read_with_their_settings() -> None:
+    assert spec_of(FULL).analysis.metrics[4:] == (
+        model.Metric(
+            name="inputs",
+            preset="feature-drift",
+            window_seconds=120.0,
+            drift=model.Drift(
+                delta=0.2,
+                margin=0.4,
+                at_most=2,
+                ignore=("channel",),
+                training=model.ProfileRef(name="training", key="v2.json"),
+            ),
+            on_breach=model.OnBreach.HOLD,
+            on_breach_is_written=True,
+        ),
+        model.Metric(
+            name="recall",
+            preset="label-recall",
+            threshold=model.Threshold(min=0.7),
+            compare=model.Compare(
+                tolerance_absolute=0.002,
+                detect_ratio=3.0,
+                detect_absolute=0.02,
+                detect_slow=0.05,
+            ),
+            labels=model.Labels(delay_seconds=21600.0, cohort_seconds=1800.0),
+            window_seconds=120.0,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "drift", "on_breach"),
+    [
+        ({"preset": "feature-drift"}, model.Drift(), model.OnBreach.ROLLBACK),
+        ({"preset": "prediction-drift"}, model.Drift(), model.OnBreach.HOLD),
+        (
+            {"preset": "prediction-drift", "onBreach": "Rollback"},
+            model.Drift(),
+            model.OnBreach.ROLLBACK,
+        ),
+        ({"preset": "error-ratio"}, None, model.OnBreach.ROLLBACK),
+        ({"preset": "error-ratio", "onBreach": "Alert"}, None, model.OnBreach.ALERT),
+    ],
+)
+def test_what_a_metric_does_that_is_breached(
+    given: dict[str, str], drift: model.Drift | None, on_breach: model.OnBreach
+) -> None:
+    chosen = {"metrics": [{"name": "m", **given}]}
+    (metric,) = spec_of(place(SMALLEST, "spec.analysis", chosen)).analysis.metrics
+
+    assert (metric.drift, metric.on_breach) == (drift, on_breach)
+    assert metric.on_breach_is_written is ("onBreach" in given)
+    assert (metric.compare is None) == (drift is not None)
+
+
+TRAINING = model.Drift(training=model.ProfileRef(name="training", key="profile.json"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "drift", "on_breach"),
+    [
+        ("TrainingReference", {"preset": "feature-drift"}, TRAINING, model.OnBreach.HOLD),
+        (
+            "TrainingReference",
+            {"preset": "feature-drift", "onBreach": "Rollback"},
+            TRAINING,
+            model.OnBreach.ROLLBACK,
+        ),
+        (
+            "TrainingReference",
+            {"preset": "feature-drift", "compare": {"to": "Stable"}},
+            model.Drift(),
+            model.OnBreach.ROLLBACK,
+        ),
+        (
+            "Stable",
+            {"preset": "prediction-drift", "compare": {"to": "TrainingReference"}},
+            TRAINING,
+            model.OnBreach.HOLD,
+        ),
+        ("Stable", {"preset": "feature-drift"}, model.Drift(), model.OnBreach.ROLLBACK),
+        (
+            "Stable",
+            {
+                "templateRef": {"kind": "MetricTemplate", "name": "own"},
+                "compare": {"to": "TrainingReference"},
+            },
+            TRAINING,
+            model.OnBreach.HOLD,
+        ),
+        ("TrainingReference", {"preset": "error-ratio"}, None, model.OnBreach.ROLLBACK),
+    ],
+)
+def test_what_a_distribution_is_held_against(
+    kind: str, given: dict[str, object], drift: model.Drift | None, on_breach: model.OnBreach
+) -> None:
+    baseline = {"type": kind, "reference": {"name": "training"}}
+    chosen = {"baseline": baseline, "metrics": [{"name": "m", **given}]}
+    (metric,) = spec_of(place(SMALLEST, "spec.analysis", chosen)).analysis.metrics
+
+    assert (metric.drift, metric.on_breach) == (drift, on_breach)
+    assert metric.training == (drift.training if drift is not None else None)
+    assert metric.needs_stable == (metric.training is None)
+    assert (metric.compare is None) == (drift is not None)
 
 
 @pytest.mark.parametrize("profile", model.Profile)
@@ -289,10 +439,26 @@ def test_window_covers_four_scrapes_unless_given(
     assert spec_of(body).analysis.metrics[0].window_seconds == expected
 
 
-def test_free_query_is_asked_less_often() -> None:
-    metrics = [{"name": "q", "query": "up", "threshold": {"max": 1}}]
-    body = place(SMALLEST, "spec.analysis", {"metrics": metrics})
-    assert spec_of(body).analysis.interval_seconds == 30.0
+@pytest.mark.parametrize(
+    ("metrics", "given", "seconds"),
+    [
+        ([{}], None, 30.0),
+        ([{}, {}], None, 30.0),
+        ([{"critical": True}], None, 5.0),  # its first bad value takes the traffic back
+        ([{}, {"critical": True}], None, 5.0),
+        ([{}, {"query": None, "preset": "error-ratio"}], None, 5.0),  # so does an outage
+        ([{"critical": True}], "1m", 60.0),
+    ],
+)
+def test_free_queries_are_asked_less_often_where_nothing_waits_for_the_next_scrape(
+    metrics: list[dict[str, object]], given: str | None, seconds: float
+) -> None:
+    named = [
+        {"name": f"q{number}", "query": "up", "threshold": {"max": 1}, **more}
+        for number, more in enumerate(metrics)
+    ]
+    body = place(SMALLEST, "spec.analysis", {"metrics": named, "interval": given})
+    assert spec_of(body).analysis.interval_seconds == seconds
 
 
 def test_fewest_samples_never_exceed_the_requests_of_a_step() -> None:

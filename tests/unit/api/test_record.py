@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -67,10 +68,15 @@ def test_a_record_is_owned_labelled_and_named_by_its_rollout() -> None:
     assert metadata["labels"][objects.LABEL_WATCH] == "true"
 
 
-def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
+def _spec() -> dict[str, Any]:
     spec = written()["spec"]
     assert isinstance(spec, dict)
-    steps = spec.pop("steps")
+    return spec
+
+
+def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
+    spec = _spec()
+    del spec["steps"]
     assert spec == {
         "modelDeployment": {"name": "fraud", "uid": "0c2f7a52"},
         "revision": "8b1c22e9d4",
@@ -85,8 +91,20 @@ def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
         "finishedAt": "2026-11-20T13:00:00Z",
         "strategy": "Canary",
         "operatorVersion": tidegate.__version__,
+        "overrides": [
+            {
+                "policy": "ClusterRolloutPolicy/year-end",
+                "by": "dana",
+                "at": "2026-11-20T12:00:00Z",
+                "comment": "mends the outage of this morning",
+            }
+        ],
         "evidenceDigest": "9f" * 32,
     }
+
+
+def test_a_record_says_what_each_step_has_shown() -> None:
+    steps = _spec()["steps"]
     assert steps[0] == {
         "name": "p12",
         "weight": 16.666666666666668,
@@ -120,7 +138,17 @@ def test_a_record_says_what_is_needed_to_reproduce_the_verdict() -> None:
                 "dispersion": 1.4,
                 "dispersionSource": "Measured",
                 "intervals": 12,
+                "shifts": [
+                    {
+                        "feature": "amount",
+                        "psi": 0.83,
+                        "bin": "missing",
+                        "share": 0.41,
+                        "referenceShare": 0.001,
+                    }
+                ],
                 "dryRun": True,
+                "onBreach": "Alert",
             }
         ],
     }
@@ -158,8 +186,8 @@ def test_no_rollout_makes_a_record_too_large(steps: int, metrics: int, text: str
     ("steps", "metrics", "omitted"),
     [
         (3, 2, ""),
-        (10, 4, "to stay below 10 kB: evidence of 8 steps, 0 metrics of the last one, 0 steps"),
-        (25, 8, "to stay below 10 kB: evidence of 24 steps, 7 metrics of the last one, 0 steps"),
+        (10, 4, "to stay below 10 kB: evidence of 9 steps, 0 metrics of the last one, 0 steps"),
+        (25, 8, "to stay below 10 kB: evidence of 24 steps, 7 metrics of the last one, 1 steps"),
     ],
 )
 def test_detail_goes_from_the_earliest_steps_first(steps: int, metrics: int, omitted: str) -> None:
@@ -182,6 +210,7 @@ def test_a_record_reads_back() -> None:
         reason=LAST.reason,
         model_version=ROLLOUT.revision.model_version,
         started_at=ROLLOUT.started_at,
+        reached=True,
     )
 
 

@@ -19,6 +19,8 @@ from api_rules_templates import TEMPLATE_RULES
 from hypothesis import given
 from hypothesis import strategies as st
 from json_values import ANY_JSON
+from notification_examples import PROVIDER_RULES
+from policy_examples import POLICY_RULES
 
 from tidegate.api import convert, schema
 
@@ -46,9 +48,17 @@ def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
 
 def test_every_rule_of_a_kind_has_examples() -> None:
     """The input of `tidegate evaluate` is no kind; its rules have examples among the commands."""
-    known = {case.rule for case in (*RULES, *TEMPLATE_RULES)}
+    known = {case.rule for case in (*RULES, *TEMPLATE_RULES, *POLICY_RULES, *PROVIDER_RULES)}
     kinds = [it for it in _parts(schema.Part) if it.__module__ != "tidegate.api.counts_types"]
     assert {rule.id for part in kinds for rule in part.rules} <= known
+
+
+def test_an_id_is_not_given_in_two_files() -> None:
+    files: dict[str, set[str]] = {}
+    for part in _parts(schema.Part):
+        for rule in vars(part).get("rules", ()):
+            files.setdefault(rule.id, set()).add(part.__module__)
+    assert {name: found for name, found in files.items() if len(found) > 1} == {}
 
 
 def _parts(part: type[schema.Part]) -> Iterator[type[schema.Part]]:

@@ -109,13 +109,33 @@ def test_durations_and_shares_are_written_as_people_write_them() -> None:
         "mirror": 2.5,
         "routes": TESTERS_WRITTEN,
         "preview": True,
+        "smokeTest": True,
+        "isolated": True,
         "awaitsRequest": True,
         "keptPercent": 25,
         "hold": "1m30s250ms",
         "deadline": "2h",
         "minRequests": 500,
-        "gates": [{"name": "risk-board", "openedAt": "2026-11-20T12:00:00Z"}],
+        "gates": [
+            {
+                "name": "risk-board",
+                "minApprovals": 2,
+                "approverGroups": ["ml-risk"],
+                "notAuthor": True,
+                "expiresAfter": "48h",
+                "openedAt": "2026-11-20T12:00:00Z",
+                "approvedBy": ["alice", "bob"],
+                "policies": ["ClusterRolloutPolicy/production"],
+            }
+        ],
         "metrics": [{"name": "errors", "threshold": {"min": 0.01, "max": 0.05}}],
+        "agreement": {
+            "templateRef": {"kind": "MetricTemplate", "name": "pairs"},
+            "reference": "Human",
+            "threshold": {"min": 0.98, "max": 0.999},
+            "minPairs": 5000,
+        },
+        "baseline": [{"name": "p95", "edge": 0.25, "total": 8000, "bad": 40, "limit": 0.025}],
         "replicas": 3,
         "replicasPercent": 12.5,
         "state": "Active",
@@ -170,10 +190,32 @@ def test_long_texts_and_lists_are_cut_to_the_limits_of_the_schema() -> None:
     assert convert.write_status(convert.read_status(written)) == written
 
 
+def test_the_longest_name_of_a_policy_is_kept_whole() -> None:
+    """What is cut is another policy to whoever looks for it in what was written down."""
+    policy = model.Policy(kind="ClusterRolloutPolicy", name="p" * 253, generation=2**63 - 1)
+    named, source = policy.id, policy.source
+    default = model.DefaultValue(field="analysis.warmup", value="2m", policy=named)
+    violation = model.PolicyViolation(
+        rule="minBake", policy=named, action=model.EnforcementAction.WARN
+    )
+    full = FULL_STATUS.rollout
+    assert full is not None
+    rollout = replace(
+        full,
+        policies=(source,),
+        defaults=(default,),
+        overrides=(model.Override(policy=named, by="dana", at=NOON, comment="an outage"),),
+        plan=(replace(full.plan[0], gates=(model.Gate(name="g", policies=(named,)),)),),
+    )
+    state = model.PolicyState(sources=(source,), violations=(violation,), defaults=(default,))
+    status = replace(FULL_STATUS, rollout=rollout, policy=state)
+    assert convert.read_status(convert.write_status(status)) == status
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ({"phase": "Frozen", "epoch": 1}, model.Status()),
+        ({"phase": "Thawed", "epoch": 1}, model.Status()),
         ({"phase": "Healthy", "futureField": {"a": 1}}, model.Status(phase=model.Phase.HEALTHY)),
         ({"message": None, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),
         ({"message": 7, "phase": "Healthy"}, model.Status(phase=model.Phase.HEALTHY)),

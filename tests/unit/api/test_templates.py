@@ -81,6 +81,66 @@ def test_ratio_is_read_with_its_selectors_and_variables() -> None:
             ),
         ),
         (
+            {
+                "type": "Distribution",
+                "distribution": {"series": {"metric": "observations_total"}},
+            },
+            evidence.Distribution(series=evidence.Selector(metric="observations_total")),
+        ),
+        (
+            {
+                "type": "Distribution",
+                "distribution": {
+                    "series": {"metric": "scores"},
+                    "form": "Histogram",
+                    "dimensionLabel": "output",
+                },
+            },
+            evidence.Distribution(
+                series=evidence.Selector(metric="scores"),
+                form=evidence.Form.HISTOGRAM,
+                dimension_label="output",
+            ),
+        ),
+        (
+            {
+                "type": "Labels",
+                "labels": {
+                    "predictions": {"metric": "predicted"},
+                    "labelled": {"metric": "labelled"},
+                    "correct": {"metric": "correct"},
+                },
+            },
+            evidence.Labels(
+                predictions=evidence.Selector(metric="predicted"),
+                labelled=evidence.Selector(metric="labelled"),
+                correct=evidence.Selector(metric="correct"),
+            ),
+        ),
+        (
+            {
+                "type": "Labels",
+                "labels": {
+                    "predictions": {"metric": "predicted"},
+                    "labelled": {"metric": "labelled"},
+                    "tp": {"metric": "hits"},
+                    "fn": {"metric": "missed"},
+                    "measure": "Recall",
+                    "cohortLabel": "hour",
+                },
+            },
+            evidence.Labels(
+                predictions=evidence.Selector(metric="predicted"),
+                labelled=evidence.Selector(metric="labelled"),
+                cells={
+                    "tp": evidence.Selector(metric="hits"),
+                    "fn": evidence.Selector(metric="missed"),
+                },
+                measure=evidence.Measure.RECALL,
+                cohort_label="hour",
+            ),
+        ),
+        (
             {"type": "Query", "query": {"promql": "sum(up)"}},
             evidence.Query(promql="sum(up)"),
         ),
@@ -112,7 +172,7 @@ def test_rule_refuses_bad_values_and_says_why(case: Case) -> None:
 @pytest.mark.parametrize(
     ("path", "values"),
     [
-        ("spec.type", ("Distribution", "", None)),
+        ("spec.type", ("Cohorts", "", None)),
         ("spec.provider.source", ("http://prometheus:9090",)),
         ("spec.provider.type", ("Graphite",)),
         ("spec.provider.address", ("http://prometheus:9090",)),

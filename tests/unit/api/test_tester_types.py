@@ -81,5 +81,34 @@ def test_all_that_a_route_names_must_fit_and_it_begins_with_its_step() -> None:
     assert [it.name for it in found[0].routes[0].headers] == ["x-a", "cookie"]
 
 
+def test_testers_of_a_preview_are_read_alike_and_have_no_step() -> None:
+    routes = [{"name": "t", "headers": [{"name": "x-a", "exact": "1"}]}]
+    strategy = {"type": "BlueGreen", "blueGreen": {"preview": {"routes": routes}}}
+    body = place(place(SMALLEST, "spec.traffic", _GATEWAY), "spec.strategy", strategy)
+    spec, violations = convert.read_spec(body)
+    assert violations == ()
+    assert spec is not None
+    assert spec.blue_green is not None
+    assert spec.blue_green.routes == read_steps(*routes)[0].routes
+    place_of = "spec.strategy.blueGreen.preview.routes[0].fromStep"
+    _, violations = convert.read_spec(place(body, place_of, "p10"))
+    assert [one.path for one in violations] == [place_of]
+
+
+def test_testers_of_a_preview_need_a_route_of_ours() -> None:
+    """Each with the field that asks for them, and what to do about it."""
+    routes = [{"name": "t", "headers": [{"name": "x-a", "exact": "1"}]}]
+    existing = {"mode": "Existing", "routeRefs": [{"name": "shop"}]}
+    body = place(SMALLEST, "spec.traffic", {"provider": "GatewayAPI", "gatewayAPI": existing})
+    strategy = {"type": "BlueGreen", "blueGreen": {"preview": {"routes": routes}}}
+    _, violations = convert.read_spec(place(body, "spec.strategy", strategy))
+    told = {one.path: one.message for one in violations}
+    assert "leave out the routes" in told["spec.strategy.blueGreen.preview.routes"]
+    _, violations = convert.read_spec(
+        place(body, "spec.strategy.canary", {"steps": steps(10), "routes": routes})
+    )
+    assert [one.path for one in violations] == ["spec.strategy.canary.routes"]
+
+
 def test_without_routes_nobody_is_a_tester() -> None:
     assert [step.routes for step in read_steps(weights=(10, 50))] == [(), ()]

@@ -2,140 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import dataclasses
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import cli_world as world
 import pytest
+from doctor_world import (
+    EXISTING,
+    FOUND,
+    GATEWAY,
+    SERVING,
+    Cluster,
+    bad,
+    examined,
+    iris,
+)
 
 from tidegate import model, ports
-from tidegate.api import crdgen
-from tidegate.cli import doctor, findings, outcome, views
-from tidegate.cli.kubectl import Console
+from tidegate.cli import findings, outcome, views
 from tidegate.model import PreflightReason
-
-FOUND = model.Preflight(
-    metric="error-ratio",
-    source="prometheus",
-    reason=PreflightReason.SERIES_FOUND,
-    ready=True,
-    message="prometheus has it",
-)
-SERVING = dataclasses.replace(world.HEALTHY, evidence=(FOUND,))
-ROOT = Path(__file__).resolve().parents[3]
-GATEWAY = {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "edge"}]}}
-
-
-def accepted(*kinds: str) -> dict[str, Any]:
-    return {"conditions": [{"type": kind, "status": "True"} for kind in kinds]}
-
-
-class Cluster(world.MemoryApi):
-    """Objects by kind and name, and an API server that knows who may what."""
-
-    def __init__(self, *bodies: ports.Object) -> None:
-        super().__init__(*bodies)
-        self.objects: dict[tuple[ports.Kind, str], ports.Object] = {
-            (ports.DEFINITION, f"{it.resource.plural}.{crdgen.GROUP}"): crdgen.manifest(it)
-            for it in crdgen.DEFINITIONS
-        }
-        self.objects[ports.GATEWAY, "edge"] = {
-            "spec": {"gatewayClassName": "envoy"},
-            "status": accepted("Accepted", "Programmed"),
-        }
-        self.objects[ports.GATEWAY_CLASS, "envoy"] = {"status": accepted("Accepted")}
-        self.lease: ports.Object | None = {
-            "spec": {
-                "holderIdentity": "op-1",
-                "renewTime": (world.NOW - timedelta(seconds=2)).isoformat(),
-                "leaseDurationSeconds": 15,
-            }
-        }
-        self.time: ports.Result[datetime] = ports.Ok(world.NOW)
-        self.denied: set[tuple[str, str]] = set()
-        self.reviews: ports.Failure | None = None
-        self.asked: list[str] = []
-
-    async def get(
-        self, kind: ports.Kind, *, namespace: str, name: str
-    ) -> ports.Result[ports.Object | None]:
-        if kind is ports.MODEL_DEPLOYMENT:
-            return await super().get(kind, namespace=namespace, name=name)
-        return ports.Ok(copy.deepcopy(self.objects.get((kind, name))))
-
-    async def list_objects(
-        self, kind: ports.Kind, *, namespace: str, label_selector: str
-    ) -> ports.Result[list[ports.Object]]:
-        if kind is not ports.DEPLOYMENT:
-            return await super().list_objects(
-                kind, namespace=namespace, label_selector=label_selector
-            )
-        pod = {"spec": {"serviceAccountName": "tidegate"}}
-        return ports.Ok([{"spec": {"template": pod}}] if namespace == "tidegate-system" else [])
-
-    async def serves(self, kind: ports.Kind) -> ports.Result[bool]:
-        assert kind is ports.HTTP_ROUTE
-        return ports.Ok(self.served)
-
-    async def server_time(self) -> ports.Result[datetime]:
-        return self.time
-
-    async def get_lease(self, *, namespace: str, name: str) -> ports.Result[ports.Object | None]:
-        assert name == "tidegate-controller"
-        return ports.Ok(self.lease if namespace == "tidegate-system" else None)
-
-    async def create(
-        self, kind: ports.Kind, *, namespace: str, body: ports.Object, dry_run: bool = False
-    ) -> ports.Result[ports.Object]:
-        assert kind is ports.ACCESS_REVIEW
-        assert not namespace
-        assert not dry_run
-        if self.reviews is not None:
-            return self.reviews
-        assert body["spec"]["user"] == "system:serviceaccount:tidegate-system:tidegate"
-        wanted = body["spec"]["resourceAttributes"]
-        assert wanted["namespace"] == "ml"
-        self.asked.append(f"{wanted['verb']} {wanted['resource']}")
-        allowed = (wanted["verb"], wanted["resource"]) not in self.denied
-        return ports.Ok({"status": {"allowed": allowed}})
-
-
-def iris(status: model.Status | None = SERVING, *, traffic: object = None) -> ports.Object:
-    body = world.document(status)
-    body["spec"] |= {
-        "model": {"name": "iris", "version": "1.5.0"},
-        "server": {"preset": "MLServer"},
-        "workload": {"template": {"spec": {"containers": [{"name": "server", "image": "x"}]}}},
-    }
-    return body | {"spec": body["spec"] | ({"traffic": traffic} if traffic else {})}
-
-
-def examined(
-    api: Cluster,
-    *,
-    name: str = "",
-    output: str = "json",
-    operator_namespace: str = "tidegate-system",
-    metrics: ports.MetricSource | None = None,
-) -> tuple[int, str]:
-    lines: list[str] = []
-    console = Console(api=api, clock=world.LeapingClock(), say=lines.append)  # type: ignore[arg-type]
-    where = doctor.Where(namespace="ml", name=name, operator_namespace=operator_namespace)
-    url = "http://prometheus:9090" if metrics else ""
-    code = asyncio.run(doctor.examine(console, where, output=output, metrics=metrics, url=url))
-    return code, "\n".join(lines)
-
-
-def bad(text: str) -> list[tuple[str, str, str]]:
-    found = json.loads(text)["findings"]
-    return [(it["check"], it["of"], it["message"]) for it in found if it["result"] == "problem"]
 
 
 def test_a_healthy_cluster_has_no_problem() -> None:
@@ -143,7 +31,7 @@ def test_a_healthy_cluster_has_no_problem() -> None:
     checks = {it["check"]: it["result"] for it in json.loads(text)["findings"]}
 
     assert code == outcome.DONE
-    names = ("kinds", "clock", "operator", "rights", "rollout", "evidence")
+    names = ("kinds", "clock", "operator", "rights", "rollout", "room", "evidence")
     assert checks == dict.fromkeys(names, "ok")
 
 
@@ -223,7 +111,7 @@ def not_served(api: Cluster) -> None:
         (gone(ports.GATEWAY, "edge"), "gateway", "Gateway ml/edge", "does not exist"),
         (gone(ports.GATEWAY_CLASS, "envoy"), "gateway", "GatewayClass envoy", "does not exist"),
         (refused, "gateway", "Gateway ml/edge", "not Accepted: Invalid: no port"),
-        (not_served, "gateway", "HTTPRoute", "does not serve HTTPRoute"),
+        (not_served, "kinds", "HTTPRoute", "does not serve HTTPRoute"),
     ],
 )
 def test_one_thing_wrong_is_the_one_problem(
@@ -238,6 +126,33 @@ def test_one_thing_wrong_is_the_one_problem(
     assert code == outcome.NEGATIVE
     assert [it[:2] for it in found] == [(check, of)]
     assert part in found[0][2]
+
+
+@pytest.mark.parametrize(
+    ("traffic", "kind"),
+    [
+        (GATEWAY, ports.HTTP_ROUTE),
+        ({"provider": "GatewayAPI", "gatewayAPI": EXISTING}, ports.GRPC_ROUTE),
+        ({"provider": "Contour", "contour": {"fqdn": "a.example"}}, ports.HTTP_PROXY),
+        ({"provider": "Istio", "istio": {}}, ports.VIRTUAL_SERVICE),
+        ({"provider": "Traefik"}, ports.TRAEFIK_SERVICE),
+    ],
+    ids=["Managed", "Existing", "Contour", "Istio", "Traefik"],
+)
+def test_the_kinds_of_a_data_plane_are_asked_for_and_what_may_be_done_with_them(
+    traffic: dict[str, Any], kind: ports.Kind
+) -> None:
+    api = Cluster(iris(traffic=traffic))
+    assert examined(api)[0] == outcome.DONE
+    assert {f"{verb} {kind.plural}" for verb in ("create", "patch", "delete")} <= set(api.asked)
+    api.denied.add(("delete", kind.plural))
+    not_served(api)
+    found = bad(examined(api)[1])
+    assert [it[:2] for it in found] == [
+        ("rights", "system:serviceaccount:tidegate-system:tidegate"),
+        ("kinds", kind.kind),
+    ]
+    assert f"delete {kind.plural}.{kind.group}" in found[0][2]
 
 
 def test_without_routes_nobody_asks_for_gateways() -> None:
@@ -333,29 +248,34 @@ def test_traffic_that_is_still_to_come_and_dry_runs_stop_nothing() -> None:
     assert grades == [findings.Grade.UNKNOWN, findings.Grade.UNKNOWN]
 
 
+def test_the_lease_is_that_of_the_installation_whatever_its_name() -> None:
+    api = Cluster(iris())
+    api.release = "gate"
+    code, text = examined(api)
+    assert "tidegate-system/gate-controller" in text
+    assert code == outcome.DONE
+
+
+PROFILE = {
+    "baseline": {"type": "TrainingReference", "reference": {"name": "training"}},
+    "metrics": [{"name": "inputs", "preset": "feature-drift", "compare": {}}],
+}
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_only_a_profile_of_training_data_needs_config_maps(*, asked: bool) -> None:
+    body = iris()
+    if asked:
+        body["spec"]["analysis"] = PROFILE
+    api = Cluster(body)
+    api.denied.add(("get", "configmaps"))
+    _, text = examined(api)
+    assert ("may not get configmaps" in text) is asked
+
+
 def test_an_unknown_name_is_trouble() -> None:
     with pytest.raises(outcome.CliError, match="there is no ModelDeployment rose"):
         examined(Cluster(iris()), name="rose")
-
-
-def test_the_rights_that_are_asked_for_are_those_of_the_chart() -> None:
-    """Those in the namespaces that it serves; what it reads of the cluster and the Lease stand apart."""
-    text = (ROOT / "charts/tidegate/templates/rbac.yaml").read_text(encoding="utf-8")
-    roles = text[: text.index("name: {{ $name }}-leader")].split("---\n")
-    served = "".join(it for it in roles if "name: {{ $name }}-cluster-reader" not in it)
-    rule = re.compile(r"- apiGroups: \[(.*)\]\n  resources: \[(.*)\]\n  verbs: \[(.*)\]")
-    granted = {
-        (group.strip('"'), kind, verb)
-        for group, kinds, verbs in rule.findall(served)
-        for kind in kinds.split(", ")
-        for verb in verbs.split(", ")
-    }
-    asked = {
-        (group, kind, verb)
-        for group, kind, verbs in (*doctor.RIGHTS, *doctor.GATEWAY_RIGHTS)
-        for verb in verbs
-    }
-    assert asked == granted
 
 
 class Source:
@@ -384,3 +304,27 @@ def test_a_prometheus_that_is_named_is_asked_for_each_metric() -> None:
     assert messages
     assert all(it.startswith("NotScraped") for it in messages)
     assert all(f"iris-{world.STABLE.hash}" in it for it in source.asked[1:3])
+
+
+def quota_of(pods: int) -> ports.Result[list[ports.Object]]:
+    status = {"hard": {"pods": str(pods)}, "used": {"pods": "0"}}
+    return ports.Ok([{"metadata": {"name": "team"}, "spec": {}, "status": status}])
+
+
+@pytest.mark.parametrize(("pods", "stops"), [(0, True), (50, False)])
+def test_a_rollout_that_will_not_fit_is_told_beforehand(pods: int, *, stops: bool) -> None:
+    api = Cluster(iris())
+    api.room[ports.RESOURCE_QUOTA] = quota_of(pods)
+    code, text = examined(api)
+    found = [(check, of) for check, of, _ in bad(text)]
+    assert found == [("room", "ml/iris")] * stops
+    assert (code == outcome.NEGATIVE) is stops
+    assert ("ResourceQuota team has 0 of pods left" in text) is stops
+
+
+def test_room_that_may_not_be_looked_at_stops_nothing() -> None:
+    api = Cluster(iris())
+    del api.room[ports.RESOURCE_QUOTA]
+    code, text = examined(api)
+    (found,) = [it for it in json.loads(text)["findings"] if it["check"] == "room"]
+    assert (code, found["result"]) == (outcome.DONE, "unknown")

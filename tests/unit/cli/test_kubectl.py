@@ -160,9 +160,14 @@ def test_history_can_be_read_by_programs() -> None:
 
 
 def test_history_without_records_says_so() -> None:
-    terminal = Terminal(MemoryApi())
+    terminal = Terminal(MemoryApi(world.document(world.HEALTHY)))
     assert terminal.run(kubectl.show_history, IRIS, output="table") == outcome.DONE
     assert terminal.lines == ["no rollout of iris has ended yet, or no record of one is kept"]
+
+
+def test_history_of_a_name_that_is_no_ones_is_trouble() -> None:
+    with pytest.raises(CliError, match="there is no ModelDeployment"):
+        Terminal(MemoryApi()).run(kubectl.show_history, IRIS, output="table")
 
 
 def test_history_without_rights_says_what_to_ask_for() -> None:

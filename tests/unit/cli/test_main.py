@@ -178,6 +178,6 @@ def test_only_the_operator_needs_the_libraries_of_the_operator(
     argv: list[str], code: int, said: str
 ) -> None:
     command = [sys.executable, "-c", WITHOUT_THE_OPERATORS_LIBRARIES, *argv]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert said in done.stdout + done.stderr
     assert done.returncode == code

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from api_examples import place
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from notification_examples import PROVIDER
+from policy_examples import CLUSTER_POLICY, POLICY
 
 from tidegate.api import crdgen, documents
 from tidegate.cli import offline, outcome
+from tidegate.cli.main import main
 from tidegate.cli.outcome import CliError
 
 CONTAINER = {"name": "server", "image": "images.example.com/mlserver:1.7.1", "futureField": 1}
@@ -245,6 +250,30 @@ def test_nothing_to_check_is_an_error_and_not_a_pass(tmp_path: Path) -> None:
         offline.validate([file], say=print)
 
 
+def test_policies_are_checked_with_what_no_api_server_can_tell(tmp_path: Path) -> None:
+    good = write(tmp_path, "good.yaml", CLUSTER_POLICY)
+    bad = write(
+        tmp_path, "bad.yaml", place(POLICY, "spec.freezeWindows[0].timeZone", "Europe/Berl")
+    )
+    said: list[str] = []
+    assert offline.validate([good], say=said.append) == outcome.DONE
+    assert offline.validate([bad], say=said.append) == outcome.NEGATIVE
+    assert "RolloutPolicy/team-risk: spec.freezeWindows[0].timeZone: is no time zone" in said[-2]
+
+
+def test_providers_are_checked_with_what_no_api_server_can_tell(tmp_path: Path) -> None:
+    spec = {"events": ["RoledBack"], "template": "${nname}"}
+    body = PROVIDER | {"spec": PROVIDER["spec"] | spec}
+    (tmp_path / "a.yaml").write_text(documents.dump(body))
+    said: list[str] = []
+    assert offline.validate([str(tmp_path)], say=said.append) == outcome.NEGATIVE
+    text = "\n".join(said)
+    assert "spec.events: RoledBack is no event: did you mean RolledBack?" in text
+    assert "spec.template: nname is no variable" in text
+    (tmp_path / "a.yaml").write_text(documents.dump(PROVIDER))
+    assert offline.validate([str(tmp_path)], say=said.append) == outcome.DONE
+
+
 def test_crds_are_printed_as_one_text() -> None:
     said: list[str] = []
     assert offline.crd("", say=said.append) == outcome.DONE
@@ -254,6 +283,10 @@ def test_crds_are_printed_as_one_text() -> None:
         "RolloutRecord",
         "MetricTemplate",
         "ClusterMetricTemplate",
+        "RolloutPolicy",
+        "ClusterRolloutPolicy",
+        "RolloutApproval",
+        "NotificationProvider",
     }
 
 
@@ -286,3 +319,19 @@ def test_testers_on_a_route_of_the_users_own_are_refused_by_the_name_of_the_mode
         changed("spec.strategy.canary", {"routes": routes, "steps": steps}, base=body)
     )
     assert "GatewayAPI with mode Existing cannot route by header" in line
+
+
+@pytest.mark.parametrize("value", [["x"], {"a": 1}, 7, None], ids=str)
+@pytest.mark.parametrize("member", ["apiVersion", "kind", "metadata", "spec", "items"])
+def test_no_type_of_a_member_breaks_a_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], member: str, value: object
+) -> None:
+    body = GOOD | {member: value}
+    for content in (body, {"kind": "List", "items": [body, GOOD]}):
+        path = tmp_path / "odd.json"
+        path.write_text(json.dumps(content))
+        for command in ("validate", "check"):
+            code = main([command, "-f", str(path)])
+            assert code in {outcome.DONE, outcome.NEGATIVE, outcome.TROUBLE}
+            told = capsys.readouterr()
+            assert told.out or told.err

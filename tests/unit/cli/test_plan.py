@@ -130,11 +130,48 @@ def test_the_picture_needs_nothing_else(
     assert all(0 <= it <= width for it in places)
 
 
+@pytest.mark.parametrize(("errors", "outage"), [(0.2, True), (0.6, True), (0.9999999, False)])
+def test_what_is_planned_of_a_stable_that_fails_is_what_the_engine_does(
+    capsys: pytest.CaptureFixture[str],
+    manifest: Path,
+    errors: float,
+    outage: bool,  # noqa: FBT001
+) -> None:
+    """Where nothing worse is left no outage is promised, and of a fast failure no latency tells."""
+    found = document(capsys, manifest, "--rate", 12, "--errors", errors)
+    assert (found["promoted_seconds"] is not None) is outage
+    assert [one["outage_seconds"] is not None for one in found["steps"]] == [outage] * 3
+    used_to_less = document(capsys, manifest, "--rate", 12)
+    soonest = used_to_less["steps"][0]["outage_seconds"]
+    assert (found["steps"][0]["outage_seconds"] or 1e9) > soonest
+
+
+@pytest.mark.parametrize(("limit", "passes"), [(0.05, False), (0.099, False), (0.2, True)])
+def test_a_limit_that_stable_breaks_itself_promises_no_promotion(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    limit: float,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    metrics = f"{{metrics: [{{name: error-ratio, preset: error-ratio, threshold: {{max: {limit}}}, compare: {{}}}}]}}"
+    path = written(tmp_path, analysis=metrics)
+    code, text = planned(capsys, path, "--rate", 12, "--errors", 0.1)
+    assert (code == outcome.DONE) is passes, text
+    assert ("stable is above threshold" in text) is not passes
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--rate", "0"), "--rate must be above 0"),
         (("--rate", "nan"), "--rate must be above 0"),
+        (("--rate", "inf"), "--rate must be from 1e-06 to 1e+09 requests per second"),
+        (("--rate", "1e300"), "--rate must be from 1e-06 to 1e+09 requests per second"),
+        (("--rate", "1e-300"), "--rate must be from 1e-06 to 1e+09 requests per second"),
+        (("--rate", "5", "--scrape", "9999h"), "--scrape must be from 0.1 to 86400 seconds"),
+        (("--rate", "5", "--errors", "nan"), "--errors is a share of all requests"),
+        (("--rate", "5", "--dispersion", "nan"), "--dispersion must be at least 1"),
+        (("--rate", "5", "--dispersion", "inf"), "--dispersion must be at most 1e+06"),
         (("--rate", "5", "--errors", "1.2"), "--errors is a share of all requests"),
         (("--rate", "5", "--slow", "-1"), "--slow is a share of all requests"),
         (("--rate", "5", "--dispersion", "0.5"), "--dispersion must be at least 1"),
@@ -188,12 +225,26 @@ def test_request_rates_say_what_is_due_and_when_they_pass(
     code, text = planned(capsys, path, "--rate", 200)
 
     assert code == outcome.DONE
-    assert re.search(r"p10 +all +200 requests/s at all traffic +\d+m", text)
-    assert re.search(r"p10 +each +20 requests/s per pod +\d+m", text)
-    assert re.search(r"p50 +each +50 requests/s per pod +\d+m", text)
+    assert re.search(r"p10 +all +200 requests/s at all traffic +107 in \d+s +\d+m", text)
+    assert re.search(r"p10 +each +20 requests/s per pod +10\.7 in \d+s +\d+m", text)
+    assert re.search(r"p50 +each +50 requests/s per pod +26\.7 in \d+s +\d+m", text)
     steps = document(capsys, path, "--rate", 200)["steps"]
     assert [one["request_rates"][1]["due"] for one in steps] == [20.0, 50.0, 50.0]
     assert all(one["request_rates"][0]["passes_seconds"] >= 600 for one in steps)
+
+
+@pytest.mark.parametrize("more", ["threshold: {min: 10}", "threshold: {min: 300}"])
+def test_request_rates_are_in_the_picture(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, more: str
+) -> None:
+    path, picture = written(tmp_path, analysis=RATES % more), tmp_path / "plan.svg"
+    planned(capsys, path, "--rate", 200, "--picture", picture)
+    texts = [it.text or "" for it in ET.parse(picture).iter() if it.tag.endswith("text")]
+
+    assert texts.count("all") == texts.count("each") == 3
+    assert sum(one.endswith("/s") for one in texts) == 6
+    assert not any(one.startswith("outage") for one in texts)
+    assert sum(one == "passes after a very long time" for one in texts) == 3 * ("300" in more)
 
 
 def test_a_limit_that_so_few_requests_cannot_reach_is_named_with_a_way_out(
@@ -216,6 +267,7 @@ def test_a_single_pod_shows_nothing_of_how_requests_spread_so_that_it_takes_long
     code, text = planned(capsys, path, "--rate", 1)
 
     assert code == outcome.NEGATIVE
+    assert "step p10: error-ratio lets no" not in text
     assert "step p10: all: does not pass before the deadline: lower min, raise margin" in text
     assert "each" not in text
 
@@ -230,3 +282,55 @@ def test_metrics_that_are_not_compared_are_named(
     assert code == outcome.NEGATIVE
     assert "nothing is compared with stable, so that nothing can be planned" in text
     assert "Not planned: up: it is not compared with stable" in text
+
+
+# --- labels that come later ----------------------------------------------------------------------
+
+
+def of_labels(delay: str, cohort: str = "10m", **more: str) -> str:
+    quality = f'name: q, preset: label-quality, labelDelay: {delay}, labelCohort: "{cohort}"'
+    rest = "".join(f", {name}: {value}" for name, value in more.items())
+    return f"{{{{metrics: [{{{{name: e, preset: error-ratio}}}}, {{{{{quality}{rest}}}}}]}}}}"
+
+
+def planned_labels(folder: Path, capsys: pytest.CaptureFixture[str], asked: str) -> str:
+    path = written(folder, analysis=asked.format())
+    return planned(capsys, path, "--rate", 12)[1]
+
+
+def test_a_step_that_labels_can_judge_says_from_when_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = planned_labels(tmp_path, capsys, of_labels("5m"))
+
+    assert "Labels: step p10: q: the first labels count after at most 25m" in found
+    assert "Warning" not in found
+
+
+def test_a_step_that_is_too_short_says_that_it_does_not_wait(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = planned_labels(tmp_path, capsys, of_labels("6h"))
+
+    assert "Labels: step p10: q: labels count 6h after a prediction" in found
+    assert "it does not wait for them" in found
+    assert "Warning" not in found
+
+
+def test_cohorts_that_are_longer_than_the_deadline_are_warned_of(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = planned_labels(tmp_path, capsys, of_labels("5m", cohort="2h"))
+
+    assert "Warning: step p10: q: its first labels may count after 4h 5m" in found
+    assert "let the exporter count by shorter cohorts" in found
+
+
+def test_it_stands_in_the_document_and_is_no_metric_of_the_table(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = document(capsys, written(tmp_path, analysis=of_labels("6h").format()), "--rate", 12)
+
+    assert [line.split(":")[0] for line in found["labels"]] == ["step p10", "step p25", "step p50"]
+    assert {one["name"] for one in found["steps"][0]["metrics"]} == {"e"}
+    assert found["not_planned"] == []

@@ -11,6 +11,7 @@ from tidegate import model
 from tidegate.api import convert
 from tidegate.cli import outcome, requests, views
 from tidegate.cli.outcome import CliError
+from tidegate.rollout import requests as answering
 
 Kind = model.RequestKind
 EARLIER = {
@@ -214,3 +215,7 @@ def test_silence_about_an_invalid_spec_points_to_the_spec() -> None:
     assert "no answer within 10s" in requests.no_answer(
         seen(world.PROGRESSING), request, waited="10s"
     )
+
+
+def test_every_refusal_of_the_operator_is_told_with_its_fix() -> None:
+    assert requests._REFUSALS.keys() == answering._REFUSALS.keys()

@@ -274,7 +274,7 @@ def test_shares_say_whether_users_are_answered(live: float, mirror: float, text:
         (
             model.Exposure(live_percent=50, mirror_percent=20),
             None,
-            "candidate 50 % intended, 49.2 % observed; copies of requests 20 % intended, not observed yet",
+            "candidate 50 % intended; copies of requests 20 % intended, not observed yet",
         ),
     ],
 )

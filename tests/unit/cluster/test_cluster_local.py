@@ -47,10 +47,16 @@ def test_what_happens_with_the_remains_of_an_earlier_start(
 def test_the_cluster_of_another_state_folder_is_left_alone(tmp_path: Path) -> None:
     mine, other, gone = (tmp_path / name for name in ("mine", "other", "gone"))
     (other / "local").mkdir(parents=True)
-    assert recovery.owned_by_other(str(other), state=mine)
-    assert not recovery.owned_by_other(str(mine), state=mine)
-    assert not recovery.owned_by_other(str(gone), state=mine)
-    assert not recovery.owned_by_other("", state=mine)
+    assert recovery.owned_by_other(str(other), state=mine, running=True)
+    assert not recovery.owned_by_other(str(mine), state=mine, running=True)
+    assert not recovery.owned_by_other(str(gone), state=mine, running=True)
+    assert not recovery.owned_by_other("", state=mine, running=True)
+
+
+def test_a_dead_cluster_belongs_to_nobody(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    (other / "local").mkdir(parents=True)
+    assert not recovery.owned_by_other(str(other), state=mine, running=False)
 
 
 def test_mounts_are_unmounted_deepest_first_and_only_below_our_folders() -> None:

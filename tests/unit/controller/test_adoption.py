@@ -87,6 +87,14 @@ def test_a_port_of_the_nodes_stays_and_other_owners_stay() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [{}, {"name": "http"}])
+def test_the_port_keeps_its_name_by_which_the_nodes_know_it(name: dict[str, str]) -> None:
+    """With another name no node has a pod for it until the slices of the Service follow."""
+    [port] = patched(service({"port": 80, "targetPort": 8080, **name}))["spec"]["ports"]
+    assert port.get("name") == name.get("name")
+    assert port["targetPort"] == objects.at(wanted().body, "spec", "ports")[0]["targetPort"]
+
+
 @pytest.mark.parametrize(
     ("ports_", "says"),
     [

@@ -117,6 +117,7 @@ def test_between_looks_the_last_judgement_is_read_without_asking() -> None:
     run(scenario)
 
 
+@pytest.mark.no_cover
 def test_a_hundred_rollouts_on_one_template_cost_one_query_per_look() -> None:
     async def scenario(bench: Bench) -> None:
         names = [f"iris-{number}" for number in range(100)]

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+import beside
 import evidence_build as build
 import port_fakes
 import pytest
@@ -20,6 +21,9 @@ from metric_source import Row
 from tidegate import model
 from tidegate.model import Outcome, Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer
+
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
 
 NO_LIMIT = model.NO_THRESHOLD
 LATENCY = {"threshold": NO_LIMIT, "preset": "latency-p95"}
@@ -184,7 +188,7 @@ def test_the_other_metrics_are_judged_while_a_source_fails(how: str, since: int)
         if since:
             await bench.states(seconds=since)
         getattr(bench.tsdb, how).add("other")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(beside.PATIENCE_SECONDS):
             (*_, state) = await bench.states(seconds=300, every=15)
 
         assert state.verdict is Verdict.ROLL_BACK

@@ -8,7 +8,7 @@ import pytest
 
 from tidegate import ports
 from tidegate.controller import dependencies
-from tidegate.controller.dependencies import By, Ref, Served
+from tidegate.controller.dependencies import SAID_ON, By, Ref, Served
 from tidegate.controller.workqueue import Key
 from tidegate.model import objects
 
@@ -59,7 +59,7 @@ def test_children_are_watched_by_label_and_users_objects_whole() -> None:
     watched = {it.kind: it.label_selector for it in dependencies.watched()}
     own = dependencies.served(Served.BY_OUR_CRDS)
     whole = {kind for kind, selector in watched.items() if not selector}
-    assert whole == {*own, ports.AUTOSCALER, ports.DEPLOYMENT}, (
+    assert whole == {*own, *SAID_ON, ports.AUTOSCALER, ports.DEPLOYMENT}, (
         "one of somebody else has no label of ours"
     )
     label, _, value = watched[ports.SERVICE].partition("=")

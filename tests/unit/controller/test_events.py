@@ -78,7 +78,7 @@ def _meta(name: str) -> model.ObjectMeta:
 
 def play(scenario: Callable[[Scene], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(beside.PATIENCE_SECONDS):
             await scenario(Scene())
 
     asyncio.run(bounded())

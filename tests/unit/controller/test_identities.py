@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import beside
 import port_fakes
 import pytest
 
@@ -98,7 +99,7 @@ def _run(source: Source, play: Play) -> None:
         finally:
             running.cancel()
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), beside.PATIENCE_SECONDS))
 
 
 def _mode(found: Probed | Problem | None) -> IdentityMode | None:

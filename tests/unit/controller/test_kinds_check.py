@@ -62,6 +62,16 @@ def test_nothing_is_said_where_they_suit() -> None:
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("kind", ["RolloutPolicy", "RolloutRecord"])
+def test_kinds_that_a_cluster_may_do_without_keep_nobody_waiting(kind: str) -> None:
+    async def play() -> None:
+        start = Start(ports.Ok({name: it for name, it in SUITS.items() if name != kind}))
+        await start.clock.advance(0)
+        assert start.task.done()
+
+    asyncio.run(play())
+
+
 def test_older_ones_get_a_minute_and_are_named_once() -> None:
     async def play() -> None:
         start = Start(lacking("evidence", "identity"))

@@ -11,6 +11,7 @@ import pytest
 from analyst_bench import Bench, Tsdb, flow, metric, run
 
 from tidegate import model
+from tidegate.controller.analysis import fetch, look
 from tidegate.model import Verdict
 from tidegate.ports import Fatal, Ok, RawAnswer, Result, Retryable
 
@@ -133,6 +134,50 @@ def test_what_could_not_be_read_of_the_history_stands_in_status(most_bytes: int,
 
     (estimate,) = state.estimates
     assert says in estimate.text
+
+
+@pytest.mark.parametrize(
+    ("most", "says"),
+    [
+        pytest.param(3_000, "of stable's history the last ", id="shorter"),
+        pytest.param(300, "samples are more than the 300 that are read of it", id="none"),
+    ],
+)
+def test_no_more_samples_of_the_history_are_kept_than_said(
+    most: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "MAX_HISTORY_SAMPLES", most)
+    bench, _ = _bench(SLOW, pods=1, most_bytes=10**9, edges=MANY_EDGES)
+
+    state = _after(bench, away=10.0, seconds=30.0)
+
+    (estimate,) = state.estimates
+    assert says in estimate.text
+
+
+def test_what_is_too_many_samples_at_once_is_counted_in_shorter_spans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free, _ = BENCHES["many buckets of one pod"](10**9)
+    expected = _after(free, away=1500.0)
+    monkeypatch.setattr(fetch, "MAX_SAMPLES", 4_000)
+    tight, _ = BENCHES["many buckets of one pod"](10**9)
+
+    state = _after(tight, away=1500.0)
+
+    assert state.digest == expected.digest != ""
+
+
+def test_more_samples_than_any_span_may_have_are_named_and_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch, "MAX_SAMPLES", 10)
+    bench, _ = BENCHES["many buckets of one pod"](10**9)
+
+    state = _after(bench, away=600.0)
+
+    assert (state.verdict, state.reason) == (Verdict.HOLD, "Error")
+    assert "more than 10 samples" in state.message
 
 
 def test_what_fits_in_no_part_is_an_error_that_says_so_and_holds() -> None:

@@ -15,6 +15,9 @@ from drawn_worlds import DrawnPod, from_onset
 from tidegate import model
 from tidegate.model import Verdict
 
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
+
 MADE = -3600.0  # stable, in seconds after the first weight
 COLD_SECONDS = 280.0
 UNTIL = 1200.0

@@ -12,6 +12,9 @@ from rollout_world import World
 
 from tidegate import ports
 from tidegate.controller.actuator import Actuator, Surroundings
+from tidegate.controller.config_maps import ConfigMaps
+from tidegate.controller.isolations import Isolations
+from tidegate.controller.smoke_tests import SmokeTests
 from tidegate.controller.store import Store
 from tidegate.model import actions, objects
 
@@ -57,7 +60,14 @@ def note_late(seen: ports.Object, live: ports.Object) -> tuple[ports.Failure | N
         targets={},
     )
     api = Api(live)
-    actuator = Actuator(api=cast("ports.KubeApi", api), store=Store(), leading=lambda: True)
+    actuator = Actuator(
+        api=cast("ports.KubeApi", api),
+        store=Store(),
+        leading=lambda: True,
+        smoke_tests=cast("SmokeTests", None),
+        isolations=cast("Isolations", None),
+        config_maps=cast("ConfigMaps", None),
+    )
     note = actions.NoteTemplate(revision="r1", template_hash="t1")
     failure = asyncio.run(actuator.perform(note, around))
     return failure, api.live["metadata"]["annotations"]

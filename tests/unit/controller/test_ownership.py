@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import port_fakes
 import pytest
+from beside import play
 
 from tidegate import ports
+from tidegate.controller.line import Line
 from tidegate.controller.observer import Gone
 from tidegate.controller.ownership import Ownership
 from tidegate.controller.reconciler import OTHER_OPERATOR_LOOK_SECONDS, Reconciler
+from tidegate.controller.rollbacks import Rollbacks
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Done, Key, Outcome
 from tidegate.rollout.conditions import OTHER_OPERATOR, OTHER_OPERATOR_SECONDS
@@ -85,8 +86,14 @@ class Scene:
             api=api,
             store=self.store,
             observer=observer,
+            smoke_tests=anything,
+            isolations=anything,
+            line=Line(store=self.store, reader=anything, wake=anything),
+            rollbacks=Rollbacks(store=self.store),
+            config_maps=anything,
             ownership=Ownership(api=api, store=self.store, clock=self.clock, settings=settings),
             events=anything,
+            notifications=anything,
             clock=self.clock,
             recorder=port_fakes.MemoryRecorder(),
             leading=lambda: self.leads,
@@ -133,14 +140,6 @@ def lease(*, holder: str = "pod_1", namespaces: str = "") -> ports.Ok[ports.Obje
     return ports.Ok(
         {"metadata": {"annotations": annotations, "resourceVersion": "1"}, "spec": spec}
     )
-
-
-def play(scenario: Callable[[Scene], Awaitable[None]], scene: Scene) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await scenario(scene)
-
-    asyncio.run(bounded())
 
 
 def test_a_live_operator_keeps_its_objects_and_the_other_one_says_so_once() -> None:

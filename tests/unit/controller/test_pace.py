@@ -55,9 +55,12 @@ def test_after_a_quiet_time_news_only_have_to_last() -> None:
 def test_a_short_step_is_told_while_it_lasts() -> None:
     scene = Scene()
     scene.pace.written(KEY)
-    assert scene.pace.seconds_left(KEY, Worth.EVIDENCE, hold_seconds=20.0) == 5.0
-    assert scene.pace.seconds_left(KEY, Worth.EVIDENCE, hold_seconds=600.0) == 60.0
+    assert scene.pace.seconds_left(KEY, Worth.EVIDENCE, hold_seconds=20.0, first_rows=True) == 10.0
+    assert scene.pace.seconds_left(KEY, Worth.EVIDENCE, hold_seconds=20.0) == 20.0
+    assert scene.pace.seconds_left(KEY, Worth.WORDS, hold_seconds=20.0) == 5.0
+    assert scene.pace.seconds_left(KEY, Worth.EVIDENCE, hold_seconds=600.0) == 120.0
     assert scene.pace.seconds_left(KEY, Worth.WORDS, hold_seconds=4.0) == LASTING_SECONDS
+    assert scene.pace.seconds_left(KEY, Worth.WORDS, hold_seconds=20.0, first_rows=True) == 5.0
 
 
 def test_what_changes_back_begins_anew() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from port_fakes import MemoryRecorder
+
 from tidegate import model, ports
 from tidegate.controller import preflight
 from tidegate.controller.background import Background
@@ -32,7 +34,8 @@ class World:
         self.answer: Callable[[str], ports.RawAnswer] | None = None
         self.woken: list[Key] = []
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
-        self.background = Background(recorder=None)  # type: ignore[arg-type]
+        self.recorder = MemoryRecorder()
+        self.background = Background(recorder=self.recorder)
         self.preflight = Preflight(
             source=self, clock=self, sources=SOURCES, background=self.background
         )
@@ -171,6 +174,24 @@ def test_a_rollout_is_not_kept_waiting() -> None:
     played(play)
 
 
+def test_what_was_tried_as_a_candidate_is_looked_for_sooner() -> None:
+    """Its pods have been scraped; what has nothing to do with a rollout has to wait for that."""
+    waits = []
+    for urgent in (True, False):
+
+        async def play(world: World, *, tried: bool = urgent) -> None:
+            newest(world, subject(urgent=tried))
+            await world.pass_time(60)
+            before, promoted = world.seconds, replace(subject(), revision="8c02ab39bc")
+            while newest(world, promoted) is None:
+                await world.pass_time(preflight.TICK_SECONDS)
+            waits.append(world.seconds - before)
+
+        played(play)
+    assert waits[0] == preflight.PROMOTED_SCRAPES * SCRAPE
+    assert waits[1] == preflight.FIRST_SCRAPES * SCRAPE
+
+
 def test_one_namespace_starves_no_other_and_looks_are_bounded() -> None:
     async def play(world: World) -> None:
         for number in range(300):
@@ -181,6 +202,30 @@ def test_one_namespace_starves_no_other_and_looks_are_bounded() -> None:
         assert newest(world, subject("only", namespace="small")) is not None
         await world.pass_time(300)
         assert len(world.asked) == 301, "everybody had a turn, once"
+
+    played(play)
+
+
+def test_a_look_that_breaks_is_reported_and_keeps_no_other_from_its_own() -> None:
+    async def play(world: World) -> None:
+        def answer(promql: str) -> ports.RawAnswer:
+            if "odd" in promql:
+                raise ArithmeticError("nobody thought of it")
+            return ports.RawAnswer(result_type="matrix", result=[])
+
+        world.answer = answer
+        odd = [subject(f"odd-{number}") for number in range(2 * preflight.MAX_LOOKS)]
+        for one in (*odd, subject("whole", namespace="of-others")):
+            newest(world, one)
+        await world.pass_time(60)
+        assert newest(world, subject("whole", namespace="of-others")) is not None
+        assert newest(world, odd[0]) is None
+        known = len(world.asked)
+        await world.pass_time(60)
+        assert not [one for one in world.asked[known:] if "odd" in one]
+        (event, told), *_ = world.recorder.problems
+        assert event == "background_failed"
+        assert "nobody thought of it" in told["error"]
 
     played(play)
 

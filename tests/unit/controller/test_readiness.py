@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import beside
 import port_fakes
 import pytest
+from beside import play
+from pod_lists import PodLists
 
 from tidegate import ports
-from tidegate.controller.readiness import AT_ONCE, NOT_YET, ROUND_SECONDS, Pod, Readiness
+from tidegate.controller.permitted import Pod
+from tidegate.controller.readiness import AT_ONCE, NOT_YET, ROUND_SECONDS, Readiness
 from tidegate.controller.workqueue import Key
 
 KEY = Key(namespace="ml", name="iris")
@@ -39,40 +42,12 @@ class Probe:
         return self.says(address)
 
 
-class Api:
-    """Lists the pods of the scene as the API server has them."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self.lists = 0
-        self.fails = False
-        self.on_node: set[str] = set()
-
-    async def list_objects(
-        self, kind: ports.Kind, *, namespace: str, label_selector: str
-    ) -> ports.Result[list[ports.Object]]:
-        assert (kind, namespace) == (ports.POD, "ml")
-        assert "tidegate.dev/revision=abc" in label_selector
-        self.lists += 1
-        if self.fails:
-            return ports.Retryable(message="too many requests")
-        return ports.Ok([self._pod(pod) for pod in self._scene.pods])
-
-    def _pod(self, pod: Pod) -> ports.Object:
-        on_node = pod.uid in self.on_node
-        return {
-            "metadata": {"uid": pod.uid},
-            "spec": {"hostNetwork": on_node},
-            "status": {"podIP": pod.address, "hostIP": pod.address if on_node else "10.1.0.1"},
-        }
-
-
 class Scene:
     """Some pods of one revision."""
 
     def __init__(self, count: int, *, seconds: float = 0.5) -> None:
         self.clock = port_fakes.ManualClock()
-        self.api = Api(self)
+        self.api = PodLists(lambda: self.pods)
         self.probe = Probe(self.clock, seconds=seconds)
         self.pods = [
             Pod(address=f"10.0.0.{index + 100}", uid=f"u{index}") for index in range(count)
@@ -94,14 +69,6 @@ class Scene:
             self.read()
             await self.clock.advance(1.0)
         return self.read()
-
-
-def play(scenario: Callable[[Scene], Awaitable[None]], scene: Scene) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await scenario(scene)
-
-    asyncio.run(bounded())
 
 
 def test_a_pass_reads_at_once_and_some_pods_are_asked_at_a_time() -> None:

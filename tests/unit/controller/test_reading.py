@@ -11,6 +11,8 @@ from api_examples import SMALLEST
 
 from tidegate import model, ports
 from tidegate.api import convert, status, templates
+from tidegate.api.config_maps import Held
+from tidegate.api.revision import revision_of
 from tidegate.controller.dependencies import Ref, ref_of, template_ref
 from tidegate.controller.reading import Asked, SpecReader
 from tidegate.controller.snapshot import slim
@@ -115,6 +117,39 @@ def test_a_newer_version_is_parsed_and_says_what_is_new(world: World) -> None:
     assert asked.spec is not None
     assert asked.spec.paused
     assert sorted(world.parsed) == ["read_spec", "read_with_losses"]
+
+
+def of_generation(generation: int, **more: Any) -> ports.Object:
+    body = deployment(**more)
+    body["metadata"]["generation"] = generation
+    return body
+
+
+def test_a_new_status_leaves_the_spec_as_it_was_read(world: World) -> None:
+    world.store.put(MD, of_generation(2, version=2))
+    first = world.asked()
+    world.parsed.clear()
+    for version in (3, 4):  # of which a follower, who asks nothing, reads none
+        world.store.put(MD, {**of_generation(2, version=version), "status": {"phase": "Paused"}})
+    assert world.asked() is first
+    assert world.parsed == ["read_with_losses"]
+    said = world.entry().read_on(world.reader.said)
+    assert (said.status.phase, said.meta.resource_version) == (model.Phase.PAUSED, "4")
+
+
+@pytest.mark.parametrize("change", ["generation", "uid"])
+def test_another_spec_or_another_object_is_read_anew(world: World, change: str) -> None:
+    world.store.put(MD, of_generation(2, version=2))
+    world.asked()
+    world.parsed.clear()
+    newer = of_generation(3 if change == "generation" else 2, version=3, paused=True)
+    if change == "uid":
+        newer["metadata"]["uid"] = "another"
+    world.store.put(MD, newer)
+    asked = world.asked()
+    assert asked.spec is not None
+    assert asked.spec.paused
+    assert "read_spec" in world.parsed
 
 
 def test_a_template_that_changes_comes_or_goes_counts_without_an_edit(world: World) -> None:
@@ -304,3 +339,95 @@ def test_the_limit_of_a_step_silences_no_other_metric_where_a_template_is_missin
     asked = world.asked()
     assert [one.reason for one in asked.violations] == ["ReferenceNotFound"], asked.violations
     assert set(asked.templates) == {"one", "two"}
+
+
+# --- tracked ConfigMaps --------------------------------------------------------------------------
+
+
+def tracking(*, version: int = 1) -> ports.Object:
+    body = deployment(version=version)
+    pod = body["spec"]["workload"]["template"]["spec"]
+    pod["volumes"] = [{"name": "v", "configMap": {"name": "settings"}}]
+    body["spec"]["workload"]["trackConfigMaps"] = "Snapshot"
+    return body
+
+
+def test_what_a_tracked_config_map_holds_is_read_again_when_it_changes(world: World) -> None:
+    world.store.put(MD, tracking(version=2))
+    entry = world.entry()
+    assert world.reader.tracked(entry) == {"settings": True}
+    held = {"settings": Held(digest="one")}
+    first = world.reader.asked(entry, frozen=None, held=held)
+    assert first.spec is not None
+    assert first.spec.config_maps == {"settings": "one"}
+    assert world.reader.asked(entry, frozen=None, held=dict(held)) is first
+    other = world.reader.asked(entry, frozen=None, held={"settings": Held(digest="two")})
+    assert other.desired.hash not in {first.desired.hash, revision_of(tracking()).hash}
+    assert not other.violations
+
+
+def test_without_what_it_tracks_all_but_the_pods_of_a_spec_counts(world: World) -> None:
+    world.store.put(MD, tracking(version=2))
+    entry = world.entry()
+    asked = world.reader.asked(entry, frozen=frozen(9000), held={"settings": Held()})
+    assert [(it.path, it.reason) for it in asked.violations] == [
+        ("spec.workload.trackConfigMaps", "SourceNotFound")
+    ]
+    assert asked.spec is not None
+    assert asked.spec.server.port != 9000, "nothing of it is as it was frozen"
+    known = world.reader.asked(entry, frozen=None, held={"settings": Held(digest="one")})
+    assert asked.desired.hash not in {known.desired.hash, revision_of(tracking()).hash}
+
+
+def test_what_else_is_wrong_leaves_what_is_tracked(world: World) -> None:
+    body = tracking(version=2)
+    body["spec"]["analysis"]["source"] = "unknown"
+    world.store.put(MD, body)
+    held = {"settings": Held(digest="one")}
+    asked = world.reader.asked(world.entry(), frozen=frozen(9000), held=held)
+    assert asked.spec is not None
+    assert asked.spec.config_maps == {"settings": "one"}
+
+
+def test_the_template_of_a_source_is_looked_through(world: World) -> None:
+    body = tracking(version=2)
+    template_ = body["spec"]["workload"].pop("template")
+    body["spec"]["workload"]["workloadRef"] = {"name": "source"}
+    world.store.put(MD, body)
+    assert world.reader.tracked(world.entry()) == {}
+    metadata = {"name": "source", "namespace": "ns", "uid": "s", "resourceVersion": "1"}
+    source = {"metadata": metadata, "spec": {"template": template_}}
+    world.store.put(ports.DEPLOYMENT, source)
+    assert world.reader.tracked(world.entry()) == {"settings": True}
+
+
+def test_whoever_tracks_nothing_asks_for_nothing(world: World) -> None:
+    assert world.reader.tracked(world.entry()) == {}
+
+
+BAKE = model.DefaultValue(
+    field="strategy.postPromotion.bake", value="1h", policy="ClusterRolloutPolicy/p"
+)
+
+
+def test_values_of_policies_count_where_the_spec_says_nothing(world: World) -> None:
+    def bake(values: tuple[model.DefaultValue, ...], **more: Any) -> float:
+        spec = world.reader.asked(world.entry(), frozen=None, values=values, **more).spec
+        assert spec is not None
+        return spec.bake.seconds
+
+    before = copy.deepcopy(world.entry().snapshot)
+    assert bake(()) == 0
+    assert bake((BAKE,)) == 3600
+    known = world.reader.asked(world.entry(), frozen=None, values=(BAKE,))
+    assert world.reader.asked(world.entry(), frozen=None, values=(BAKE,)) is known
+    assert bake(()) == 0
+    assert world.entry().snapshot == before
+
+
+def test_values_count_in_what_stands_in_as_well(world: World) -> None:
+    world.store.put(MD, deployment(version=2, strategy={"postPromotion": {"bake": "soon"}}))
+    asked = world.reader.asked(world.entry(), frozen=frozen(8080), values=(BAKE,))
+    assert asked.blocked
+    assert asked.spec is not None
+    assert asked.spec.bake.seconds == 3600

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import port_fakes
@@ -18,6 +19,7 @@ from tidegate.controller.pace import BETWEEN_SECONDS, LASTING_SECONDS
 from tidegate.controller.status_writer import StatusWriter
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
+from tidegate.evidence.terms import Reason
 from tidegate.model import actions
 from tidegate.rollout.worth import Worth
 
@@ -92,6 +94,67 @@ def test_what_somebody_waits_for_takes_the_news_along() -> None:
     assert scene.writer.seconds_left(KEY) == BETWEEN_SECONDS[Worth.WORDS]
 
 
+@pytest.mark.parametrize(("late", "waits"), [(-1.0, 5.0), (1.0, 20.0)])
+def test_a_step_that_outlives_its_hold_is_told_of_as_seldom_as_any(
+    late: float, waits: float
+) -> None:
+    scene, rollout = Scene(), FULL_STATUS.rollout
+    assert rollout is not None
+    assert rollout.step is not None
+    stages = tuple(replace(stage, hold_seconds=20.0) for stage in rollout.plan)
+    step = replace(rollout.step, hold_until=SEEN.now - timedelta(seconds=late))
+    news = replace(NEWS, rollout=replace(rollout, plan=stages, step=step))
+    scene.write(replace(news, phase=model.Phase.PROMOTING))
+    known = replace(SEEN, status=replace(news, message="before"))
+    decision = actions.Decision(status=news, actions=(), events=(), requeue_after_seconds=600.0)
+    asyncio.run(scene.writer.write(KEY, known, decision))
+    assert scene.writer.seconds_left(KEY) == waits
+
+
+@pytest.mark.parametrize(
+    ("late", "reason", "waits"),
+    [
+        (1.0, Reason.INCOMPLETE, 20.0),
+        (-1.0, Reason.INCOMPLETE, 30.0),
+        (1.0, Reason.UNDECIDED, 120.0),
+    ],
+    ids=["stays for pods", "holds still", "stays for requests"],
+)
+def test_pods_without_counts_that_keep_a_step_are_told_as_words(
+    late: float, reason: Reason, waits: float
+) -> None:
+    scene, rollout = Scene(), FULL_STATUS.rollout
+    assert rollout is not None
+    assert rollout.step is not None
+    stages = tuple(replace(stage, hold_seconds=30.0) for stage in rollout.plan)
+    step = replace(rollout.step, hold_until=SEEN.now - timedelta(seconds=late))
+    row = replace(FULL_STATUS.analysis[0], outcome=model.Outcome.INCONCLUSIVE, reason=reason)
+    before = replace(row, reason=Reason.WARMUP)
+    known = replace(NEWS, rollout=replace(rollout, plan=stages, step=step), analysis=(before,))
+    scene.write(replace(known, phase=model.Phase.PROMOTING))
+    news = replace(known, analysis=(row,))
+    decision = actions.Decision(status=news, actions=(), events=(), requeue_after_seconds=600.0)
+    asyncio.run(scene.writer.write(KEY, replace(SEEN, status=known), decision))
+    assert scene.writer.seconds_left(KEY) == waits
+
+
+def test_the_first_rows_of_a_rollout_are_told_halfway_through_its_step() -> None:
+    scene, rollout = Scene(), FULL_STATUS.rollout
+    assert rollout is not None
+    assert rollout.step is not None
+    stages = tuple(replace(stage, hold_seconds=30.0) for stage in rollout.plan)
+    step = replace(rollout.step, hold_until=SEEN.now + timedelta(seconds=30.0))
+    row = replace(
+        FULL_STATUS.analysis[0], outcome=model.Outcome.INCONCLUSIVE, reason=Reason.UNDECIDED
+    )
+    known = replace(NEWS, rollout=replace(rollout, plan=stages, step=step), analysis=())
+    scene.write(replace(known, phase=model.Phase.PROMOTING))
+    news = replace(known, analysis=(row,))
+    decision = actions.Decision(status=news, actions=(), events=(), requeue_after_seconds=600.0)
+    asyncio.run(scene.writer.write(KEY, replace(SEEN, status=known), decision))
+    assert scene.writer.seconds_left(KEY) == 15.0
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -114,6 +177,17 @@ def test_a_pass_that_acts_on_an_old_object_learns_it_from_its_news() -> None:
     scene.api.refuses = ports.Conflict(message="the object has been modified")
     acts = (actions.Scale(revision=V2.hash, replicas=0, seen_replicas=3),)
     assert isinstance(scene.write(actions=acts), ports.Conflict)
+
+
+def test_what_nobody_acts_upon_goes_along_and_not_before() -> None:
+    scene = Scene()
+    fewer = replace(FULL_STATUS, replicas=FULL_STATUS.replicas - 1)
+    acts = (actions.Scale(revision=V1.hash, replicas=0, seen_replicas=3),)
+    assert scene.write(fewer, actions=acts) is None
+    assert scene.api.statuses == []
+    assert scene.writer.seconds_left(KEY) == LASTING_SECONDS
+    scene.write(replace(fewer, message="drained"), actions=acts)
+    assert [one["replicas"] for one in scene.api.statuses] == [fewer.replicas]
 
 
 def test_actions_with_a_guard_of_their_own_need_no_write() -> None:

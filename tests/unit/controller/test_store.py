@@ -66,6 +66,27 @@ def test_snapshot_is_slim_and_the_input_is_left_alone() -> None:
     assert len(body["metadata"]["annotations"]) == 2
 
 
+def test_versions_of_one_generation_share_their_spec() -> None:
+    one, two, three = (
+        obj(MD, version=version, metadata={"generation": generation}, spec={"paused": paused})
+        for version, generation, paused in ((1, 7, False), (2, 7, False), (3, 8, True))
+    )
+    first = slim(MD, one)
+    second = slim(MD, two, known=first)
+    assert second["spec"] is first["spec"]
+    assert second["metadata"]["resourceVersion"] == "2"
+    assert slim(MD, three, known=second)["spec"] == {"paused": True}
+
+
+def test_what_was_kept_in_part_is_no_spec_to_share() -> None:
+    """Of a Deployment only the template was kept while nobody of ours owned it."""
+    spec, metadata = {"replicas": 3, "template": {}}, {"generation": 7}
+    foreign = slim(ports.DEPLOYMENT, obj(ports.DEPLOYMENT, metadata=metadata, spec=spec))
+    assert "replicas" not in foreign["spec"]
+    ours = obj(ports.DEPLOYMENT, version=2, metadata=metadata | owned_by("iris"), spec=dict(spec))
+    assert slim(ports.DEPLOYMENT, ours, known=foreign)["spec"] == spec
+
+
 def test_of_a_record_only_what_is_asked_of_it_is_kept() -> None:
     spec = {"revision": "77aa01b2c3", "attempt": 2, "result": "Promoted", "steps": [{}] * 30}
     body = obj(ports.ROLLOUT_RECORD, spec={**spec, "finishedAt": "2026-10-21T09:12:00Z"})

@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from port_fakes import FixedRng, ManualClock, MemoryRecorder
 
 from tidegate import ports
 from tidegate.controller.store import Intake, Store
-from tidegate.controller.sweep import Sweeper, Watched
+from tidegate.controller.sweep import RightGivenError, Sweeper, Watched
 from tidegate.controller.workqueue import Key
 
 KIND = ports.MODEL_DEPLOYMENT
@@ -26,7 +27,8 @@ def obj(name: str, *, version: int = 1, uid: str = "", namespace: str = "ns") ->
 class ListApi:
     """What the API server would list; `fails` makes lists fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: ports.Kind = KIND) -> None:
+        self.kind = kind
         self.objects: list[ports.Object] = []
         self.fails: ports.Failure | None = None
         self.lists: list[tuple[str, str]] = []
@@ -34,7 +36,7 @@ class ListApi:
     async def list_metadata(
         self, kind: ports.Kind, *, namespace: str, label_selector: str
     ) -> ports.Result[list[ports.Object]]:
-        assert kind == KIND
+        assert kind == self.kind
         self.lists.append((namespace, label_selector))
         if self.fails is not None:
             return self.fails
@@ -45,7 +47,7 @@ class ListApi:
     async def get(
         self, kind: ports.Kind, *, namespace: str, name: str
     ) -> ports.Result[ports.Object | None]:
-        assert kind == KIND
+        assert kind == self.kind
         found = [
             body
             for body in self.objects
@@ -55,8 +57,8 @@ class ListApi:
 
 
 class World:
-    def __init__(self, **options: Any) -> None:
-        self.api = ListApi()
+    def __init__(self, kind: ports.Kind = KIND, **options: Any) -> None:
+        self.api = ListApi(kind)
         self.store = Store()
         self.clock = ManualClock()
         self.recorder = MemoryRecorder()
@@ -69,7 +71,7 @@ class World:
             clock=self.clock,
             rng=FixedRng(0.5),
             recorder=self.recorder,
-            watched=[Watched(kind=KIND, label_selector="watch=true")],
+            watched=[Watched(kind=kind, label_selector="watch=true")],
             **options,
         )
 
@@ -118,6 +120,72 @@ def test_sync_waits_through_failing_lists_and_reports_each_failure_once() -> Non
         world.api.fails = None
         await world.clock.advance(2)
         await syncing
+
+    asyncio.run(scenario())
+
+
+FORBIDDEN = [ports.Fatal(reason=it, message="may not list") for it in ("Forbidden", "HTTP403")]
+OWN, CLUSTER = ports.ROLLOUT_POLICY, ports.CLUSTER_ROLLOUT_POLICY
+
+
+@pytest.mark.parametrize("answer", FORBIDDEN, ids=lambda it: it.reason)
+@pytest.mark.parametrize("kind", [OWN, CLUSTER], ids=lambda it: it.kind)
+def test_policies_that_may_not_be_listed_keep_nobody_waiting(
+    kind: ports.Kind, answer: ports.Fatal
+) -> None:
+    async def scenario() -> None:
+        world = World(kind)
+        world.api.fails = answer
+        syncing = asyncio.create_task(world.sweeper.sync())
+        await world.clock.advance(9)
+        assert world.sweeper.unsynced == [kind.kind], "the role may come a moment later"
+        await world.clock.advance(5)
+        await syncing
+        assert world.sweeper.unsynced == []
+        assert world.store.denied == {kind: "may not list"}
+        assert world.events == ["sweep_failed"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        (KIND, FORBIDDEN[0]),
+        (ports.HTTP_ROUTE, FORBIDDEN[0]),
+        (OWN, ports.Fatal(reason="BadRequest", message="no")),
+        (OWN, ports.Retryable(message="no")),
+    ],
+)
+def test_what_passes_depend_on_is_waited_for(kind: ports.Kind, answer: ports.Failure) -> None:
+    async def scenario() -> None:
+        world = World(kind)
+        world.api.fails = answer
+        syncing = asyncio.create_task(world.sweeper.sync())
+        await world.clock.advance(120)
+        assert world.sweeper.unsynced == [kind.kind]
+        assert world.store.denied == {}
+        syncing.cancel()
+        await asyncio.gather(syncing, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_a_right_that_is_given_later_restarts_the_process_within_minutes() -> None:
+    """Kopf has ended the watch of that kind, so a policy would be seen late."""
+
+    async def scenario() -> None:
+        world = World(OWN, interval_seconds=600.0)
+        world.api.fails = FORBIDDEN[0]
+        running = asyncio.create_task(world.sweeper.run())
+        await world.clock.advance(600)
+        assert world.store.denied == {OWN: "may not list"}, "the right was taken away meanwhile"
+        world.api.fails = None
+        await world.clock.advance(59)
+        assert not running.done()
+        await world.clock.advance(2)
+        with pytest.raises(RightGivenError, match="rolloutpolicies may be listed now"):
+            await running
 
     asyncio.run(scenario())
 

@@ -109,3 +109,46 @@ def test_the_same_verdict_after_a_restart_of_the_operator() -> None:
     assert {it.name: it.reason for it in found[-1].results} == {
         it.name: it.reason for it in state.results
     }
+
+
+def _told(*metrics: model.Metric, per_second: float = 50.0) -> model.Estimate:
+    """What is said of the step beforehand."""
+    bench = _bench(*metrics, per_second=per_second)
+    (estimate,) = _ended(bench).estimates
+    return estimate
+
+
+def test_beforehand_it_is_said_what_is_due_what_is_found_and_when_it_passes() -> None:
+    told = _told(metric(), _rate(), _rate("pod-request-rate", least=30.0))
+
+    assert "; request-rate (450 requests/s at all traffic are due): finds 240 in " in told.text
+    assert "; pod-request-rate (45 requests/s per pod are due): finds 24 in " in told.text
+    assert "a healthy version passes after about" in told.text
+    assert told.warning == ""
+
+
+def test_alone_it_is_all_that_is_planned() -> None:
+    told = _told(_rate())
+
+    assert told.text.startswith(
+        "request-rate (450 requests/s at all traffic are due): finds 240 in"
+    )
+    assert "promotion in about" in told.text
+    assert "an outage" not in told.text
+
+
+@pytest.mark.parametrize(
+    ("one", "warning"),
+    [
+        (_rate(least=600.0), "request-rate: only 450 arrive, so that min 600 cannot be judged"),
+        (
+            _rate("pod-request-rate", least=60.0, compare=None),
+            "pod-request-rate: only 45 arrive, so that min 60 cannot be judged; give the step more",
+        ),
+    ],
+)
+def test_a_limit_out_of_reach_is_warned_of_beforehand(one: model.Metric, warning: str) -> None:
+    told = _told(metric(), one)
+
+    assert told.warning.startswith(warning)
+    assert "no promotion without a person is expected" in told.text

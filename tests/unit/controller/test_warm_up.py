@@ -12,6 +12,9 @@ from drawn_worlds import DrawnPod, World, bench_of, from_onset
 
 from tidegate.model import Verdict
 
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
+
 LATER = 400.0  # a second step begins, and with it come new pods
 COLD_SECONDS = 150.0
 

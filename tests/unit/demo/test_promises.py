@@ -143,8 +143,10 @@ def test_rolled_back_means_rejected_and_the_old_version_serves(
 
 
 def test_the_first_version_is_served_directly() -> None:
-    assert promises.served_directly(look(1.0), seconds=7.0).kept
-    assert not promises.served_directly(look(1.0, phase="Initializing"), seconds=120.0).kept
+    assert promises.served_directly(look(1.0), version="v1", seconds=7.0).kept
+    waiting = look(1.0, phase="Initializing")
+    assert not promises.served_directly(waiting, version="v1", seconds=120.0).kept
+    assert not promises.served_directly(look(1.0), version="v2", seconds=7.0).kept
 
 
 def test_evidence_is_in_reach_before_there_is_a_candidate() -> None:
@@ -176,7 +178,7 @@ REJECTED = look(START + 5.0, phase="RolledBack", stable="v2")
 def test_a_rejected_version_starts_nothing(
     views: list[View], pods: list[str], books: Users, kept: object
 ) -> None:
-    judged = promises.stays_rejected(views, span=WHOLE, version="v3", pods=pods, users=books)
+    judged = promises.stays_rejected(views, span=WHOLE, version="v3", new_pods=pods, users=books)
     assert judged.kept == kept
 
 

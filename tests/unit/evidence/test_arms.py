@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rollout_world import make_spec
@@ -56,6 +57,16 @@ def test_what_nothing_could_be_judged_by_is_named_before_traffic_moves() -> None
     assert violation.path == "spec.analysis.metrics[1]"
     assert violation.blocks
     assert "give it a threshold" in violation.message
+
+
+@pytest.mark.parametrize(
+    "told", [{"dry_run": True}, {"on_breach": model.OnBreach.ALERT}], ids=["dry run", "Alert"]
+)
+def test_what_is_only_told_of_keeps_no_version_of_another_server_away(
+    told: dict[str, Any],
+) -> None:
+    asked = analysis(LIMITED, replace(ERRORS, **told))
+    assert arms.violations(asked, stable="MLServer", candidate="VLLM") == ()
 
 
 def test_each_server_is_read_by_its_own_names_from_the_same_source() -> None:

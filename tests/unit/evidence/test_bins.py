@@ -61,6 +61,18 @@ def pair(found: Pair | Problem) -> Pair:
             Binned(ordered=(90,), missing=20),
             Pair(reference=(100, 10), current=(90, 20)),
         ),
+        (
+            "a constant on both sides is held against what it never was",
+            Binned(ordered=(0, 100, 0)),
+            Binned(ordered=(0, 10, 0)),
+            Pair(reference=(100, 0), current=(10, 0)),
+        ),
+        (
+            "a constant that nobody expected is one, too",
+            Binned(ordered=(0, 0), other=100),
+            Binned(ordered=(0, 0), other=90),
+            Pair(reference=(100, 0), current=(90, 0)),
+        ),
     ],
 )
 def test_comparable_bins(case: str, reference: Binned, current: Binned, expected: Pair) -> None:
@@ -100,6 +112,12 @@ def test_comparable_bins(case: str, reference: Binned, current: Binned, expected
             {"a": 100.0},
             Pair(reference=(50, 50), current=(100, 0)),
         ),
+        (
+            "the only category of both is held against what it never was",
+            {"a": 50.0},
+            {"a": 100.0},
+            Pair(reference=(50, 0), current=(100, 0)),
+        ),
     ],
 )
 def test_comparable_categories(
@@ -115,6 +133,7 @@ def test_comparable_categories(
         (Binned(ordered=(5, 5)), Binned(ordered=(0, 0)), Reason.NO_DATA),
         (Binned(ordered=(0, 5)), Binned(ordered=(0, 9)), Reason.INSUFFICIENT),
         (Binned(ordered=(5, 5)), Binned(ordered=(2, 3)), Reason.INSUFFICIENT),
+        (Binned(ordered=(0, 0), missing=99), Binned(ordered=(0, 0), missing=99), Reason.NO_DATA),
     ],
 )
 def test_what_cannot_be_compared_is_named(
@@ -124,6 +143,82 @@ def test_what_cannot_be_compared_is_named(
 
     assert isinstance(found, Problem)
     assert found.reason is reason
+
+
+def test_what_is_missing_is_never_folded_into_the_others() -> None:
+    reference = {"a": 50.0, "b": 40.0, "c": 6.0, "missing": 4.0}
+    current = {"a": 8.0, "b": 7.0, "missing": 3.0}
+
+    found = bins.comparable_categories(reference, current=current)
+    assert found == Pair(reference=(50, 40, 4, 6), current=(8, 7, 3, 0))
+
+
+@pytest.mark.parametrize(
+    ("case", "reference", "current", "expected"),
+    [
+        (
+            "edges stand in the order of their numbers, missing and other apart",
+            {"10": 30.0, "2": 20.0, "+Inf": 40.0, "missing": 6.0, "other": 4.0},
+            {"10": 31.0, "2": 21.0, "+Inf": 41.0, "missing": 7.0, "other": 5.0},
+            Pair(reference=(20, 30, 40, 6, 4), current=(21, 31, 41, 7, 5)),
+        ),
+        (
+            "an edge may be negative, or written in another way",
+            {"-1e3": 30.0, "0.50": 30.0, "Inf": 40.0},
+            {"-1e3": 31.0, "0.50": 31.0, "Inf": 41.0},
+            Pair(reference=(30, 30, 40), current=(31, 31, 41)),
+        ),
+        (
+            "numbers without a last edge are categories",
+            {"1": 30.0, "10": 30.0, "2": 40.0},
+            {"1": 31.0, "10": 31.0, "2": 41.0},
+            Pair(reference=(30, 30, 40), current=(31, 31, 41)),
+        ),
+        (
+            "categories without a list may be new",
+            {"a": 50.0, "b": 50.0},
+            {"a": 60.0, "z": 40.0},
+            Pair(reference=(50, 50, 0), current=(60, 0, 40)),
+        ),
+        (
+            "a list of categories",
+            {"DE": 60.0, "+1": 30.0, "missing": 0.0, "other": 10.0},
+            {"DE": 61.0, "+1": 31.0, "missing": 0.0, "other": 11.0},
+            Pair(reference=(30, 60, 10), current=(31, 61, 11)),
+        ),
+    ],
+)
+def test_bins_by_label(
+    case: str, reference: dict[str, float], current: dict[str, float], expected: Pair
+) -> None:
+    assert bins.by_label(reference, current=current) == expected, case
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "says"),
+    [
+        (
+            {"1": 5.0, "+Inf": 5.0},
+            {"2": 5.0, "+Inf": 5.0},
+            "bins differ: 2 only of the candidate; 1 only of the reference",
+        ),
+        ({"1": 5.0, "+Inf": 5.0}, {"+Inf": 5.0}, "bins differ: 1 only of the reference"),
+        (
+            {"a": 5.0, "other": 5.0},
+            {"a": 5.0, "other": 5.0, "b": 0.0, "c": 0.0, "d": 0.0, "e": 0.0},
+            "bins differ: b, c, d and 1 more only of the candidate",
+        ),
+        ({"1": 5.0, "+Inf": 5.0, "missing": 0.0}, {"1": 5.0, "+Inf": 5.0}, "missing only of the"),
+    ],
+)
+def test_other_edges_and_lists_are_named(
+    reference: dict[str, float], current: dict[str, float], says: str
+) -> None:
+    found = bins.by_label(reference, current=current)
+
+    assert isinstance(found, Problem)
+    assert found.reason is Reason.INCOMPATIBLE_BINS
+    assert says in found.message
 
 
 def test_no_categories_at_all_are_no_data() -> None:
@@ -158,7 +253,8 @@ def test_merging_keeps_every_observation_and_fills_the_bins(both: tuple[Binned, 
 
     totals = [sum(side.ordered) + side.missing + side.other for side in both]
     assert [sum(found.reference), sum(found.current)] == totals
-    assert all(one + two > 0 for one, two in zip(found.reference, found.current, strict=True))
+    filled = [one + two > 0 for one, two in zip(found.reference, found.current, strict=True)]
+    assert all(filled) or filled == [True, False]
     apart = sum((reference.missing + current.missing > 0, reference.other + current.other > 0))
     ordered = found.reference[: len(found.reference) - apart]
     thin = totals[1] < 5 * len(found.reference)

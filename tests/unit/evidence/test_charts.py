@@ -48,6 +48,7 @@ def run_length(z: np.ndarray, *, h: float) -> int:
     return alarm + 1
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("shift", "h", "runs", "longest"),
     [(0.0, 3.0, 400, 2500), (0.5, 4.0, 500, 600), (1, 5, 800, 99)],
@@ -62,6 +63,7 @@ def test_the_chart_runs_as_long_as_the_markov_chain_says(
     assert np.mean(lengths) == pytest.approx(brook_evans(shift, h=h), abs=3 * error)
 
 
+@pytest.mark.no_cover
 def test_watching_both_directions_halves_the_time_to_a_false_alarm() -> None:
     rng, runs = np.random.default_rng(4), 400
     lengths = []
@@ -97,6 +99,7 @@ def test_the_chart_may_be_continued_or_repeated(z: list[float], cut: int) -> Non
     assert (whole.alarm is None) == (max(whole.path, default=0) <= 3)
 
 
+@pytest.mark.no_cover
 def test_few_reference_windows_ask_for_a_wider_limit() -> None:
     rng, runs = np.random.default_rng(5), 300
 
@@ -114,6 +117,7 @@ def test_few_reference_windows_ask_for_a_wider_limit() -> None:
     assert false_alarms(60, h=5) > false_alarms(60, h=charts.limit_for(60)) + 0.03
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("bins", [3, 10])
 @pytest.mark.parametrize("windows", [30, 60, 100, 300])
 def test_skewed_distances_alarm_no_more_often_than_normal_ones(bins: int, windows: int) -> None:

@@ -10,164 +10,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from tidegate.evidence.counts import dispersion
 from tidegate.evidence.drift import concept, resampling
-from tidegate.evidence.drift.concept import Auroc, Confusion, LabelCounts, Maturity, Measure
-from tidegate.evidence.sequential import relative
+from tidegate.evidence.drift.concept import Auroc
 from tidegate.evidence.terms import Problem, Reason
 
 HOUR = 3600.0
 NOW = 100 * HOUR
-PHI = dispersion.given(1.0)
 SEED = resampling.seed_of("1b4e28ba", stream="auroc", window_start=NOW)
-CONFUSION = Confusion(tp=60, fp=20, fn=30, tn=90)
-
-cells = st.integers(0, 500)
-
-
-@pytest.mark.parametrize(
-    ("measure", "n", "x", "value"),
-    [
-        (Measure.ACCURACY, 200, 50, 0.75),
-        (Measure.PRECISION, 80, 20, 0.75),
-        (Measure.RECALL, 90, 30, 2 / 3),
-        (Measure.F1, 110, 50, 120 / 170),
-    ],
-)
-def test_qualities_as_events(measure: Measure, n: float, x: float, value: float) -> None:
-    counts = concept.label_counts(CONFUSION, measure=measure)
-
-    assert counts == LabelCounts(labelled=200, n=n, x=x)
-    assert concept.measured(counts, measure=measure) == pytest.approx(value, rel=1e-12)
-
-
-SKLEARN = {
-    Measure.ACCURACY: metrics.accuracy_score,
-    Measure.PRECISION: metrics.precision_score,
-    Measure.RECALL: metrics.recall_score,
-    Measure.F1: metrics.f1_score,
-}
-
-
-@pytest.mark.parametrize("measure", list(Measure))
-def test_qualities_agree_with_scikit_learn(measure: Measure) -> None:
-    cells = [(1, 1, 60), (0, 1, 20), (1, 0, 30), (0, 0, 90)]
-    truth = np.repeat([one[0] for one in cells], [one[2] for one in cells])
-    said = np.repeat([one[1] for one in cells], [one[2] for one in cells])
-
-    found = concept.measured(concept.label_counts(CONFUSION, measure=measure), measure=measure)
-
-    assert found == pytest.approx(SKLEARN[measure](truth, said), rel=1e-12)
-
-
-@given(cells, cells, cells, cells, cells, cells)
-def test_f1_and_its_events_are_ordered_alike(  # noqa: PLR0917
-    tp: int, fp: int, fn: int, tp2: int, fp2: int, fn2: int
-) -> None:
-    def both(tp: int, fp: int, fn: int) -> tuple[float, float] | None:
-        counts = concept.label_counts(Confusion(tp=tp, fp=fp, fn=fn, tn=7), measure=Measure.F1)
-        f1 = concept.measured(counts, measure=Measure.F1)
-        return None if f1 is None else (f1, 1 - counts.x / counts.n)
-
-    one, two = both(tp, fp, fn), both(tp2, fp2, fn2)
-    if one and two and abs(one[1] - two[1]) > 1e-12:
-        assert (one[0] < two[0]) == (one[1] < two[1])
-
-
-def test_without_events_there_is_no_quality() -> None:
-    none = concept.label_counts(Confusion(tp=0, fp=0, fn=0, tn=9), measure=Measure.F1)
-
-    assert concept.measured(none, measure=Measure.F1) is None
-
-
-# --- cohorts -------------------------------------------------------------------------------------
-
-
-def maturity(*, usual: float = 100.0, delay: float = 12 * HOUR) -> Maturity:
-    return Maturity(
-        label_delay_seconds=delay,
-        usual_labels={hour * HOUR: usual for hour in range(100)},
-    )
-
-
-def labels(labelled: float, x: float) -> LabelCounts:
-    return LabelCounts(labelled=labelled, n=labelled, x=x)
-
-
-def cohorts(
-    counters: dict[str, dict[float, LabelCounts]], *, rules: Maturity | None = None
-) -> concept.Cohorts:
-    return concept.cohort_rows(
-        counters,
-        candidate="new",
-        stable="old",
-        now=NOW,
-        maturity=rules or maturity(),
-        phi=PHI,
-    )
-
-
-@pytest.mark.parametrize(
-    ("case", "hour", "labelled", "ripe"),
-    [
-        ("old enough and enough labels", 87, 80, True),
-        ("a second too young", 87 + 1 / 3600, 80, False),
-        ("too few labels", 50, 79, False),
-        ("no usual volume is known", 60.5, 500, False),
-    ],
-)
-def test_when_a_cohort_counts(case: str, hour: float, labelled: float, *, ripe: bool) -> None:
-    start = hour * HOUR
-    rules = maturity()
-    if case == "a second too young":
-        rules = Maturity(label_delay_seconds=12 * HOUR, usual_labels={start: 100.0})
-    counters = {"new": {start: labels(20, 1)}, "old": {start: labels(labelled - 20, 3)}}
-
-    found = cohorts(counters, rules=rules)
-
-    assert len(found.rows) == ripe, case
-    assert found.immature == (() if ripe else (start,)), case
-
-
-def test_only_cohorts_of_both_revisions_are_compared_at_one_age() -> None:
-    counters = {
-        "new": {80 * HOUR: labels(10, 1), 70 * HOUR: labels(20, 2), 10 * HOUR: labels(90, 9)},
-        "old": {70 * HOUR: labels(80, 3), 80 * HOUR: labels(90, 4), 20 * HOUR: labels(90, 5)},
-        "odd": {70 * HOUR: labels(80, 80)},
-    }
-
-    found = cohorts(counters)
-
-    assert [row.start / HOUR for row in found.rows] == [70, 80]
-    assert [row.age_seconds / HOUR for row in found.rows] == [29, 19]
-    streams = [row.stream for row in found.rows]
-    assert [(s.n_c, s.x_c, s.n_s, s.x_s) for s in streams] == [(20, 2, 80, 3), (10, 1, 90, 4)]
-    assert found.immature == ()
-
-
-def test_a_revision_without_labels_gives_no_rows() -> None:
-    found = cohorts({"old": {70 * HOUR: labels(80, 3)}})
-
-    assert found.rows == ()
-    assert found.immature == ()
-
-
-def test_rows_of_cohorts_go_through_the_rate_ratio_test() -> None:
-    hours = [hour * HOUR for hour in range(40, 80)]
-
-    def log_e(candidate_errors: float) -> float:
-        found = cohorts(
-            {
-                "new": {start: labels(20, candidate_errors) for start in hours},
-                "old": {start: labels(80, 8) for start in hours},
-            }
-        )
-        streams = [row.stream for row in found.rows]
-        return relative.log_value(relative.compare(streams, theta0=1.1, restart=(1.0,)))
-
-    assert log_e(2) < 0
-    assert log_e(8) > math.log(100)
-
 
 # --- calibration ---------------------------------------------------------------------------------
 
@@ -215,6 +64,7 @@ def test_a_score_of_nought_allows_no_positive() -> None:
         assert found.rejected == (False, True)
 
 
+@pytest.mark.no_cover
 def test_calibrated_scores_are_rarely_rejected() -> None:
     rng, runs = np.random.default_rng(9), 300
     n, shares = np.array([80, 150, 60]), np.array([0.1, 0.4, 0.9])

@@ -51,6 +51,7 @@ def test_skewed_bins_raise_no_more_alarms(total: int, alpha: float, limit: float
     assert share <= limit + three_errors(limit, runs=RUNS)
 
 
+@pytest.mark.no_cover
 def test_two_hundred_features_over_a_week_of_hours_stay_quiet() -> None:
     rng, runs = np.random.default_rng(6), 60
     fleets = [

@@ -41,6 +41,7 @@ def planned_and_real(service: Service, *, step: int) -> tuple[float, float]:
     return statistics.median(planned), statistics.median(real)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("service", "step"),
     [

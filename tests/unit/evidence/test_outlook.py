@@ -14,6 +14,8 @@ from tidegate.evidence.counts.intervals import Table
 from tidegate.evidence.sequential.judgement import MetricRule
 from tidegate.evidence.verdict import outlook
 from tidegate.evidence.verdict.forecast import Past
+from tidegate.evidence.verdict.rates import Arrivals
+from tidegate.evidence.verdict.throughput import pace_of
 
 STEP = model.Stage(
     name="p5",
@@ -126,6 +128,34 @@ def test_what_was_seen_in_earlier_steps_counts_for_the_smaller_harm() -> None:
 def test_without_history_that_is_said() -> None:
     (found,) = estimates(known=False)
     assert found == model.Estimate(text="error-ratio: stable had no requests to plan with")
+
+
+PACED = MetricRule(
+    name="request-rate", pace=pace_of(least=None, tolerance=None, margin=0.25, per_pod=False)
+)
+
+
+def test_a_request_rate_without_history_is_said_to_have_none() -> None:
+    (found,) = outlook.estimates(
+        (STEP,), pasts={}, config=config(PACED), interval_seconds=30.0, scrape_seconds=15.0
+    )
+    assert found == model.Estimate(text="request-rate: stable had no requests to plan with")
+
+
+def test_the_warnings_of_metrics_and_of_request_rates_stand_side_by_side() -> None:
+    quiet = Past(bad_rate=0.0, requests_per_second=0.5, phi=UNMEASURED)
+    (found,) = outlook.estimates(
+        (STEP,),
+        pasts={COMPARED.name: quiet},
+        config=config(COMPARED, PACED),
+        interval_seconds=30.0,
+        scrape_seconds=15.0,
+        arrivals=Arrivals(requests_per_second=0.02, pods=4),
+        pods=(1,),
+    )
+    first, second = found.warning.split("; request-rate: ")
+    assert first.startswith("error-ratio lets no healthy version pass before the deadline of 2h")
+    assert second.startswith("does not pass before the deadline: lower min")
 
 
 @pytest.mark.parametrize(

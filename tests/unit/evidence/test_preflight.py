@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tidegate import model
 from tidegate.evidence.queries import diagnosis, presets
 from tidegate.evidence.queries.diagnosis import Ask, Question
+from tidegate.evidence.queries.substitution import Unsafe
 from tidegate.evidence.terms import Identity, Problem, Query, Reason, Series, Template
 from tidegate.evidence.verdict import preflight
 from tidegate.evidence.verdict.preflight import Answer
 from tidegate.model import IdentityMode, PreflightReason
+from tidegate.rollout import preflight as obstacles
 
 STABLE = Identity(namespace="ml", name="iris", candidate="6d9f7c01ab")
 SCRAPE = 15.0
@@ -184,6 +187,33 @@ def test_a_server_that_answers_requests_does_not_lack_traffic_but_the_metric() -
     assert reasons(latency, traffic=True) == [missing]
 
 
+@pytest.mark.parametrize(
+    ("told", "acts"),
+    [
+        ({}, True),
+        ({"on_breach": model.OnBreach.HOLD}, True),
+        ({"on_breach": model.OnBreach.ALERT}, False),
+        ({"dry_run": True}, False),
+    ],
+)
+@pytest.mark.parametrize("preset", ["error-ratio", "prediction-drift"])
+def test_what_is_only_told_of_stops_nothing(
+    preset: str, told: dict[str, Any], *, acts: bool
+) -> None:
+    found = presets.offered(preset, server="MLServer")
+    assert found is not None
+    asked = diagnosis.question(
+        model.Metric(name="m", preset=preset, **told),
+        template=replace(found, source="prometheus", mode=IdentityMode.LABEL),
+        identity=STABLE,
+    )
+    assert isinstance(asked, Question)
+    silent: dict[Ask, Answer] = dict.fromkeys(Ask, ())
+    row = preflight.finding(asked, silent, scrape_seconds=SCRAPE).row
+    (missing,) = preflight.rows([preflight.Finding(row=row)], traffic=True)
+    assert (obstacles.obstacle([missing]) is not None) is acts, missing
+
+
 def test_a_histogram_is_looked_for_by_one_bucket_and_labels_by_any_mode() -> None:
     latency = question(("MLServer", "latency-p95"), addresses=("10.0.0.1",))
     (text,) = latency.texts(Ask.IDENTITY, range_seconds=300)
@@ -244,6 +274,17 @@ def test_a_free_query_is_asked_as_it_is() -> None:
     assert preflight.next_ask(free, {Ask.IDENTITY: preflight.NUMBER}) is None
     assert reason(preflight.NUMBER) is PreflightReason.SERIES_FOUND
     assert reason(nothing) is PreflightReason.NO_TRAFFIC
+    assert reason(()) is PreflightReason.NO_TRAFFIC
+    assert (free.name, free.selector) == ("the query", "sum(up)")
+
+
+@pytest.mark.parametrize("text", ['up{pod="${nobody}"}', "up{pod=${podRegex}}"])
+def test_a_query_with_a_variable_that_may_not_stand_there_is_not_asked(text: str) -> None:
+    template = Template(name="q", measure=Query(promql=text), source="prometheus")
+    found = diagnosis.question(
+        model.Metric(name="q", query=text), template=template, identity=STABLE
+    )
+    assert isinstance(found, Unsafe)
 
 
 def test_an_unknown_source_names_the_known_ones() -> None:

@@ -10,15 +10,16 @@ import pytest
 from tidegate import model
 from tidegate.evidence.counts.readings import Shape
 from tidegate.evidence.queries import presets
-from tidegate.evidence.sequential.judgement import Pace
-from tidegate.evidence.terms import Query, Ratio, Selector, Template, Value
-from tidegate.evidence.verdict import rules
+from tidegate.evidence.sequential.judgement import Drift, Pace
+from tidegate.evidence.terms import Query, Ratio, Selector, Template, TrainingData, Value
+from tidegate.evidence.verdict import arms, rules
 
 ERRORS = presets.TEMPLATES["MLServer", "error-ratio"]
 SLOW = presets.TEMPLATES["MLServer", "latency-p95"]
 NUMBER = Template(name="n", measure=Query(promql="up"))
 RATE = presets.TEMPLATES["MLServer", "request-rate"]
 POD_RATE = presets.TEMPLATES["MLServer", "pod-request-rate"]
+INPUTS = presets.PROBE["feature-drift"]
 GAUGE = Template(name="g", measure=Value(series=Selector(metric="memory")))
 OWN = Template(name="own", measure=Ratio(bad=Selector(metric="b"), total=Selector(metric="t")))
 SHAPE = Shape(edges=(0.1, 0.25, 0.5), decisive=1)
@@ -31,6 +32,7 @@ def config_of(
     templates: dict[str, Template],
     shapes: dict[str, Shape] | None = None,
     one_pod: bool = False,
+    references: dict[str, TrainingData] | None = None,
 ) -> rules.EvidenceConfig:
     return rules.config_of(
         build.analysis(*metrics),
@@ -38,6 +40,7 @@ def config_of(
         shapes=shapes or {},
         traffic=model.Traffic(provider=model.Provider.GATEWAY_API),
         one_pod=one_pod,
+        references=references,
     )
 
 
@@ -60,6 +63,7 @@ def test_a_threshold_becomes_a_rate_of_bad_events(
     (rule,) = config_of(one, templates={"m": template}, shapes={"m": SHAPE}).metrics
 
     assert rule.limit == (None if limit is None else pytest.approx(limit))
+    assert rule.complement is (template is OWN and threshold.min is not None)
     assert rule.scalar is (template in {NUMBER, GAUGE})
     assert (rule.compare is None) is rule.scalar
 
@@ -167,6 +171,21 @@ def test_requests_are_counted_by_the_metric_that_sees_them_all(
         (POD_RATE, {"threshold": Limits(min=0)}, ".threshold.min", "above 0 requests/s"),
         (RATE, {"threshold": Limits()}, ".threshold", "needs threshold.min or compare"),
         (GAUGE, {"threshold": Limits()}, ".threshold", "needs threshold.min or threshold.max"),
+        (ERRORS, {"drift": model.Drift()}, ".drift", "only a distribution drifts"),
+        (NUMBER, {"drift": model.Drift()}, ".drift", "only a distribution drifts"),
+        (INPUTS, {"threshold": Limits(max=0.1)}, ".threshold", "by drift alone: remove threshold"),
+        (
+            INPUTS,
+            {"threshold": Limits(), "compare": COMPARE},
+            ".compare",
+            "by drift alone: remove compare",
+        ),
+        (
+            INPUTS,
+            {"threshold": Limits(), "critical": True},
+            ".critical",
+            "by drift alone: remove critical",
+        ),
     ],
 )
 def test_what_cannot_be_judged_is_refused_with_the_field(
@@ -182,3 +201,62 @@ def test_what_cannot_be_judged_is_refused_with_the_field(
 @pytest.mark.parametrize("template", [ERRORS, SLOW, NUMBER, GAUGE])
 def test_what_can_be_judged_is_accepted(template: Template) -> None:
     assert list(rules.violations(build.metric("m"), template=template, path="p")) == []
+
+
+@pytest.mark.parametrize(
+    ("drift", "expected"),
+    [
+        (None, Drift(delta=0.1, margin=0.25)),
+        (model.Drift(delta=0.2), Drift(delta=0.2, margin=0.5)),
+        (model.Drift(delta=0.01), Drift(delta=0.01, margin=0.1)),
+        (model.Drift(delta=0.0), Drift(delta=0.0, margin=0.1)),
+        (
+            model.Drift(delta=0.2, margin=0.3, at_most=2, ignore=("a",)),
+            Drift(delta=0.2, margin=0.3, at_most=2, ignore=("a",)),
+        ),
+    ],
+)
+def test_how_far_a_distribution_may_move(drift: model.Drift | None, expected: Drift) -> None:
+    one = build.metric("inputs", threshold=Limits(), drift=drift)
+    (rule,) = config_of(one, templates={"inputs": INPUTS}).metrics
+
+    assert (rule.drift, rule.tests, rule.counts_bad) == (expected, 1, False)
+    assert list(rules.violations(one, template=INPUTS, path="p")) == []
+    assert rules.is_counted(INPUTS)
+    assert not rules.has_history(INPUTS)
+
+
+def test_training_data_take_the_place_of_stable_where_asked() -> None:
+    training = model.ProfileRef(name="training", key="profile.json")
+    asked = build.metric("a", threshold=Limits(), drift=model.Drift(training=training))
+    other = build.metric("b", threshold=Limits(), drift=model.Drift())
+    data = TrainingData(counts={"amount": {"10": 1.0}})
+    read = {"a": data, "b": data}
+
+    def references(read: dict[str, TrainingData]) -> list[TrainingData | None]:
+        templates = {"a": INPUTS, "b": INPUTS}
+        found = config_of(asked, other, templates=templates, references=read)
+        return [rule.drift.reference for rule in found.metrics if rule.drift is not None]
+
+    assert references(read) == [data, None]
+    assert references({}) == [rules.NOT_READ, None], "what was not read is not stable"
+    limited = arms.by_limits(build.analysis(asked, other))
+    assert limited.metrics == (asked,), "nobody needs to serve beside it"
+
+
+@pytest.mark.parametrize(
+    ("on_breach", "dry_run", "guard", "holds"),
+    [
+        (model.OnBreach.ROLLBACK, False, True, False),
+        (model.OnBreach.HOLD, False, True, True),
+        (model.OnBreach.ALERT, False, False, False),
+        (model.OnBreach.HOLD, True, False, True),
+    ],
+)
+def test_what_a_breach_may_do(
+    on_breach: model.OnBreach, *, dry_run: bool, guard: bool, holds: bool
+) -> None:
+    one = build.metric("m", on_breach=on_breach, dry_run=dry_run)
+    (rule,) = config_of(one, templates={"m": ERRORS}).metrics
+
+    assert (rule.guard, rule.holds) == (guard, holds)

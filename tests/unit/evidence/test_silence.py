@@ -10,7 +10,14 @@ import pytest
 from tidegate.evidence.counts import dispersion
 from tidegate.evidence.counts.grid import Grid, WeightChange
 from tidegate.evidence.counts.rows import Counts, Row
-from tidegate.evidence.counts.silence import LEAST_DUE, Silence, requests_in, silence
+from tidegate.evidence.counts.silence import (
+    LEAST_DUE,
+    MOST_RECENT,
+    Silence,
+    requests_in,
+    silence,
+    told_by,
+)
 from tidegate.evidence.terms import Series
 
 SCRAPE = build.SCRAPE
@@ -154,3 +161,22 @@ def test_requests_of_a_histogram_are_its_last_buckets() -> None:
     assert requests_in(total=(), buckets=buckets) == (buckets[-1],)
     total = [build.series(build.STABLE, [1.0])]
     assert requests_in(total=total, buckets=buckets) == tuple(total)
+
+
+@pytest.mark.parametrize("answers_until", [0, 10, 25, 40])
+@pytest.mark.parametrize("seconds", [60.0, 600.0])
+def test_what_is_kept_of_the_rows_tells_the_same(answers_until: int, seconds: float) -> None:
+    rows = tuple(row(CONFIRMED + 30 * (at + 1), n_c=float(at < answers_until)) for at in range(40))
+    kept = told_by(rows, metric="errors", seconds=seconds)
+    at = CONFIRMED + 1210
+    silent = candidate(until=CONFIRMED + 30 * answers_until)
+
+    assert found(stable(), silent, at=at, rows=kept) == found(stable(), silent, at=at, rows=rows)
+    assert len(kept) <= max(seconds / 30, 40 - answers_until) + 1
+    assert told_by((), metric="errors", seconds=seconds) == ()
+
+
+def test_of_a_candidate_that_never_answers_the_last_rows_are_kept() -> None:
+    rows = tuple(row(30.0 * at, n_c=0.0) for at in range(2 * MOST_RECENT))
+
+    assert len(told_by(rows, metric="errors", seconds=60.0)) == MOST_RECENT

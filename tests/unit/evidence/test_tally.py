@@ -9,7 +9,7 @@ from evidence_build import CANDIDATE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.evidence.counts import tally
+from tidegate.evidence.counts import scrapes, tally
 from tidegate.evidence.counts.tally import Counted, Tally
 from tidegate.evidence.terms import Series, Window
 
@@ -24,8 +24,8 @@ def of(points: Points, **labels: str) -> Series:
 def counted(*windows: tuple[float, float], series: list[Series]) -> list[Counted]:
     """What adjacent windows count, one after the other."""
     found, known = [], Tally()
-    entries = tally.entries_of(series)
-    spaced = tally.spacing(series, default=15.0)
+    entries = scrapes.entries_of(series)
+    spaced = scrapes.spacing(series, default=15.0)
     for number, (start, end) in enumerate(windows):
         window = Window(start=start, end=end, scrape_interval_seconds=15.0)
         one, known = tally.count(
@@ -117,7 +117,7 @@ def test_errors_that_come_late_are_counted_when_they_come() -> None:
     window = [Window(start=s, end=s + 60, scrape_interval_seconds=15.0) for s in (0.0, 60.0)]
 
     def count(known: Tally, series: list[Series], at: int) -> tuple[Counted, Tally]:
-        entries = tally.entries_of(series)
+        entries = scrapes.entries_of(series)
         return tally.count(
             known,
             entries,

@@ -72,7 +72,7 @@ def installed(python: Path) -> dict[str, str]:
 
 def run_install(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, install.__file__, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
 
 
 AS_LOCKED = {wheel.name: wheel.version for wheel in LOCKED}
@@ -211,7 +211,7 @@ def test_an_interrupted_installation_leaves_no_stamp(
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as run:
             assert asked.wait(120)
             os.killpg(run.pid, signal.SIGINT)
-            _, said = run.communicate(timeout=240)
+            _, said = run.communicate(timeout=280)
         go_on.set()
     assert run.returncode == 130
     assert said.splitlines() == ["interrupted. Next: the same command again; downloads are kept."]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rollout_world import BREACH, HOLD, V1, V2, World, make_spec, serving
+from rollout_world import BREACH, HOLD, V1, V2, World, made_once, make_spec, serving
 
 from tidegate import model
 from tidegate.rollout import autoscaling, notices
@@ -31,6 +31,7 @@ def autoscale(world: World, asked: model.Autoscaling | None) -> None:
     world.settle()
 
 
+@made_once
 def scaled(provider: model.Provider, asked: model.Autoscaling = ASKED, **options: object) -> World:
     world = serving(provider=provider, **options)
     autoscale(world, asked)
@@ -294,3 +295,63 @@ def test_switched_on_in_a_step_the_side_with_more_of_the_load_tells_the_whole(
     autoscale(world, asked)
     assert world.status.autoscaled_replicas == 10
     assert world.revisions[V2.hash].wanted == before == 8
+
+
+@both
+def test_a_lost_status_at_rest_takes_no_pods(provider: model.Provider) -> None:
+    world = scaled(provider)
+    choose(world, V1, 10)
+    world.settle()
+    world.status = model.Status()
+    world.tick()
+    assert world.pods() == {V1.hash: 10}
+    assert world.status.autoscaled_replicas == 10
+    world.settle()
+    assert world.pods() == {V1.hash: 10}
+
+
+@both
+@pytest.mark.parametrize("weight", [25.0, 75.0])
+@pytest.mark.parametrize("surge", [0.0, 100.0])
+def test_nor_does_one_in_a_step(provider: model.Provider, weight: float, surge: float) -> None:
+    scaling = model.Scaling(max_surge_percent=surge)
+    world = scaled(provider, weights=(weight,), replicas=8, scaling=scaling)
+    at_weight(world, weight)
+    before = world.status.autoscaled_replicas
+    world.status = model.Status()
+    world.tick()
+    assert world.status.autoscaled_replicas is not None
+    assert before is not None
+    assert before <= world.status.autoscaled_replicas <= before + 3
+
+
+@pytest.mark.parametrize(
+    ("pods", "shares", "whole"),
+    [
+        ((10, 0), (100.0, 0.0), 10),
+        ((5, 5), (50.0, 50.0), 10),
+        ((10, 5), (50.0, 50.0), 10),
+        ((1, 10), (0.0, 100.0), 10),
+        ((9, 1), (90.0, 10.0), 10),
+        ((10, 4), (0.0, 100.0), 10),
+        ((0, 0), (100.0, 0.0), 4),
+        ((12, 12), (50.0, 50.0), 12),
+    ],
+)
+def test_the_load_by_what_serves(
+    pods: tuple[int, int], shares: tuple[float, float], whole: int
+) -> None:
+    """Stable and a candidate with so many pods and these shares: the load, at most 12."""
+    world = scaled(GATEWAY)
+    world.deploy(V2)
+    world.settle()
+    pair = (V1.hash, V2.hash)
+    for hash_, number, role in zip(
+        pair, pods, (model.Role.STABLE, model.Role.CANDIDATE), strict=True
+    ):
+        world.revisions[hash_] = replace(world.revisions[hash_], wanted=number, role=role)
+    world.traffic = replace(world.traffic, weights=dict(zip(pair, shares, strict=True)))
+    world.status = model.Status()
+    seen = autoscaling.in_effect(world.observe())
+    assert seen.spec is not None
+    assert seen.spec.replicas == whole

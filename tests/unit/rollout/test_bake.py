@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 
@@ -13,6 +14,7 @@ P = model.Phase
 PROVIDERS = list(model.Provider)
 
 
+@made_once
 def baking(
     provider: model.Provider = model.Provider.GATEWAY_API, *, kept_percent: float = 100.0
 ) -> World:
@@ -76,14 +78,22 @@ def test_what_judges_is_said_in_status() -> None:
     world = baking()
     assert world.status.rollout is not None
     assert world.status.rollout.step is not None
-    assert world.status.rollout.step.estimate == "judged by absolute limits: error-ratio"
+    assert world.status.rollout.step.estimate == (
+        "nothing was recorded of stable; judged by absolute limits: error-ratio"
+    )
 
 
 @pytest.mark.parametrize(
     ("limited", "told"),
     [
-        (True, "judged by absolute limits: error-ratio; not judged without stable beside it: p95"),
-        (False, "nothing has a limit; not judged without stable beside it: error-ratio, p95"),
+        (
+            True,
+            "nothing was recorded of stable; judged by absolute limits: error-ratio; not judged without stable beside it: p95",
+        ),
+        (
+            False,
+            "nothing was recorded of stable; nothing has a limit; not judged without stable beside it: error-ratio, p95",
+        ),
     ],
 )
 def test_what_cannot_be_judged_without_stable_beside_it_is_said(
@@ -205,3 +215,68 @@ def test_the_finalizer_is_held_through_the_bake() -> None:
     world.run_until(P.HEALTHY)
     world.settle()
     assert not world.finalizers
+
+
+# --- stable's pods are the way back, and go only while the promoted version has its own -----------
+
+
+BY_WEIGHT = pytest.mark.parametrize(
+    "provider", [model.Provider.GATEWAY_API, model.Provider.CONTOUR]
+)
+
+
+def _short_in_the_bake(provider: model.Provider, *, ready: int) -> World:
+    world = baking(provider, kept_percent=25.0)
+    world.held[V2.hash] = ready
+    for _ in range(20):
+        world.tick(5.0)
+    return world
+
+
+@BY_WEIGHT
+@pytest.mark.parametrize(("ready", "kept"), [(1, 4), (2, 4), (3, 1)])
+def test_stable_keeps_its_pods_while_the_promoted_version_lacks_some(
+    provider: model.Provider, ready: int, kept: int
+) -> None:
+    world = _short_in_the_bake(provider, ready=ready)
+    assert world.pods()[V1.hash] == kept
+    assert world.traffic.weights.get(V2.hash) == 100.0
+
+
+@BY_WEIGHT
+def test_the_delay_begins_when_the_promoted_version_has_its_pods(provider: model.Provider) -> None:
+    world = _short_in_the_bake(provider, ready=1)
+    del world.held[V2.hash]
+    world.tick(1.0)
+    since = world.now
+    world.run_while(lambda: world.pods()[V1.hash] == 4)
+    assert (world.now - since).total_seconds() >= 30
+    assert world.pods()[V1.hash] == 1
+
+
+@BY_WEIGHT
+def test_pods_that_went_already_do_not_come_for_pods_that_flap(provider: model.Provider) -> None:
+    world = baking(provider, kept_percent=25.0)
+    world.run_while(lambda: world.pods()[V1.hash] == 4)
+    for ready in (1, 4, 1):
+        world.held[V2.hash] = ready
+        for _ in range(3):
+            world.tick(5.0)
+            assert world.pods()[V1.hash] == 1
+
+
+def test_the_delay_starts_again_where_the_clock_went_back() -> None:
+    world = baking(kept_percent=25.0)
+    world.now -= timedelta(hours=1)
+    world.tick(1.0)
+    world.run_while(lambda: world.pods()[V1.hash] == 4, limit=20)
+
+
+def test_an_invalid_spec_takes_no_pods_either() -> None:
+    world = baking(kept_percent=25.0)
+    world.held[V2.hash] = 1
+    world.violations = (model.Violation(path="spec.server.port", message="must be a number"),)
+    for _ in range(20):
+        world.tick(5.0)
+    assert world.status.phase is P.INVALID
+    assert world.pods()[V1.hash] == 4

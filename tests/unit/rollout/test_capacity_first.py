@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 
@@ -56,6 +56,7 @@ def test_a_wide_surge_needs_no_parts() -> None:
     assert shares == [50.0, 100.0, 100.0]
 
 
+@made_once
 def in_parts(*, percent: float = 50.0) -> World:
     """A candidate that has the first part of its weight, with nothing proven yet."""
     world = serving(replicas=10, scaling=NARROW, weights=(percent,))
@@ -85,6 +86,7 @@ def test_a_part_that_somebody_else_changes_is_put_right_before_the_next(share: f
     world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
 
 
+@made_once
 def shrunk(provider: model.Provider, scaling: model.Scaling) -> World:
     """A candidate at 50 %, for which stable was cut."""
     world = serving(provider=provider, replicas=4, scaling=scaling, weights=(50.0,))
@@ -296,3 +298,48 @@ def test_a_rejected_revision_does_not_return_by_the_window() -> None:
     world.generation += 1
     world.settle()
     assert world.status.phase is P.ROLLED_BACK
+
+
+@pytest.mark.parametrize("act", ["abort", "back", "newer"])
+@pytest.mark.parametrize("surge", [25.0, 50.0])
+def test_the_surge_holds_on_the_way_back_while_the_gateway_is_silent(
+    act: str, surge: float
+) -> None:
+    scaling = model.Scaling(max_surge_percent=surge)
+    world = serving(scaling=scaling, weights=(50.0,))
+    world.deploy(V2)
+    world.analysis = HOLD
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.settle()
+    before = world.pods()
+    assert before[V1.hash] < 4 or surge == 50.0
+    world.accept = False
+    match act:
+        case "abort":
+            world.ask("abort", V2)
+        case "back":
+            world.deploy(V1)
+        case _:
+            world.deploy(V3)
+    for _ in range(20):
+        world.tick(2.0)
+        pods = world.pods()
+        assert sum(pods.values()) <= 4 + int(4 * surge / 100), pods
+        assert pods[V1.hash] >= before[V1.hash], pods
+    world.accept = True
+    world.traffic = replace(world.traffic, accepted=True, pending_reason="")
+    world.run_while(lambda: world.pods()[V1.hash] < 4)
+
+
+def test_fewer_replicas_are_fewer_pods_also_while_the_gateway_is_silent() -> None:
+    world = serving(replicas=8, weights=(50.0,), scaling=model.Scaling(max_surge_percent=25.0))
+    world.deploy(V2)
+    world.analysis = HOLD
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 50)
+    world.settle()
+    world.traffic = replace(world.traffic, accepted=False)
+    world.accept = False
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=2)
+    world.tick()
+    assert world.pods() == {V1.hash: 2, V2.hash: 2}

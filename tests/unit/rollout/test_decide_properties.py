@@ -4,33 +4,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from policy_examples import policy
 from rollout_world import ADVANCE, BREACH, HOLD, START, V1, V2, V3, World, make_spec, serving
 
 from tidegate import model
-from tidegate.api import status
+from tidegate.api import policies, status
+from tidegate.model import actions
+from tidegate.rollout import decide
+from tidegate.rollout.policies import bound
 
 MOST_PASSES_TO_REST = 12
 MOST_PASSES_TO_END = 400
 QUIET_SECONDS = 700.0  # longer than any deadline or delay of the spec
 WEIGHTS = ((10.0, 50.0), (50.0,), (100.0,), (1.0, 25.0, 75.0))
+STRICT = model.Gate(name="board", min_approvals=2, not_author=True, expires_seconds=600.0)
 NO_DATA = model.AnalysisState(
     judged=True, reason="NoData", message="no requests", without_data_since=START
 )
 LOST = model.AnalysisState(judged=True, reason="MetricsUnavailable", consecutive_errors=9)
 
-
-@cache
-def prepared(**options: Any) -> World:
-    """Where a history begins; each works on a copy."""
-    return serving(**options)
+ALWAYS = {"name": "always", "from": "1970-01-01T00:00:00Z", "to": "2970-01-01T00:00:00Z"}
+SPECS: tuple[dict[str, Any], ...] = (
+    {"stopPolicy": "Hold"},
+    {"freezeWindows": [ALWAYS]},
+    {"freezeWindows": [ALWAYS | {"inFlight": "Continue"}]},
+    {"freezeWindows": [{"name": "now", "from": START.isoformat(), "to": "2026-11-20T12:10:00Z"}]},
+    {"constraints": {"minBake": "1h", "maxStepIncrease": 30, "minReplicas": 3}},
+    {"constraints": {"allowedStrategies": ["Shadow"]}, "enforcementAction": "Warn"},
+    {"constraints": {"allowedStrategies": ["Shadow"]}},
+    {"constraints": {"allowedStrategies": ["BlueGreen"]}},
+    {"stopPolicy": "Perhaps"},
+)
+EXEMPT = {"name": "e", "namespace": "ml", "until": "2026-11-20T12:10:00Z", "reason": "for a while"}
+CLUSTER_SPECS: tuple[dict[str, Any], ...] = (
+    {"stopPolicy": "Hold", "exemptions": [EXEMPT | {"rules": ["stopPolicy"]}]},
+    {"freezeWindows": [ALWAYS], "exemptions": [EXEMPT | {"rules": ["freezeWindows"]}]},
+)
+POLICIES = tuple(
+    policies.read_policy(policy(spec, name=f"p{at}", cluster=at >= len(SPECS)))[0]
+    for at, spec in enumerate((*SPECS, *CLUSTER_SPECS))
+)
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -55,9 +74,7 @@ class Rollouts(RuleBasedStateMachine):
         on_inconclusive: model.OnInconclusive,
         provider: model.Provider,
     ) -> None:
-        self.world = deepcopy(
-            prepared(weights=weights, on_inconclusive=on_inconclusive, provider=provider)
-        )
+        self.world = serving(weights=weights, on_inconclusive=on_inconclusive, provider=provider)
         self.valid = self.world.spec
 
     @rule(wanted=st.sampled_from([V1, V2, V3]))
@@ -110,10 +127,12 @@ class Rollouts(RuleBasedStateMachine):
 
     @rule(
         level=st.sampled_from([model.AutomationLevel.FULL, *model.AutomationLevel]),
-        gate=st.sampled_from(["", "board"]),
+        gate=st.sampled_from([None, model.Gate(name="board"), STRICT]),
         replicas=st.sampled_from([0, 2]),
     )
-    def edit_steering(self, level: model.AutomationLevel, gate: str, replicas: int) -> None:
+    def edit_steering(
+        self, level: model.AutomationLevel, gate: model.Gate | None, replicas: int
+    ) -> None:
         """Another level of automation, and a gate and a size for the last step."""
         spec = self.world.spec
         if spec is not None:
@@ -122,6 +141,36 @@ class Rollouts(RuleBasedStateMachine):
             automation = model.Automation(level=level)
             self.world.spec = replace(spec, steps=(*spec.steps[:-1], last), automation=automation)
             self.world.generation += 1
+
+    @rule(
+        by=st.lists(st.sampled_from(["alice", "bob", "carol"]), max_size=3),
+        no=st.booleans(),
+        author=st.sampled_from(["", "carol"]),
+        problem=st.sampled_from(["", "", "nobody checks who it is"]),
+    )
+    def decide_about_the_gate(self, by: list[str], no: bool, author: str, problem: str) -> None:  # noqa: FBT001
+        """People approve or reject what is being rolled out, take it back, or are nobody."""
+        rollout = self.world.status.rollout
+        self.world.author = author
+        self.world.approvals = (
+            model.Approvals(problem=problem)
+            if rollout is None
+            else model.Approvals(
+                given=tuple(
+                    model.Approval(
+                        name=f"{who}-{at}",
+                        revision=rollout.revision.hash,
+                        attempt=rollout.attempt,
+                        gate="board",
+                        decision=model.Decision.REJECT if no and not at else model.Decision.APPROVE,
+                        username=who,
+                        created_at=self.world.now,
+                    )
+                    for at, who in enumerate(by)
+                ),
+                problem=problem,
+            )
+        )
 
     @rule(kept=st.booleans(), share=st.sampled_from([0.0, 50.0, 100.0]))
     def others_edit_the_target(self, *, kept: bool, share: float) -> None:
@@ -134,6 +183,7 @@ class Rollouts(RuleBasedStateMachine):
         elif rollout is not None and rollout.revision.hash != stable.revision:
             weights = {stable.revision: 100.0 - share, rollout.revision.hash: share}
             self.world.traffic = replace(self.world.traffic, weights=weights)
+            self.shares = weights  # it is given back from there
 
     @rule()
     def spoil_spec(self) -> None:
@@ -297,6 +347,7 @@ class Rollouts(RuleBasedStateMachine):
             if world.status.phase is model.Phase.AWAITING_APPROVAL:
                 assert world.status.rollout is not None
                 world.ask("promote", world.status.rollout.revision)
+                self.decide_about_the_gate(["alice", "bob"], no=False, author="carol", problem="")
             world.tick(5.0)
             written = len(world.writes), world.status_writes
             quiet_seconds = quiet_seconds + 5.0 if written == before else 0.0
@@ -310,3 +361,79 @@ class Rollouts(RuleBasedStateMachine):
 
 TestRollouts = Rollouts.TestCase
 TestRollouts.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+# --- with policies ----------------------------------------------------------------------------------
+
+
+def traffic(decision: actions.Decision) -> list[actions.Action]:
+    return [it for it in decision.actions if isinstance(it, actions.SetTraffic)]
+
+
+def goes_back(before: model.Rollout | None, after: model.Rollout | None) -> bool:
+    """The rollout that was running is ending, or has less than it had."""
+    if before is None or not before.active or after is None or after.id != before.id:
+        return False
+    less = after.exposure.load_percent < before.exposure.load_percent
+    return after.ending or not after.active or less
+
+
+def moments(seen: model.Observation) -> list[model.Observation]:
+    """This one, and its neighbours in which a candidate with requests has to go."""
+    rollout = seen.status.active_rollout
+    if rollout is None or not rollout.exposure.is_visited:
+        return [seen] if seen.policies else []
+    request = model.Request(
+        request="abort", revision=rollout.revision.hash, requested_at=seen.now.isoformat()
+    )
+    return [
+        seen,
+        replace(seen, analysis=BREACH),
+        replace(seen, request=request),
+        replace(seen, meta=replace(seen.meta, deleting=True)),
+    ]
+
+
+class Governed(Rollouts):
+    """The same histories with policies that come, change and go at any moment."""
+
+    @rule(chosen=st.sets(st.sampled_from(range(len(POLICIES))), max_size=2))
+    def govern(self, chosen: set[int]) -> None:
+        self.world.policies = tuple(POLICIES[it] for it in sorted(chosen))
+
+    @invariant()
+    def no_policy_stands_in_the_way_back(self) -> None:
+        """As things are, and as they would be if it did harm now, or were taken away now."""
+        seen = self.world.observe()
+        ruled = seen.policies or POLICIES[:1]
+        for moment in moments(seen):
+            bound = decide.decide(replace(moment, policies=ruled))
+            free = decide.decide(replace(moment, policies=()))
+            before, after = seen.status.rollout, free.status.rollout
+            if goes_back(before, after) or moment.meta.deleting:
+                assert traffic(bound) == traffic(free)
+                assert bound.rejections == free.rejections
+                assert bound.status.rollout == after
+
+    @invariant()
+    def nothing_goes_forward_against_a_policy(self) -> None:
+        seen = self.world.observe()
+        stopped = any(it.stopped for it in bound(seen).policies)
+        before = seen.status.rollout
+        after = decide.decide(seen).status.rollout
+        if not stopped or seen.spec is None or before is None or after is None:
+            return
+        returns = before.revision.hash in seen.status.served
+        fails_over = seen.status.failover is not None
+        if before.active and before.id == after.id and not (returns or fails_over):
+            assert after.exposure.live_percent <= before.exposure.live_percent
+            assert after.exposure.mirror_percent <= before.exposure.mirror_percent
+
+    def teardown(self) -> None:
+        """Once the policies are gone, too, it comes to rest as ever."""
+        self.world.policies = ()
+        super().teardown()
+
+
+TestGoverned = Governed.TestCase
+TestGoverned.settings = settings(max_examples=40, stateful_step_count=25)

@@ -134,6 +134,7 @@ REQUESTS = st.none() | st.builds(
     revision=HASHES,
     requested_at=st.sampled_from(["", START.isoformat(), "yesterday"]),
 )
+PROBED = st.none() | st.builds(model.Probed, wrong=NAMES, unreachable=NAMES, pending=NAMES)
 BASE = serving().observe()
 
 
@@ -145,16 +146,19 @@ def observations(draw: st.DrawFn) -> model.Observation:
         replicas=draw(st.integers(0, 4)),
         paused=draw(st.booleans()),
         on_inconclusive=draw(st.sampled_from(list(model.OnInconclusive))),
+        inconclusive_timeout_seconds=draw(st.sampled_from([None, 60.0])),
     )
     if spec.traffic.provider is model.Provider.GATEWAY_API and draw(st.booleans()):
         shop = (model.RouteRef(kind="HTTPRoute", name="shop"),)
         spec = replace(spec, traffic=replace(spec.traffic, routes=shop))
     broken = (model.Violation(path="spec.analysis", message="mend it"),)
     readable = draw(st.booleans())
+    probe = draw(st.sampled_from([None, model.Probe(path="/infer")]))
+    first = draw(st.sampled_from(list(model.FirstRollout)))
     return replace(
         BASE,
         meta=replace(BASE.meta, deleting=draw(st.booleans()), generation=draw(st.integers(1, 4))),
-        spec=spec if readable else None,
+        spec=replace(spec, probe=probe, first_rollout=first) if readable else None,
         desired=draw(REVISIONS) if readable else None,
         violations=draw(st.sampled_from([(), broken])) if readable else broken,
         status=draw(STATUSES),
@@ -165,6 +169,7 @@ def observations(draw: st.DrawFn) -> model.Observation:
         ready_url_failure=draw(NAMES),
         ready_url_warning=draw(NAMES),
         ready_url_awaited=draw(NAMES),
+        probed=draw(PROBED),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, World, make_spec, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, World, made_once, make_spec, serving
 
 from tidegate import model
 from tidegate.rollout import adoption
@@ -17,6 +17,7 @@ P = model.Phase
 PROVIDERS = list(model.Provider)
 
 
+@made_once
 def at_step(name: str, *, provider: model.Provider = model.Provider.GATEWAY_API) -> World:
     """A rollout whose step of this name is held, without proof."""
     world = serving(provider=provider, weights=(25.0, 50.0), replicas=4)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_world import BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 from tidegate.rollout.failover import BEGIN_SECONDS, END_SECONDS
@@ -21,6 +19,7 @@ BOTH = pytest.mark.parametrize("provider", [GATEWAY, RATIO])
 SPOILT = model.Violation(path="spec.strategy.canary.steps[0].weight", message="must be a number")
 
 
+@made_once
 def walking(percent: float = 25.0, **options: object) -> World:
     """A candidate with this weight and nothing proven yet."""
     world = serving(weights=(percent,), **options)
@@ -31,9 +30,10 @@ def walking(percent: float = 25.0, **options: object) -> World:
     return world
 
 
-def promoted(provider: model.Provider) -> World:
+@made_once
+def promoted(provider: model.Provider, **options: object) -> World:
     """The second version serves, and the pods of the first are still there."""
-    world = serving(provider=provider, weights=(50.0,))
+    world = serving(provider=provider, weights=(50.0,), **options)
     world.deploy(V2)
     world.run_until(model.Phase.HEALTHY, seconds=1.0)
     world.tick()
@@ -302,12 +302,6 @@ def test_a_candidate_without_traffic_is_not_asked() -> None:
     assert world.status.failover is None
 
 
-@cache
-def prepared(case: str) -> World:
-    """Where the outages begin; a test works on a copy."""
-    return walking() if case == "walking" else promoted(GATEWAY)
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from((0, 1, 4)), st.integers(1, 40)), min_size=1, max_size=20),
@@ -315,7 +309,7 @@ def prepared(case: str) -> World:
 )
 def test_weights_do_not_swing_with_pods(outages: list[tuple[int, int]], case: str) -> None:
     """Two moves of the same kind are never nearer than the delays of both together."""
-    world = deepcopy(prepared(case))
+    world = walking() if case == "walking" else promoted(GATEWAY)
     stable, other = (V1, V2) if case == "walking" else (V2, V1)
     moved: list[float] = []
     share, began = world.traffic.weights.get(other.hash, 0.0), world.now
@@ -329,3 +323,166 @@ def test_weights_do_not_swing_with_pods(outages: list[tuple[int, int]], case: st
             share = now
     gaps = [later - earlier for earlier, later in pairwise(moved)]
     assert all(gap >= BEGIN_SECONDS + END_SECONDS for gap in gaps), moved
+
+
+@BOTH
+def test_the_history_never_takes_what_answers_for_stable(provider: model.Provider) -> None:
+    world = promoted(provider, revision_history_limit=0)
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    assert world.status.failover is not None
+    gone = replace(world.revisions[V1.hash], wanted=0, ready=0, available=0)
+    world.revisions[V1.hash] = gone
+    world.held[V1.hash] = 0
+    wait(world, 5)
+    assert V1.hash in world.revisions
+    set_ready(world, V2, 10)
+    wait(world, END_SECONDS + 60)
+    assert V1.hash not in world.revisions, "without traffic it goes"
+
+
+def test_the_history_never_takes_what_copies_go_to() -> None:
+    world = serving(revision_history_limit=0)
+    world.deploy(V2)
+    world.run_until(model.Phase.HEALTHY)
+    world.revisions[V1.hash] = replace(world.revisions[V1.hash], wanted=0, ready=0, available=0)
+    world.traffic = replace(world.traffic, mirrors={V1.hash: 10.0}, conflict="somebody's route")
+    world.tick()
+    assert V1.hash in world.revisions
+
+
+TESTERS = (model.HeaderRoute(name="qa", headers=(model.Header(name="x-qa", value="1"),)),)
+
+
+@pytest.mark.parametrize("provider", [GATEWAY, model.Provider.CONTOUR])
+@pytest.mark.parametrize("case", ["breach", "crash", "lost"])
+def test_while_another_stands_in_for_stable_testers_leave_what_harms_them_or_is_gone(
+    provider: model.Provider, case: str
+) -> None:
+    """They go where everybody else is: to what served before, whose pods are there."""
+    world = promoted(provider)
+    assert world.spec is not None
+    first = replace(world.spec.steps[0], routes=TESTERS, weight_percent=0.0)
+    world.spec = replace(
+        world.spec, steps=(first, *world.spec.steps), scale_down_delay_seconds=900.0
+    )
+    world.analysis = HOLD
+    world.deploy(V3)
+    world.run_while(lambda: not world.traffic.by_header)
+    wait(world, 2)
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 3)
+    assert world.traffic.weights == {V1.hash: 100.0, V3.hash: 0.0}
+    assert list(world.traffic.by_header) == [V3.hash]
+    match case:
+        case "breach":
+            world.analysis = BREACH
+        case "crash":
+            world.broken = frozenset({V3.hash})
+        case "lost":
+            set_ready(world, V3, 0)
+    wait(world, 5)
+    assert not world.traffic.by_header
+    assert world.traffic.weights == {V1.hash: 100.0}
+    assert world.status.rejects(V3.hash) is (case != "lost")
+    world.held.pop(V2.hash)
+    wait(world, END_SECONDS + 10)
+    assert world.traffic.weights == {V2.hash: 100.0}
+
+
+# --- what answers for stable is deployed again ----------------------------------------------------
+
+
+def deployed_again(provider: model.Provider = GATEWAY) -> World:
+    """v1 answers for v2, which has no pods, and is asked for without `rollback.window`."""
+    world = promoted(provider, scaling=model.Scaling())
+    assert world.spec is not None
+    world.spec = replace(world.spec, rollback=model.Rollback(window_revisions=0))
+    world.analysis = HOLD
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    assert world.traffic.weights.get(V1.hash) == 100.0
+    world.weights_seen.clear()
+    world.deploy(V1)
+    wait(world, 10)
+    return world
+
+
+@pytest.mark.parametrize("provider", [GATEWAY, model.Provider.CONTOUR])
+def test_what_answers_for_stable_goes_on_to_as_a_candidate(provider: model.Provider) -> None:
+    world = deployed_again(provider)
+    assert all(it.get(V1.hash) == 100.0 for it in world.weights_seen), world.weights_seen
+    assert world.pods()[V1.hash] == 4
+    known, rollout = world.status.failover, world.status.active_rollout
+    assert known is not None
+    assert rollout is not None
+    assert (known.revision, known.percent_before) == (V1.hash, 0.0)
+    assert rollout.exposure.live_percent == 100.0
+    assert rollout.step is not None
+    assert rollout.step.confirmed_at is None, "nothing is compared with a stable that is down"
+    set_ready(world, V2, 4)
+    wait(world, END_SECONDS + 20)
+    assert world.traffic.weights == {V1.hash: 50.0, V2.hash: 50.0}
+    assert world.status.failover is None
+    assert world.status.active_rollout is not None
+    assert world.status.active_rollout.step is not None
+    assert world.status.active_rollout.step.confirmed_at is not None
+
+
+def test_its_first_weight_is_asked_for_as_any_other_once_stable_is_back() -> None:
+    world = deployed_again()
+    assert world.spec is not None
+    world.spec = replace(world.spec, paused=True)
+    set_ready(world, V2, 4)
+    wait(world, END_SECONDS + 60)
+    assert world.traffic.weights.get(V1.hash, 0.0) == 0.0
+    assert world.traffic.weights[V2.hash] == 100.0
+    assert world.status.phase is model.Phase.PAUSED
+
+
+def test_a_person_may_promote_it_while_stable_is_down() -> None:
+    world = deployed_again()
+    world.ask("promote-full", V1)
+    world.run_until(model.Phase.HEALTHY)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == V1.hash
+    assert world.traffic.weights.get(V1.hash) == 100.0
+
+
+def test_where_pods_are_the_weight_it_keeps_its_pods() -> None:
+    world = deployed_again(RATIO)
+    assert world.revisions[V1.hash].ready == 2, "as many as it had when it began to stand in"
+
+
+def test_one_whose_pods_are_gone_as_well_takes_nothing_along() -> None:
+    world = promoted(GATEWAY)
+    assert world.spec is not None
+    world.spec = replace(world.spec, rollback=model.Rollback(window_revisions=0))
+    world.analysis = HOLD
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    set_ready(world, V1, 0)
+    world.deploy(V1)
+    world.tick()
+    assert world.status.active_rollout is not None
+    assert world.status.active_rollout.exposure.live_percent == 0.0
+
+
+@BOTH
+def test_parked_pods_of_what_answered_go_as_well(provider: model.Provider) -> None:
+    """With `replicas: 0` nobody is to have pods, so nobody answers for those that are gone."""
+    world = promoted(provider)
+    world.analysis = HOLD
+    set_ready(world, V2, 0)
+    wait(world, BEGIN_SECONDS + 2)
+    assert world.traffic.weights.get(V1.hash) == 100.0
+    assert world.spec is not None
+    world.spec = replace(world.spec, replicas=0)
+    world.generation += 1
+    world.settle()
+    assert world.pods() == {}
+    assert world.traffic.weights.get(V2.hash) == 100.0
+    del world.held[V2.hash]
+    world.spec = replace(world.spec, replicas=4)
+    world.settle()
+    assert world.pods() == {V2.hash: 4}

@@ -158,3 +158,27 @@ def test_what_cannot_be_judged_is_said_before_the_first_step_and_only_then() -> 
     assert reasons.index("NotJudged") < reasons.index("TrafficShifted")
     told = next(it.message for it in world.events if it.reason == "NotJudged")
     assert told.startswith("latency-p95 is not judged: ")
+
+
+def test_one_that_is_paused_answers_nobody_until_it_goes_on() -> None:
+    world = World(spec=make_spec(paused=True), desired=V1)
+    for _ in range(60):
+        world.tick(60.0)  # a pause runs down no deadline
+    assert world.status.phase is model.Phase.PAUSED
+    assert not world.traffic.weights
+    assert world.spec is not None
+    world.spec = replace(world.spec, paused=False)
+    world.generation += 1
+    world.run_until(model.Phase.HEALTHY)
+
+
+def test_one_that_is_paused_by_a_request_goes_on_when_asked() -> None:
+    world = World(spec=make_spec(), desired=V1)
+    world.held[V1.hash] = 0
+    world.tick()
+    world.ask("pause", V1)
+    del world.held[V1.hash]
+    world.settle()
+    assert world.status.phase is model.Phase.PAUSED
+    world.ask("resume", V1)
+    world.run_until(model.Phase.HEALTHY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, serving, waits
 
 from tidegate import model
 
@@ -22,16 +22,10 @@ def world_of(
     first, second = world.spec.steps
     world.spec = replace(
         world.spec,
-        steps=(first, replace(second, gate=gate)),
+        steps=(first, replace(second, gate=model.Gate(name=gate) if gate else None)),
         automation=model.Automation(level=level),
     )
     return world
-
-
-def waits(world: World) -> model.Waiting | None:
-    rollout = world.status.active_rollout
-    found = rollout.waiting_for if rollout is not None else None
-    return found.reason if found is not None else None
 
 
 def until_it_waits(world: World) -> None:
@@ -126,7 +120,7 @@ def test_a_gate_before_the_first_weight_asks_once_the_pods_are_ready() -> None:
     world = world_of()
     assert world.spec is not None
     first, second = world.spec.steps
-    world.spec = replace(world.spec, steps=(replace(first, gate="start"), second))
+    world.spec = replace(world.spec, steps=(replace(first, gate=model.Gate(name="start")), second))
     world.broken = frozenset({V2.hash})
     world.deploy(V2)
     world.tick(5.0)

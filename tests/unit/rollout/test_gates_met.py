@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, HOLD, START, V2, World, serving
+from rollout_world import ADVANCE, HOLD, START, V2, World, made_once, serving, waits
 
 from tidegate import model
 from tidegate.rollout import adoption, gates
@@ -15,20 +15,15 @@ TESTERS = (model.HeaderRoute(name="testers", headers=(model.Header(name="x-t", v
 PROVIDERS = list(model.Provider)
 
 
-def world_of(world: World, *, level: L = L.FULL, **second: object) -> World:
+def world_of(world: World, *, level: L = L.FULL, gate: str = "", **second: object) -> World:
     """The same, with other terms of the second step."""
     assert world.spec is not None
     first, last = world.spec.steps
-    steps = (first, replace(last, **second))  # type: ignore[arg-type]
+    asked = model.Gate(name=gate) if gate else None
+    steps = (first, replace(last, gate=asked, **second))  # type: ignore[arg-type]
     world.spec = replace(world.spec, steps=steps, automation=model.Automation(level=level))
     world.deploy(V2)
     return world
-
-
-def waits(world: World) -> model.Waiting | None:
-    rollout = world.status.active_rollout
-    found = rollout.waiting_for if rollout is not None else None
-    return found.reason if found is not None else None
 
 
 def step(world: World) -> str:
@@ -176,6 +171,7 @@ def test_an_edit_that_adds_a_gate_keeps_what_was_opened_and_is_still_asked_for()
 SILENT = replace(HOLD, reason="NoData", silent="NoData: nothing for 60 s")
 
 
+@made_once
 def silent_at(step_name: str, provider: model.Provider) -> World:
     """People are asked for this step; nothing is seen of the candidate any more."""
     level = L.GATED if step_name == "promotion" else L.FULL

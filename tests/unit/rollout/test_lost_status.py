@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import BREACH, V1, V2, World, serving
+from rollout_world import BREACH, V1, V2, World, made_once, serving
 
 from tidegate import model
 from tidegate.rollout import decide
@@ -21,6 +21,7 @@ def emptied(world: World) -> World:
     return world
 
 
+@made_once
 def rejected_v2(provider: model.Provider) -> World:
     world = serving(provider=provider)
     world.analysis = BREACH

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import HOLD, V1, V2, World, serving
+from rollout_world import HOLD, V1, V2, World, made_once, serving
 
 from tidegate import model
 from tidegate.rollout import decide, notices
@@ -41,6 +41,7 @@ def change_pods(world: World, revision: model.Revision, template_hash: str) -> N
     world.revisions[revision.hash] = replace(state, template_hash=template_hash)
 
 
+@made_once
 def held(provider: model.Provider) -> World:
     """A candidate in a step."""
     world = serving(provider=provider)
@@ -70,6 +71,18 @@ def test_pods_that_somebody_changes_in_place_are_said_and_not_fought(
     assert notices.MODIFIED not in types(world.status)
 
 
+def test_how_changed_pods_were_made_is_written_to_what_outlives_their_service() -> None:
+    world = held(model.Provider.GATEWAY_API)
+    world.revisions[V2.hash] = replace(world.revisions[V2.hash], noted=False)
+    world.writes.clear()
+    world.settle()
+    assert "NoteTemplate" not in world.writes, "the Service says so"
+    change_pods(world, V2, "edited")
+    world.settle()
+    assert world.writes.count("NoteTemplate") == 1
+    assert world.revisions[V2.hash].made_with == V2.digest
+
+
 @both
 def test_the_second_that_is_changed_is_said_beside_the_first(provider: model.Provider) -> None:
     world = held(provider)
@@ -93,3 +106,48 @@ def test_what_no_longer_serves_may_be_changed_by_anybody() -> None:
     world.settle()
     assert world.events == []
     assert notices.MODIFIED not in types(world.status)
+
+
+def failed(on_breach: model.OnBreach, **more: object) -> model.MetricResult:
+    return model.MetricResult(
+        name="inputs",
+        outcome=model.Outcome.FAIL,
+        reason="Drift",
+        message="inputs: amount PSI 0.83",
+        on_breach=on_breach,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@both
+@pytest.mark.parametrize("on_breach", [model.OnBreach.HOLD, model.OnBreach.ALERT])
+def test_a_breach_that_rolls_nothing_back_is_said_once_with_its_numbers(
+    provider: model.Provider, on_breach: model.OnBreach
+) -> None:
+    world = held(provider)
+    world.analysis = replace(HOLD, judged=True, results=(failed(on_breach),))
+    world.settle()
+    told = [one for one in world.events if one.reason == notices.BREACHED]
+    assert [one.message for one in told] == ["inputs: amount PSI 0.83"]
+    condition = world.condition(notices.BREACHED)
+    assert condition.reason == "Drift"
+    assert f"inputs (onBreach {on_breach}): Drift" in condition.message
+    world.analysis = HOLD
+    world.status = replace(world.status, analysis=())
+    world.settle()
+    assert notices.BREACHED not in types(world.status)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        failed(model.OnBreach.ROLLBACK),
+        failed(model.OnBreach.HOLD, dry_run=True),
+        replace(failed(model.OnBreach.ALERT), outcome=model.Outcome.PASS),
+    ],
+)
+def test_other_results_are_no_notice(result: model.MetricResult) -> None:
+    world = held(model.Provider.GATEWAY_API)
+    world.analysis = replace(HOLD, judged=True, results=(result,))
+    world.settle()
+    assert notices.BREACHED not in types(world.status)

@@ -20,14 +20,16 @@ def test_spec_paused_stops_forward_moves_until_it_is_false() -> None:
     assert world.spec is not None
     world.spec = replace(world.spec, paused=True)
     world.settle()
-    assert world.status.phase is P.PAUSED
+    assert (world.status.phase, world.status.health_status) == (P.PAUSED, "Suspended")
     assert world.traffic.weights[V2.hash] == 10.0
     world.spec = replace(world.spec, paused=False)
     world.run_until(P.HEALTHY)
 
 
 def test_pause_before_the_first_weight_keeps_it_at_zero() -> None:
-    world = serving(paused=True)
+    world = serving()
+    assert world.spec is not None
+    world.spec = replace(world.spec, paused=True)
     world.deploy(V2)
     world.settle()
     assert world.status.phase is P.PAUSED

@@ -50,6 +50,9 @@ def test_what_could_never_be_judged_gets_no_weight_and_is_not_rejected(
 
     assert weight(world) == 0
     assert world.status.phase is model.Phase.PAUSED
+    assert world.status.health_status == "Progressing", (
+        "nobody has to say anything: it ends by itself"
+    )
     assert not world.status.rejected
     assert world.status.rollout is not None
     assert world.status.rollout.waiting_for is not None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, HOLD, V1, V2, World, serving
+from rollout_world import ADVANCE, HOLD, V1, V2, World, made_once, serving
 
 from tidegate import model
 from tidegate.rollout.turn import RUNNING_SECONDS
@@ -51,6 +52,27 @@ def test_old_pods_outlive_promotion_by_the_scale_down_delay() -> None:
     assert world.revisions[V1.hash].wanted == 0
 
 
+def test_the_write_that_promotes_says_whose_pods_will_go() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    assert world.status.retiring == (model.Retiring(revision=V1.hash, scale_down_at=None),)
+    world.tick(1.0)
+    (leaves,) = world.status.retiring
+    assert leaves.scale_down_at == world.now + timedelta(seconds=30.0)
+
+
+def test_who_is_still_selected_a_pass_later_is_let_off_until_that_has_moved() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    world.traffic = replace(world.traffic, entry_revision=V1.hash)
+    world.tick(1.0)
+    assert world.status.retiring == ()
+    world.settle()
+    assert world.pods() == {V2.hash: 4}
+
+
 def test_step_clock_starts_when_the_weight_is_confirmed() -> None:
     world = serving()
     world.accept = False
@@ -74,6 +96,7 @@ def test_hold_is_kept_although_every_metric_passes() -> None:
     assert (world.now - started).total_seconds() >= 60
 
 
+@made_once
 def holding() -> World:
     """A candidate at a confirmed 50 %, with nothing proven yet."""
     world = serving(weights=(50.0,))
@@ -195,6 +218,48 @@ def test_deadline_with_missing_data_pauses_even_if_rollback_is_asked_for() -> No
     world.deploy(V2)
     world.run_until(P.PAUSED)
     assert world.status.rejected == ()
+
+
+def _failed(on_breach: model.OnBreach, *, dry_run: bool = False) -> model.MetricResult:
+    return model.MetricResult(
+        name="inputs",
+        outcome=model.Outcome.FAIL,
+        reason="Drift",
+        on_breach=on_breach,
+        dry_run=dry_run,
+    )
+
+
+@pytest.mark.parametrize("asked", list(model.OnInconclusive))
+@pytest.mark.parametrize("proof", [False, True])
+def test_a_breach_that_is_to_hold_waits_for_people_at_the_deadline_whatever_is_asked_for(
+    asked: model.OnInconclusive, *, proof: bool
+) -> None:
+    world = serving(on_inconclusive=asked)
+    world.analysis = replace(
+        HOLD, results=(_failed(model.OnBreach.HOLD),), only_proof_is_missing=proof
+    )
+    world.deploy(V2)
+    world.run_until(P.PAUSED, limit=2000)
+    assert world.status.rollout is not None
+    waits = world.status.rollout.waiting_for
+
+    assert world.status.rejected == ()
+    assert waits is not None
+    assert waits.reason is model.Waiting.INCONCLUSIVE
+    assert waits.message.startswith("a person decides: inputs (onBreach Hold): Drift")
+
+
+@pytest.mark.parametrize(
+    "result", [_failed(model.OnBreach.ALERT), _failed(model.OnBreach.HOLD, dry_run=True)]
+)
+def test_what_is_only_told_of_changes_nothing_at_the_deadline(result: model.MetricResult) -> None:
+    world = serving(on_inconclusive=model.OnInconclusive.ROLLBACK)
+    world.analysis = replace(HOLD, results=(result,))
+    world.deploy(V2)
+    world.run_until(P.ROLLED_BACK, limit=2000)
+
+    assert world.status.rejected[0].by == "Deadline"
 
 
 def test_missing_data_and_the_deadline_do_not_take_turns_as_the_reason_to_wait() -> None:

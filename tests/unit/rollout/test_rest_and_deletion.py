@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import BREACH, HOLD, V1, V2, revision, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, World, revision, serving
 
 from tidegate import model
 from tidegate.model import actions
@@ -39,6 +39,20 @@ def test_deletion_mid_canary_ends_on_stable_and_lets_go() -> None:
     assert world.traffic.weights == {V1.hash: 100.0}
     assert world.finalizers == ()
     assert world.status.phase is P.TERMINATING
+
+
+def test_deletion_that_waits_for_a_refused_write_says_what_to_do() -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) < 10)
+    world.deleting = True
+    world.blocked = model.Violation(path="", message="denied by policy", reason="Forbidden")
+    seen = replace(world.observe(), blocked=world.blocked)
+    status = decide.decide(seen).status
+    assert status.phase is P.TERMINATING
+    assert "Forbidden: denied by policy" in status.message
+    assert "deletion waits" in status.message
+    assert "take the finalizer off" in status.message
 
 
 def test_finalizer_is_absent_while_nothing_is_owed() -> None:
@@ -81,11 +95,78 @@ def test_moving_numbers_alone_are_not_written() -> None:
         result = model.MetricResult(
             name="error-ratio", outcome=model.Outcome.PASS, value=number / 1e4
         )
-        world.analysis = replace(HOLD, results=(result,), observed_candidate_percent=9.0 + number)
+        share = 9.0 + number / 2
+        world.analysis = replace(HOLD, results=(result,), observed_candidate_percent=share)
         if number == 1:
             world.status_writes = 0
         world.tick(0.1)
     assert world.status_writes == 0
+
+
+@pytest.mark.parametrize(("then", "told"), [(13.9, 9.0), (4.1, 9.0), (14.0, 14.0), (3.0, 3.0)])
+def test_a_first_share_of_few_requests_does_not_stand_for_the_step(
+    then: float, told: float
+) -> None:
+    world = serving()
+    world.deploy(V2)
+    world.run_while(lambda: not is_confirmed(world))
+    for share in (9.0, then):
+        world.analysis = replace(HOLD, observed_candidate_percent=share)
+        world.tick()
+    assert rollout_shares(world) == (told, None)
+
+
+@pytest.mark.parametrize("requests", ["answered", "copied"])
+def test_a_share_is_told_of_the_exposure_that_it_was_measured_of(requests: str) -> None:
+    world = serving()
+    if requests == "copied":
+        assert world.spec is not None
+        shadow = model.Shadow(
+            mirror=model.Mirror(percent=20.0, seconds=60.0),
+            deadline_seconds=600.0,
+            min_requests=10,
+            then=model.Then.CANARY,
+        )
+        world.spec = replace(world.spec, shadow=shadow)
+    world.deploy(V2)
+    world.analysis = HOLD
+    told = rollout_shares(world)
+    world.run_while(lambda: not is_confirmed(world))
+    assert rollout_shares(world) == told == (None, None)
+    world.analysis = replace(HOLD, observed_candidate_percent=16.6)
+    world.tick()
+    assert rollout_shares(world) == ((None, 19.9) if requests == "copied" else (16.6, None))
+    began = world.status.active_rollout
+    assert began is not None
+    # The next step has its exposure, and the one before is judged until that is confirmed.
+    world.analysis = replace(ADVANCE, observed_candidate_percent=16.6)
+    world.accept = False
+    world.run_while(lambda: exposure(world) == began.exposure)
+    for _ in range(3):
+        assert rollout_shares(world) == (None, None)
+        world.tick()
+    world.traffic, world.analysis = replace(world.traffic, accepted=True), HOLD
+    world.run_while(lambda: not is_confirmed(world))
+    world.analysis = replace(HOLD, observed_candidate_percent=51.0)
+    world.tick()
+    assert rollout_shares(world) == (51.0, None)
+
+
+def rollout_shares(world: World) -> tuple[float | None, float | None]:
+    known = world.status.active_rollout
+    if known is None:
+        return None, None
+    return known.observed_candidate_percent, known.observed_mirror_percent
+
+
+def is_confirmed(world: World) -> bool:
+    known = world.status.active_rollout
+    return known is not None and known.step is not None and known.step.confirmed_at is not None
+
+
+def exposure(world: World) -> model.Exposure | None:
+    known = world.status.active_rollout
+    return known.exposure if known is not None else None
 
 
 def test_history_keeps_the_newest_idle_revisions() -> None:
@@ -95,6 +176,30 @@ def test_history_keeps_the_newest_idle_revisions() -> None:
         world.run_until(P.HEALTHY)
         world.settle()
     assert set(world.revisions) == {revision("3.0").hash, revision("4.0").hash}
+
+
+def test_history_keeps_what_served_before_what_never_did() -> None:
+    world = serving(revision_history_limit=1)
+    world.deploy(V2)
+    world.run_until(P.HEALTHY)
+    world.settle()
+    for version in ("3.0", "4.0"):
+        world.deploy(revision(version))
+        world.run_until(P.PROGRESSING)
+        world.deploy(V2)
+        world.run_until(P.HEALTHY)
+        world.settle()
+    assert set(world.revisions) == {V1.hash, V2.hash}
+
+
+def test_history_keeps_what_served_last() -> None:
+    """To V2 and back to V1, which is older than V2 and served after it."""
+    world = serving(revision_history_limit=1)
+    for wanted in (V2, V1, revision("3.0")):
+        world.deploy(wanted)
+        world.run_until(P.HEALTHY)
+        world.settle()
+    assert set(world.revisions) == {V1.hash, revision("3.0").hash}
 
 
 def test_somebody_elses_weight_edit_is_put_right() -> None:

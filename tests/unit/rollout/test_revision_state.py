@@ -9,6 +9,7 @@ from rendered import REVISION, deployment, rendered_service
 
 from tidegate import model
 from tidegate.model import objects
+from tidegate.revisions import note
 from tidegate.revisions.state import revision_state, template_hash
 
 CREATED_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -64,6 +65,7 @@ def test_a_rendered_revision_is_read_back() -> None:
         current=True,
         resource_version="77",
         template_hash=state.template_hash,
+        noted=False,
         asked=3,
     )
     assert len(state.template_hash) == 16
@@ -160,9 +162,14 @@ def waiting(reason: str, *, message: str = "", last: model.Json = None) -> model
 
 
 def ended(
-    *, restarts: int, ready: bool = False, exit_code: int = 137, member: str = "state"
+    *,
+    restarts: int,
+    ready: bool = False,
+    exit_code: int = 137,
+    member: str = "state",
+    reason: str = "OOMKilled",
 ) -> model.Document:
-    terminated: model.Document = {"reason": "OOMKilled", "exitCode": exit_code}
+    terminated: model.Document = {"reason": reason, "exitCode": exit_code}
     return {
         "name": "server",
         "ready": ready,
@@ -203,6 +210,12 @@ FAILURES: list[tuple[model.Document, str]] = [
     ),
     (pod(ended(restarts=9, ready=True, member="lastState")), ""),  # it serves again
     (pod(ended(restarts=9, exit_code=0)), ""),
+    (pod(ended(restarts=9, exit_code=255, reason="Unknown", member="lastState")), ""),
+    (pod(ended(restarts=2, reason="ContainerStatusUnknown")), ""),
+    (
+        pod(ended(restarts=2, exit_code=255, reason="Error")),
+        "Error (exit code 255): container server restarted 2 times",
+    ),
     (pod(waiting("CrashLoopBackOff"), deleted=True), ""),
     (pod(waiting("CrashLoopBackOff"), revision="bbbbbbbbbb"), ""),
     (
@@ -308,6 +321,12 @@ def test_what_takes_a_pod_away_is_told_with_its_name(document: model.Document, l
     [
         ("True", "violates PodSecurity", "FailedCreate: violates PodSecurity", ""),
         ("True", "exceeded quota: gpu", "", "FailedCreate: exceeded quota: gpu"),
+        (
+            "True",
+            'Internal error occurred: failed calling webhook "inject.mesh.example.com"',
+            "",
+            'FailedCreate: Internal error occurred: failed calling webhook "inject.mesh.example.com"',
+        ),
         ("False", "violates PodSecurity", "", ""),
     ],
 )
@@ -322,6 +341,7 @@ def test_pods_that_cannot_be_created_are_told(
     }
     state = state_of(live(status={"conditions": [condition]}))
     assert (state.failure, state.unschedulable) == (failure, unschedulable)
+    assert state.crash == ""  # pods that run are not the worse for one that could not be made
 
 
 @given(ANY_JSON, ANY_JSON, ANY_JSON)
@@ -335,3 +355,35 @@ def test_reading_never_raises(
         pods=[{**garbage, "status": pod_parts}],
     )
     assert state.wanted == 1
+
+
+def noted(deployment: model.Document, hash_: str = "made") -> model.Document:
+    """The Service that was created after this Deployment."""
+    notes = note.of_template(deployment, template_hash=hash_)
+    return {"metadata": {"annotations": notes}}
+
+
+def test_the_service_that_came_next_says_what_a_deployment_was_made_with() -> None:
+    deployment = live(uid="d-1")
+    made = state_of(deployment, service=noted(deployment, template_hash(deployment)))
+    assert made.made_with == made.template_hash
+    edited = state_of(deployment, service=noted(deployment, "made"))
+    assert (edited.made_with, edited.modified) == ("made", True)
+
+
+def test_a_service_says_nothing_of_a_deployment_that_was_made_again() -> None:
+    service = noted(live(uid="d-1"))
+    assert state_of(live(uid="d-2"), service=service).made_with == ""
+    assert state_of(live(), service=service).made_with == ""
+    assert state_of(live(uid="d-1"), service=rendered_service()).made_with == ""
+
+
+def test_what_stands_on_the_deployment_itself_is_older_than_any_service() -> None:
+    deployment = live(uid="d-1", annotations={objects.ANNOTATION_TEMPLATE_HASH: "first"})
+    assert state_of(deployment, service=noted(live(uid="d-1"), "later")).made_with == "first"
+    assert state_of(deployment, service=None).made_with == "first"
+    assert state_of(deployment).noted
+    assert not state_of(live(uid="d-1"), service=noted(live(uid="d-1"))).noted
+    assert note.of_template(deployment, template_hash="later") == {
+        objects.ANNOTATION_TEMPLATE_HASH: "first d-1"
+    }

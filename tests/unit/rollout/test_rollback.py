@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, revision, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, made_once, revision, serving
 
 from tidegate import model
 from tidegate.rollout import duties
@@ -228,6 +228,7 @@ def test_unconfirmed_rollback_is_failed_and_goes_on() -> None:
     world.run_until(P.ROLLED_BACK)
 
 
+@made_once
 def _reject_many(number: int) -> World:
     world = serving()
     world.analysis = BREACH

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, make_spec, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, made_once, make_spec, serving
 
 from tidegate import model
 from tidegate.rollout import completion, numbers
@@ -28,6 +28,7 @@ def shadow(then: model.Then, *, percent: float = 20.0) -> model.Shadow:
     )
 
 
+@made_once
 def shadowing(then: model.Then = T.PROMOTE, **options: object) -> World:
     """A world in which copies for the second version are in force."""
     world = serving(**options)  # type: ignore[arg-type]
@@ -216,6 +217,7 @@ def test_a_shadow_answers_nobody_while_stable_has_no_pods() -> None:
 # --- Hold ----------------------------------------------------------------------------------------
 
 
+@made_once
 def held() -> World:
     world = shadowing(T.HOLD)
     world.tick(61.0)
@@ -262,6 +264,7 @@ def test_a_request_ends_the_wait(asked: str, phase: model.Phase, serves: model.R
 # --- Stop ----------------------------------------------------------------------------------------
 
 
+@made_once
 def stopped() -> World:
     world = shadowing(T.STOP)
     world.analysis = ADVANCE
@@ -414,7 +417,7 @@ def test_evidence_must_be_in_reach_before_users_although_copies_came_first() -> 
         (model.Exposure(live_percent=10.0), 9.876, (9.88, None)),
         (COPIES, 100 / 6, (None, 20.0)),
         (COPIES, 100.0, (None, None)),
-        (model.Exposure(live_percent=50.0, mirror_percent=20.0), 40.0, (None, None)),
+        (model.Exposure(live_percent=50.0, mirror_percent=20.0), 7000 / 120, (None, 20.0)),
     ],
 )
 def test_what_was_counted_is_told_as_answers_or_as_copies(

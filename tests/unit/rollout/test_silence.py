@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 
@@ -19,6 +19,7 @@ SILENT = replace(HOLD, reason="NoData", silent="NoData: nothing for 60 s")
 TIMEOUT = 600.0  # spec.analysis.noDataTimeout of the world
 
 
+@made_once
 def at_weight(provider: model.Provider = model.Provider.GATEWAY_API, **options: object) -> World:
     world = serving(provider=provider, weights=(50.0,), **options)
     world.analysis = HOLD

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rollout_world import BREACH, HOLD, V1, V2, World, serving
+from rollout_world import BREACH, HOLD, V1, V2, World, made_once, serving
 
 from tidegate import model
 
@@ -25,6 +25,7 @@ def at_rest(provider: model.Provider) -> World:
     return serving(provider=provider)
 
 
+@made_once
 def held(provider: model.Provider) -> World:
     world = serving(provider=provider, weights=(25.0, 50.0))
     world.analysis = HOLD
@@ -34,6 +35,7 @@ def held(provider: model.Provider) -> World:
     return world
 
 
+@made_once
 def paused(provider: model.Provider) -> World:
     world = held(provider)
     world.ask("pause", V2)
@@ -41,6 +43,7 @@ def paused(provider: model.Provider) -> World:
     return world
 
 
+@made_once
 def promoting(provider: model.Provider) -> World:
     """The steps are passed, and nobody confirms the last move yet."""
     world = held(provider)
@@ -52,6 +55,7 @@ def promoting(provider: model.Provider) -> World:
     return world
 
 
+@made_once
 def rolled_back(provider: model.Provider) -> World:
     world = held(provider)
     world.analysis = BREACH

@@ -158,7 +158,9 @@ def test_with_the_same_limits_evidence_of_all_steps_counts_together() -> None:
 
 
 def test_until_the_next_weight_is_confirmed_the_limits_before_hold() -> None:
-    world = with_steps(serving(weights=(10.0, 50.0)), {"limits": LOOSE}, {"gate": "board"})
+    world = with_steps(
+        serving(weights=(10.0, 50.0)), {"limits": LOOSE}, {"gate": model.Gate(name="board")}
+    )
     world.deploy(V2)
     world.run_until(P.AWAITING_APPROVAL)
     rollout = world.status.active_rollout

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rollout_world import BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 from tidegate.rollout import duties
+from tidegate.rollout.turn import Turn
 
 TESTER = model.Header(name="x-tester", value="1")
+BETA = model.Header(name="x-beta", value="1")
+BOTH = model.HeaderRoute(name="both", headers=(TESTER, BETA))
 ROUTES = (model.HeaderRoute(name="testers", headers=(TESTER,)),)
 
 
+@made_once
 def with_testers(*, weights: tuple[float, ...] = (0.0, 50.0), **options: object) -> World:
     """The second version answers testers, and has no share or its first one."""
     world = serving(V1, weights=weights, routes=ROUTES, **options)
@@ -131,3 +135,26 @@ def test_previous_answers_for_stable_and_testers_keep_the_candidate() -> None:
         world.tick()
         assert world.traffic.weights.get(V3.hash) == 100.0
         assert world.traffic.by_header == {V2.hash: ((TESTER,),)}
+
+
+@pytest.mark.parametrize(
+    ("stored", "agrees"),
+    [
+        ((TESTER, BETA), True),
+        ((BETA, replace(TESTER, name="X-Tester")), True),
+        ((TESTER,), False),
+        ((replace(TESTER, value="2"), BETA), False),
+        ((replace(TESTER, match=model.HeaderMatch.REGULAR_EXPRESSION), BETA), False),
+    ],
+)
+def test_headers_are_the_same_in_any_order_and_case(
+    stored: tuple[model.Header, ...], *, agrees: bool
+) -> None:
+    world = serving(V1, weights=(0.0, 50.0), routes=(BOTH,))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: not _walks(world))
+    seen = world.observe()
+    traffic = replace(seen.traffic, by_header={V2.hash: (stored,)})
+    turn = Turn(seen=replace(seen, traffic=traffic), status=world.status)
+    assert turn.target_agrees is agrees

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import BREACH, HOLD, V1, V2, V3, World, serving
+from rollout_world import BREACH, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 from tidegate.model import actions
@@ -31,6 +31,7 @@ def test_lost_deployment_of_stable_comes_back_while_spec_has_its_template(*, fro
     assert world.pods() == {V1.hash: 4}
 
 
+@made_once
 def rejected_v2() -> World:
     """v1 serves while spec asks for v2, which was rejected."""
     world = serving()
@@ -294,6 +295,22 @@ def test_one_service_for_two_ports_is_said_and_not_tried(
     assert not any(weights.get(V2.hash) for weights in world.weights_seen)
 
 
+def test_what_no_plane_confirms_is_never_told_as_accepted() -> None:
+    """It is Unknown, with who tells; only what it does not say is, an error is named as ever."""
+    world = serving()
+    assert world.condition("TrafficProgrammed").reason == "RouteAccepted"
+    world.traffic = replace(world.traffic, unconfirmed="nobody says so")
+    world.tick()
+    told = world.condition("TrafficProgrammed")
+    assert (told.status, told.reason) == ("Unknown", "Unverified")
+    assert told.message == "written as wanted; nobody says so: the measured share tells"
+    world.traffic = replace(world.traffic, accepted=False, pending_reason="NotFound")
+    world.tick()
+    told = world.condition("TrafficProgrammed")
+    assert (told.status, told.reason) == ("False", "RouteNotProgrammed")
+    assert told.message == "NotFound"
+
+
 def test_route_that_is_not_accepted_in_time_is_named() -> None:
     world = serving()
     world.accept = False
@@ -365,3 +382,26 @@ def test_each_new_batch_of_pods_has_the_whole_progress_deadline() -> None:
     assert world.status.phase is P.PENDING, "40 s after the second batch was seen"
     world.tick(40.0)
     assert world.status.rejected[0].by == "Deadline"
+
+
+@pytest.mark.parametrize("provider", list(model.Provider))
+def test_a_rejected_version_is_kept_only_until_another_waits_for_its_pods(
+    provider: model.Provider,
+) -> None:
+    world = serving(provider=provider)
+    assert world.spec is not None
+    world.spec = replace(world.spec, rollback=model.Rollback(keep_candidate_seconds=3600.0))
+    world.analysis = HOLD
+    world.deploy(V2)
+    world.run_while(lambda: world.traffic.weights.get(V2.hash, 0.0) == 0)
+    world.analysis = BREACH
+    world.run_until(P.ROLLED_BACK)
+    world.settle()
+    assert world.pods()[V2.hash] > 0, "kept for a look at it"
+    world.analysis = HOLD
+    world.deploy(V3)
+    since = world.now
+    world.run_while(lambda: world.traffic.weights.get(V3.hash, 0.0) == 0)
+    assert (world.now - since).total_seconds() <= 60
+    by_pods = provider is model.Provider.REPLICA_RATIO
+    assert (V2.hash in world.pods()) is not by_pods, "only pods that would get a share go"

@@ -8,7 +8,7 @@ import pytest
 from rollout_world import HOLD, V1, V2, World, serving
 
 from tidegate import model
-from tidegate.rollout import duties
+from tidegate.rollout import dataplane, duties
 
 SHOP = (model.RouteRef(kind="HTTPRoute", name="shop"),)
 MISSING = "HTTPRoute shop does not exist: create it"
@@ -41,7 +41,7 @@ def test_at_rest_it_is_told_and_looked_for_again_soon() -> None:
     for kind in ("Ready", "TrafficProgrammed"):
         assert world.condition(kind).reason == "RouteUnusable"
         assert world.condition(kind).message == MISSING
-    assert decision.requeue_after_seconds <= duties.OBSTACLE_LOOK_SECONDS
+    assert decision.requeue_after_seconds <= dataplane.OBSTACLE_LOOK_SECONDS
 
 
 def test_a_route_that_may_be_unwatched_is_looked_at_every_minute() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rollout_world import ADVANCE, HOLD, V1, V2, V3, World, serving
+from rollout_world import ADVANCE, HOLD, V1, V2, V3, World, made_once, serving
 
 from tidegate import model
 
@@ -15,6 +15,7 @@ RATIO, GATEWAY = model.Provider.REPLICA_RATIO, model.Provider.GATEWAY_API
 BOTH = pytest.mark.parametrize("provider", [GATEWAY, RATIO])
 
 
+@made_once
 def at_weight(provider: model.Provider, percent: float = 50.0, **options: object) -> World:
     """A candidate at this confirmed weight, with nothing proven yet."""
     world = serving(provider=provider, weights=(percent,), **options)
@@ -173,6 +174,7 @@ def test_a_refused_write_pauses_and_status_says_what_the_data_plane_gives() -> N
     world.run_until(P.HEALTHY)
 
 
+@made_once
 def written_yet_not_there(provider: model.Provider) -> World:
     """The weight is in status, and something keeps the data plane or the pods from following."""
     world = serving(provider=provider, weights=(50.0,), progress_deadline_seconds=60.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from status_examples import FULL_STATUS, NOON
@@ -36,8 +37,16 @@ CONDITIONS = (
     condition("AnalysisPassing", "Unknown", "Warmup"),
     condition("TrafficProgrammed", "True", "RouteAccepted"),
     condition("Available", "True", "StableReady"),
+    condition("EvidenceReady", "True", "SeriesFound", "errors: prometheus has them"),
 )
-STATUS = replace(FULL_STATUS, analysis=(ROW,), conditions=CONDITIONS)
+FOUND = model.Preflight(
+    metric="errors",
+    source="prometheus",
+    reason=model.PreflightReason.SERIES_FOUND,
+    ready=True,
+    message="prometheus has them",
+)
+STATUS = replace(FULL_STATUS, analysis=(ROW,), conditions=CONDITIONS, evidence=(FOUND,))
 
 
 def with_condition(changed: model.Condition) -> model.Status:
@@ -60,6 +69,10 @@ def with_row(outcome: model.Outcome, reason: str) -> model.Status:
     return replace(STATUS, analysis=(replace(ROW, outcome=outcome, reason=reason),))
 
 
+def with_series(**changes: Any) -> model.Status:
+    return replace(STATUS, evidence=(replace(FOUND, **changes),))
+
+
 def sized(role: model.RevisionStatus | None, replicas: int, ready: int) -> model.RevisionStatus:
     assert role is not None
     return replace(role, replicas=replicas, ready_replicas=ready)
@@ -76,16 +89,24 @@ EVIDENCE = {
     "a metric is proven": with_row(model.Outcome.PASS, Reason.NON_INFERIOR),
     "the verdict is good": reordered(condition("AnalysisPassing", "True", "AllPassing")),
     "no metric was looked at yet": replace(STATUS, analysis=()),
+    "pods of the one before": replace(STATUS, previous=sized(STATUS.previous, 0, 0)),
+    "pods of all": replace(STATUS, replicas=STATUS.replicas + 1),
+    "where series are that are found as before": with_series(message="of another revision"),
+    "words of a condition about them": reordered(
+        condition("EvidenceReady", "True", "SeriesFound", "of another revision")
+    ),
 }
 WORDS = {
     "message": replace(STATUS, message="serving 1.4.0; 1.5.0 waits"),
     "words of health": replace(STATUS, health_message="1.5.0 waits"),
     "pods of stable": replace(STATUS, stable=sized(STATUS.stable, 6, 0)),
     "pods of the candidate": replace(STATUS, candidate=sized(STATUS.candidate, 8, 8)),
-    "pods of the one before": replace(STATUS, previous=sized(STATUS.previous, 0, 0)),
-    "pods of all": replace(STATUS, replicas=STATUS.replicas + 1),
     "last progress": with_rollout(progress_at=NOON + timedelta(hours=1)),
     "rows of the preflight": replace(STATUS, evidence=()),
+    "series that are missing now": with_series(
+        ready=False, reason=model.PreflightReason.METRIC_MISSING
+    ),
+    "series of another source": with_series(source="thanos"),
     "a source is silent": with_row(model.Outcome.NO_DATA, Reason.NO_DATA),
     "a metric of the candidate alone fails": with_row(model.Outcome.FAIL, Reason.LIMIT),
     "an incident of both": reordered(condition("AnalysisPassing", "Unknown", "SharedIncident")),
@@ -100,6 +121,9 @@ NOW = {
     "a breach": reordered(condition("AnalysisPassing", "False", "Breached")),
     "a write that is refused": reordered(
         condition("TrafficProgrammed", "False", "WeightNotWritten")
+    ),
+    "evidence is out of reach": reordered(
+        condition("EvidenceReady", "False", "MetricMissing", "errors")
     ),
     "a foreign edit": reordered(condition("TrafficProgrammed", "False", "TrafficDrift")),
     "a condition more": replace(STATUS, conditions=(*CONDITIONS, condition("X", "True", "X"))),
@@ -117,6 +141,16 @@ def test_the_course_of_a_step_is_only_told(what: str) -> None:
     assert worth(EVIDENCE[what], STATUS) is Worth.EVIDENCE
 
 
+@pytest.mark.parametrize("what", sorted(EVIDENCE))
+def test_at_rest_no_other_write_will_take_it_along(what: str) -> None:
+    assert ROLLOUT is not None
+    ended = {"rollout": replace(ROLLOUT, active=False), "retiring": ()}
+    new, old = replace(EVIDENCE[what], **ended), replace(STATUS, **ended)
+    assert worth(new, old) is Worth.WORDS
+    retiring = {**ended, "retiring": (model.Retiring(revision="0a", scale_down_at=NOON),)}
+    assert worth(replace(new, **retiring), replace(old, **retiring)) is Worth.EVIDENCE
+
+
 @pytest.mark.parametrize("what", sorted(WORDS))
 def test_words_and_numbers_may_wait(what: str) -> None:
     assert worth(WORDS[what], STATUS) is Worth.WORDS
@@ -132,10 +166,20 @@ def test_new_words_of_the_same_wait_may_wait() -> None:
     assert worth(later, WAITS) is Worth.WORDS
 
 
+@pytest.mark.parametrize("name", ["observed_candidate_percent", "observed_mirror_percent"])
+def test_a_measured_share_is_told_first_and_when_it_has_moved(name: str) -> None:
+    before = with_rollout(**{name: 50.0})
+    assert worth(before, with_rollout(**{name: None})) is Worth.EVIDENCE
+    assert worth(with_rollout(**{name: 54.9}), before) is Worth.NOTHING
+    assert worth(with_rollout(**{name: 45.0}), before) is Worth.EVIDENCE
+    assert worth(with_rollout(**{name: None}, exposure=model.NO_TRAFFIC), STATUS) is Worth.NOW
+
+
 def test_moving_numbers_alone_are_worth_nothing() -> None:
     moved = replace(ROW, value=0.9, evidence=1.0)
     assert worth(replace(STATUS, analysis=(moved,), epoch=99), STATUS) is Worth.NOTHING
     assert worth(STATUS, STATUS) is Worth.NOTHING
+    assert worth(replace(STATUS), STATUS) is Worth.NOTHING
 
 
 SHOWN = {"message", "health_message", "evidence", "epoch", "conditions", "analysis", "replicas"}

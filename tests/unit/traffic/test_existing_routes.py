@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -86,10 +87,13 @@ class Cluster:
             self.objects[kind, "shop"] = copy.deepcopy({**route, "kind": kind})
 
     def read(self) -> model.TrafficState:
-        references = PLANE.references(meta=META, spec=self.spec)
-        known = {one: self.objects.get((one.kind, one.name)) for one in references}
-        found = {one: live for one, live in known.items() if live is not None}
+        found = self.found(PLANE.references(meta=META, spec=self.spec))
+        found |= self.found(PLANE.noted(found, spec=self.spec))
         return PLANE.read(found, meta=META, spec=self.spec, ready_pods={})
+
+    def found(self, references: Iterable[Reference]) -> dict[Reference, model.Document]:
+        known = {one: self.objects.get((one.kind, one.name)) for one in references}
+        return {one: live for one, live in known.items() if live is not None}
 
     def documents(
         self, *, stable: str = STABLE, percent: float = 0.0, candidate: str = "", **more: Any
@@ -129,8 +133,9 @@ class Cluster:
     def route(self) -> dict[str, Any]:
         return dict(self.objects[self.spec.traffic.routes[0].kind, "shop"])
 
-    def weights(self, at: int = 0) -> list[int]:
-        return [it["weight"] for it in self.route["spec"]["rules"][at]["backendRefs"]]
+    def weights(self, at: int = 0, *, of: str = "shop") -> list[int]:
+        route: Any = self.objects[self.spec.traffic.routes[0].kind, of]
+        return [it["weight"] for it in route["spec"]["rules"][at]["backendRefs"]]
 
     def selects(self, name: str) -> str:
         service = self.objects["Service", name]
@@ -354,3 +359,87 @@ def test_a_note_that_cannot_be_read_says_nothing(note: str) -> None:
         objects.annotation(cluster.objects["Service", "iris-candidate"], objects.ANNOTATION_SUMS)
         == ""
     )
+
+
+# --- routes that spec does not name any more ------------------------------------------------------
+
+OTHER = model.RouteRef(kind="HTTPRoute", name="other")
+
+
+def with_two(*, sums: int = 100, percent: float = 20.0) -> Cluster:
+    """Two routes in a step, one of which spec then no longer names."""
+    spec = replace(EXISTING, traffic=replace(TRAFFIC, routes=(REF, OTHER)))
+    given_ = user_route(rule(*pair(sums)))
+    cluster = Cluster(user_route(rule(*pair())), spec=spec)
+    metadata = {**given_["metadata"], "name": "other", "uid": "uid-8"}
+    cluster.objects["HTTPRoute", "other"] = {**given_, "metadata": metadata}
+    cluster.walk()
+    cluster.walk(candidate=CANDIDATE, percent=percent)
+    assert cluster.read().weights == {STABLE: 100 - percent, CANDIDATE: percent}
+    return cluster
+
+
+def note(cluster: Cluster) -> str:
+    return objects.annotation(cluster.objects["Service", "iris-candidate"], objects.ANNOTATION_SUMS)
+
+
+@pytest.mark.parametrize("sums", [100, 1])
+def test_one_that_is_dropped_in_a_step_has_its_own_weights_again(sums: int) -> None:
+    cluster = with_two(sums=sums)
+    cluster.spec = EXISTING
+    assert cluster.read().owed
+    cluster.walk(candidate=CANDIDATE, percent=20.0)
+    assert cluster.weights(of="other") == [sums, 0]
+    assert cluster.weights() == [80, 20]
+    assert cluster.read().weights == {STABLE: 80.0, CANDIDATE: 20.0}
+    assert "other" not in note(cluster)
+    cluster.objects["HTTPRoute", "other"] = user_route(rule(*pair(3, 4)))
+    cluster.walk(candidate=CANDIDATE, percent=50.0)
+    assert cluster.weights(of="other") == [3, 4], "it is its owner's affair"
+
+
+def test_one_that_is_exchanged_for_another_is_given_back_first() -> None:
+    cluster = with_two()
+    cluster.objects.pop(("HTTPRoute", "other"))
+    cluster.spec = replace(EXISTING, traffic=replace(TRAFFIC, routes=(OTHER,)))
+    state = cluster.read()
+    assert state.exists, "what has weights of ours is there"
+    assert state.owed
+    assert "HTTPRoute other does not exist" in state.obstacle
+    cluster.walk(candidate=CANDIDATE, percent=20.0)
+    assert cluster.weights(of="shop") == [100, 0]
+    assert not cluster.read().exists
+
+
+def test_the_users_of_one_that_is_dropped_in_a_bake_stay_until_stable_is_the_new_one() -> None:
+    cluster = with_two(percent=100.0)
+    cluster.spec = EXISTING
+    cluster.walk(candidate=CANDIDATE, percent=100.0)
+    assert cluster.weights(of="other") == [0, 100]
+    cluster.walk(stable=CANDIDATE)
+    assert cluster.weights(of="other") == cluster.weights() == [100, 0]
+    assert cluster.selects("iris") == cluster.selects("iris-candidate") == CANDIDATE
+    assert not cluster.read().owed
+    assert note(cluster) == ""
+
+
+def test_one_that_is_dropped_and_deleted_owes_nothing() -> None:
+    cluster = with_two()
+    cluster.objects.pop(("HTTPRoute", "other"))
+    cluster.spec = EXISTING
+    cluster.walk(candidate=CANDIDATE, percent=20.0)
+    assert cluster.read().weights == {STABLE: 80.0, CANDIDATE: 20.0}
+    assert "other" not in note(cluster)
+
+
+@pytest.mark.parametrize("key", ["Secret/iris", "HTTPRoute/", "HTTPRoute", "/shop"])
+def test_a_note_leads_to_routes_only(key: str) -> None:
+    cluster = with_two()
+    service = copy.deepcopy(dict(cluster.objects["Service", "iris-candidate"]))
+    service["metadata"] = {
+        **objects.mapping(service["metadata"]),
+        "annotations": {objects.ANNOTATION_SUMS: json.dumps({key: {}})},
+    }
+    cluster.objects["Service", "iris-candidate"] = service
+    found = cluster.found(PLANE.references(meta=META, spec=cluster.spec))
+    assert PLANE.noted(found, spec=cluster.spec) == ()

@@ -165,6 +165,8 @@ def test_no_pass_takes_the_pods_of_a_share_or_adds_more_than_the_surge(
 ) -> None:
     scaling = model.Scaling(max_surge_percent=surge_percent)
     carries = needed_for(live_percent, replicas=replicas)
+    if surge_percent == 0 and live_percent < 100:
+        carries = min(carries, max(replicas - 1, 1))  # the last one is stable's
     serves = -(-replicas * (100 - int(live_percent)) // 100)
     before = (max(min(stable, replicas), serves), carries)
     after = one_pass(target_percent, live_percent, scaling=scaling, replicas=replicas, pods=before)
@@ -236,8 +238,9 @@ def test_stable_alone_has_one_backend() -> None:
     assert backends(candidate="") == [backend(STABLE, 100)]
 
 
-def test_a_candidate_with_everything_stands_as_it_will_after_its_promotion() -> None:
-    assert backends(candidate=CANDIDATE, weight_percent=100.0) == [backend(CANDIDATE, 100)]
+def test_a_candidate_with_everything_leaves_stable_its_place() -> None:
+    everything = backends(candidate=CANDIDATE, weight_percent=100.0)
+    assert everything == [backend(STABLE, 0), backend(CANDIDATE, 100)]
     almost = backends(candidate=CANDIDATE, weight_percent=99.9)
     assert almost == [backend(STABLE, 1), backend(CANDIDATE, 999)]
 

@@ -20,7 +20,8 @@ from traffic_examples import (
 from tidegate import model
 from tidegate.model import objects
 from tidegate.traffic.plane import plane_of
-from tidegate.traffic.writes import BY_HEADER, differences, is_current
+from tidegate.traffic.planes.route import BY_HEADER
+from tidegate.traffic.writes import differences, is_current
 
 PLANE = plane_of(GATEWAY_SPEC.traffic)
 TESTER = model.Header(name="x-tester", value="1")
@@ -42,8 +43,8 @@ def rules(body: model.Document) -> list[model.Json]:
     return list(objects.items(objects.at(body, "spec", "rules")))
 
 
-def test_the_rule_of_the_testers_comes_first_and_goes_to_the_candidate() -> None:
-    testers, weighted = rules(route(10.0))
+def test_the_rule_of_the_testers_comes_last_and_goes_to_the_candidate() -> None:
+    weighted, testers = rules(route(10.0))
     assert objects.at(testers, "matches") == [
         {"path": {"type": "PathPrefix", "value": path}, "headers": headers}
         for headers in (
@@ -67,7 +68,7 @@ def test_timeouts_and_filters_hold_for_testers_too() -> None:
     spec = replace(GATEWAY_SPEC, traffic=replace(GATEWAY_SPEC.traffic, gateway=gateway))
     wanted = target(spec)
     exposure = replace(wanted.exposure, routes=ROUTES)
-    testers, weighted = rules(PLANE.documents(replace(wanted, exposure=exposure))[0].body)
+    weighted, testers = rules(PLANE.documents(replace(wanted, exposure=exposure))[0].body)
     for member in ("timeouts", "filters"):
         assert objects.at(testers, member) == objects.at(weighted, member) != None  # noqa: E711
 

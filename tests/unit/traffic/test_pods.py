@@ -44,7 +44,9 @@ def test_percentages_become_pods(
     scaling = model.Scaling(
         max_surge_percent=surge_percent, max_unavailable_percent=unavailable_percent
     )
-    expected = Limits(surge_pods=surge_pods, unavailable_pods=unavailable_pods)
+    expected = Limits(
+        surge_pods=surge_pods, unavailable_pods=unavailable_pods, lent_pods=unavailable_pods
+    )
     assert limits(replicas, scaling=scaling) == expected
 
 

@@ -92,6 +92,18 @@ def test_what_a_plane_cannot_do_is_refused_by_stage(
     assert refused(*plan, capabilities=capabilities) == [f"spec.strategy: {told}"]
 
 
+def test_each_refusal_names_the_field_that_asks() -> None:
+    found = refusals(
+        [EVERYTHING],
+        Capabilities(weights=Weights.EXACT),
+        scaling=PLAIN,
+        provider="any",
+        path_of=lambda it: f"copies of {it.name}",
+        routes_of=lambda it: f"testers of {it.name}",
+    )
+    assert [one.path for one in found] == ["copies of try", "testers of try", "spec.strategy"]
+
+
 def test_all_requests_are_copied_where_a_part_of_them_cannot_be() -> None:
     capabilities = Capabilities(weights=Weights.EXACT, mirror=Mirror.ALL)
     assert refused(stage("copy", mirror=100), capabilities=capabilities) == []

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from traffic_examples import CANDIDATE, GATEWAY_SPEC, META, SPEC, STABLE, found, stored, target
+from traffic_examples import (
+    CANDIDATE,
+    CONTOUR_SPEC,
+    GATEWAY_SPEC,
+    ISTIO_SPEC,
+    META,
+    SPEC,
+    STABLE,
+    TRAEFIK_SPEC,
+    found,
+    stored,
+    target,
+)
 
 from tidegate import model
 from tidegate.model import objects
@@ -28,7 +40,7 @@ SPECS = {
         traffic=replace(one.traffic, exclusive=True),
         scaling=whole.SCALING,
     )
-    for one in (SPEC, GATEWAY_SPEC)
+    for one in (SPEC, GATEWAY_SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC)
 }
 PREVIEW = Reference(kind="Service", name="iris-preview")
 
@@ -55,6 +67,8 @@ def shown(spec: model.Spec, *, live_percent: float, preview: bool, **more: objec
 def test_they_know_all_or_nothing_and_have_a_preview(spec: model.Spec) -> None:
     capabilities = plane_of(spec.traffic).capabilities
     assert (capabilities.weights, capabilities.preview) == (Weights.WHOLE, True)
+    without = {model.Provider.REPLICA_RATIO, model.Provider.TRAEFIK}
+    assert capabilities.headers is (spec.traffic.provider not in without)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +119,32 @@ def test_what_the_preview_selects_is_read_back(spec: model.Spec) -> None:
     state = plane.read(live, meta=META, spec=spec, ready_pods={STABLE: 4, CANDIDATE: 4})
     assert state.preview_revision == CANDIDATE
     assert state.weights == {STABLE: 100.0} | (
-        {CANDIDATE: 0.0} if spec.traffic.gateway is not None else {}
+        {CANDIDATE: 0.0} if spec.traffic.provider is not model.Provider.REPLICA_RATIO else {}
     )
+
+
+@pytest.mark.parametrize(
+    "provider", [model.Provider.GATEWAY_API, model.Provider.CONTOUR, model.Provider.ISTIO]
+)
+def test_testers_of_a_preview_go_to_the_candidate_until_the_switch(
+    provider: model.Provider,
+) -> None:
+    spec = SPECS[provider]
+    staff = model.HeaderRoute(name="staff", headers=(model.Header(name="x-staff", value="1"),))
+    plane = plane_of(spec.traffic)
+
+    def read_back(exposure: model.Exposure) -> model.TrafficState:
+        documents = plane.documents(replace(target(spec), exposure=exposure))
+        live = found(*((one, stored(one)) for one in documents))
+        return plane.read(live, meta=META, spec=spec, ready_pods={STABLE: 4, CANDIDATE: 4})
+
+    tested = read_back(model.Exposure(live_percent=0.0, preview=True, routes=(staff,)))
+    assert tested.by_header == {CANDIDATE: (staff.headers,)}
+    assert tested.weights == {STABLE: 100.0, CANDIDATE: 0.0}
+    switched = read_back(model.Exposure(live_percent=100.0))
+    assert (switched.by_header, switched.weights) == ({}, {STABLE: 0.0, CANDIDATE: 100.0})
+    back = read_back(model.NO_TRAFFIC)
+    assert (back.by_header, back.weights.get(CANDIDATE, 0.0)) == ({}, 0.0)
 
 
 def test_a_preview_service_of_somebody_else_is_a_conflict(spec: model.Spec) -> None:

@@ -93,6 +93,28 @@ def test_a_promotion_ends_with_everything_at_the_entry_service_and_never_leaves_
     assert (behind.entry, behind.second, behind.percent) == (C, C, 0.0)
 
 
+@pytest.mark.parametrize("candidate", [C, X])
+def test_from_what_answers_for_stable_to_a_candidate_nobody_is_sent_to_stable(
+    candidate: str,
+) -> None:
+    """Stable has no pods; what answers for it is the candidate itself, or another version."""
+    behind = Behind(X, X, 0.0)
+    for _ in range(4):
+        move = next_move(behind.held, stable=S, candidate=candidate, percent=100.0)
+        behind.take(move)
+        assert behind.shares().keys() <= {X, candidate}
+    assert (behind.entry, behind.second, behind.percent) == (S, candidate, 100.0)
+
+
+def test_a_promotion_under_way_is_ended_before_the_next_one_gets_everything() -> None:
+    behind = Behind(X, S, 100.0)
+    seen = []
+    for _ in range(4):
+        behind.take(next_move(behind.held, stable=S, candidate=C, percent=100.0))
+        seen.append(behind.shares())
+    assert seen == [{S: 100.0}, {S: 100.0}, {S: 100.0}, {C: 100.0}]
+
+
 def test_after_a_rollback_the_second_service_selects_stable() -> None:
     """So a late write of a weight gives the rejected revision nothing, nor does a sticky session."""
     behind = Behind(S, C, 50.0)

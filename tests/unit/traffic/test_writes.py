@@ -60,6 +60,22 @@ def test_ports_follow_the_spec() -> None:
     assert objects.at(ports[0], "port") == 8000
 
 
+def test_a_port_without_a_name_stays_without_one() -> None:
+    """Such a Service was taken over; a new name would leave it without pods for a moment."""
+    live = stored(entry_of(target()))
+    [named] = map(objects.mapping, objects.items(objects.at(live, "spec", "ports")))
+    unnamed = {key: value for key, value in named.items() if key != "name"}
+    live = with_spec(live, ports=[unnamed])
+    assert is_current(live, entry_of(target()))
+
+    moved = {
+        str(it["path"]): it for it in patch_operations(live, entry_of(target(weight_percent=50.0)))
+    }
+    assert moved["/spec/ports"]["value"] == [unnamed]
+    other = with_spec(live, ports=[{**unnamed, "name": "web"}])
+    assert not is_current(other, entry_of(target())), "a name that nobody took over is mended"
+
+
 def test_labels_that_a_patch_would_not_touch_do_not_count() -> None:
     live = stored(entry_of(target()))
     stripped = {**live, "metadata": {**objects.mapping(live["metadata"]), "labels": {}}}

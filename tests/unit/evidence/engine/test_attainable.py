@@ -11,6 +11,9 @@ from evidence_walk import Ended, Service, setup, spec_of, walk
 
 from tidegate import model
 
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
+
 RUNS = 3
 HOURS = 3600.0
 MINUTES = 60.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from tidegate.evidence.sequential import combine
+from tidegate.evidence import combine
 
 p_lists = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
 

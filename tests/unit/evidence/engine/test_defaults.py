@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from default_rollouts import SPEC, Cell, walk
+
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
 
 
 def how(cell: Cell, *, runs: int = 2) -> Counter[str]:
@@ -54,3 +58,31 @@ def test_equal_versions_on_unlike_pods_are_not_rolled_back(cell: Cell) -> None:
 def test_new_pods_that_stay_slow_beyond_their_warm_up_are_rolled_back() -> None:
     cold = Cell(name="cold", pods=10, cold_seconds=3000.0, warmup=60.0, qps=300.0, confirmed=True)
     assert how(cold, runs=2) == {"rolled back": 2}
+
+
+UNLIKE = Cell(name="unlike", base=0.005, lasting=0.1, wander=0.2, speeds=0.03, rare=0.5)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(UNLIKE, candidate_base=0.05),
+        replace(UNLIKE, candidate_base=0.055, qps=10.0),
+        replace(UNLIKE, slower=1.5),
+    ],
+    ids=["ten times the errors", "five points more", "half slower"],
+)
+def test_on_pods_that_are_not_quite_alike_a_bad_version_is_still_found(bad: Cell) -> None:
+    assert how(bad, runs=2) == {"rolled back": 2}
+
+
+def test_a_careful_profile_takes_longer_there_than_a_quick_one() -> None:
+    careful, quick = (
+        walk(
+            replace(UNLIKE, pods=10, analysis=(("profile", one),)),
+            np.random.default_rng((20_261_130, 0)),
+        )
+        for one in ("Careful", "Quick")
+    )
+    assert (careful.how, quick.how) == ("promoted", "promoted")
+    assert careful.seconds > quick.seconds

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from evidence_rows import (
 )
 
 from tidegate.evidence.counts.dispersion import Phi
-from tidegate.evidence.counts.rows import Flag, PodCounts, Usual
+from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Usual
 from tidegate.evidence.sequential import eprocess, ledger, relative
 from tidegate.evidence.sequential.judgement import Check, Compare, MetricRule
 from tidegate.evidence.terms import Problem, Reason
@@ -44,6 +45,26 @@ def test_a_clear_regression_rolls_back_and_names_what_was_seen() -> None:
     assert one.rate_interval.lower < 0.03
     assert one.log_e >= one.log_limit == pytest.approx(math.log(100))
     assert "error-ratio 0.03 against 0.01 (n=10000" in found.message
+
+
+@pytest.mark.parametrize("rows", [TRIPLED, EQUAL, ()], ids=["harm", "equal", "nothing"])
+def test_whether_it_rolls_back_is_known_without_all_the_rest(rows: Sequence[Counts]) -> None:
+    for guard, holds in ((True, False), (False, False), (True, True)):
+        asked = config(replace(COMPARED, guard=guard, holds=holds))
+        state = ledger.record_all(table(*rows), config=asked)
+        found = engine.rolls_back(state, context=context(), config=asked)
+        assert found is (rows is TRIPLED and guard and not holds)
+        verdict = engine.decide(state, context=context(), config=asked).verdict
+        assert found is (verdict is Verdict.ROLL_BACK)
+
+
+def test_a_plain_value_beyond_its_limit_rolls_back_as_well() -> None:
+    asked = config(MetricRule(name="queue", scalar=True))
+    for kept in (True, False):
+        checks = (Check(value=9.0, kept=kept),) * asked.breach_out_of
+        seen = replace(context(), checks={"queue": checks})
+        found = engine.rolls_back(ledger.begin(asked), context=seen, config=asked)
+        assert found is not kept
 
 
 def test_an_equal_candidate_is_advanced_when_the_margin_is_ruled_out() -> None:
@@ -176,7 +197,8 @@ def test_only_dry_runs_never_advance() -> None:
     found = engine.judge(
         table(*TRIPLED), context=context(), config=config(replace(COMPARED, guard=False))
     )
-    assert found.verdict is Verdict.HOLD
+    assert (found.verdict, found.reason) == (Verdict.HOLD, Reason.NO_METRICS)
+    assert "each has dryRun or onBreach: Alert, so a person has to promote" in found.message
 
 
 def test_guards_share_the_error_budget() -> None:

@@ -8,6 +8,9 @@ from late_onset import HOUR, minutes_to_find
 
 from tidegate.evidence.counts.dispersion import Phi
 
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
+
 
 # With rows of half an hour, as they grew to before: 9, 233 and 25 minutes after three days.
 @pytest.mark.parametrize(

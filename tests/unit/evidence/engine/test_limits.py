@@ -27,6 +27,24 @@ def test_a_broken_limit_rolls_back_when_stable_keeps_it() -> None:
     assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
 
 
+@pytest.mark.parametrize(
+    ("complement", "says", "ends"),
+    [
+        (False, "error-ratio 0.12 against 0.01 (n=1500, ", "above its limit of 0.05"),
+        (True, "error-ratio 0.88 against 0.99 (n=1500, ", "below its limit of 0.95"),
+    ],
+)
+def test_a_limit_from_below_is_told_as_the_share_that_people_know(
+    *, complement: bool, says: str, ends: str
+) -> None:
+    rows = table(*[counts(500, 60, 4500, 45)] * 3)
+    rule = replace(LIMITED, complement=complement)
+    found = engine.judge(rows, context=context(), config=config(rule))
+    assert reasons(found) == (Verdict.ROLL_BACK, Reason.SLO_BREACH)
+    assert found.message.startswith(says)
+    assert found.message.endswith(ends)
+
+
 def test_no_bet_is_placed_on_an_interval_that_is_not_over() -> None:
     """It is looked at again and again; only what is valid after every event may count there."""
     rule = MetricRule(name="error-ratio", limit=0.05)

@@ -17,7 +17,7 @@ from tidegate.evidence.counts.rows import Counts, Row
 from tidegate.evidence.sequential import ledger
 from tidegate.evidence.sequential.judgement import MetricRule
 from tidegate.evidence.terms import Reason
-from tidegate.evidence.verdict import engine
+from tidegate.evidence.verdict import described, engine
 from tidegate.model import Verdict
 
 arms = st.tuples(st.integers(0, 3000), st.integers(0, 3000)).map(
@@ -39,7 +39,7 @@ def test_judge_is_total_and_gives_the_same_from_rows_and_from_its_cache(
     for row in rows:
         state = ledger.record(state, row=row, config=settings_)
     cached = engine.decide(state, context=context(), config=settings_)
-    assert engine.with_intervals(cached, rows=rows, config=settings_) == found
+    assert described.with_intervals(cached, rows=rows, config=settings_) == found
     if not any(row.counts for row in rows):
         assert found.verdict is Verdict.HOLD
 

@@ -19,7 +19,7 @@ from tidegate.evidence.sequential.judgement import (
     MetricRule,
 )
 from tidegate.evidence.terms import Problem, Reason
-from tidegate.evidence.verdict import engine
+from tidegate.evidence.verdict import described, engine
 from tidegate.model import Document, Outcome, Verdict
 
 LIMITED = MetricRule(name="error-ratio", compare=PROOF_ALONE, limit=0.05)
@@ -108,7 +108,7 @@ def test_a_log_gives_the_same_judgements_again(seen: list[tuple[int, int, int]])
 def test_intervals_for_display_are_no_part_of_what_is_compared() -> None:
     rows = healthy()
     judge = engine.judge(rows, context=context(checks=CHECKS), config=CONFIG)
-    plain = engine.with_intervals(judge, rows=(), config=CONFIG)
+    plain = described.with_intervals(judge, rows=(), config=CONFIG)
     assert [finding.ratio for finding in plain.findings] != [None, None]
     report = replay.replay(logged(rows))
     assert report.looks[-1].judgement.findings[0].ratio is None
@@ -201,6 +201,9 @@ def test_rows_that_are_not_those_of_the_judgement_are_found(change: object) -> N
         (2, '"now": 1000000.0', '"now": NaN', "NaN is no number of JSON"),
         (2, '"problems": {}', '"problems": []', "context: problems: [] is no object"),
         (2, '{"time"', '[pod/tidegate] {"time"', "it is no JSON"),
+        (1, '"t0": 0.0', '"t0": 1' + "0" * 400, "OverflowError"),
+        (1, '"row": {', '"deep": ' + "[" * 100_000 + "]" * 100_000 + ', "row": {', "no JSON"),
+        (1, '"xC": [10]', '"xC": []', "cannot be replayed"),
     ],
 )
 def test_a_broken_line_is_named_with_what_to_do(

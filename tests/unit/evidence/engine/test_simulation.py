@@ -13,6 +13,9 @@ from tidegate.evidence.sequential.judgement import Compare, EvidenceConfig, Metr
 from tidegate.evidence.verdict import planner
 from tidegate.model import Verdict
 
+# The same lines thousands of times: the tables cover them, and a tracer doubles the time.
+pytestmark = pytest.mark.no_cover
+
 SEED = 20_261_121
 LOOKS = sim.LOOKS
 
