@@ -18,15 +18,17 @@ from tests.sim.cluster import Change, Cluster
 from tests.sim.environment import Environment
 from tests.sim.fields import Object
 from tests.sim.people import NAMESPACE, manifest
+from tests.sim.pod import Pod
 from tests.sim.replica import Replica
 from tests.sim.simloop import SimLoop
 from tests.sim.truth import Truth
-from tests.sim.world import Pod, World
+from tests.sim.world import World
 
 from bench.controller.meter import Meter
 from tidegate import model, ports
 from tidegate.adapters import kube_http as http
 from tidegate.model import objects
+from tidegate.revisions import state
 from tidegate.settings import MetricSourceSettings, Settings
 
 if TYPE_CHECKING:
@@ -211,6 +213,13 @@ class Fleet(Environment):
         reply = self.cluster.handle(request, actor="people")
         assert reply.status in {200, 201}, reply
 
+    def conditions(self, name: str) -> list[dict[str, str]]:
+        """What its status says in conditions."""
+        body = self.cluster.get(ports.MODEL_DEPLOYMENT, NAMESPACE, name)
+        assert body is not None
+        found: list[dict[str, str]] = body["status"]["conditions"]
+        return found
+
     def phase(self, name: str) -> str:
         """The phase, if it speaks of the newest spec and no pods have to go any more."""
         body = self.cluster.get(ports.MODEL_DEPLOYMENT, NAMESPACE, name)
@@ -243,10 +252,30 @@ class Fleet(Environment):
 
 def copied(fleet: Fleet, name: str, *, times: int) -> Iterator[tuple[ports.Kind, Object]]:
     """All objects of one ModelDeployment, as if there were so many of it: `NAME-1`, `NAME-2`."""
+    documents = _documents(fleet, name)
     for number in range(1, times + 1):
-        for kind, text in _documents(fleet, name):
-            renamed = text.replace(name, f"{name}-{number}")
+        copy = f"{name}-{number}"
+        hashes = dict(_hashes(documents, name, copy))
+        for kind, text in documents:
+            renamed = _replaced(text.replace(name, copy), hashes)
             yield kind, json.loads(_UID.sub(f"{number:08d}-0000-0000-0000-", renamed))
+
+
+def _hashes(
+    documents: Iterable[tuple[ports.Kind, str]], name: str, copy: str
+) -> Iterator[tuple[str, str]]:
+    """How the templates are noted, before and after: a copy that nobody changed must not look edited."""
+    for kind, text in documents:
+        if kind is ports.DEPLOYMENT:
+            texts = (text, text.replace(name, copy))
+            before, after = (state.template_hash(json.loads(one)) for one in texts)
+            yield before, after
+
+
+def _replaced(text: str, by: dict[str, str]) -> str:
+    for old, new in by.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _documents(fleet: Fleet, name: str) -> list[tuple[ports.Kind, str]]:

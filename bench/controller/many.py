@@ -7,6 +7,8 @@ import gc
 import tracemalloc
 from dataclasses import dataclass
 
+from tests.sim import metrics
+
 from bench.controller.fleet import BAD, STRANGERS, Fleet, copied, played
 from bench.controller.meter import Meter
 from bench.controller.requests import NAME, about_rollouts
@@ -47,7 +49,11 @@ def settled(served: Fleet) -> Fleet:
         await asyncio.sleep(120.0)
 
     copies = copied(served, NAME, times=1)
-    return played(rest, Meter(), copies=copies, now=served.loop.time())
+    fleet = played(rest, Meter(), copies=copies, now=served.loop.time())
+    told = {one["type"]: one["reason"] for one in fleet.conditions(SETTLED)}
+    assert told["EvidenceReady"] == "NotScraped", told
+    assert "RevisionModified" not in told, "a copy is no edit"
+    return fleet
 
 
 def kept_bytes(rested: Fleet, *, few: int, many: int) -> float:
@@ -59,6 +65,7 @@ def kept_bytes(rested: Fleet, *, few: int, many: int) -> float:
 def _traced(rested: Fleet, times: int) -> int:
     copies = list(copied(rested, SETTLED, times=times))
     kept: list[int] = []
+    meter = Meter(strangers=STRANGERS)
 
     async def rest(fleet: Fleet) -> None:
         gc.collect()
@@ -68,11 +75,13 @@ def _traced(rested: Fleet, times: int) -> int:
         writes = [one.request for one in about_rollouts(fleet.sent) if one.request.writes]
         assert not writes, writes[0]
         fleet.sent.clear()
+        meter.restart()
+        metrics.forget()
         gc.collect()
         kept.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
 
-    played(rest, Meter(strangers=STRANGERS), copies=copies, now=rested.loop.time())
+    played(rest, meter, copies=copies, now=rested.loop.time())
     return kept[0]
 
 
