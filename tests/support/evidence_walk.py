@@ -35,6 +35,12 @@ EDGES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7
 DECISIVE = EDGES.index(0.25)  # nearest above P90 of the latencies below
 MEDIAN_SECONDS, SIGMA = 0.08, 0.5
 HISTORY = 60
+# What a provider has to be told beside its name; the others need nothing.
+PLACES: Mapping[str, Mapping[str, Any]] = {
+    "GatewayAPI": {"gatewayAPI": {"parentRefs": [{"name": "gw"}]}},
+    "Contour": {"contour": {"fqdn": "iris.example.com"}},
+    "Istio": {"istio": {}},
+}
 PATIENCE = 4 * 3600.0  # after a deadline; proof ends the pause
 
 
@@ -76,10 +82,7 @@ def spec_of(
         "workload": {"replicas": pods, "template": {"spec": {"containers": [container]}}},
         "traffic": {"provider": provider},
     }
-    if provider == "GatewayAPI":
-        spec_body["traffic"]["gatewayAPI"] = {"parentRefs": [{"name": "gw"}]}
-    if provider == "Contour":
-        spec_body["traffic"]["contour"] = {"fqdn": "iris.example.com"}
+    spec_body["traffic"].update(PLACES.get(provider, {}))
     if analysis:
         spec_body["analysis"] = dict(analysis)
     body = {

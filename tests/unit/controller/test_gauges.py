@@ -94,8 +94,13 @@ def test_a_running_rollout_is_told_with_its_evidence() -> None:
 
 def test_what_the_watch_has_found_is_told_with_value_and_limits() -> None:
     found = seen(entry(FULL_STATUS))
-    assert of(found, "tidegate_watched_outcome") == {("skew", "Fail"): 1, ("errors", "Fail"): 1}
-    assert of(found, "tidegate_watched_value") == {("skew",): 0.83, ("errors",): 0.083}
+    assert of(found, "tidegate_watched_outcome") == {
+        ("skew", "Fail"): 1,
+        ("errors", "Fail"): 1,
+        ("quality", "Fail"): 1,
+    }
+    values = of(found, "tidegate_watched_value")
+    assert values == {("skew",): 0.83, ("errors",): 0.083, ("quality",): 0.812}
     limits = of(found, "tidegate_watched_limit")
     assert limits == {("skew", "min"): 0.0, ("skew", "max"): 0.1, ("errors", "max"): 0.05}
 
