@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from .digits import TRUTH
 from .tally import UNKNOWN, Answered, Tally
 
 SAID_BYTES = 200
@@ -32,6 +33,8 @@ VERSION_IN_ERROR = re.compile(r"^\[([^\]]+)\]")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to send; `header` is one more, `NAME: VALUE`, or empty.
+
+    With `truths` each request says what its answer should be.
 
     Units: requests per second, seconds; rows are V2 inference inputs with their known labels.
     """
@@ -45,6 +48,7 @@ class Plan:
     concurrency: int
     fresh_connections: bool
     rows: tuple[dict[str, Any], ...]
+    truths: bool
 
 
 def read_plan(arguments: list[str] | None = None) -> Plan:
@@ -63,6 +67,7 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
         help="one connection per request, for Services, which balance by connection",
     )
     parser.add_argument("--rows", type=Path, help="JSON file; without it the load is plain GETs")
+    parser.add_argument("--truths", action="store_true", help="say the label of each row, too")
     given = parser.parse_args(arguments)
     return Plan(
         url=given.url,
@@ -74,6 +79,7 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
         concurrency=given.concurrency,
         fresh_connections=given.fresh_connections,
         rows=tuple(json.loads(given.rows.read_text())) if given.rows else (),
+        truths=given.truths,
     )
 
 
@@ -141,7 +147,11 @@ class Sender:
             headers[name] = value.strip()
         if row is None:
             return self.session.get(self.plan.url, headers=headers)
-        return self.session.post(self.plan.url, headers=headers, json=v2_request(row))
+        return self.session.post(self.plan.url, headers=headers, json=self._v2_request(row))
+
+    def _v2_request(self, row: dict[str, Any]) -> dict[str, Any]:
+        truth = {"parameters": {TRUTH: row["label"]}} if self.plan.truths else {}
+        return {**v2_request(row), **truth}
 
 
 def v2_request(row: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Behaviour:
     open port at `backend` (host:port) every answer fails, and so does every one that comes
     `outage_after_seconds` or more after the first; failures are then counted from 0 on.
     `model` is the file of a classifier, `profile` that of its training data, and `input_scale` what
-    its preprocessing multiplies all inputs by.
+    its preprocessing multiplies all inputs by; a truth that comes with a request is counted
+    `label_delay_seconds` later.
     Units: ratios from 0 to 1, the rest in seconds.
     """
 
@@ -63,6 +64,7 @@ class Behaviour:
     model: str = ""
     profile: str = ""
     input_scale: float = 1.0
+    label_delay_seconds: float = 0.0
     version: str = ""
     revision: str = ""
     port: int = 8080
@@ -83,6 +85,7 @@ class Behaviour:
             model=env.get("MODEL_FILE", ""),
             profile=env.get("TIDEGATE_PROBE_PROFILE", ""),
             input_scale=float(env.get("INPUT_SCALE", "1")),
+            label_delay_seconds=float(env.get("LABEL_DELAY_SECONDS", "0")),
             version=env.get("TIDEGATE_MODEL_VERSION", ""),
             revision=env.get("TIDEGATE_REVISION", ""),
             port=int(env.get("PORT", "8080")),
@@ -236,6 +239,7 @@ def _model(behaviour: Behaviour, *, registry: CollectorRegistry) -> Model | None
         Path(behaviour.model),
         profile=Path(behaviour.profile) if behaviour.profile else None,
         input_scale=behaviour.input_scale,
+        label_delay_seconds=behaviour.label_delay_seconds,
         registry=registry,
     )
 
