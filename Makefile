@@ -88,7 +88,7 @@ sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it
 e2e: prepare ## End-to-end tests on the full cluster
 	$(PY) -m pytest tests/e2e -m "not long" -n $(E2E_JOBS) --dist worksteal --durations=15 -q
 
-e2e-long: prepare ## End-to-end tests that wait for a quarter of an hour each
+e2e-long: prepare ## End-to-end tests that wait for minutes: the watch, and what happens in the middle
 	$(PY) -m pytest tests/e2e -m long -n $(E2E_JOBS) -s
 
 cluster: $(READY) ## Find or build a local Kubernetes cluster

@@ -124,6 +124,7 @@ def start_load(
     rows: str = "",
     header: str = "",
     truths: bool = False,
+    grpc: bool = False,
     seconds: int = LONGEST_SECONDS,
 ) -> Load:
     """A pod that sends to this model; returns once the first request was answered.
@@ -131,7 +132,7 @@ def start_load(
     Behind a Service alone it opens a connection per request, because Services balance those. `rows`
     names a ConfigMap whose `rows.json` is sent; without it users ask for nothing in particular.
     `header` is one that all requests have, `NAME: VALUE`. With `truths` they also say the label of
-    their row, which the model's server counts later.
+    their row, which the model's server counts later. With `grpc` they call a method instead.
     """
     scene = model.scene
     proxy = _address(model)
@@ -146,6 +147,7 @@ def start_load(
     arguments += ["--rows", f"{ROWS_FOLDER}/rows.json"] if rows else []
     arguments += ["--header", header] if header else []
     arguments += ["--truths"] if truths else []
+    arguments += ["--grpc"] if grpc else []
     load = Load(client=scene.client, namespace=scene.namespace, name=f"{name}-of-{model.name}")
     pod = _pod(load, arguments=arguments)
     if rows:
