@@ -102,7 +102,7 @@ def _wait_for_middle(name: str, model: Model, *, since: float) -> Look:
     if name == "canary":
         return model.wait_for_weight(50.0, seconds=240, since=since)
     return model.wait_for(
-        lambda look: look.current and look.step.get("kind") == "Preview",
+        lambda look: look.current and look.step.get("name") == "preview",
         seconds=240,
         since=since,
         what="the preview stands",
