@@ -22,7 +22,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,7 +86,10 @@ sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it
 	PYTHONPATH=probe $(PY) -m tools.sim_bite
 
 e2e: prepare ## End-to-end tests on the full cluster
-	$(PY) -m pytest tests/e2e -n $(E2E_JOBS) --dist worksteal --durations=15 -q
+	$(PY) -m pytest tests/e2e -m "not long" -n $(E2E_JOBS) --dist worksteal --durations=15 -q
+
+e2e-long: prepare ## End-to-end tests that wait for minutes: the watch, and what happens in the middle
+	$(PY) -m pytest tests/e2e -m long -n $(E2E_JOBS) -s
 
 cluster: $(READY) ## Find or build a local Kubernetes cluster
 	$(PY) -m tests.cluster up

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cluster_contour
+import cluster_trainer
 import pytest
 from cluster_client import Client, proxy
 from cluster_others import pause, resume, serving_everything
@@ -28,7 +29,9 @@ LONGEST_SECONDS = 600
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The first test of a process may have to wait for images: only the tests have a limit."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if not item.path.is_relative_to(Path(__file__).parent):
+            continue
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONGEST_SECONDS, func_only=True))
 
 
@@ -98,16 +101,18 @@ def scene(request: pytest.FixtureRequest, cluster: Cluster, client: Client) -> I
     """An empty namespace with a Tidegate in it.
 
     `@pytest.mark.replicas(n)` says how many copies, `@pytest.mark.sources(...)` names metric sources
-    that the test brings.
+    that the test brings, `@pytest.mark.hooks` lets the operator call `cluster_trainer`.
     """
     marker = request.node.get_closest_marker("replicas")
     replicas = marker.args[0] if marker else 1
     sources = request.node.get_closest_marker("sources")
+    hooks = request.node.get_closest_marker("hooks")
     with staged(
         cluster,
         client,
         name=request.node.name.removeprefix("test_"),
         replicas=replicas,
         sources=dict.fromkeys(sources.args if sources else (), 1.0),
+        values=cluster_trainer.operator_values if hooks else None,
     ) as scene:
         yield scene

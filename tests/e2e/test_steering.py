@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from cluster_checks import assert_nobody_failed, assert_only_failed_by
+from cluster_checks import (
+    assert_nobody_failed,
+    assert_only_failed_by,
+    wait_until_empty,
+    wait_until_gone,
+)
 from cluster_history import weight_of
 from cluster_scene import Model, Scene
 from cluster_users import serve_first
-
-from tidegate import ports
 
 pytestmark = pytest.mark.cluster
 
@@ -100,8 +101,8 @@ def test_deletion_in_mid_step_ends_on_stable_and_leaves_nothing(scene: Scene) ->
     held = model.wait_for_weight(20.0, seconds=120, since=applied_at)
     assert FINALIZER in held.body["metadata"]["finalizers"]
     model.delete()
-    there_at = _wait_until_gone(model)
-    _wait_until_empty(scene)
+    there_at = wait_until_gone(model)
+    wait_until_empty(model)
     scene.history.wait_for(
         lambda: model.routes()[-1].gone, seconds=90, explain=lambda: "no watch told of the route"
     )
@@ -109,36 +110,6 @@ def test_deletion_in_mid_step_ends_on_stable_and_leaves_nothing(scene: Scene) ->
     books = load.books()
     during = books.between(applied_at, there_at)
     assert sum(book.failed for book in during.values()) == 0, during
-
-
-def _wait_until_gone(model: Model) -> float:
-    """Unix seconds at which the object was last seen; no watch is in between."""
-    scene, deadline = model.scene, time.monotonic() + 120
-    there_at = 0.0
-    while True:
-        asked_at = time.time()
-        if not scene.client.get(ports.MODEL_DEPLOYMENT, namespace=scene.namespace, name=model.name):
-            return there_at
-        there_at = asked_at
-        assert time.monotonic() < deadline, f"the object stays\n{model.tell()}"
-        time.sleep(0.1)
-
-
-def _wait_until_empty(scene: Scene) -> None:
-    """Children go with their owner, by the garbage collector of Kubernetes."""
-    deadline = time.monotonic() + 180
-    kinds = (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE)
-    while True:
-        left = [
-            body["metadata"]["name"]
-            for kind in kinds
-            for body in scene.client.list(kind, namespace=scene.namespace)
-            if body["metadata"]["name"].startswith("m")
-        ]
-        if not left:
-            return
-        assert time.monotonic() < deadline, f"left over: {left}"
-        time.sleep(0.5)
 
 
 def test_neighbours_do_not_disturb_each_other(scene: Scene) -> None:

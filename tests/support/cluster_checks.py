@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from cluster_client import Object
@@ -9,6 +10,8 @@ from cluster_history import Look, instant
 from cluster_scene import Model
 from cluster_users import Load, allowed_deviation_percent, told
 from tests.demo.users import Sums, Users, share_percent
+
+from tidegate import ports
 
 # After a weight is confirmed the gateway still hands it to its proxies.
 SWITCH_SECONDS = 2.0
@@ -110,3 +113,33 @@ def wait_for_copies(model: Model, percent: float, *, since: float) -> Look:
     )
     print(f"copied, in percent: {found.rollout['traffic']['observedMirror']} of {percent:g}")
     return found
+
+
+def wait_until_gone(model: Model) -> float:
+    """Unix seconds at which a deleted object was last seen; no watch is in between."""
+    scene, deadline = model.scene, time.monotonic() + 180
+    there_at = 0.0
+    while True:
+        asked_at = time.time()
+        if not scene.client.get(ports.MODEL_DEPLOYMENT, namespace=scene.namespace, name=model.name):
+            return there_at
+        there_at = asked_at
+        assert time.monotonic() < deadline, f"the object stays\n{model.tell()}"
+        time.sleep(0.1)
+
+
+def wait_until_empty(model: Model) -> None:
+    """Children go with their owner, by the garbage collector of Kubernetes."""
+    deadline = time.monotonic() + 180
+    kinds = (ports.DEPLOYMENT, ports.SERVICE, ports.HTTP_ROUTE)
+    while True:
+        left = [
+            body["metadata"]["name"]
+            for kind in kinds
+            for body in model.scene.client.list(kind, namespace=model.scene.namespace)
+            if body["metadata"]["name"].startswith(model.name)
+        ]
+        if not left:
+            return
+        assert time.monotonic() < deadline, f"left over: {left}"
+        time.sleep(0.5)

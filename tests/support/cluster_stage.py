@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from cluster_client import NAMESPACE, Client, Object, Refused
 from cluster_history import History
@@ -28,10 +28,12 @@ def staged(
     name: str,
     replicas: int = 1,
     sources: Mapping[str, float] | None = None,
+    values: Callable[[str], Object] | None = None,
 ) -> Iterator[Scene]:
     """An empty namespace with so many copies of Tidegate; nothing is left of it afterwards.
 
-    `sources` are metric sources that whoever plays brings, and the seconds between their scrapes.
+    `sources` are metric sources that whoever plays brings, and the seconds between their scrapes;
+    `values` makes further values of the chart of the namespace's name.
     """
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower())
     namespace = f"e2e-{slug[:22].strip('-')}-{uuid.uuid4().hex[:4]}"
@@ -39,7 +41,12 @@ def staged(
     history = History(client, namespace=namespace)
     try:
         with installed(
-            cluster, client, namespace=namespace, replicas=replicas, sources=sources or {}
+            cluster,
+            client,
+            namespace=namespace,
+            replicas=replicas,
+            sources=sources or {},
+            values=values(namespace) if values else {},
         ) as operator:
             yield Scene(
                 client=client,

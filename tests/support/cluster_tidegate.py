@@ -167,14 +167,15 @@ def installed(
     namespace: str,
     replicas: int,
     sources: Mapping[str, float],
+    values: Object,
 ) -> Iterator[Operator]:
     """Tidegate from its chart, restricted to one namespace and running in it.
 
     `sources` are further metric sources, `prometheus-NAME` in the same namespace, and the seconds
-    between their scrapes.
+    between their scrapes; `values` are further ones of the chart.
     """
     operator = Operator(cluster=cluster, client=client, namespace=namespace, release=namespace)
-    values = {
+    all_values = {
         "replicas": replicas,
         "image": _image(OPERATOR_IMAGE),
         "fullnameOverride": operator.deployment,
@@ -201,8 +202,9 @@ def installed(
             ),
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        **values,
     }
-    arguments = _flags(values)
+    arguments = _flags(all_values)
     cluster.helm(
         *("install", operator.release, str(ROOT / "charts" / "tidegate")),
         *("--namespace", namespace, *arguments),

@@ -123,12 +123,16 @@ def start_load(
     requests_per_second: float = REQUESTS_PER_SECOND,
     rows: str = "",
     header: str = "",
+    truths: bool = False,
+    grpc: bool = False,
+    seconds: int = LONGEST_SECONDS,
 ) -> Load:
     """A pod that sends to this model; returns once the first request was answered.
 
     Behind a Service alone it opens a connection per request, because Services balance those. `rows`
     names a ConfigMap whose `rows.json` is sent; without it users ask for nothing in particular.
-    `header` is one that all requests have, `NAME: VALUE`.
+    `header` is one that all requests have, `NAME: VALUE`. With `truths` they also say the label of
+    their row, which the model's server counts later. With `grpc` they call a method instead.
     """
     scene = model.scene
     proxy = _address(model)
@@ -136,18 +140,20 @@ def start_load(
     arguments = ["-m", "testkit.loadgen", "--url", f"{url}/predict"]
     arguments += ["--host", model.host] if proxy else ["--fresh-connections"]
     arguments += ["--requests-per-second", f"{requests_per_second:g}"]
-    arguments += ["--duration-seconds", str(LONGEST_SECONDS)]
+    arguments += ["--duration-seconds", str(seconds)]
     arguments += ["--timeout-seconds", f"{ANSWER_SECONDS:g}"]
     # Nobody is turned away, however long a busy machine takes to answer.
     arguments += ["--concurrency", "1000"]
     arguments += ["--rows", f"{ROWS_FOLDER}/rows.json"] if rows else []
     arguments += ["--header", header] if header else []
+    arguments += ["--truths"] if truths else []
+    arguments += ["--grpc"] if grpc else []
     load = Load(client=scene.client, namespace=scene.namespace, name=f"{name}-of-{model.name}")
     pod = _pod(load, arguments=arguments)
     if rows:
         mount(pod["spec"], config_map=rows, folder=ROWS_FOLDER)
     scene.client.apply(ports.POD, pod)
-    _wait_ready(load)
+    wait_for_pod(scene.client, namespace=load.namespace, name=load.name)
     load.wait_for(lambda books: books.answered > 0, seconds=START_SECONDS, what="no answer at all")
     return load
 
@@ -178,14 +184,15 @@ def _pod(load: Load, *, arguments: list[str]) -> Object:
     }
 
 
-def _wait_ready(load: Load) -> None:
+def wait_for_pod(client: Client, *, namespace: str, name: str) -> None:
+    """Until a pod of the test's own is ready."""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        pod = load.client.get(ports.POD, namespace=load.namespace, name=load.name) or {}
+        pod = client.get(ports.POD, namespace=namespace, name=name) or {}
         conditions = pod.get("status", {}).get("conditions", ())
         if any(it["type"] == "Ready" and it["status"] == "True" for it in conditions):
             return
-        assert time.monotonic() < deadline, f"the load generator does not start: {pod['status']}"
+        assert time.monotonic() < deadline, f"{name} does not start: {pod['status']}"
         time.sleep(0.2)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TRUTH = "truth"  # parameter of a request: what the answer should be, which comes out later
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digits:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
 import re
@@ -23,6 +24,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from .digits import TRUTH
+from .grpc_load import Caller, calling
 from .tally import UNKNOWN, Answered, Tally
 
 SAID_BYTES = 200
@@ -32,6 +35,9 @@ VERSION_IN_ERROR = re.compile(r"^\[([^\]]+)\]")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to send; `header` is one more, `NAME: VALUE`, or empty.
+
+    With `truths` each request says what its answer should be. With `grpc` requests are calls of one
+    method, and nothing but url, host and times is for them.
 
     Units: requests per second, seconds; rows are V2 inference inputs with their known labels.
     """
@@ -45,6 +51,8 @@ class Plan:
     concurrency: int
     fresh_connections: bool
     rows: tuple[dict[str, Any], ...]
+    truths: bool
+    grpc: bool
 
 
 def read_plan(arguments: list[str] | None = None) -> Plan:
@@ -63,6 +71,8 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
         help="one connection per request, for Services, which balance by connection",
     )
     parser.add_argument("--rows", type=Path, help="JSON file; without it the load is plain GETs")
+    parser.add_argument("--truths", action="store_true", help="say the label of each row, too")
+    parser.add_argument("--grpc", action="store_true", help="call a gRPC method")
     given = parser.parse_args(arguments)
     return Plan(
         url=given.url,
@@ -74,6 +84,8 @@ def read_plan(arguments: list[str] | None = None) -> Plan:
         concurrency=given.concurrency,
         fresh_connections=given.fresh_connections,
         rows=tuple(json.loads(given.rows.read_text())) if given.rows else (),
+        truths=given.truths,
+        grpc=given.grpc,
     )
 
 
@@ -84,6 +96,7 @@ class Sender:
     plan: Plan
     session: aiohttp.ClientSession
     tally: Tally
+    caller: Caller | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, *, stop: asyncio.Event) -> None:
@@ -111,6 +124,9 @@ class Sender:
         task.add_done_callback(self.tasks.discard)
 
     async def _send(self, row: dict[str, Any] | None) -> None:
+        if self.caller is not None:
+            self.tally.enter(await self.caller.ask())
+            return
         sent_at, began = time.time(), time.perf_counter()
         try:
             async with self._request(row) as response:
@@ -141,7 +157,11 @@ class Sender:
             headers[name] = value.strip()
         if row is None:
             return self.session.get(self.plan.url, headers=headers)
-        return self.session.post(self.plan.url, headers=headers, json=v2_request(row))
+        return self.session.post(self.plan.url, headers=headers, json=self._v2_request(row))
+
+    def _v2_request(self, row: dict[str, Any]) -> dict[str, Any]:
+        truth = {"parameters": {TRUTH: row["label"]}} if self.plan.truths else {}
+        return {**v2_request(row), **truth}
 
 
 def v2_request(row: dict[str, Any]) -> dict[str, Any]:
@@ -235,11 +255,20 @@ async def run(plan: Plan, *, port: int, stop: asyncio.Event) -> None:
     )
     try:
         await web.TCPSite(runner, port=port).start()
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            await Sender(plan, session, tally).run(stop=stop)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            _caller(plan) as caller,
+        ):
+            await Sender(plan, session, tally, caller).run(stop=stop)
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def _caller(plan: Plan) -> contextlib.AbstractAsyncContextManager[Caller | None]:
+    if not plan.grpc:
+        return contextlib.nullcontext()
+    return calling(plan.url, host=plan.host, timeout_seconds=plan.timeout_seconds)
 
 
 async def main() -> None:

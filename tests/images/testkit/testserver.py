@@ -10,6 +10,7 @@ environment names.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -33,6 +34,7 @@ from prometheus_client import (
 
 from comparer.hook import REQUEST_ID, Sender
 
+from .grpc_server import AnyMethod, serving
 from .model import Model
 
 KEEP_ALIVE_SECONDS = 4000.0
@@ -46,8 +48,10 @@ class Behaviour:
     Failures come in bursts of `fail_burst` at random, or evenly spread if that is 1. Without an
     open port at `backend` (host:port) every answer fails, and so does every one that comes
     `outage_after_seconds` or more after the first; failures are then counted from 0 on.
+    At `grpc_port`, unless it is 0, it answers gRPC, too.
     `model` is the file of a classifier, `profile` that of its training data, and `input_scale` what
-    its preprocessing multiplies all inputs by.
+    its preprocessing multiplies all inputs by; a truth that comes with a request is counted
+    `label_delay_seconds` later.
     Units: ratios from 0 to 1, the rest in seconds.
     """
 
@@ -60,9 +64,11 @@ class Behaviour:
     ready_delay_seconds: float = 0.0
     drain_seconds: float = 5.0
     crash: bool = False
+    grpc_port: int = 0
     model: str = ""
     profile: str = ""
     input_scale: float = 1.0
+    label_delay_seconds: float = 0.0
     version: str = ""
     revision: str = ""
     port: int = 8080
@@ -80,9 +86,11 @@ class Behaviour:
             ready_delay_seconds=float(env.get("READY_DELAY_SECONDS", "0")),
             drain_seconds=float(env.get("DRAIN_SECONDS", "5")),
             crash=env.get("CRASH", "") == "1",
+            grpc_port=int(env.get("GRPC_PORT", "0")),
             model=env.get("MODEL_FILE", ""),
             profile=env.get("TIDEGATE_PROBE_PROFILE", ""),
             input_scale=float(env.get("INPUT_SCALE", "1")),
+            label_delay_seconds=float(env.get("LABEL_DELAY_SECONDS", "0")),
             version=env.get("TIDEGATE_MODEL_VERSION", ""),
             revision=env.get("TIDEGATE_REVISION", ""),
             port=int(env.get("PORT", "8080")),
@@ -161,6 +169,12 @@ class Server:
         application.router.add_route("*", "/{path:.*}", self.answer)
         return application
 
+    def fails(self, method: str) -> bool:
+        """Whether this gRPC call shall fail; counts it, as the presets of servers with both do."""
+        bad = self._fail.hit()
+        self._requests.labels(code=500 if bad else 200, method="gRPC", path=method).inc()
+        return bad
+
     async def health(self, _: web.Request) -> web.Response:
         """Ready after the delay, and no longer once asked to stop."""
         waited = time.monotonic() - self.started_at
@@ -236,6 +250,7 @@ def _model(behaviour: Behaviour, *, registry: CollectorRegistry) -> Model | None
         Path(behaviour.model),
         profile=Path(behaviour.profile) if behaviour.profile else None,
         input_scale=behaviour.input_scale,
+        label_delay_seconds=behaviour.label_delay_seconds,
         registry=registry,
     )
 
@@ -254,12 +269,19 @@ async def serve(behaviour: Behaviour, *, stop: asyncio.Event, log: Sender | None
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=behaviour.port).start()
-        await stop.wait()
-        server.draining = True
-        await asyncio.sleep(behaviour.drain_seconds)
+        async with _grpc(server, port=behaviour.grpc_port):
+            await web.TCPSite(runner, port=behaviour.port).start()
+            await stop.wait()
+            server.draining = True
+            await asyncio.sleep(behaviour.drain_seconds)
     finally:
         await runner.cleanup()
+
+
+def _grpc(server: Server, *, port: int) -> contextlib.AbstractAsyncContextManager[None]:
+    if not port:
+        return contextlib.nullcontext()
+    return serving(AnyMethod(server.fails, version=server.behaviour.version), port=port)
 
 
 async def main() -> None:

@@ -148,6 +148,14 @@ def test_few_requests_say_nothing() -> None:
     assert "20 are needed (minSamples)" in found[-1].message
 
 
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_a_step_within_a_slice_is_found_as_soon_as_one_between_two(part: float) -> None:
+    errors = [share(0.1)] * 12 + [share(0.1 + 0.8 * part)] + [share(0.9)] * 5
+    assert looks(errors, way(RATIO, most=0.4))[-1].outcome is Outcome.FAIL
+    speeds = [requests(10.0)] * 12 + [requests(10.0 - 9.0 * part)] + [requests(1.0)] * 3
+    assert looks(speeds, way(SPEED, least=8.0))[-1].outcome is Outcome.FAIL
+
+
 def test_clumps_are_no_breach() -> None:
     """One client fails everything in every fourth slice: that is above the limit, and may be chance."""
     calm, burst = share(0.0, n=100.0), share(0.5, n=100.0)

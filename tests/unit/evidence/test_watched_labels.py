@@ -155,6 +155,16 @@ def test_a_drop_is_found_within_a_few_cohorts_and_ends_after_a_sound_window() ->
     assert play.newest == (Outcome.PASS, Reason.NO_HARM_FOUND)
 
 
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.5, 0.8])
+def test_a_collapse_within_a_cohort_is_found_as_soon_as_one_between_two(part: float) -> None:
+    """That cohort lies between the others, so two neighbours differ: one step, and no clumps."""
+    play = Play(way(compare=None, limit=0.4)).until(WINDOW + 4, usual)
+    began = int(play.hour)
+    collapsed = then_as(began + 1, lambda _: labels(495.0), then(began, 495.0 * part))
+    play.until(began + 7.0, collapsed)
+    assert play.newest[0] is Outcome.FAIL, play.looks[-1]
+
+
 @pytest.mark.parametrize("x", [52.0, 56.0, 40.0, 0.0])
 def test_what_is_tolerated_or_better_is_no_drift(x: float) -> None:
     play = sound()

@@ -149,6 +149,30 @@ def upper_limit(estimate: float, *, df: float) -> float:
     return estimate * (1 + _UPPER_95 * math.sqrt(2 / df))
 
 
+def calm(changes: Sequence[Sequence[float]]) -> list[int]:
+    """Which of the changes from one stretch of time to the next are no step; the first is 0.
+
+    What lasts is no clump: a step makes one change larger than all others, or two in one direction
+    where it falls within a stretch. At least one is left of two or more.
+    Shapes: changes (neighbours, values), in units of chance.
+    """
+    sizes = [math.fsum(it * it for it in one) for one in changes]
+    step = {most := max(range(len(sizes)), key=sizes.__getitem__)}
+    onward = [
+        at
+        for at in (most - 1, most + 1)
+        if 0 <= at < len(sizes) and _alike(changes[at], changes[most])
+    ]
+    if onward and len(sizes) > 2:
+        step.add(max(onward, key=sizes.__getitem__))
+    return [at for at in range(len(sizes)) if at not in step]
+
+
+def _alike(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two changes go in one direction."""
+    return math.fsum(it * its for it, its in zip(one, other, strict=True)) > 0
+
+
 def _spread_of(block: Block) -> tuple[float, float, int]:
     """All bad events of a block, Pearson's statistic over its pods, and its degrees of freedom."""
     pods = [(bad, fair) for bad, fair in block.values() if fair > 0]

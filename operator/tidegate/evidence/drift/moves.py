@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from tidegate.evidence.counts import dispersion
 from tidegate.evidence.counts.dispersion import upper_limit
 from tidegate.evidence.drift import bins, distances, numeric
 from tidegate.evidence.drift.distances import LEAST_SHARE, PsiTest
@@ -96,8 +97,8 @@ def design_effect(mix: Mix) -> float:
 def effect_of_neighbours(mix: Mix) -> float:
     """The design effect of one arm alone that may change within, by what neighbours in time differ by.
 
-    What lasts is no clump: so a step, which makes one pair differ, is left out with the pair that
-    differs most, and a slow change is hardly in any. At least three segments that observed something.
+    What lasts is no clump: so a step is left out (`dispersion.calm`), and a slow change is hardly in
+    any pair. At least three segments that observed something.
     Source: von Neumann 1941, on the mean square of successive differences.
     """
     own = _shares(mix.both[1])
@@ -169,15 +170,16 @@ def _over_segments(
 
 
 def _over_neighbours(segments: Sequence[Segment], *, shares: Mapping[str, float]) -> _Measured:
-    """What the shares of one arm differ by from one stretch of time to the next, but for one pair.
+    """What the shares of one arm differ by from one stretch of time to the next, but for a step.
 
     Neighbours have something in common, so that there are fewer degrees of freedom than pairs.
     """
     n = np.array([one.w for one in segments])[:, None]
     counts = np.array([[one.gaps.get(it, 0.0) for it in shares] for one in segments])
     both = 1 / (1 / n[:-1] + 1 / n[1:])
-    squares = np.diff(counts / n, axis=0) ** 2 * both
-    calm = np.argsort((squares / _least(shares)).sum(axis=1))[:-1]
+    changes = np.diff(counts / n, axis=0) * np.sqrt(both)
+    squares = changes**2
+    calm = dispersion.calm((changes / np.sqrt(_least(shares))).tolist())
     by_chance = np.array([share * (1 - share) for share in shares.values()])
     scale = float(both.mean()) * len(calm)
     return _ratio(

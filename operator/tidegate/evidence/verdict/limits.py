@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tidegate import model
-from tidegate.evidence.counts import histograms
+from tidegate.evidence.counts import dispersion, histograms
 from tidegate.evidence.counts.binned import ALL
 from tidegate.evidence.counts.dispersion import upper_limit
 from tidegate.evidence.drift.mixes import ByBin
@@ -304,8 +304,9 @@ def _so_few(counts: Sequence[float], *, due: float) -> float:
 
 
 def _clumps(counts: Sequence[float]) -> float:
-    """By how much more neighbours in time differ than chance lets them, without the pair that does most."""
-    squares = sorted((after - before) ** 2 / 2 for before, after in itertools.pairwise(counts))[:-1]
+    """By how much more neighbours in time differ than chance lets them, but for a step."""
+    changes = [after - before for before, after in itertools.pairwise(counts)]
+    squares = [changes[at] ** 2 / 2 for at in dispersion.calm([[one] for one in changes])]
     mean = math.fsum(counts) / len(counts)
     if mean <= 0:
         return 1.0

@@ -121,6 +121,23 @@ def test_events_that_come_together_over_all_pods_are_seen_between_neighbours() -
     assert 7 < _phi_of([1.0] * 6, together=10) < 20
 
 
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ([1.0, -9.0, 2.0], [0, 2]),
+        ([1.0, -1.0, 5.0, 9.0, -1.0], [0, 1, 4]),  # within a stretch: two in one direction
+        ([1.0, 4.0, 9.0, 5.0, -1.0], [0, 1, 4]),  # the larger one of its neighbours
+        ([8.0, -9.0, 8.0], [0, 2]),  # up and down again is no step
+        ([9.0, 5.0], [1]),
+        ([9.0], []),
+    ],
+)
+def test_a_step_is_left_out_of_what_neighbours_differ_by(
+    changes: list[float], kept: list[int]
+) -> None:
+    assert dispersion.calm([[one] for one in changes]) == kept
+
+
 def test_an_incident_of_everybody_is_no_clump() -> None:
     rng = np.random.default_rng(9)
     rates = [0.01] * 60 + [0.5] * 10 + [0.01] * 60
