@@ -17,6 +17,9 @@ LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate -
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
+# Where a shell sets it, each Python that tests start compiles its libraries anew: 4 s of 7 for a pytest.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A Python that was removed or upgraded, or a moved folder: the environment is made anew.
 ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)

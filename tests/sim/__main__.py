@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import multiprocessing
 import sys
 import textwrap
@@ -14,23 +13,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tests.sim.drawn import scenario
+from tests.sim.garbage import settle
 from tests.sim.report import Report
 from tests.sim.run import Result, play
-
-SEEDS_PER_COLLECTION = 50
-
-
-def settle() -> None:
-    """Once per process: modules stay for ever, so no collection needs to walk them again."""
-    gc.disable()  # a run leaves little garbage, and most of it at once
-    gc.collect()
-    gc.freeze()
 
 
 def one(seed: int) -> Result:
     """Play a seed; of a long corpus only failures keep their trace."""
-    if seed % SEEDS_PER_COLLECTION == 0:
-        gc.collect()
     result = play(scenario(seed), seed=seed)
     if not result.failure:
         result.lines.clear()

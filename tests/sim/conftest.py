@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from tests.sim import garbage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,3 +15,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def all_modes(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--all-modes", default=False))
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _settled() -> Iterator[None]:
+    """A tenth of a corpus would go into looking for garbage among modules."""
+    with garbage.settled():
+        yield
