@@ -23,6 +23,13 @@ REFUSING = (
         plays=by_both("refused_keeps_time"),
     ),
     Bug(
+        name="while a write fails no other time is kept",
+        file="controller/workqueue.py",
+        old="        longest = max(next_look_seconds, LEAST_LOOK_SECONDS)\n",
+        new="        longest = BACKOFF_CAP_SECONDS\n",
+        plays=by_both("refused_keeps_time_in_an_outage"),
+    ),
+    Bug(
         name="the denial of a webhook is taken for a conflict",
         file="adapters/kube_http.py",
         old='    return message.startswith("admission webhook ") and " denied the request" in message\n',

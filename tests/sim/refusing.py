@@ -111,6 +111,34 @@ async def keeps_time(run: Run, provider: str) -> None:
     await ends_well(run)
 
 
+def _sizes(request: http.Request) -> RefusedError | None:
+    """As an API server answers whose webhook for Deployments is down."""
+    if request.method == "PATCH" and "/apis/apps/v1/" in request.path:
+        return RefusedError(500, "InternalError", "failed calling webhook: connection refused")
+    return None
+
+
+async def keeps_time_in_an_outage(run: Run, provider: str) -> None:
+    """A size that fails again and again, for minutes, makes nobody wait who has no pods."""
+    strategy = {"scaleDownDelay": "20m"}
+    await serve(run, provider=provider, progressDeadline="30m", strategy=strategy)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() == "Healthy", limit=120.0), run.phase()
+    stable = facts.stable(run.body)
+    _let(run, _sizes)
+    run.people.edit_part("workload", replicas=3)
+    await asyncio.sleep(400.0)
+    make_unready(run, stable)
+
+    def moved() -> bool:
+        return bool(facts.failed_over_to(run.body))
+
+    assert await run.until(moved, limit=SOON_SECONDS), facts.status(run.body)
+    _let(run, _nothing)
+    make_ready(run, stable)
+    assert await run.until(lambda: not moved(), limit=300.0), facts.status(run.body)
+
+
 def _entry_too(request: http.Request) -> RefusedError | None:
     """Beside that the API server does not get round to the entry Service."""
     makes = request.method == "POST" and request.path.endswith("/services")
@@ -164,6 +192,7 @@ def _plays() -> dict[str, Scenario]:
         (keeps_users, EVERYWHERE, partial(_pods_of, "v2")),
         (tries_again_soon, PROVIDERS, partial(_pods_of, "v2")),
         (keeps_time, PROVIDERS, partial(_pods_of, "v3")),
+        (keeps_time_in_an_outage, PROVIDERS, _nothing),
         (says_so, ("ReplicaRatio", "Existing"), _nothing),
     )
     return {

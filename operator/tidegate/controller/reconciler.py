@@ -33,6 +33,7 @@ LOWERING_RETRY_SECONDS = 0.3
 BLOCKED_RETRY_SECONDS = 300.0
 BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
+UNSEEN_LOOK_SECONDS = 5.0  # while nobody can see what a rollout gives its candidate
 BOOKS_RETRY_SECONDS = 10.0
 OTHER_OPERATOR_LOOK_SECONDS = 20.0
 REST_SECONDS = 120.0  # until the next pass; below it, what would be packed is soon unpacked again
@@ -99,7 +100,8 @@ class Reconciler:
             self._forget(key)
             return Done()
         if not isinstance(look, Look):
-            return self._failed(key, look, exposed=False)
+            unseen = UNSEEN_LOOK_SECONDS if self._store.is_unfinished(key) else math.inf
+            return self._failed(key, look, exposed=False, next_look=unseen)
         if owner := await self._ownership.served_by_another(key):
             return await self._leave_to(owner, key)  # a live read has just told us
         self._stale.discard(key)
@@ -135,7 +137,9 @@ class Reconciler:
                 return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
         refused = await self._status.write(key, look.observation, decision)
         if refused is not None:
-            return self._failed(key, refused, exposed=exposed)
+            final = isinstance(refused, ports.Fatal)
+            next_look = math.inf if final else decision.requeue_after_seconds
+            return self._failed(key, refused, exposed=exposed, next_look=next_look)
         self._line.written(before=look.observation.status, after=decision.status)
         failure = await self._perform_all(key, actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
@@ -261,9 +265,9 @@ class Reconciler:
         match failure:
             case ports.Conflict():
                 self._stale.add(key)
-                return Failed()
+                return Failed(next_look_seconds=next_look)
             case ports.Retryable(after_seconds=after_seconds):
-                return Failed(after_seconds=after_seconds)
+                return Failed(after_seconds=after_seconds, next_look_seconds=next_look)
             case ports.Fatal():
                 return self._block(key, failure, exposed=exposed, next_look=next_look)
 
