@@ -136,7 +136,7 @@ class Reconciler:
                 return await self._lowering_refused(key, look, decision, failure)
             if failure is not None:
                 return await self._lowering_failed(key, look, decision, failure)
-        refused = await self._status.write(key, look.observation, decision)
+        refused = await self._write_status(key, look, decision)
         if refused is not None:
             final = isinstance(refused, ports.Fatal)
             next_look = math.inf if final else decision.requeue_after_seconds
@@ -150,6 +150,15 @@ class Reconciler:
             next_look = SOON_SECONDS if self._is_to_be_told(key, failure) else next_look
             return self._failed(key, failure, exposed=exposed, next_look=next_look)
         return self._done(key, decision, books_kept=kept)
+
+    async def _write_status(
+        self, key: Key, look: Look, decision: actions.Decision
+    ) -> ports.Failure | None:
+        """Write what was decided; the failure means that none of it stands."""
+        failure = await self._status.write(key, look.observation, decision)
+        if failure is None:
+            self._observer.settled(key)
+        return failure
 
     async def _perform_all(
         self, key: Key, wanted: Sequence[actions.Action], look: Look
@@ -315,7 +324,7 @@ class Reconciler:
         self._is_to_be_told(key, failure)
         if look.observation.blocked is None or isinstance(failure, ports.Conflict):
             return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
-        if await self._status.write(key, look.observation, decision) is None:
+        if await self._write_status(key, look, decision) is None:
             self._record(look, decision)
         return Done(requeue_after_seconds=LASTING_RETRY_SECONDS, priority=True)
 
@@ -335,7 +344,7 @@ class Reconciler:
         The first refusal is only kept: the next pass, which follows at once, knows of it.
         """
         if look.observation.blocked is not None:
-            refused = await self._status.write(key, look.observation, decision)
+            refused = await self._write_status(key, look, decision)
             if refused is not None:
                 return self._failed(key, refused, exposed=True)
             self._record(look, decision)
