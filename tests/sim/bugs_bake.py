@@ -6,6 +6,23 @@ from tests.sim.bug import Bug, by_both
 
 BAKE = (
     Bug(
+        name="a clock that jumps ends a bake",
+        file="rollout/repair.py",
+        old="    if not turn.seen.clock_jump_seconds:\n",
+        new="    if turn:\n",
+        plays=(
+            *by_both("watched_by_a_clock_ahead"),
+            *by_both("watched_by_a_clock_back"),
+        ),
+    ),
+    Bug(
+        name="a jump of the clock is told again and again",
+        file="controller/jumps.py",
+        old="            self._settled[key] = self._seen[key]\n",
+        new="            self._settled.setdefault(key, self._seen[key])\n",
+        plays=by_both("watched_by_a_clock_ahead"),
+    ),
+    Bug(
         name="a breach in the bake ends as a promotion",
         file="rollout/walk.py",
         old="rollout.stage.control is not model.Control.NONE\n",

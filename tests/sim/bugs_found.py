@@ -7,6 +7,17 @@ from tests.sim.crash import Mode
 
 FOUND = (
     Bug(
+        name="without what was frozen an unreadable spec has no way back",
+        file="controller/reading.py",
+        old="        if newest.spec is not None or not known:\n",
+        new="        if newest or not known:\n",
+        plays=(
+            "aborted_forgotten GatewayAPI",
+            "aborted_forgotten ReplicaRatio",
+            "deleted_forgotten GatewayAPI",
+        ),
+    ),
+    Bug(
         name="idle pods of stable (found by the simulator)",
         file="rollout/capacity.py",
         old="    return min(live, ALMOST_ALL_PERCENT) if turn.by_pods and not alone else live",

@@ -23,6 +23,27 @@ REFUSING = (
         plays=by_both("refused_keeps_time"),
     ),
     Bug(
+        name="while a write fails no other time is kept",
+        file="controller/workqueue.py",
+        old="        longest = max(next_look_seconds, LEAST_LOOK_SECONDS)\n",
+        new="        longest = BACKOFF_CAP_SECONDS\n",
+        plays=by_both("refused_keeps_time_in_an_outage"),
+    ),
+    Bug(
+        name="a write that fails again and again is told to nobody",
+        file="controller/failing.py",
+        old="        if now - self._since.setdefault(key, now) < TOLD_AFTER_SECONDS:\n",
+        new="        if now >= 0:\n",
+        plays=(*by_both("refused_says_what_fails"), *by_both("refused_start_says_what_fails")),
+    ),
+    Bug(
+        name="a lowering that fails is tried three times a second for ever",
+        file=_PASS,
+        old="        return Done(requeue_after_seconds=LASTING_RETRY_SECONDS, priority=True)\n",
+        new="        return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)\n",
+        plays=by_both("refused_says_what_fails"),
+    ),
+    Bug(
         name="the denial of a webhook is taken for a conflict",
         file="adapters/kube_http.py",
         old='    return message.startswith("admission webhook ") and " denied the request" in message\n',

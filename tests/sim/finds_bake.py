@@ -8,6 +8,7 @@ from functools import partial
 
 from tests.sim import facts
 from tests.sim.cluster_side import PROVIDERS, deployment, ends_well, ready, serve
+from tests.sim.nemesis import Calm
 from tests.sim.people import NAME, NAMESPACE
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BAD, OVER
@@ -124,7 +125,38 @@ async def deleted_in_the_bake(run: Run, provider: str) -> None:
     assert await run.until(lambda: run.body is None, limit=60.0)
 
 
+class WrongClock(Calm):
+    """Nothing goes wrong but the clock."""
+
+    clock_skew_seconds = 7300.0
+
+
+async def watched_by_wrong_clock(run: Run, provider: str, ahead_seconds: float) -> None:
+    """The operator's clock jumps by an hour and is set right: the version is watched for its whole time."""
+    strategy = {"postPromotion": {"bake": "300s"}}
+    began = run.loop.time()
+    _, candidate = await walk_into_bake(run, provider, strategy=strategy)
+    process = run.replicas[0].process
+    assert process is not None
+    process.wall_offset_seconds = ahead_seconds
+    await asyncio.sleep(60.0)
+    process.wall_offset_seconds = 0.0
+    await asyncio.sleep(60.0)
+    assert run.phase() == "Baking", run.phase()
+    await ends_well(run)
+    assert facts.stable(run.body) == candidate
+    assert 300 <= run.loop.time() - began < 450
+
+
 PLAYS = {
+    f"watched_by_a_clock_{name}_{provider.lower()}": Scenario(
+        name=f"watched_by_a_clock_{name}_{provider.lower()}",
+        script=partial(watched_by_wrong_clock, provider=provider, ahead_seconds=seconds),
+        make_nemesis=WrongClock,
+    )
+    for provider in PROVIDERS
+    for name, seconds in (("ahead", 3600.0), ("back", -3600.0))
+} | {
     f"{play.__name__}_{provider.lower()}": Scenario(
         name=f"{play.__name__}_{provider.lower()}",
         script=partial(play, provider=provider),

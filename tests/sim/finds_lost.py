@@ -1,7 +1,8 @@
-"""Plays in which stable loses its pods and all that says how they were made: advice that is followed."""
+"""Plays in which what says how things were made or meant is lost: advice that is followed, ways back."""
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from tests.sim import facts
@@ -12,6 +13,7 @@ from tests.sim.scenarios import BAD
 
 from tidegate import ports
 
+METRICS = [{"name": "errors", "preset": "error-ratio", "threshold": {"max": 0.05}}]
 UNKNOWN = "nothing says how it was made"
 
 
@@ -65,10 +67,38 @@ async def stable_forgotten_in_a_rollout(run: Run, plane: str, version: str) -> N
     assert facts.stable(run.body) == stable
 
 
+async def _unreadable_and_forgotten(run: Run, plane: str) -> None:
+    """Nobody can read how to judge any more, and what the rollout froze is gone as well."""
+    await at_first_step(run, plane)
+    run.people.edit_part("analysis", metrics="text")
+    assert await run.until(lambda: run.phase() == "Invalid", limit=5.0), run.phase()
+    for body in list(run.cluster.all(ports.CONTROLLER_REVISION)):
+        run.people.delete(ports.CONTROLLER_REVISION, body["metadata"]["name"])
+    await asyncio.sleep(3.0)
+
+
+async def aborted_forgotten(run: Run, plane: str) -> None:
+    """A person ends the rollout all the same."""
+    await _unreadable_and_forgotten(run, plane)
+    run.people.ask("abort")
+    assert await run.until(lambda: not facts.rollout(run.body), limit=20.0), run.phase()
+    run.people.edit_part("analysis", metrics=METRICS)
+    assert await run.until(lambda: run.phase() == "RolledBack"), run.phase()
+
+
+async def deleted_forgotten(run: Run, plane: str) -> None:
+    """The traffic is given back before the object goes."""
+    await _unreadable_and_forgotten(run, plane)
+    run.people.delete(ports.MODEL_DEPLOYMENT, NAME)
+    assert await run.until(lambda: run.body is None, limit=20.0), "deletion hangs"
+
+
 def _plays() -> dict[str, Scenario]:
     found = {}
     for plane in PLANES:
         found[f"stable_forgotten_at_rest {plane}"] = partial(stable_forgotten_at_rest, plane=plane)
+        found[f"aborted_forgotten {plane}"] = partial(aborted_forgotten, plane=plane)
+        found[f"deleted_forgotten {plane}"] = partial(deleted_forgotten, plane=plane)
         for version in ("v2", "bad"):
             found[f"stable_forgotten_in_a_rollout {version} {plane}"] = partial(
                 stable_forgotten_in_a_rollout, plane=plane, version=version

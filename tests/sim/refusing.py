@@ -111,6 +111,34 @@ async def keeps_time(run: Run, provider: str) -> None:
     await ends_well(run)
 
 
+def _sizes(request: http.Request) -> RefusedError | None:
+    """As an API server answers whose webhook for Deployments is down."""
+    if request.method == "PATCH" and "/apis/apps/v1/" in request.path:
+        return RefusedError(500, "InternalError", "failed calling webhook: connection refused")
+    return None
+
+
+async def keeps_time_in_an_outage(run: Run, provider: str) -> None:
+    """A size that fails again and again, for minutes, makes nobody wait who has no pods."""
+    strategy = {"scaleDownDelay": "20m"}
+    await serve(run, provider=provider, progressDeadline="30m", strategy=strategy)
+    run.people.deploy("v2")
+    assert await run.until(lambda: run.phase() == "Healthy", limit=120.0), run.phase()
+    stable = facts.stable(run.body)
+    _let(run, _sizes)
+    run.people.edit_part("workload", replicas=3)
+    await asyncio.sleep(400.0)
+    make_unready(run, stable)
+
+    def moved() -> bool:
+        return bool(facts.failed_over_to(run.body))
+
+    assert await run.until(moved, limit=SOON_SECONDS), facts.status(run.body)
+    _let(run, _nothing)
+    make_ready(run, stable)
+    assert await run.until(lambda: not moved(), limit=300.0), facts.status(run.body)
+
+
 def _entry_too(request: http.Request) -> RefusedError | None:
     """Beside that the API server does not get round to the entry Service."""
     makes = request.method == "POST" and request.path.endswith("/services")
@@ -149,6 +177,68 @@ async def says_so(run: Run, provider: str) -> None:
     assert await run.until(lambda: run.phase() == "RolledBack", limit=60.0), run.phase()
 
 
+def _shares_in_an_outage(request: http.Request) -> RefusedError | None:
+    """The same, of whoever carries the shares."""
+    ends = (f"/services/{NAME}", f"/httproutes/{NAME}", f"/httproutes/{USER_ROUTE}")
+    if request.method == "PATCH" and request.path.endswith(ends):
+        return RefusedError(500, "InternalError", "failed calling webhook: connection refused")
+    return None
+
+
+def _pods_in_an_outage(request: http.Request) -> RefusedError | None:
+    makes = request.method == "POST" and request.path.endswith("/deployments")
+    text = "failed calling webhook: connection refused"
+    return RefusedError(500, "InternalError", text) if makes else None
+
+
+def _is_told(run: Run) -> bool:
+    """Status says which write fails, and why."""
+    stalled = facts.condition(run.body, "Stalled")
+    told = (stalled.get("status"), stalled.get("reason")) == ("True", "WriteFails")
+    return told and "failed calling webhook" in facts.status(run.body)["message"]
+
+
+async def says_what_fails(run: Run, provider: str) -> None:
+    """What brings users back fails and fails: status says it, without a storm, and it is done at last."""
+    await serve(run, provider=provider, replicas=4, steps=((50, 60),), progressDeadline="20m")
+    run.people.deploy("bad")
+    await walk_to(run, 0)
+    _let(run, _shares_in_an_outage)
+    assert await run.until(lambda: _is_told(run), limit=60.0), facts.status(run.body)
+    assert run.phase() == "RollingBack"
+    before = run.recorder.passes
+    await asyncio.sleep(60.0)
+    assert run.recorder.passes - before < 60, "looks"
+    _let(run, _nothing)
+    assert await run.until(lambda: run.phase() == "RolledBack", limit=SOON_SECONDS), run.phase()
+    assert not _is_told(run)
+
+
+async def deletion_says_what_fails(run: Run, provider: str) -> None:
+    """So it is with a deletion that has traffic to give back first."""
+    await serve(run, provider=provider, replicas=4, steps=((50, 60),), progressDeadline="20m")
+    run.people.deploy("v2")
+    await walk_to(run, 0)
+    _let(run, _shares_in_an_outage)
+    run.people.delete(ports.MODEL_DEPLOYMENT, NAME)
+    assert await run.until(lambda: _is_told(run), limit=60.0), facts.status(run.body)
+    assert "deletion waits" in facts.status(run.body)["message"]
+    _let(run, _nothing)
+    assert await run.until(lambda: run.body is None, limit=SOON_SECONDS), "deletion hangs"
+
+
+async def start_says_what_fails(run: Run, provider: str) -> None:
+    """A version whose pods cannot be made for now waits for that, and nobody blames it."""
+    await serve(run, provider=provider, progressDeadline="1m")
+    _let(run, _pods_in_an_outage)
+    run.people.deploy("v2")
+    assert await run.until(lambda: _is_told(run), limit=60.0), facts.status(run.body)
+    await asyncio.sleep(90.0)
+    _let(run, _nothing)
+    await ends_well(run)
+    assert await run.until(lambda: not _is_told(run), limit=SOON_SECONDS)
+
+
 def _let(run: Run, refuses: Refuses) -> None:
     """From now on this is refused, and nothing else."""
     assert isinstance(run.nemesis, Refusing)
@@ -164,7 +254,11 @@ def _plays() -> dict[str, Scenario]:
         (keeps_users, EVERYWHERE, partial(_pods_of, "v2")),
         (tries_again_soon, PROVIDERS, partial(_pods_of, "v2")),
         (keeps_time, PROVIDERS, partial(_pods_of, "v3")),
+        (keeps_time_in_an_outage, PROVIDERS, _nothing),
         (says_so, ("ReplicaRatio", "Existing"), _nothing),
+        (says_what_fails, PROVIDERS, _nothing),
+        (deletion_says_what_fails, EVERYWHERE, _nothing),
+        (start_says_what_fails, PROVIDERS, _nothing),
     )
     return {
         name: Scenario(

@@ -23,6 +23,7 @@ YAML = "application/yaml"
 _LINE_BREAKS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff]")
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+_LONGEST_RETRY_AFTER_SECONDS = 30.0
 _LONGEST_SHARED_TEXT = 128  # what is longer is mostly a message, and said once
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -169,9 +170,12 @@ def _absent(request: Request, reply: Reply) -> ports.Result[ports.Object | None]
 
 
 def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Kubernetes sends whole seconds; a date, which HTTP allows too, is left to the back-off."""
+    """Kubernetes sends whole seconds; a date, which HTTP allows too, is left to the back-off.
+
+    What is in front of an API server may ask for an hour, which no rollback can wait for.
+    """
     value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    return min(float(value), _LONGEST_RETRY_AFTER_SECONDS) if value.isdecimal() else None
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:

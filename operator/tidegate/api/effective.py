@@ -14,6 +14,19 @@ from tidegate import model
 from tidegate.api.revision import canonical, mapping
 
 _PART = re.compile(r"spec\.(\w+)")
+# Parts that say neither how users reach what serves nor what its pods are, with what stands in for each where
+# nothing else is known: nobody is judged by limits that nobody chose, and nothing is cleared away.
+_APART: Mapping[str, object] = {
+    "analysis": {"metrics": [{"name": "error-ratio", "preset": "error-ratio", "dryRun": True}]},
+    "automation": None,
+    "monitoring": None,
+    "paused": None,
+    "progressDeadline": None,
+    "revisionHistoryLimit": 50,
+    "rollback": None,
+    "rolloutHistoryLimit": 50,
+    "strategy": None,
+}
 # In place of a template that cannot be read: every revision has its own, and none is made meanwhile.
 _NO_TEMPLATE = {"spec": {"containers": [{"name": "unreadable", "image": "unreadable"}]}}
 
@@ -37,6 +50,18 @@ def mended(
     if "workloadRef" not in workload and not _is_template(workload.get("template")):
         workload["template"] = _NO_TEMPLATE
     return {**body, "spec": {**given, "workload": _with_replicas(workload, body=body)}}
+
+
+def reduced(body: Mapping[str, Any], *, parts: frozenset[str]) -> dict[str, Any] | None:
+    """The object without these parts of its spec, where nothing that was frozen can stand in for them.
+
+    None where one of them is needed to bring users back to what serves.
+    """
+    if not parts or not parts <= _APART.keys():
+        return None
+    given = {k: v for k, v in mapping(mapping(body).get("spec")).items() if k not in parts}
+    stand_ins = {part: _APART[part] for part in parts if _APART[part] is not None}
+    return {**body, "spec": {**given, **stand_ins}}
 
 
 def as_frozen(body: Mapping[str, Any], *, frozen: model.FrozenRollout) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tidegate.controller.children import Children
 from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.dependencies import Ref
 from tidegate.controller.gateways import Gateways
+from tidegate.controller.jumps import Jumps
 from tidegate.controller.live import read_live
 from tidegate.controller.policies import Policies
 from tidegate.controller.reading import Asked, Said, SpecReader
@@ -68,6 +69,7 @@ class Observer:
         self._config_maps = config_maps
         self._reader = SpecReader(store=store, settings=settings)
         self._epoch = epoch
+        self._jumps = Jumps(clock=clock)
         self._gateways = Gateways(api=api, clock=clock)
         self._policies = Policies(api=api, store=store, clock=clock)
         self._approvals = Approvals(store=store, settings=settings)
@@ -108,7 +110,8 @@ class Observer:
         )
         seen = self._beside.known(key, seen, templates=asked.templates, children=children)
         # Live reads may have taken seconds; times in status must not begin before the decision.
-        seen = replace(seen, now=self._clock.now())
+        now = self._clock.now()
+        seen = replace(seen, now=now, clock_jump_seconds=self._jumps.since(key, now))
         around = Surroundings(
             seen=seen,
             body=entry.snapshot,
@@ -124,8 +127,13 @@ class Observer:
         """The one by which the store remembers what ModelDeployments say."""
         return self._reader
 
+    def settled(self, key: Key) -> None:
+        """What was decided by the last look is written: a jump of the clock is told once."""
+        self._jumps.settle(key)
+
     def forget(self, key: Key) -> None:
         """The object is gone: free what was kept for it."""
+        self._jumps.forget(key)
         self._beside.forget(key)
         self._config_maps.forget(key)
 

@@ -185,8 +185,10 @@ class SpecReader:
     ) -> Asked:
         body, newest = self._newest(body, said, found)
         newest = _with_config_maps(newest, body, held=held)
-        if frozen is None or not newest.blocked:
+        if not newest.blocked:
             return newest
+        if frozen is None:
+            return self._reduced(body, newest, said, found)
         others = [it for it in newest.violations if not it.path.startswith(_OF_PODS)]
         parts = effective.parts_of(others)
         if newest.spec is not None and not parts:
@@ -203,6 +205,28 @@ class SpecReader:
                     other, spec=spec, violations=newest.violations, desired=newest.desired
                 )
         return newest
+
+    def _reduced(
+        self,
+        body: ports.Object,
+        newest: Asked,
+        said: Said,
+        found: dict[Ref, Entry | None],
+    ) -> Asked:
+        """What is left of a spec whose rollout nobody remembers: enough to bring users back by.
+
+        A spec that was never carried out has nothing to bring back.
+        """
+        known = said.status.stable is not None or said.status.active_rollout is not None
+        if newest.spec is not None or not known:
+            return newest
+        stand_in = effective.reduced(body, parts=effective.parts_of(newest.violations))
+        if stand_in is None:
+            return newest
+        other = self._resolved(*self._spec(stand_in), said, found)
+        if other.spec is None:
+            return newest
+        return replace(other, violations=newest.violations, desired=newest.desired)
 
     def _began(
         self, body: ports.Object, said: Said, frozen: model.FrozenRollout | None

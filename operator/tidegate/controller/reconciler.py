@@ -15,6 +15,7 @@ from tidegate.api import workload_ref
 from tidegate.controller.actuator import Actuator
 from tidegate.controller.config_maps import ConfigMaps
 from tidegate.controller.events import Events
+from tidegate.controller.failing import Failing
 from tidegate.controller.isolations import Isolations
 from tidegate.controller.line import Line
 from tidegate.controller.notify.courier import Notifications
@@ -30,9 +31,11 @@ from tidegate.model import actions
 from tidegate.rollout import decide, serving
 
 LOWERING_RETRY_SECONDS = 0.3
+LASTING_RETRY_SECONDS = 3.0  # of one that has failed for so long that users were told
 BLOCKED_RETRY_SECONDS = 300.0
 BLOCKED_WATCH_SECONDS = 15.0  # while a candidate has traffic the safety watch must go on
 SOON_SECONDS = 0.1
+UNSEEN_LOOK_SECONDS = 5.0  # while nobody can see what a rollout gives its candidate
 BOOKS_RETRY_SECONDS = 10.0
 OTHER_OPERATOR_LOOK_SECONDS = 20.0
 REST_SECONDS = 120.0  # until the next pass; below it, what would be packed is soon unpacked again
@@ -81,6 +84,7 @@ class Reconciler:
         self._known: set[Key] = set()
         self._blocked: dict[Key, model.Violation] = {}
         self._refusals = Refusals(clock=clock)
+        self._failing = Failing(clock=clock)
         self._refused_books: dict[Key, set[tuple[str, str]]] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -99,7 +103,8 @@ class Reconciler:
             self._forget(key)
             return Done()
         if not isinstance(look, Look):
-            return self._failed(key, look, exposed=False)
+            unseen = UNSEEN_LOOK_SECONDS if self._store.is_unfinished(key) else math.inf
+            return self._failed(key, look, exposed=False, next_look=unseen)
         if owner := await self._ownership.served_by_another(key):
             return await self._leave_to(owner, key)  # a live read has just told us
         self._stale.discard(key)
@@ -130,20 +135,30 @@ class Reconciler:
             if isinstance(failure, ports.Fatal):
                 return await self._lowering_refused(key, look, decision, failure)
             if failure is not None:
-                # A rollback does not wait for the normal back-off (reliability.md, 2).
-                self._stale.add(key)
-                return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
-        refused = await self._status.write(key, look.observation, decision)
+                return await self._lowering_failed(key, look, decision, failure)
+        refused = await self._write_status(key, look, decision)
         if refused is not None:
-            return self._failed(key, refused, exposed=exposed)
+            final = isinstance(refused, ports.Fatal)
+            next_look = math.inf if final else decision.requeue_after_seconds
+            return self._failed(key, refused, exposed=exposed, next_look=next_look)
         self._line.written(before=look.observation.status, after=decision.status)
         failure = await self._perform_all(key, actions.after_status(decision.actions), look)
         kept = await self._keep_books(key, look, actions.bookkeeping(decision.actions))
         self._record(look, decision)
         if failure is not None:
             next_look = min(decision.requeue_after_seconds, self._status.seconds_left(key))
+            next_look = SOON_SECONDS if self._is_to_be_told(key, failure) else next_look
             return self._failed(key, failure, exposed=exposed, next_look=next_look)
         return self._done(key, decision, books_kept=kept)
+
+    async def _write_status(
+        self, key: Key, look: Look, decision: actions.Decision
+    ) -> ports.Failure | None:
+        """Write what was decided; the failure means that none of it stands."""
+        failure = await self._status.write(key, look.observation, decision)
+        if failure is None:
+            self._observer.settled(key)
+        return failure
 
     async def _perform_all(
         self, key: Key, wanted: Sequence[actions.Action], look: Look
@@ -241,6 +256,7 @@ class Reconciler:
 
     def _done(self, key: Key, decision: actions.Decision, *, books_kept: bool) -> Outcome:
         self._refusals.forget(key)
+        self._failing.forget(key)
         if self._blocked.pop(key, None) is not None:
             return Done(requeue_after_seconds=SOON_SECONDS)
         books = math.inf if books_kept else BOOKS_RETRY_SECONDS
@@ -261,9 +277,9 @@ class Reconciler:
         match failure:
             case ports.Conflict():
                 self._stale.add(key)
-                return Failed()
+                return Failed(next_look_seconds=next_look)
             case ports.Retryable(after_seconds=after_seconds):
-                return Failed(after_seconds=after_seconds)
+                return Failed(after_seconds=after_seconds, next_look_seconds=next_look)
             case ports.Fatal():
                 return self._block(key, failure, exposed=exposed, next_look=next_look)
 
@@ -297,6 +313,29 @@ class Reconciler:
         body = self._store.get(ports.MODEL_DEPLOYMENT, namespace=key.namespace, name=key.name)
         return workload_ref.template_path(body or {})
 
+    async def _lowering_failed(
+        self, key: Key, look: Look, decision: actions.Decision, failure: ports.Failure
+    ) -> Outcome:
+        """A rollback does not wait for the normal back-off (reliability.md, 2).
+
+        Where that lasts, status tells of it, and whoever cannot answer is asked less often.
+        """
+        self._stale.add(key)
+        self._is_to_be_told(key, failure)
+        if look.observation.blocked is None or isinstance(failure, ports.Conflict):
+            return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)
+        if await self._write_status(key, look, decision) is None:
+            self._record(look, decision)
+        return Done(requeue_after_seconds=LASTING_RETRY_SECONDS, priority=True)
+
+    def _is_to_be_told(self, key: Key, failure: ports.Failure) -> bool:
+        """A failure that has lasted is told by the next pass, as it was said first."""
+        found = self._failing.note(key, failure)
+        if found is None or key in self._blocked:
+            return False
+        self._blocked[key] = found
+        return True
+
     async def _lowering_refused(
         self, key: Key, look: Look, decision: actions.Decision, failure: ports.Fatal
     ) -> Outcome:
@@ -305,7 +344,7 @@ class Reconciler:
         The first refusal is only kept: the next pass, which follows at once, knows of it.
         """
         if look.observation.blocked is not None:
-            refused = await self._status.write(key, look.observation, decision)
+            refused = await self._write_status(key, look, decision)
             if refused is not None:
                 return self._failed(key, refused, exposed=True)
             self._record(look, decision)
@@ -316,6 +355,7 @@ class Reconciler:
         self._known.discard(key)
         self._blocked.pop(key, None)
         self._refusals.forget(key)
+        self._failing.forget(key)
         self._refused_books.pop(key, None)
         self._status.forget(key)
         self._observer.forget(key)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tidegate import ports
 
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_CAP_SECONDS = 300.0
+LEAST_LOOK_SECONDS = 5.0  # what fails again and again is not tried at every tick of a clock
 DEFAULT_WORKERS = 32
 PASS_DEADLINE_SECONDS = 30.0
 _HEAP_SLACK = 64
@@ -43,9 +45,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The pass must be repeated after a back-off, and not before `after_seconds`."""
+    """The pass must be repeated after a back-off, and not before `after_seconds`.
+
+    In `next_look_seconds` the clock asks for a pass whatever has failed: one write that does not get
+    through must not keep users waiting for all others.
+    """
 
     after_seconds: float | None = None
+    next_look_seconds: float = math.inf
 
 
 Outcome = Done | Failed
@@ -102,18 +109,25 @@ class Schedule:
         self._bound_heap()
 
     def add_rate_limited(
-        self, key: Key, *, now: float, after_seconds: float | None = None
+        self,
+        key: Key,
+        *,
+        now: float,
+        after_seconds: float | None = None,
+        next_look_seconds: float = math.inf,
     ) -> float:
         """Look again after an exponential back-off with full jitter; returns the delay in seconds.
 
-        `after_seconds` is the least delay, such as the server's Retry-After.
+        `after_seconds` is the least delay, such as the server's Retry-After, and `next_look_seconds`
+        the longest back-off, unless that is less than `LEAST_LOOK_SECONDS`.
         """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         ceiling = min(
             BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** min(failures, _MAX_DOUBLINGS)
         )
-        delay = max(self._rng.uniform(0.0, ceiling), after_seconds or 0.0)
+        longest = max(next_look_seconds, LEAST_LOOK_SECONDS)
+        delay = max(min(self._rng.uniform(0.0, ceiling), longest), after_seconds or 0.0)
         self.add_after(key, delay_seconds=delay, now=now)
         return delay
 
@@ -299,8 +313,10 @@ class WorkQueue:
         now = self._clock.monotonic()
         self._recorder.reconciled(seconds=now - started, outcome=label)
         match outcome:
-            case Failed(after_seconds=after_seconds):
-                self._schedule.add_rate_limited(key, now=now, after_seconds=after_seconds)
+            case Failed(after_seconds=after_seconds, next_look_seconds=next_look_seconds):
+                self._schedule.add_rate_limited(
+                    key, now=now, after_seconds=after_seconds, next_look_seconds=next_look_seconds
+                )
             case Done(requeue_after_seconds=delay_seconds, priority=priority):
                 self._schedule.forget(key)
                 if delay_seconds is not None:

@@ -233,7 +233,8 @@ class Observation:
     `spec` is the one in effect: the newest, but for the parts of it that cannot be carried out, which
     stay as the last rollout froze them. `services` are the revisions that have a Service, also without a
     Deployment. `blocked` is what the API server finally refused when the
-    last decision was carried out. `operator` is the name of this installation. `frozen` has every revision that has a ControllerRevision or a
+    last decision was carried out. `clock_jump_seconds` is how much further the wall clock has moved since the last
+    written decision than time has passed. `operator` is the name of this installation. `frozen` has every revision that has a ControllerRevision or a
     Deployment.
     """
 
@@ -242,6 +243,7 @@ class Observation:
     meta: ObjectMeta
     status: Status
     status_losses: tuple[str, ...] = ()
+    clock_jump_seconds: float = 0.0
     spec: Spec | None = None
     desired: Revision | None = None
     violations: tuple[Violation, ...] = ()

@@ -5,14 +5,14 @@ because of it and no pass may fail on it for ever, so the rollout gives its traf
 anew; where only what the candidate is given does not fit, its stage is reached anew. Or the wall clock went back (a leader on another node, a corrected clock): deadlines live in
 status as instants, and a jump back by an hour would stretch a hold or a drain by that hour. An
 instant that lies in the future although it was "now" when it was written proves the jump; what
-hangs on it then starts again.
+hangs on it then starts again. Of a jump that this process has lived through the length is known.
 Source: reliability.md, 2 (faults 12 to 14): doubt never promotes.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidegate import model
 from tidegate.rollout import ending, failover, plan
@@ -25,7 +25,32 @@ REASON = "its status contradicted itself"
 
 def repair(turn: Turn) -> Turn:
     """Status as one can go on with it: what contradicts itself and what lies in the future ends."""
+    turn = _with_the_clock(turn)
     return _restart_clocks(_reach_again(end_unsound(_complete_plan(turn))))
+
+
+def _with_the_clock(turn: Turn) -> Turn:
+    """What is still to come moves with a clock that jumps: a hold and a drain last as long as planned."""
+    if not turn.seen.clock_jump_seconds:
+        return turn
+    jump = timedelta(seconds=turn.seen.clock_jump_seconds)
+    retiring = tuple(
+        replace(one, scale_down_at=_moved(one.scale_down_at, jump)) for one in turn.status.retiring
+    )
+    turn = turn.with_status(replace(turn.status, retiring=retiring))
+    rollout = turn.active_rollout
+    if rollout is None or rollout.step is None:
+        return turn
+    step = replace(
+        rollout.step,
+        hold_until=_moved(rollout.step.hold_until, jump),
+        deadline_at=_moved(rollout.step.deadline_at, jump),
+    )
+    return turn.with_rollout(replace(rollout, step=step))
+
+
+def _moved(instant: datetime | None, jump: timedelta) -> datetime | None:
+    return None if instant is None else instant + jump
 
 
 def _complete_plan(turn: Turn) -> Turn:

@@ -107,6 +107,12 @@ CASES: list[tuple[str, http.Request, http.Reply, ports.Result[Any]]] = [
         ports.Retryable(message="HTTP 429"),
     ),
     (
+        "an hour in Retry-After",
+        READ,
+        reply(503, Retry_After="3600"),
+        ports.Retryable(message="HTTP 503", after_seconds=30.0),
+    ),
+    (
         "html from a proxy",
         WRITE,
         http.parse(502, {}, b"<html>"),

@@ -180,6 +180,30 @@ def test_what_stands_in_follows_what_was_frozen(world: World) -> None:
         assert world.asked(frozen=rollout) is asked
 
 
+@pytest.mark.parametrize(
+    ("broken", "serves", "readable"),
+    [
+        ({"analysis": {"metrics": "text"}}, True, True),
+        ({"rolloutHistoryLimit": "many"}, True, True),
+        ({"analysis": {"metrics": "text"}}, False, False),
+        ({"server": {"preset": "MLServer", "port": "many"}}, True, False),
+        ({"analysis": "text", "traffic": "text"}, True, False),
+    ],
+)
+def test_what_brings_users_back_is_read_where_nothing_was_frozen(
+    world: World, *, broken: ports.Object, serves: bool, readable: bool
+) -> None:
+    body = deployment(version=2, **broken)
+    if serves:
+        body["status"] = {"stable": {"revision": "aaaaaaaaaa", "modelVersion": "1"}}
+    world.store.put(MD, body)
+    asked = world.asked()
+    assert asked.blocked
+    assert (asked.spec is not None) is readable
+    if asked.spec is not None and "analysis" in broken:
+        assert not [it for it in asked.spec.analysis.metrics if it.acts], "limits nobody chose"
+
+
 def referring(*, version: int = 1, **spec: Any) -> ports.Object:
     workload = {"replicas": 3, "workloadRef": {"name": "old"}}
     return deployment(version=version, **({"workload": workload} | spec))

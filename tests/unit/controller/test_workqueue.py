@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Self
 
 import pytest
@@ -11,6 +12,7 @@ from port_fakes import FixedRng, ManualClock, MemoryRecorder, settle
 
 from tidegate.controller.workqueue import (
     BACKOFF_CAP_SECONDS,
+    LEAST_LOOK_SECONDS,
     Done,
     Failed,
     Key,
@@ -138,6 +140,21 @@ def test_backoff_is_capped_and_forgotten_per_key() -> None:
 
 def test_backoff_obeys_the_servers_least_delay() -> None:
     assert schedule().add_rate_limited(A, now=0, after_seconds=30) == 30
+
+
+@pytest.mark.parametrize(
+    ("next_look", "after", "longest"),
+    [(60.0, None, 60.0), (0.1, None, LEAST_LOOK_SECONDS), (1.0, 30.0, 30.0), (inf, None, 300.0)],
+)
+def test_backoff_ends_at_the_next_look(
+    next_look: float, after: float | None, longest: float
+) -> None:
+    queue = schedule()
+    delays = [
+        queue.add_rate_limited(A, now=0, after_seconds=after, next_look_seconds=next_look)
+        for _ in range(20)
+    ]
+    assert max(delays) == longest
 
 
 def test_busy_keys_do_not_grow_the_heap() -> None:
