@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tidegate.evidence.counts import odd
+from tidegate.evidence.counts import counters, odd
 from tidegate.evidence.counts.grid import Grid, Slot, WeightChange
 from tidegate.evidence.counts.histograms import edge_of
 from tidegate.evidence.counts.intervals import Counting, MetricSeries, Table
@@ -114,6 +114,8 @@ def _moves(series: Series, *, after: float) -> bool:
     """Some request was counted after an instant, whatever else is wrong with the counter."""
     before = 0.0
     for at, value in series.samples:
+        if not counters.is_count(value):
+            continue
         if at > after and value != before:
             return True
         before = value
