@@ -206,7 +206,7 @@ def _odd_samples(
     lasting = {run.lane.counter for run in known if run.until == math.inf}
     found: dict[Lane, list[tuple[float, float]]] = {}
     for one in series:
-        if all(counters.is_count(value) for _, value in one.samples):
+        if counters.are_counts(one.samples):
             continue
         lane = owned.placed(exposition.lane_of(one, named=named), labels)
         values = values_of(one.samples, lasts=lane.counter in lasting)
