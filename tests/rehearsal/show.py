@@ -8,7 +8,8 @@ from rich.console import Console
 from tests.cluster.progress import duration
 from tests.demo import timeline
 from tests.demo.story import Story
-from tests.images.mlserver.faults import FAULTS
+from tests.images.mlserver.cells import CELLS
+from tests.images.mlserver.faults import FAULTS, LOST_ROWS
 from tests.rehearsal.scene import rehearsal
 
 SEED = 1
@@ -40,5 +41,6 @@ def introduction() -> str:
         "Everything else is played, in virtual time: API server, pods, Gateway, Prometheus, users "
         "and models.\n"
         f"v3 has the faults of the demo's v3: {100 * FAULTS['fail_ratio']:.0f} % of its answers are errors, "
-        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer.\n"
+        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer. v6 is fed with images whose "
+        f"lowest {len(LOST_ROWS)} of {CELLS} rows is lost.\n"
     )
