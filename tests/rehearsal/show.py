@@ -35,12 +35,13 @@ def play(console: Console) -> bool:
 
 def introduction() -> str:
     """What is real here and what is played."""
+    lost = ", ".join(map(str, LOST_ROWS))
     return (
         "The controller is the real one, and the manifests are those of the demo "
         "(examples/demo/digits.yaml).\n"
         "Everything else is played, in virtual time: API server, pods, Gateway, Prometheus, users "
         "and models.\n"
         f"v3 has the faults of the demo's v3: {100 * FAULTS['fail_ratio']:.0f} % of its answers are errors, "
-        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer. v6 is fed with images whose "
-        f"lowest {len(LOST_ROWS)} of {CELLS} rows is lost.\n"
+        f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer.\n"
+        f"v6 has the fault of the demo's v6: of {CELLS} rows of each image it loses row {lost}.\n"
     )
