@@ -136,8 +136,8 @@ def _features(recording: ActRecording) -> list[str]:
     ]
     if not rows:
         return []
-    heads = ("version", "metric", "feature", "PSI", "bin up to", "of stable", "of the version")
-    return ["<h3>What was fed to it, and what to stable</h3>", _table(heads, rows)]
+    heads = ("rejected", "metric", "feature", "PSI", "bin", "share at stable", "share at it")
+    return ["<h3>Features that moved</h3>", _table(heads, rows)]
 
 
 def _decisions(recording: ActRecording) -> str:
