@@ -25,7 +25,7 @@ def inks(pixels: NDArray[np.float64], *, lost_rows: Collection[int] = ()) -> NDA
     Units:  both from 0 (paper) to 16 (ink).
     """
     squares = np.asarray(pixels, dtype=np.float64).reshape(-1, CELLS, 2, CELLS, 2)
-    cells = squares.mean(axis=(2, 4))
+    cells: NDArray[np.float64] = squares.mean(axis=(2, 4))
     cells[:, [row - 1 for row in lost_rows]] = 0.0
     return cells.reshape(-1, len(FEATURES))
 
