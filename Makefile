@@ -82,8 +82,8 @@ sim-corpus: $(READY)
 sim: $(READY) ## Simulate the controller under faults: make sim SEEDS=20000
 	PYTHONPATH=probe $(PY) -m tests.sim --seeds $(SEEDS) --start $(START)
 
-sim-crash: $(READY) ## Disturb every API call of every fixed play in every way
-	$(PY) -m pytest tests/sim/test_crash_points.py --all-modes -n $(TEST_JOBS) --durations=5 -q
+sim-crash: $(READY) ## Disturb every API call of every fixed play in every way, and repeat each play
+	$(PY) -m pytest tests/sim/test_crash_points.py tests/sim/test_seeds.py -k "crash or repeated" --all-modes -n $(TEST_JOBS) --durations=5 -q
 
 sim-bite: $(READY) ## Plant each deliberate bug in a copy and hunt for it
 	PYTHONPATH=probe $(PY) -m tools.sim_bite

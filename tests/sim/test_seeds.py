@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ REGRESSIONS = {
     2505785: "a clock that went back dated a step anew whose weight had just been taken away",
     2306537: "a clock that had been ahead left an hour of the future closed: nothing was judged",
 }
+REPEATED = 4  # one of so many fixed plays is played twice
 SEEDS = sorted({*range(200), *REGRESSIONS})
 
 # They reach every row together. When plays are drawn in another way, the search is longer and says the same.
@@ -86,11 +88,13 @@ def test_a_seed_decides_everything(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PLAYS))
-def test_fixed_plays_end_well_and_can_be_repeated(name: str) -> None:
+def test_fixed_plays_end_well_and_can_be_repeated(name: str, all_modes: bool) -> None:
+    """What cannot be repeated is seldom of one play alone, so every fourth one stands for all."""
     chosen = PLAYS[name]
-    first, second = play(chosen, seed=1), play(chosen, seed=1)
+    first = play(chosen, seed=1)
     assert not first.failure
-    assert first.digest == second.digest
+    if all_modes or zlib.crc32(name.encode()) % REPEATED == 0:
+        assert first.digest == play(chosen, seed=1).digest
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
