@@ -88,7 +88,7 @@ def test_a_seed_decides_everything(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PLAYS))
-def test_fixed_plays_end_well_and_can_be_repeated(name: str, all_modes: bool) -> None:
+def test_fixed_plays_end_well_and_can_be_repeated(name: str, *, all_modes: bool) -> None:
     """What cannot be repeated is seldom of one play alone, so every fourth one stands for all."""
     chosen = PLAYS[name]
     first = play(chosen, seed=1)
