@@ -71,11 +71,9 @@ BUGS = (
     Bug(
         name="weight before status",
         file="controller/reconciler.py",
-        old="        refused = await self._status.write(key, look.observation, decision)\n"
-        "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
-        new="        await self._perform(actions.after_status(decision.actions), look)\n"
-        "        refused = await self._status.write(key, look.observation, decision)\n"
-        "        if refused is not None:\n            return self._failed(key, refused, exposed=exposed)\n",
+        old="        refused = await self._write_status(key, look, decision)\n        if refused is not None:\n",
+        new="        await self._perform_all(key, actions.after_status(decision.actions), look)\n"
+        "        refused = await self._write_status(key, look, decision)\n        if refused is not None:\n",
     ),
     Bug(
         name="an intent waits for the next write, as words do",
@@ -160,8 +158,10 @@ BUGS = (
     Bug(
         name="a failed pass is never repeated",
         file="controller/workqueue.py",
-        old="                self._schedule.add_rate_limited(key, now=now, after_seconds=after_seconds)",
-        new="                assert after_seconds is None or after_seconds >= 0",
+        old="                self._schedule.add_rate_limited(\n                    key, now=now, "
+        "after_seconds=after_seconds, next_look_seconds=next_look_seconds\n                )",
+        new="                assert after_seconds is None or after_seconds >= 0\n"
+        "                assert next_look_seconds is not None",
         modes=(Mode.REPLY_LOST,),
     ),
     Bug(
@@ -273,8 +273,8 @@ BUGS = (
     Bug(
         name="a lowering write that failed is left to chance",
         file="controller/reconciler.py",
-        old="                return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)",
-        new="                return Done()",
+        old="            return Done(requeue_after_seconds=LOWERING_RETRY_SECONDS, priority=True)\n",
+        new="            return Done()\n",
         plays=("rollback", "aborted"),
         modes=(Mode.REFUSED,),
     ),

@@ -257,7 +257,7 @@ FOUND = (
             (
                 "controller/reading.py",
                 "        if frozen is None or not newest.blocked:",
-                "        if frozen is None or newest.blocked:",
+                "        if newest.blocked:\n            return newest\n        if frozen is None:",
             ),
         ),
     ),

@@ -37,7 +37,7 @@ MIGRATING = (
             (
                 "controller/reading.py",
                 "        if frozen is None or not newest.blocked:",
-                "        if frozen is None or newest.blocked:",
+                "        if newest.blocked:\n            return newest\n        if frozen is None:",
             ),
         ),
         plays=(*by_both("harm_without_source"), *by_both("source_lost")),

@@ -72,7 +72,7 @@ REVISIONS = (
         name="what a rollout froze does not stand in for a broken spec",
         file="controller/reading.py",
         old="        if frozen is None or not newest.blocked:",
-        new="        if frozen is not None or not newest.blocked:",
+        new="        if newest.blocked:\n            return newest\n        if frozen is None:",
         plays=_by_both("unreadable_edit_then_breach", "unreadable_edit_then_deletion"),
     ),
     Bug(

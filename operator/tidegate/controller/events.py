@@ -19,7 +19,7 @@ from tidegate.controller.background import Background
 from tidegate.model import actions
 
 CONTROLLER = "tidegate.dev/controller"
-LONGEST_NOTE = 1024
+LONGEST_NOTE = 1024  # bytes; an Event with a longer one is refused
 LONGEST_QUEUE = 512
 REMEMBERED = 2048
 SERIES_SECONDS = 600.0
@@ -178,7 +178,7 @@ def render(
         "action": event.reason,
         "reason": event.reason,
         "type": str(event.type),
-        "note": event.message[:LONGEST_NOTE],
+        "note": event.message.encode()[:LONGEST_NOTE].decode(errors="ignore"),
         "regarding": {
             "apiVersion": ports.MODEL_DEPLOYMENT.api_version,
             "kind": ports.MODEL_DEPLOYMENT.kind,

@@ -185,9 +185,7 @@ class SpecReader:
     ) -> Asked:
         body, newest = self._newest(body, said, found)
         newest = _with_config_maps(newest, body, held=held)
-        if not newest.blocked:
-            return newest
-        if frozen is None:
+        if frozen is None or not newest.blocked:
             return self._reduced(body, newest, said, found)
         others = [it for it in newest.violations if not it.path.startswith(_OF_PODS)]
         parts = effective.parts_of(others)

@@ -227,3 +227,13 @@ def test_an_event_that_somebody_deleted_is_made_anew_the_next_time() -> None:
         assert scene.recorder.problems == []
 
     play(scenario)
+
+
+def test_a_note_is_cut_at_bytes_and_never_within_a_letter() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.tell("a" + "\u6a21" * 1000)
+        await scene.clock.advance(1)
+        (note,) = scene.notes
+        assert note == "a" + "\u6a21" * 341  # three bytes each
+
+    play(scenario)
