@@ -13,13 +13,13 @@ CELLS = 4  # in a row, and rows of them; each is a square of four pixels
 FEATURES = tuple(f"ink-row{row}-col{col}" for row in range(1, 5) for col in range(1, 5))
 
 
-def features_of(row: int) -> tuple[str, ...]:
-    """The features of a row of cells; the first row is the uppermost."""
-    return FEATURES[CELLS * (row - 1) : CELLS * row]
+def features_of(column: int) -> tuple[str, ...]:
+    """The features of a column of cells; the first is the leftmost."""
+    return FEATURES[column - 1 :: CELLS]
 
 
-def inks(pixels: NDArray[np.float64], *, lost_rows: Collection[int] = ()) -> NDArray[np.float64]:
-    """The mean ink of each cell, in the order of FEATURES; rows of cells that are lost are paper.
+def inks(pixels: NDArray[np.float64], *, lost_columns: Collection[int] = ()) -> NDArray[np.float64]:
+    """The mean ink of each cell, in the order of FEATURES; columns of them that are lost are paper.
 
     Shapes: pixels is (images, 64), the result (images, 16).
     Units:  both from 0 (paper) to 16 (ink).
@@ -27,6 +27,8 @@ def inks(pixels: NDArray[np.float64], *, lost_rows: Collection[int] = ()) -> NDA
     squares = np.asarray(pixels, dtype=np.float64).reshape(-1, CELLS, 2, CELLS, 2)
     cells: NDArray[np.float64] = squares.mean(axis=(2, 4))
     cells[:, [row - 1 for row in lost_rows]] = 0.0
+    cells = squares.mean(axis=(2, 4))
+    cells[:, :, [column - 1 for column in lost_columns]] = 0.0
     return cells.reshape(-1, len(FEATURES))
 
 
