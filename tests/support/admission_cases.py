@@ -1,7 +1,7 @@
-"""Specs held against policies, and what the API server and the step before it say of them.
+"""Specs held against policies, and what the API server and the next step say of them.
 
-One table for both: tests/unit/policy/test_admission_cases.py asks the operator's rules, and
-tests/integration/api/test_admission_policies.py an API server with the policies of the chart.
+One table of rules, and one of whom a policy is for, both for two: tests/unit/policy/test_admission_cases.py asks the operator's rules, and
+tests/integration/api/test_admission_policies.py an API server with the chart's admission policies.
 """
 
 from __future__ import annotations
@@ -386,3 +386,97 @@ _ORIGINS = [
     ),
 ]
 CASES: tuple[Case, ...] = (*_CHOICES, *_PLANS, *_SIZES, *_METRICS, *_ORIGINS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """A policy beside a rule that `BODY`, or `asked`, does not keep: whom it binds, and how.
+
+    `admission` is Deny, Warn or empty; `step` is what the operator does, empty where the policy binds it
+    to nothing.
+    """
+
+    name: str
+    spec: Object
+    admission: str
+    step: str = "Enforce"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    cluster: bool = False
+
+    @property
+    def policy(self) -> Object:
+        """Spec of the policy, for ModelDeployments with a label of its own."""
+        return changed(
+            {"constraints": {"minHold": "1h"}} | self.spec, {"selector.matchLabels.case": self.name}
+        )
+
+    @property
+    def asked(self) -> Object:
+        """The ModelDeployment."""
+        body = changed(BODY, {"metadata.labels": {"team": "risk", "tier": "gold"}} | self.changes)
+        return place(body, "metadata.labels.case", self.name)
+
+
+def _exempt(**more: Any) -> Object:
+    one = {"name": "e", "namespace": "default", "rules": ["minHold"], "reason": "moves"}
+    return {"exemptions": [one | {"until": "2099-01-01T00:00:00Z"} | more]}
+
+
+def _where(key: str, operator: str, *values: str) -> Object:
+    found = {"key": key, "operator": operator} | ({"values": list(values)} if values else {})
+    return {"selector": {"matchExpressions": [found]}}
+
+
+def _in_namespace(name: str) -> Object:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def _bake(default: str) -> Object:
+    return {
+        "constraints": {"minBake": "1h"},
+        "defaults": {"strategy": {"postPromotion": {"bake": default}}},
+    }
+
+
+def _action(of_all: str, **of_rules: str) -> Object:
+    actions = [{"rule": rule, "action": action} for rule, action in of_rules.items()]
+    return {"enforcementAction": of_all, "ruleActions": actions}
+
+
+_OTHERS: Object = {"matchLabels": {"team": "fraud"}}
+REACHES: tuple[Reach, ...] = (
+    Reach(name="all", spec={}, admission="Deny"),
+    Reach(name="warned", spec=_action("Warn"), admission="Warn", step="Warn"),
+    Reach(name="listed", spec=_action("Audit"), admission="", step="Audit"),
+    Reach(name="tried", spec=_action("Enforce", minHold="Warn"), admission="Warn", step="Warn"),
+    Reach(name="meant", spec=_action("Audit", minHold="Enforce"), admission="Deny"),
+    Reach(name="other-rule", spec=_action("Enforce", minBake="Audit"), admission="Deny"),
+    # People may let it through, and only what is there can be let through.
+    Reach(name="overridable", spec={"overrides": {"approverGroups": ["board"]}}, admission="Warn"),
+    Reach(name="value", spec={"selector": {"matchLabels": {"team": "risk"}}}, admission="Deny"),
+    Reach(name="other-value", spec={"selector": _OTHERS}, admission="", step=""),
+    Reach(name="in", spec=_where("tier", "In", "gold", "silver"), admission="Deny"),
+    Reach(name="not-in", spec=_where("tier", "NotIn", "gold"), admission="", step=""),
+    Reach(name="in-none", spec=_where("absent", "In", "gold"), admission="", step=""),
+    Reach(name="not-in-none", spec=_where("absent", "NotIn", "gold"), admission="Deny"),
+    Reach(name="exists", spec=_where("tier", "Exists"), admission="Deny"),
+    Reach(name="exists-not", spec=_where("absent", "Exists"), admission="", step=""),
+    Reach(name="absent", spec=_where("absent", "DoesNotExist"), admission="Deny"),
+    Reach(name="absent-not", spec=_where("tier", "DoesNotExist"), admission="", step=""),
+    Reach(name="own-default", spec=_bake("2h"), admission="", step=""),
+    Reach(name="short-default", spec=_bake("1m"), admission="Warn"),
+    Reach(name="said", spec=_bake("2h"), admission="Deny", changes={BAKE: "1m"}),
+    Reach(name="namespace", spec=_in_namespace("default"), admission="Deny", cluster=True),
+    Reach(name="other-place", spec=_in_namespace("ml"), admission="", step="", cluster=True),
+    Reach(name="exempt", spec=_exempt(), admission="", step="", cluster=True),
+    Reach(
+        name="exempt-one", spec=_exempt(modelDeployment="iris"), admission="", step="", cluster=True
+    ),
+    Reach(
+        name="exempt-other", spec=_exempt(modelDeployment="fraud"), admission="Deny", cluster=True
+    ),
+    Reach(name="exempt-elsewhere", spec=_exempt(namespace="ml"), admission="Deny", cluster=True),
+    Reach(name="exempt-else", spec=_exempt(rules=["minBake"]), admission="Deny", cluster=True),
+    # CEL has no clock: an end that has come is seen by the operator alone.
+    Reach(name="ended", spec=_exempt(until="2020-01-01T00:00:00Z"), admission="", cluster=True),
+)
