@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools import argocd, dashboards, includes, metrics_reference
+from tools import admission, argocd, dashboards, includes, metrics_reference
 
 from tidegate.api import crdgen, preset_reference, reference
 from tidegate.cli import main as cli
@@ -21,6 +21,7 @@ INCLUDING = (Path("docs/how-to/prometheus.md"), Path("tests/cluster/manifests/pr
 GENERATED_FOLDERS = (
     Path("crds"),
     Path("charts/tidegate/files/crds"),
+    admission.FOLDER,
     dashboards.FOLDER,
     Path("docs/reference"),
 )
@@ -39,6 +40,7 @@ def wanted() -> Mapping[Path, str]:
     texts[Path("docs/reference/cli.md")] = cli.reference_page()
     texts[Path("docs/reference/presets.md")] = preset_reference.page()
     texts[Path("docs/reference/metrics.md")] = metrics_reference.page()
+    texts |= admission.texts()
     texts |= argocd.texts(ROOT)
     texts |= dashboards.texts()
     texts |= {path: includes.filled((ROOT / path).read_text(), root=ROOT) for path in INCLUDING}

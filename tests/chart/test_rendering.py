@@ -42,7 +42,7 @@ MATRIX: list[Object] = [
     {"prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}}},
     {"dashboards": {"enabled": True, "labels": {"release": "grafana"}}},
     {"admission": {"author": {"enabled": False}, "operator": {"enabled": False}}},
-    {"admission": {"approver": {"action": "Audit"}}},
+    {"admission": {"approver": {"action": "Audit"}, "policies": {"enabled": False}}},
     {
         "image": {"repository": "localhost/tidegate", "tag": "dev", "pullPolicy": "Never"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -380,10 +380,31 @@ def test_admission_policies_are_there_unless_somebody_takes_them_away(render: Re
         return {it["metadata"]["name"] for it in found}
 
     both = {"tidegate-operator", "tidegate-approver"}
-    assert policies() == {"tidegate-author", *both}
+    ours = {f"tidegate-policies-{it}" for it in POLICY_COPIES}
+    assert policies() == {"tidegate-author", *both, *ours}
     off = {"enabled": False}
-    assert policies(admission={"author": off}) == both
-    assert policies(admission=dict.fromkeys(("author", "operator", "approver"), off)) == set()
+    assert policies(admission={"author": off, "policies": off}) == both
+    every = ("author", "operator", "approver", "policies")
+    assert policies(admission=dict.fromkeys(every, off)) == set()
+
+
+POLICY_COPIES = ("cluster-deny", "cluster-warn", "namespace-deny", "namespace-warn")
+
+
+@pytest.mark.parametrize("copy", POLICY_COPIES)
+def test_what_goes_wrong_in_admission_by_policies_blocks_nobody(render: Render, copy: str) -> None:
+    """A kind of policy that is gone, none at all, or an expression that fails: the operator asks again."""
+    found = of_kind(render(), "ValidatingAdmissionPolicy")
+    [policy] = [it for it in found if it["metadata"]["name"] == f"tidegate-policies-{copy}"]
+    assert policy["spec"]["failurePolicy"] == "Ignore"
+    [rule] = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert rule["resources"] == ["modeldeployments"], "no subresource: neither status nor scale"
+    assert "DELETE" not in rule["operations"]
+    binding = _binding(render, f"policies-{copy}")
+    assert binding["paramRef"] == {"selector": {}, "parameterNotFoundAction": "Allow"}
+    assert binding["validationActions"] == (["Deny"] if "deny" in copy else ["Warn", "Audit"])
+    assert "matchResources" not in binding
+    assert "matchResources" in _binding(render, f"policies-{copy}", namespaces=["ml"])
 
 
 @pytest.mark.parametrize(

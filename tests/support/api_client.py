@@ -30,10 +30,11 @@ _NAMESPACED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Status code and decoded body."""
+    """Status code, decoded body, and what the server warns of."""
 
     code: int
     body: Object
+    warning: str = ""
 
     @property
     def causes(self) -> list[tuple[str, str]]:
@@ -94,7 +95,8 @@ class ApiClient:
 
     def _path(self, body: Object) -> str:
         kind = body["kind"]
-        namespace = "/namespaces/default" if _NAMESPACED[kind] else ""
+        place = body["metadata"].get("namespace", "default")
+        namespace = f"/namespaces/{place}" if _NAMESPACED[kind] else ""
         plural = _PLURALS.get(kind, f"{kind.lower()}s")
         return f"/apis/tidegate.dev/v1alpha1{namespace}/{plural}"
 
@@ -127,4 +129,5 @@ class ApiClient:
             if not self._plane.revive():
                 raise
             answer = send()
-        return Answer(code=answer.status_code, body=answer.json())
+        warning = answer.headers.get("Warning", "")
+        return Answer(code=answer.status_code, body=answer.json(), warning=warning)

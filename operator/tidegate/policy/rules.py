@@ -18,7 +18,7 @@ from tidegate.policy.case import BLUE_GREEN, Case
 STOP = "stopPolicy"  # no constraint, and known to all who name rules
 _ROUNDING = 1e-6
 # A metric that only has the name of a preset may measure anything.
-_PRESETS: Final = frozenset(
+PRESETS: Final = frozenset(
     {
         *("error-ratio", "client-error-ratio", "latency-p50", "latency-p95", "latency-p99"),
         *("ttft-p95", "itl-p95", "request-rate", "pod-request-rate"),
@@ -222,7 +222,7 @@ def _lack(check: model.MandatoryCheck, case: Case) -> str:
 
 def _known_as(metric: model.Metric) -> frozenset[str]:
     """Its preset, and its name unless that is the name of a preset which it is not."""
-    borrowed = metric.name in _PRESETS and metric.name != metric.preset
+    borrowed = metric.name in PRESETS and metric.name != metric.preset
     return frozenset({metric.preset or "", "" if borrowed else metric.name} - {""})
 
 

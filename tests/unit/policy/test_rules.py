@@ -336,7 +336,7 @@ def test_where_nobody_has_looked_for_rollbacks_none_is_asked_for() -> None:
 
 def test_the_presets_are_those_of_the_kind() -> None:
     (names, _) = get_args(analysis_types.Metric.model_fields["preset"].annotation)
-    assert set(get_args(names)) == rules._PRESETS
+    assert set(get_args(names)) == rules.PRESETS
 
 
 STEPWISE = (
