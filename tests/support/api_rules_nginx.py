@@ -61,7 +61,10 @@ NGINX_RULES = (
         rule="V111",
         body=_BY_NGINX,
         at=_TESTERS,
-        good=(_testers("X-Staff", "cookie"), [{"name": "t", "cookie": {"name": "a_b", "value": "1"}}]),
+        good=(
+            _testers("X-Staff", "cookie"),
+            [{"name": "t", "cookie": {"name": "a_b", "value": "1"}}],
+        ),
         bad=(_testers("x_staff"), _testers("x-a", "x.b")),
         blames=_TESTERS,
         says="letters, digits and '-' alone",

@@ -17,9 +17,7 @@ from tidegate.api.schema import DurationBetween, Part, Rule, built_in
 
 # What NGINX would read as syntax, and segments by which it would leave the path, are no part of it.
 _SEGMENT = r"[A-Za-z0-9_~%@:+,=\-][A-Za-z0-9_~%@:+,=.\-]*"
-LocationPrefix = Annotated[
-    str, Field(max_length=1024, pattern=rf"^(/|(/{_SEGMENT})+/?)$")
-]
+LocationPrefix = Annotated[str, Field(max_length=1024, pattern=rf"^(/|(/{_SEGMENT})+/?)$")]
 _HEADER_NAME = "^[A-Za-z0-9-]+$"  # more is none of a variable of NGINX
 
 

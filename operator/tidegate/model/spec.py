@@ -16,8 +16,8 @@ from tidegate.model.contour import ContourProxy
 from tidegate.model.document import Document
 from tidegate.model.headers import HeaderRoute
 from tidegate.model.istio import VirtualService
-from tidegate.model.nginx import VirtualServer
 from tidegate.model.monitoring import Monitoring
+from tidegate.model.nginx import VirtualServer
 from tidegate.model.probe import FirstRollout, Probe
 from tidegate.model.scaling import Scaling
 from tidegate.model.smoke_test import SmokeTestJob

@@ -93,7 +93,10 @@ def test_its_settings_stand_at_the_host_at_each_path_and_at_each_upstream() -> N
         "ingressClassName": "edge",
         "host": "iris.example.com",
         "tls": {"secret": "iris-tls"},
-        "upstreams": [up(STABLE, **{"read-timeout": "2m"}), up(CANDIDATE, **{"read-timeout": "2m"})],
+        "upstreams": [
+            up(STABLE, **{"read-timeout": "2m"}),
+            up(CANDIDATE, **{"read-timeout": "2m"}),
+        ],
         "routes": [{"path": "/v2", **split}, {"path": "/metrics", **split}],
     }
 
@@ -123,9 +126,7 @@ def test_who_leaves_is_listed_at_weight_0_and_goes_once_that_is_in_force() -> No
     live = stored(PLANE.documents(before)[0])
     asked = replace(wanted(), services=services)
     pending = replace(asked, live={("VirtualServer", "iris"): live})
-    leaving = {
-        "splits": [to(STABLE, weight=100), to(CANDIDATE, weight=0), to(THIRD, weight=0)]
-    }
+    leaving = {"splits": [to(STABLE, weight=100), to(CANDIDATE, weight=0), to(THIRD, weight=0)]}
     assert body(pending)["routes"] == [{"path": "/", **leaving}]
     assert body(pending)["upstreams"] == [up(STABLE), up(CANDIDATE), up(THIRD)]
     live = {**stored(PLANE.documents(pending)[0]), "status": VALID}
@@ -137,9 +138,7 @@ def test_testers_stand_beside_the_split_and_compare_as_they_were_written() -> No
     (route,) = body(wanted(weight_percent=5.0, routes=ROUTES))["routes"]
     assert route["matches"] == [
         {
-            "conditions": [
-                {"header": "X-Staff", "value": r'~^a\\.b\\ \"c\"\\ \\\\d$'}
-            ],
+            "conditions": [{"header": "X-Staff", "value": r"~^a\\.b\\ \"c\"\\ \\\\d$"}],
             **to(CANDIDATE),
         },
         {
@@ -187,9 +186,7 @@ MATCHES = st.sampled_from([model.HeaderMatch.EXACT, model.HeaderMatch.REGULAR_EX
 
 
 @given(percent=st.integers(0, 100).map(float), value=TEXTS, match=MATCHES)
-def test_what_is_written_is_read_back(
-    percent: float, value: str, match: model.HeaderMatch
-) -> None:
+def test_what_is_written_is_read_back(percent: float, value: str, match: model.HeaderMatch) -> None:
     header = model.Header(name="x-a", value=value, match=match)
     routes = (model.HeaderRoute(name="a", headers=(header, STAFF)),)
     asked = wanted({"path_prefixes": ("/v2", "/v1")}, weight_percent=percent, routes=routes)
@@ -284,7 +281,11 @@ def test_a_virtual_server_of_somebody_else_is_a_conflict() -> None:
         ),
         # A mere warning in its words; the host is another's all the same.
         (
-            {"state": "Warning", "reason": "Rejected", "message": "Host is taken by another resource"},
+            {
+                "state": "Warning",
+                "reason": "Rejected",
+                "message": "Host is taken by another resource",
+            },
             "Rejected",
             "Warning: Host is taken by another resource",
         ),

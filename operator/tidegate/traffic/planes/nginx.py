@@ -61,7 +61,9 @@ class NGINXPlane(ManagedObject):
     def spec_of(self, target: Target, move: Move) -> model.Document:
         """Its host, an upstream for each Service, and a route for each path."""
         asked = _asked(target.spec)
-        to = {"splits": _splits(move)} if len(move.backends) > 1 else _pass(move.backends[0].service)
+        to = (
+            {"splits": _splits(move)} if len(move.backends) > 1 else _pass(move.backends[0].service)
+        )
         matches = list(_matches(target, move.exposure))
         answered: model.Document = {**to, **({"matches": matches} if matches else {})}
         return {
