@@ -141,6 +141,9 @@ VIRTUAL_SERVICE = Kind(
 TRAEFIK_SERVICE = Kind(
     group="traefik.io", version="v1alpha1", plural="traefikservices", kind="TraefikService"
 )
+VIRTUAL_SERVER = Kind(
+    group="k8s.nginx.org", version="v1", plural="virtualservers", kind="VirtualServer"
+)
 GATEWAY = Kind(group="gateway.networking.k8s.io", version="v1", plural="gateways", kind="Gateway")
 GATEWAY_CLASS = Kind(
     group="gateway.networking.k8s.io",

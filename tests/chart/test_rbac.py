@@ -40,6 +40,7 @@ ALLOWED = {
     ("projectcontour.io", "httpproxies"): READ | WRITE,
     ("networking.istio.io", "virtualservices"): READ | WRITE,
     ("traefik.io", "traefikservices"): READ | WRITE,
+    ("k8s.nginx.org", "virtualservers"): READ | WRITE,
     ("autoscaling", "horizontalpodautoscalers"): READ | WRITE,
     ("gateway.networking.k8s.io", "gateways"): {"get"},
     ("gateway.networking.k8s.io", "gatewayclasses"): {"get"},

@@ -24,6 +24,7 @@ from tests.sim.bugs_istio import ISTIO
 from tests.sim.bugs_labels import LABELS
 from tests.sim.bugs_met import MET
 from tests.sim.bugs_migrating import MIGRATING
+from tests.sim.bugs_nginx import NGINX
 from tests.sim.bugs_pinned import PINNED
 from tests.sim.bugs_policies import POLICIES
 from tests.sim.bugs_policy_gates import POLICY_GATES
@@ -316,6 +317,7 @@ BUGS = (
     *CONTOUR,
     *ISTIO,
     *TRAEFIK,
+    *NGINX,
     *DRIFT,
     *WATCH,
     *WAYS_BACK,

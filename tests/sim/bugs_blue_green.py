@@ -38,8 +38,8 @@ BLUE_GREEN = (
     Bug(
         name="a route goes back in parts",
         file="traffic/planes/managed.py",
-        old="Whole() if exclusive else ByWeight()",
-        new="ByWeight()",
+        old="Whole() if exclusive else self.by_share()",
+        new="self.by_share()",
         plays=("bad_after_the_switch_gatewayapi",),
     ),
     Bug(

@@ -30,13 +30,14 @@ PLAIN_KINDS = (
     ports.CONFIG_MAP,
 )
 SILENT = frozenset(
-    {ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE}
-)  # nobody says that they are in force
+    {ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE, ports.VIRTUAL_SERVER}
+)  # nobody says of which generation is in force
 OF_OTHERS = (
     ports.GRPC_ROUTE,
     ports.HTTP_PROXY,
     ports.VIRTUAL_SERVICE,
     ports.TRAEFIK_SERVICE,
+    ports.VIRTUAL_SERVER,
 )
 ROUTES = SILENT | {ports.HTTP_ROUTE, ports.GRPC_ROUTE, ports.HTTP_PROXY}
 SPEC_KINDS = (

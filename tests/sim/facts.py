@@ -42,7 +42,7 @@ NOT_REPEATED = frozenset(  # what may differ between two runs that ended alike
     }
 )
 # Providers whose shares stand in an object of ours.
-BY_ROUTE = frozenset({"GatewayAPI", "Contour", "Istio", "Traefik"})
+BY_ROUTE = frozenset({"GatewayAPI", "Contour", "Istio", "Traefik", "NGINX"})
 assert render.DRAIN_SECONDS  # the pods' drain is part of the world's contract
 
 

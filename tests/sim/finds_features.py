@@ -19,6 +19,7 @@ from tests.sim import (
     finds_grpc,
     finds_istio,
     finds_met,
+    finds_nginx,
     finds_pinned,
     finds_policies,
     finds_pools,
@@ -74,6 +75,7 @@ PLAYS = (
     | finds_contour.PLAYS
     | finds_istio.PLAYS
     | finds_traefik.PLAYS
+    | finds_nginx.PLAYS
     | finds_config_maps.PLAYS
     | drifting.PLAYS
     | drift_returning.PLAYS

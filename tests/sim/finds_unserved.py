@@ -15,7 +15,12 @@ from tidegate import ports
 
 REASON = "KindNotServed"
 # Only Gateway API has routes of the user.
-OTHERS = (ports.HTTP_PROXY, ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE)
+OTHERS = (
+    ports.HTTP_PROXY,
+    ports.VIRTUAL_SERVICE,
+    ports.TRAEFIK_SERVICE,
+    ports.VIRTUAL_SERVER,
+)
 MODES = {"Managed": "GatewayAPI", "Existing": "Existing"}
 
 

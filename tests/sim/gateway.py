@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tests.sim import mesh, proxies, traefik
+from tests.sim import mesh, nginx, proxies, traefik
 from tests.sim.fields import Object
 
 TESTERS_SHARE = 0.05  # of all requests, where some rule looks at headers
@@ -14,6 +14,8 @@ CLOSED = "x-tidegate-closed"  # a header that no request has
 
 def all_rules(route: Object | None) -> list[Object]:
     """The rules of a route, or what others say in such words."""
+    if route is not None and nginx.is_one(route):
+        return nginx.rules(route)
     if route is not None and proxies.is_proxy(route):
         return proxies.rules(route)
     if route is not None and mesh.is_one(route):
@@ -21,6 +23,18 @@ def all_rules(route: Object | None) -> list[Object]:
     if route is not None and traefik.is_one(route):
         return traefik.rules(route)
     return ((route or {}).get("spec") or {}).get("rules") or []
+
+
+def answer(route: Object, others: Iterable[Object]) -> Object | None:
+    """What those say that are no Gateway; None of others."""
+    if nginx.is_one(route):
+        return nginx.answer(route, others)
+    return proxies.answer(route, others) if proxies.is_proxy(route) else None
+
+
+def touched(route: Object, others: Iterable[Object]) -> list[str]:
+    """Names of those whose answer may be another now: parts of a root, and rivals for a host."""
+    return nginx.beside(route, others) if nginx.is_one(route) else proxies.included(route)
 
 
 def rules(route: Object | None, *, by_header: bool) -> list[Object]:

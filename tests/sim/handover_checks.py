@@ -1,8 +1,9 @@
 """S19: no request meets a backend that its proxy does not know: make before break (ADR 0074).
 
-What proxies know is what a Gateway has taken last. Where nobody answers, as with Istio and
-Traefik, what stood in the object before counts. Whoever edits the object by hand, or takes it away,
-breaks that himself; what takes traffic away, or finds stable without pods, waits for nobody.
+What proxies know is what a Gateway has taken last. Where no answer names its generation, as
+with Istio, Traefik and NGINX, what stood in the object before counts. Whoever edits the object by hand,
+or takes it away, breaks that himself; what takes traffic away, or finds stable without pods, waits for
+nobody.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import facts, mesh, oracle, proxies, traffic_checks, user_route
+from tests.sim import facts, mesh, nginx, oracle, proxies, traffic_checks, user_route
 from tests.sim.cluster import ROUTES, Change
 from tests.sim.fields import Object
 from tests.sim.invariants import checks_of
@@ -224,6 +224,10 @@ class Judge:
         if "istio" in traffic:
             difference = mesh.differs(traffic["istio"], route)
             require(not difference, "I3", f"{difference}, spec {traffic['istio']}")
+            return
+        if "nginx" in traffic:
+            difference = nginx.differs(traffic["nginx"], route)
+            require(not difference, "I3", f"{difference}, spec {traffic['nginx']}")
             return
         if traffic["provider"] == "Traefik":
             return  # it has no settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.sim import mesh, proxies, traefik
+from tests.sim import mesh, nginx, proxies, traefik
 from tests.sim.drawn_steering import named_steps
 from tests.sim.fields import Object
 
@@ -135,6 +135,8 @@ class People:
             return {**body, "spec": {**body["spec"], "traffic": mesh.traffic(traffic)}}
         if kind is ports.TRAEFIK_SERVICE:
             return {**body, "spec": {**body["spec"], "traffic": traefik.traffic(traffic)}}
+        if kind is ports.VIRTUAL_SERVER:
+            return {**body, "spec": {**body["spec"], "traffic": nginx.traffic(traffic)}}
         gateway = dict(traffic["gatewayAPI"])
         if "routeRefs" in gateway:
             gateway["routeRefs"] = [{**it, "kind": kind.kind} for it in gateway["routeRefs"]]

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tests.sim import facts, pod_documents, proxies
+from tests.sim import facts, pod_documents
 from tests.sim.cluster import ROUTES, Change, Cluster
 from tests.sim.fields import Object
-from tests.sim.gateway import TESTERS_SHARE, Plane, plane_of
+from tests.sim.gateway import TESTERS_SHARE, Plane, answer, plane_of, touched
 from tests.sim.labels import LabelWorld
 from tests.sim.metrics import PodCounters, Prometheus, target_labels
 from tests.sim.pair_counters import PairCounters
@@ -94,7 +94,7 @@ class World:
         elif change.kind in ROUTES and change.actor != "world":
             key = (change.body["metadata"]["namespace"], change.body["metadata"]["name"])
             self._later(self.gateway_seconds, ("route", key[1]), lambda: self._route(key))
-            for name in proxies.included(change.body):  # a root changes what its parts are
+            for name in touched(change.body, self._cluster.all(change.kind)):
                 part = (key[0], name)
                 self._later(self.gateway_seconds, ("route", name), partial(self._route, part))
 
@@ -304,8 +304,9 @@ class World:
 
     def _reported(self, body: Object) -> Object:
         """The status of a route that was taken."""
-        if proxies.is_proxy(body):
-            return proxies.answer(body, self._cluster.all(ports.HTTP_PROXY))
+        said = answer(body, self._cluster.all(self._cluster.route_kind))
+        if said is not None:
+            return said
         generation = body["metadata"]["generation"]
         answers = [
             {

@@ -10,6 +10,7 @@ from api_rules_copies import COPYABLE as _COPYABLE
 from api_rules_istio import ISTIO_RULES
 from api_rules_labels import LABEL_RULES
 from api_rules_monitoring import MONITORING_RULES
+from api_rules_nginx import NGINX_RULES
 from api_rules_probe import PROBE_RULES
 from api_rules_routes import ROUTE_RULES
 from api_rules_scaling import SCALING_RULES
@@ -64,6 +65,7 @@ RULES = (
     *APPROVAL_RULES,
     *CONTOUR_RULES,
     *ISTIO_RULES,
+    *NGINX_RULES,
     *TESTER_RULES,
     Case(
         rule="V7",

@@ -40,6 +40,7 @@ PLACES: Mapping[str, Mapping[str, Any]] = {
     "GatewayAPI": {"gatewayAPI": {"parentRefs": [{"name": "gw"}]}},
     "Contour": {"contour": {"fqdn": "iris.example.com"}},
     "Istio": {"istio": {}},
+    "NGINX": {"nginx": {"host": "iris.example.com"}},
 }
 PATIENCE = 4 * 3600.0  # after a deadline; proof ends the pause
 

@@ -71,6 +71,7 @@ def make_spec(
             gateway=model.GatewayRoute(parents=(model.ParentRef(name="gw"),)),
             contour=model.ContourProxy(fqdn="iris.example.com"),
             istio=model.VirtualService(),
+            nginx=model.VirtualServer(host="iris.example.com"),
         ),
         steps=steps,
         scaling=scaling or model.Scaling(),

@@ -63,6 +63,8 @@ CONTOUR_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.CONTO
 MESH = model.VirtualService()
 ISTIO_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.ISTIO, istio=MESH))
 TRAEFIK_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.TRAEFIK))
+SERVER = model.VirtualServer(host="iris.example.com")
+NGINX_SPEC = replace(SPEC, traffic=model.Traffic(provider=model.Provider.NGINX, nginx=SERVER))
 
 
 def target(

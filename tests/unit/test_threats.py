@@ -18,6 +18,7 @@ from traffic_examples import (
     GATEWAY_SPEC,
     ISTIO_SPEC,
     META,
+    NGINX_SPEC,
     SPEC,
     TRAEFIK_SPEC,
     target,
@@ -104,7 +105,7 @@ def everything_made() -> list[model.Document]:
         *(it.body for it in plane_of(shadowed.spec.traffic).documents(shadowed)),
         *(
             it.body
-            for spec in (SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC, existing)
+            for spec in (SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC, NGINX_SPEC, existing)
             for it in plane_of(spec.traffic).documents(target(spec))
         ),
     ]
@@ -151,6 +152,7 @@ def test_t4_no_address_is_called_that_an_object_names_alone() -> None:
         f"{traffic}.gatewayAPI.hostnames",
         f"{traffic}.contour.fqdn",
         f"{traffic}.istio.hosts",
+        f"{traffic}.nginx.host",
         "NotificationProvider.spec.url",
     }
 

@@ -38,7 +38,7 @@ class Preview(Part):
         default=[],
         description=(
             "Requests of testers, which the candidate answers while it is in preview, at the address of "
-            "the users (GatewayAPI with mode Managed, Contour and Istio)."
+            "the users (GatewayAPI with mode Managed, Contour, Istio and NGINX)."
         ),
     )
 

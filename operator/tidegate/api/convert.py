@@ -15,6 +15,7 @@ from tidegate.api import (
     gates,
     istio_types,
     monitoring_types,
+    nginx_types,
     probe_types,
     route_types,
     scaling_types,
@@ -280,6 +281,7 @@ def _traffic(given: types.Traffic, *, exclusive: bool) -> model.Traffic:
         routes=tuple(model.RouteRef(kind=it.kind, name=it.name) for it in refs),
         contour=contour_types.read(given.contour) if given.contour else None,
         istio=istio_types.read(given.istio) if given.istio else None,
+        nginx=nginx_types.read(given.nginx) if given.nginx else None,
         verify_timeout_seconds=seconds_of(given.verify.timeout),
         share_tolerance=given.verify.tolerance,
     )

@@ -147,8 +147,8 @@ def _need_gateway(id_: str, member: str, what: str, routes: Callable[[Any], obje
         ),
         message=(
             f"routes of a {what} need a data plane that looks at headers (default provider: "
-            "ReplicaRatio, which does not): set traffic.provider to GatewayAPI, Contour or Istio, or "
-            "remove routes"
+            "ReplicaRatio, which does not): set traffic.provider to GatewayAPI, Contour, Istio or "
+            "NGINX, or remove routes"
         ),
         field=f"strategy.{member}",
         holds=lambda it: not routes(it.strategy) or it.traffic.provider != "ReplicaRatio",

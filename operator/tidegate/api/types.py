@@ -18,6 +18,7 @@ from tidegate.api.blue_green_types import ONE_STRATEGY, BlueGreen
 from tidegate.api.contour_types import Contour
 from tidegate.api.istio_types import Istio
 from tidegate.api.monitoring_types import Monitoring
+from tidegate.api.nginx_types import NGINX, RULES_WITH_NGINX
 from tidegate.api.pod_types import PodTemplate
 from tidegate.api.probe_types import FIRST_NEEDS_PROBE
 from tidegate.api.route_types import GatewayAPI
@@ -168,7 +169,7 @@ class Traffic(Part):
         description=(
             "ReplicaRatio: one Service and pod counts. GatewayAPI: weights of a route. Contour: weights "
             "of an HTTPProxy. Istio: weights of a VirtualService. Traefik: those of a "
-            "TraefikService, which your IngressRoute names."
+            "TraefikService, which your IngressRoute names. NGINX: those of a VirtualServer, in whole percents."
         ),
     )
     gateway_api: GatewayAPI | None = Field(
@@ -182,6 +183,9 @@ class Traffic(Part):
     istio: Istio | None = Field(
         default=None, description="The VirtualService; set exactly when provider is Istio."
     )
+    nginx: NGINX | None = Field(
+        default=None, description="The VirtualServer; set exactly when provider is NGINX."
+    )
     verify: Verify = Field(default=Verify(), description="Waiting for the data plane.")
     rules: ClassVar[tuple[Rule, ...]] = (
         _belongs_to(
@@ -189,6 +193,7 @@ class Traffic(Part):
         ),
         _belongs_to(model.Provider.CONTOUR, rule_id="V50", member="contour", attribute="contour"),
         _belongs_to(model.Provider.ISTIO, rule_id="V96", member="istio", attribute="istio"),
+        _belongs_to(model.Provider.NGINX, rule_id="V108", member="nginx", attribute="nginx"),
     )
 
 
@@ -362,7 +367,11 @@ class Spec(Part):
         description="No forward move while true; rollbacks go on.",
         json_schema_extra={schema.KEEP_DEFAULT: True},
     )
-    rules: ClassVar[tuple[Rule, ...]] = (*ROUTES_NEED_GATEWAY, FIRST_NEEDS_PROBE)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *ROUTES_NEED_GATEWAY,
+        *RULES_WITH_NGINX,
+        FIRST_NEEDS_PROBE,
+    )
 
 
 # CEL at the root of the object; the only place that sees metadata.name and the old object (V18).

@@ -30,6 +30,7 @@ _CONTOUR: Final = (
 )
 _ISTIO: Final = "with its own chart or by 'istioctl install'"
 _TRAEFIK: Final = "with its own chart, whose CRDs have it"
+_NGINX: Final = "by F5, with its own chart, whose CRDs have it"
 # Each with the first release that serves it at this version.
 _ROWS: Final = (
     PlaneKind(kind=ports.HTTP_ROUTE, install=f"Gateway API 1.0 or newer, {_GATEWAY_API}"),
@@ -37,6 +38,9 @@ _ROWS: Final = (
     PlaneKind(kind=ports.HTTP_PROXY, install=f"Contour 1.26 or newer, {_CONTOUR}"),
     PlaneKind(kind=ports.VIRTUAL_SERVICE, install=f"Istio 1.22 or newer, {_ISTIO}"),
     PlaneKind(kind=ports.TRAEFIK_SERVICE, install=f"Traefik 3.0 or newer, {_TRAEFIK}"),
+    PlaneKind(
+        kind=ports.VIRTUAL_SERVER, install=f"NGINX Ingress Controller 3.4 or newer, {_NGINX}"
+    ),
 )
 PLANE_KINDS: Final[Mapping[str, PlaneKind]] = {row.kind.kind: row for row in _ROWS}
 # All that a plane may write, by the name of the kind.

@@ -65,6 +65,7 @@ from tidegate.model.judgement import (
     Verdict,
 )
 from tidegate.model.monitoring import SLICES, DriftHook, Monitoring, OnDrift, WatchAction
+from tidegate.model.nginx import VirtualServer
 from tidegate.model.notification import (
     NotificationProvider,
     NotificationStatus,
@@ -358,6 +359,7 @@ __all__ = [
     "TrafficSync",
     "Verdict",
     "Violation",
+    "VirtualServer",
     "VirtualService",
     "Waiting",
     "WaitingFor",

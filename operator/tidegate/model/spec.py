@@ -17,6 +17,7 @@ from tidegate.model.document import Document
 from tidegate.model.headers import HeaderRoute
 from tidegate.model.istio import VirtualService
 from tidegate.model.monitoring import Monitoring
+from tidegate.model.nginx import VirtualServer
 from tidegate.model.probe import FirstRollout, Probe
 from tidegate.model.scaling import Scaling
 from tidegate.model.smoke_test import SmokeTestJob
@@ -35,6 +36,7 @@ class Provider(enum.StrEnum):
     CONTOUR = "Contour"
     ISTIO = "Istio"
     TRAEFIK = "Traefik"
+    NGINX = "NGINX"
 
 
 class ShareCheck(enum.StrEnum):
@@ -151,7 +153,7 @@ class Traffic:
 
     Where it is `exclusive`, one revision has all users at any time: they change sides in one write.
     With `routes` the split is written into those of the user, else into an object of ours: `gateway`,
-    `contour` or `istio`, as the provider says.
+    `contour`, `istio` or `nginx`, as the provider says.
     """
 
     provider: Provider
@@ -159,6 +161,7 @@ class Traffic:
     routes: tuple[RouteRef, ...] = ()
     contour: ContourProxy | None = None
     istio: VirtualService | None = None
+    nginx: VirtualServer | None = None
     exclusive: bool = False
     verify_timeout_seconds: float = 120.0
     share_check: ShareCheck = ShareCheck.HOLD

@@ -25,6 +25,7 @@ from tidegate.traffic.planes.entry import common_port, second_reference, service
 from tidegate.traffic.planes.gateway_existing import ExistingRoutes
 from tidegate.traffic.planes.gateway_managed import ManagedRoute
 from tidegate.traffic.planes.istio import IstioPlane
+from tidegate.traffic.planes.nginx import NGINXPlane
 from tidegate.traffic.planes.service import ServicePlane, ServiceSwitch
 from tidegate.traffic.planes.traefik import TraefikPlane
 from tidegate.traffic.writes import is_current, patch_operations, ports_of
@@ -58,6 +59,7 @@ _PLANES: Final[Mapping[model.Provider, tuple[Plane, Plane]]] = {
     model.Provider.CONTOUR: (ContourPlane(), ContourPlane(exclusive=True)),
     model.Provider.ISTIO: (IstioPlane(), IstioPlane(exclusive=True)),
     model.Provider.TRAEFIK: (TraefikPlane(), TraefikPlane(exclusive=True)),
+    model.Provider.NGINX: (NGINXPlane(), NGINXPlane(exclusive=True)),
 }
 _EXISTING: Final = ExistingRoutes()
 

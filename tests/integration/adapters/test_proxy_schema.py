@@ -16,7 +16,9 @@ from traffic_examples import (
     CONTOUR_SPEC,
     ISTIO_SPEC,
     META,
+    NGINX_SPEC,
     PROXY,
+    SERVER,
     STABLE,
     TRAEFIK_SPEC,
     target,
@@ -26,7 +28,7 @@ from tidegate import model, ports
 from tidegate.adapters import kube
 from tidegate.controller.documents import plain
 from tidegate.controller.plane_kinds import KINDS
-from tidegate.traffic.plane import WantedDocument, is_current, plane_of
+from tidegate.traffic.plane import Mirror, WantedDocument, is_current, plane_of
 
 pytestmark = pytest.mark.apiserver
 
@@ -60,6 +62,16 @@ VIRTUAL_SERVICES = {
         timeout="1h30m",
     ),
 }
+VIRTUAL_SERVERS = {
+    "host": SERVER,
+    "all settings": model.VirtualServer(
+        host="*.example.com",
+        tls_secret="iris-tls",
+        ingress_class="edge",
+        path_prefixes=("/v2", "/metrics"),
+        read_timeout="1h30m",
+    ),
+}
 
 EXPOSURES = (
     model.Exposure(live_percent=0.0),
@@ -67,6 +79,7 @@ EXPOSURES = (
     model.Exposure(live_percent=0.0, mirror_percent=100.0),
     model.Exposure(live_percent=0.0, routes=ROUTES),
     model.Exposure(live_percent=12.5, routes=ROUTES, mirror_percent=1.0),
+    model.Exposure(live_percent=12.0, routes=ROUTES),
     model.Exposure(live_percent=99.9999),
     model.Exposure(live_percent=100.0),
 )
@@ -75,6 +88,10 @@ EXPOSURES = (
 def _can(spec: model.Spec, asked: model.Exposure) -> bool:
     """What the plane cannot give is never asked of it."""
     able = plane_of(spec.traffic).capabilities
+    if asked.mirror_percent > 0 and able.mirror is Mirror.NONE:
+        return False
+    if asked.live_percent % 1 and spec.traffic.nginx is not None:
+        return False
     beside = asked.mirror_percent > 0 and asked.live_percent > 0
     return (able.headers or not asked.routes) and (able.mirror_beside_share or not beside)
 
@@ -87,6 +104,7 @@ SPECS = {
     **{f"Contour {name}": _of(CONTOUR_SPEC, contour=it) for name, it in PROXIES.items()},
     **{f"Istio {name}": _of(ISTIO_SPEC, istio=it) for name, it in VIRTUAL_SERVICES.items()},
     "Traefik": TRAEFIK_SPEC,
+    **{f"NGINX {name}": _of(NGINX_SPEC, nginx=it) for name, it in VIRTUAL_SERVERS.items()},
 }
 
 
@@ -164,6 +182,30 @@ def test_what_contour_answers_is_read_for_its_generation(plane: ControlPlane) ->
                 plane.kubectl("patch", *of, "--type=merge", "-p", patch)
                 live, proxy = await written(api, CONTOUR_SPEC, exposure)
                 assert _read(CONTOUR_SPEC, live, proxy).accepted
+        finally:
+            await api.close()
+
+    asyncio.run(play())
+
+
+def test_what_nginx_answers_is_read_and_what_people_add_stays(plane: ControlPlane) -> None:
+    """Its status is a subresource of the CRD; a policy beside our fields outlives our writes."""
+    of = ("virtualserver", "iris", "-n", "ml", "--type=merge")
+    answers = {
+        '{"status": {"state": "Warning", "reason": "Rejected", "message": "Host is taken"}}': False,
+        '{"status": {"state": "Valid", "reason": "AddedOrUpdated", "message": "added"}}': True,
+    }
+
+    async def play() -> None:
+        api = await kube.connect(recorder=MemoryRecorder(), kubeconfig=str(plane.kubeconfig))
+        try:
+            live, server = await written(api, NGINX_SPEC, model.Exposure(live_percent=10.0))
+            plane.kubectl("patch", *of, "-p", '{"spec": {"policies": [{"name": "limit"}]}}')
+            for patch, accepted in answers.items():
+                plane.kubectl("patch", *of, "--subresource=status", "-p", patch)
+                live, server = await written(api, NGINX_SPEC, model.Exposure(live_percent=20.0))
+                assert _read(NGINX_SPEC, live, server).accepted is accepted
+            assert live["spec"]["policies"] == [{"name": "limit"}]
         finally:
             await api.close()
 

@@ -36,6 +36,7 @@ EXISTING = {
 }
 CONTOUR = {"provider": "Contour", "contour": {"fqdn": "iris.example.com"}}
 ISTIO = {"provider": "Istio", "istio": {}}
+NGINX = {"provider": "NGINX", "nginx": {"host": "iris.example.com"}}
 PLANES = pytest.mark.parametrize(
     ("traffic", "kind", "project"),
     [
@@ -44,10 +45,17 @@ PLANES = pytest.mark.parametrize(
         pytest.param(CONTOUR, ports.HTTP_PROXY, "Contour 1.", id="Contour"),
         pytest.param(ISTIO, ports.VIRTUAL_SERVICE, "Istio 1.", id="Istio"),
         pytest.param({"provider": "Traefik"}, ports.TRAEFIK_SERVICE, "Traefik 3.", id="Traefik"),
+        pytest.param(NGINX, ports.VIRTUAL_SERVER, "NGINX Ingress Controller 3.", id="NGINX"),
     ],
 )
 
-KINDS = (ports.HTTP_ROUTE, ports.HTTP_PROXY, ports.VIRTUAL_SERVICE, ports.TRAEFIK_SERVICE)
+KINDS = (
+    ports.HTTP_ROUTE,
+    ports.HTTP_PROXY,
+    ports.VIRTUAL_SERVICE,
+    ports.TRAEFIK_SERVICE,
+    ports.VIRTUAL_SERVER,
+)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ _ROUTES = (
     ports.HTTP_PROXY,
     ports.VIRTUAL_SERVICE,
     ports.TRAEFIK_SERVICE,
+    ports.VIRTUAL_SERVER,
 )
 _WITHOUT = {"Deployment", "Job"}  # nothing runs here
 

@@ -53,6 +53,7 @@ RIGHTS = {
     "httpproxies": Right(group=CONTOUR, resource="httpproxies"),
     "virtualservices": Right(group=ISTIO, resource="virtualservices"),
     "traefikservices": Right(group="traefik.io", resource="traefikservices"),
+    "virtualservers": Right(group="k8s.nginx.org", resource="virtualservers"),
     "jobs": Right(group="batch", resource="jobs"),
     "networkpolicies": Right(group="networking.k8s.io", resource="networkpolicies"),
     "copies": Right(group="", resource="configmaps"),
@@ -108,6 +109,10 @@ ASKS: dict[str, tuple[Object, set[str]]] = {
     ),
     "istio": (with_traffic(provider="Istio", istio={}), ALWAYS | {"virtualservices"}),
     "traefik": (with_traffic(provider="Traefik"), ALWAYS | {"traefikservices"}),
+    "nginx": (
+        with_traffic(provider="NGINX", nginx={"host": "iris.example.com"}),
+        ALWAYS | {"virtualservers"},
+    ),
     "smoke test": (
         place(
             SMALLEST,

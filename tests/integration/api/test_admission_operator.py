@@ -23,6 +23,7 @@ from traffic_examples import (
     GATEWAY_SPEC,
     ISTIO_SPEC,
     META,
+    NGINX_SPEC,
     SPEC,
     TRAEFIK_SPEC,
     target,
@@ -87,6 +88,7 @@ MADE = [
     *traffic(CONTOUR_SPEC),
     *traffic(ISTIO_SPEC),
     *traffic(TRAEFIK_SPEC),
+    *traffic(NGINX_SPEC),
 ]
 
 
@@ -174,8 +176,8 @@ def test_it_changes_its_own_deployment_and_nobody_elses(
 
 @pytest.mark.parametrize(
     "spec",
-    [GATEWAY_SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC],
-    ids=["gateway", "contour", "istio", "traefik"],
+    [GATEWAY_SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC, NGINX_SPEC],
+    ids=["gateway", "contour", "istio", "traefik", "nginx"],
 )
 def test_it_moves_the_weights_of_its_own_route(
     operator: Impersonated, admin: Impersonated, spec: model.Spec

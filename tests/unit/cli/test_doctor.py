@@ -136,8 +136,9 @@ def test_one_thing_wrong_is_the_one_problem(
         ({"provider": "Contour", "contour": {"fqdn": "a.example"}}, ports.HTTP_PROXY),
         ({"provider": "Istio", "istio": {}}, ports.VIRTUAL_SERVICE),
         ({"provider": "Traefik"}, ports.TRAEFIK_SERVICE),
+        ({"provider": "NGINX", "nginx": {"host": "iris.example.com"}}, ports.VIRTUAL_SERVER),
     ],
-    ids=["Managed", "Existing", "Contour", "Istio", "Traefik"],
+    ids=["Managed", "Existing", "Contour", "Istio", "Traefik", "NGINX"],
 )
 def test_the_kinds_of_a_data_plane_are_asked_for_and_what_may_be_done_with_them(
     traffic: dict[str, Any], kind: ports.Kind

@@ -11,6 +11,7 @@ from traffic_examples import (
     GATEWAY_SPEC,
     ISTIO_SPEC,
     META,
+    NGINX_SPEC,
     SPEC,
     STABLE,
     TRAEFIK_SPEC,
@@ -40,7 +41,7 @@ SPECS = {
         traffic=replace(one.traffic, exclusive=True),
         scaling=whole.SCALING,
     )
-    for one in (SPEC, GATEWAY_SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC)
+    for one in (SPEC, GATEWAY_SPEC, CONTOUR_SPEC, ISTIO_SPEC, TRAEFIK_SPEC, NGINX_SPEC)
 }
 PREVIEW = Reference(kind="Service", name="iris-preview")
 
@@ -124,7 +125,13 @@ def test_what_the_preview_selects_is_read_back(spec: model.Spec) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", [model.Provider.GATEWAY_API, model.Provider.CONTOUR, model.Provider.ISTIO]
+    "provider",
+    [
+        model.Provider.GATEWAY_API,
+        model.Provider.CONTOUR,
+        model.Provider.ISTIO,
+        model.Provider.NGINX,
+    ],
 )
 def test_testers_of_a_preview_go_to_the_candidate_until_the_switch(
     provider: model.Provider,

@@ -43,17 +43,18 @@ class Finding:
 
 
 class ManagedPlane(ABC):
-    """Weights exact to four decimals, by request."""
+    """Weights exact by request: to four decimals, or as `by_share` says."""
 
     abilities: ClassVar[Capabilities]
     by_rule: ClassVar[bool] = False  # what a proxy knows of a backend may hang on the rule
     unconfirmed: ClassVar[str] = ""  # what nobody says of the object once it is written
+    by_share: ClassVar[type[ByWeight]] = ByWeight
 
     def __init__(self, *, exclusive: bool = False) -> None:
         """Where it is `exclusive` revisions never share: one write of the object moves all users."""
         switch = replace(self.abilities, weights=Weights.WHOLE, preview=True)
         self.capabilities = switch if exclusive else self.abilities
-        self.sizing: Sizing = Whole() if exclusive else ByWeight()
+        self.sizing: Sizing = Whole() if exclusive else self.by_share()
 
     @abstractmethod
     def reference(self, *, meta: model.ObjectMeta, spec: model.Spec) -> Reference:

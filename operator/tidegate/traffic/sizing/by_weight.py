@@ -11,17 +11,18 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import ClassVar
 
 from tidegate import model
 from tidegate.traffic import splits
 from tidegate.traffic.interface import CapacityRequest, Wanted
 from tidegate.traffic.sizing.limits import limits
 
-_LEAST_PERCENT = 0.0001  # the smallest share that there is
-
 
 class ByWeight:
-    """Weights exact to four decimals; pods only have to carry them."""
+    """Weights exact to so many decimals of a percent; pods only have to carry them."""
+
+    decimals: ClassVar[int] = splits.DECIMALS
 
     def effective_weight(
         self,
@@ -30,7 +31,7 @@ class ByWeight:
         replicas: int,
         scaling: model.Scaling,
     ) -> float:
-        """The weight itself, to four decimals."""
+        """The weight itself, to four decimals: whoever knows fewer is asked for no more."""
         return round(weight_percent, splits.DECIMALS)
 
     def candidate_needed(
@@ -96,9 +97,19 @@ class ByWeight:
 
     def _least(self, request: CapacityRequest, *, room: int) -> int:
         """Pods that a candidate on its way up has in any case; lent ones only within `room`."""
-        first = self._needed(min(request.target_percent, _LEAST_PERCENT), request=request)
+        first = self._needed(min(request.target_percent, self._least_percent), request=request)
         first = min(first, max(room, 0)) if request.scaling.lends else first
         return max(self._needed(request.live_percent, request=request), first)
+
+    @property
+    def _least_percent(self) -> float:
+        """The smallest share that there is."""
+        return 10.0**-self.decimals
+
+    def _share_of(self, pods_: int, *, replicas: int) -> float:
+        """The percent of the whole load that so many pods are made for, rounded down."""
+        unit = float(10**self.decimals)
+        return math.floor(100 * unit * min(pods_, replicas) / max(replicas, 1)) / unit
 
     def _needed(self, percent: float, *, request: CapacityRequest) -> int:
         return self.candidate_needed(percent, replicas=request.replicas, scaling=request.scaling)
@@ -108,10 +119,10 @@ class ByWeight:
     ) -> float:
         """The whole weight, or the share of the load that these pods are made for."""
         needed = self.candidate_needed(weight_percent, replicas=replicas, scaling=scaling)
-        least = self.candidate_needed(_LEAST_PERCENT, replicas=replicas, scaling=scaling)
+        least = self.candidate_needed(self._least_percent, replicas=replicas, scaling=scaling)
         if candidate >= needed or candidate < least:
             return weight_percent
-        return min(weight_percent, _share_of(candidate, replicas=replicas))
+        return min(weight_percent, self._share_of(candidate, replicas=replicas))
 
     def kept_share(
         self, live_percent: float, *, replicas: int, missing_pods: int, stable: int, candidate: int
@@ -119,7 +130,8 @@ class ByWeight:
         """What stable's ready pods are too few for."""
         if candidate == 0 or stable >= max(replicas - missing_pods, 1):
             return 0.0
-        return min(live_percent, round(100 - _share_of(stable, replicas=replicas), splits.DECIMALS))
+        lacking = round(100 - self._share_of(stable, replicas=replicas), self.decimals)
+        return min(live_percent, lacking)
 
     def weight_reached(
         self,
@@ -134,15 +146,15 @@ class ByWeight:
         return True
 
 
+class ByWholePercent(ByWeight):
+    """Where a weight is a whole number of percent."""
+
+    decimals = 0
+
+
 def _towards(goal: int, *, now: int, least: int, room: int) -> int:
     """Pods to ask for on the way from `now` to `goal`: growth within `room`, never below `least`."""
     return max(min(goal, now + room), least)
-
-
-def _share_of(pods_: int, *, replicas: int) -> float:
-    """The percent of the whole load that so many pods are made for, rounded down."""
-    unit = float(10**splits.DECIMALS)
-    return math.floor(100 * unit * min(pods_, replicas) / max(replicas, 1)) / unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
