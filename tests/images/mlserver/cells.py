@@ -26,8 +26,6 @@ def inks(pixels: NDArray[np.float64], *, lost_columns: Collection[int] = ()) -> 
     """
     squares = np.asarray(pixels, dtype=np.float64).reshape(-1, CELLS, 2, CELLS, 2)
     cells: NDArray[np.float64] = squares.mean(axis=(2, 4))
-    cells[:, [row - 1 for row in lost_rows]] = 0.0
-    cells = squares.mean(axis=(2, 4))
     cells[:, :, [column - 1 for column in lost_columns]] = 0.0
     return cells.reshape(-1, len(FEATURES))
 
