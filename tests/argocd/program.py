@@ -1,7 +1,7 @@
 """Argo CD as one executable, from its Go module: repositories, comparison and syncs, sets.
 
-v3.2 is the newest that a Go module can be built of: later minors replace a module of theirs by a
-folder that is no part of the module.
+v3.2.11 is the newest that builds from its module: v3.2.12 calls a function that it does not have, and
+later minors replace a module of theirs by a folder that is no part of the module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.cluster import choice, gobuild, parts
 from tests.cluster.local import packages
 from tests.cluster.progress import Progress
 
-VERSION = "v3.2.12"
+VERSION = "v3.2.11"
 CONTROLLER = "argocd-application-controller"
 REPOSITORIES = "argocd-repo-server"
 SETS = "argocd-applicationset-controller"
@@ -25,7 +25,7 @@ PROGRAM = gobuild.GoProgram(
     version=VERSION,
     package="./cmd/tidegate-test",
     main=Path(__file__).parent / "go" / "main.go",
-    checksum="h1:XbOyqcoPIjMhiP+y05Zi2U+HfG3b2TNfGJgVuK5Y8g0=",
+    checksum="h1:3hkR11XCp/nlyM2cWr3qeUSGuZgi3JkFdMpzgL5qOR8=",
     seconds=180,
 )
 
