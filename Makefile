@@ -26,6 +26,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 endif
 
 .PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-argocd cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +54,7 @@ lint: $(READY)
 type: $(READY)
 	$(VENV)/bin/mypy operator/tidegate probe/tidegate_probe comparer tests/cluster tests/demo tests/rehearsal tests/sim tools requirements
 	cd tests/support && MYPYPATH=../../operator:../../probe:../..:. $(abspath $(VENV))/bin/mypy \
-	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py ../../bench
+	  --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/support *.py ../../bench ../argocd
 
 contracts: $(READY)
 	PYTHONPATH=probe $(VENV)/bin/lint-imports
@@ -93,6 +94,10 @@ e2e: prepare ## End-to-end tests on the full cluster
 
 e2e-long: prepare ## End-to-end tests that wait for minutes: the watch, and what happens in the middle
 	$(PY) -m pytest tests/e2e -m long -n $(E2E_JOBS) -s
+
+e2e-argocd: $(READY) ## Argo CD itself beside the operator, on a control plane; no part of make test
+	$(PY) -m tests.argocd
+	$(PY) -m pytest tests/argocd --durations=15 -q
 
 cluster: $(READY) ## Find or build a local Kubernetes cluster
 	$(PY) -m tests.cluster up

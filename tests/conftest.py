@@ -1,6 +1,6 @@
 """For all tests: leaves out what cannot run on this machine, and says so in one line.
 
-Tests name what they need by a marker: `apiserver` or `cluster`. With CI=true leaving anything out
+Tests name what they need by a marker: `apiserver`, `argocd` or `cluster`. With CI=true leaving anything out
 is a failure, so that nobody takes half of the tests for all of them.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import hypothesis
 import properties
 import pytest
+from tests.argocd import program
 from tests.cluster import choice
 from tests.cluster.api import ClusterUnavailable
 
@@ -62,8 +63,14 @@ def _no_cluster() -> str | None:
     return None
 
 
+def _no_argocd() -> str | None:
+    lacks = choice.control_plane_lacks(choice.ThisMachine()) or program.lacks()
+    return None if lacks is None else f"Argo CD cannot run here: {lacks}."
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "apiserver": _no_apiserver,
+    "argocd": _no_argocd,
     "cluster": _no_cluster,
 }
 

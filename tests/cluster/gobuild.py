@@ -41,6 +41,8 @@ _SAY_NOTHING = "{{/* */}}"  # the errors come all the same
 class GoProgram:
     """A main package of a Go module; the built file is called `name`.
 
+    main: a source of ours that is laid into the copy of the module as `package`.
+    checksum: of the module, as `go.sum` writes it, for those that no go.sum of ours names.
     seconds: on two quiet cores, after the others of its workspace in the order of `ADDONS`.
     """
 
@@ -50,6 +52,8 @@ class GoProgram:
     package: str
     seconds: float
     tags: str = ""
+    main: Path | None = None
+    checksum: str = ""
 
 
 KUBERNETES = GoProgram(
@@ -206,15 +210,24 @@ def pause_part() -> parts.Part:
     )
 
 
-def module_dir(module: str, version: str) -> Path:
-    """The unpacked source of a Go module, fetched when it is missing."""
+def module_dir(module: str, version: str, *, checksum: str = "") -> Path:
+    """The unpacked source of a Go module, fetched when it is missing.
+
+    Errors: shell.CommandError when it cannot be had, or is not the one of the checksum.
+    """
     out = shell.run_text(
         *("go", "mod", "download", "-json", f"{module}@{version}"),
         env=_GO_ENV,
         cwd=_work_dir("download"),
         timeout_seconds=600,
     )
-    return Path(str(json.loads(out)["Dir"]))
+    found = json.loads(out)
+    if checksum and found["Sum"] != checksum:
+        said = f"its checksum is {found['Sum']}, not {checksum}"
+        raise shell.CommandError(
+            ("go", "mod", "download", f"{module}@{version}"), code=1, said=said
+        )
+    return Path(str(found["Dir"]))
 
 
 def copy_of(source: Path, *, target: Path) -> None:
@@ -339,7 +352,11 @@ def _build(program: GoProgram) -> None:
     if program is PROMTOOL:
         shutil.copytree(_SOURCES / "addons", work, dirs_exist_ok=True)
     elif program not in (*CONTROL_PLANE, *ADDONS):
-        copy_of(module_dir(program.module, program.version), target=work)
+        source = module_dir(program.module, program.version, checksum=program.checksum)
+        copy_of(source, target=work)
+        if program.main is not None:
+            (work / program.package).mkdir()
+            shutil.copy(program.main, work / program.package)
     _go_build(
         work,
         target=_binary(program),

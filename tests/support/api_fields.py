@@ -190,10 +190,13 @@ SCHEMA_REFUSES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("spec.paused", ("true", 1)),
 )
 
+# One value for server-side apply: a rule refuses what the type of the list refuses elsewhere.
+CONTAINERS = ("spec.workload.template.spec.containers", "name")
+
 # Keys of lists that are given twice: path of the list in FULL, and of the item's key.
 DUPLICATES = (
     ("spec.model.artifacts", "name"),
-    ("spec.workload.template.spec.containers", "name"),
+    CONTAINERS,
     (STEPS, "name"),
     (f"{STEPS}[1].metrics", "name"),
     (f"{_PROBE}.expect.values", "pointer"),

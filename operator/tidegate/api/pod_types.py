@@ -26,12 +26,16 @@ class Container(Part):
 
 
 class PodSpec(Part):
-    """A pod spec; members not listed here are passed on as they are."""
+    """A pod spec; members not listed here are passed on as they are.
+
+    The published schema says nothing of what stands below such an object. So who reads the API server's
+    books of fields with it, as Argo CD does, takes a list here for one value: the books have to agree.
+    """
 
     model_config = ConfigDict(extra="allow")
-    containers: Annotated[list[Container], Field(min_length=1, max_length=32), Keyed("name")] = (
-        Field(description="Containers of the pod.")
-    )
+    containers: Annotated[
+        list[Container], Field(min_length=1, max_length=32), Keyed("name", atomic=True)
+    ] = Field(description="Containers of the pod.")
 
 
 class PodMetadata(Part):

@@ -164,9 +164,13 @@ class FourDecimals:
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """Marks a list whose items are told apart by one member (`listType: map`)."""
+    """Marks a list whose items are told apart by one member (`listType: map`).
+
+    atomic: for server-side apply the list is one value; see ADR 0112.
+    """
 
     key: str
+    atomic: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -177,7 +181,13 @@ class Keyed:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The list type and its key."""
+        """The list type and its key, or the rule that stands for them."""
+        if self.atomic:
+            rule = f"self.all(one, self.exists_one(other, other.{self.key} == one.{self.key}))"
+            message = f"{self.key} is used twice: give every item its own {self.key}"
+            return (
+                handler(schema) | ATOMIC_LIST | {VALIDATIONS: [{"rule": rule, "message": message}]}
+            )
         return handler(schema) | {
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": [self.key],

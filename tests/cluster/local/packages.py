@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster import parts, paths, shell, versions
@@ -16,27 +16,25 @@ _WAIT = ("-o", "DPkg::Lock::Timeout=300")  # for another apt-get, perhaps of our
 PART = "packages"
 
 
-def missing() -> list[str]:
-    """Packages whose executable is not there."""
-    needed = versions.DEBIAN_PACKAGES.items()
-    return sorted({package for program, package in needed if shutil.which(program) is None})
+def missing(needed: Mapping[str, str] = versions.DEBIAN_PACKAGES) -> list[str]:
+    """Packages whose executable is not there. `needed`: executable -> package."""
+    return sorted({it for program, it in needed.items() if shutil.which(program) is None})
 
 
-def part() -> parts.Part:
+def part(needed: Mapping[str, str] = versions.DEBIAN_PACKAGES) -> parts.Part:
     """All of them, installed by apt-get."""
     return parts.Part(
         name=PART,
         title="install Debian packages",
         lane="system",
         seconds=30,
-        done=lambda: not missing(),
-        make=_install,
+        done=lambda: not missing(needed),
+        make=lambda: _install(missing(needed)),
         log=_log(),
     )
 
 
-def _install() -> None:
-    packages = missing()
+def _install(packages: Sequence[str]) -> None:
     outdated = _update_error()
     with _services_stay_off():
         _change("dpkg", "--configure", "--pending")  # what an earlier, killed run left half-way

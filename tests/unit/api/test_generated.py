@@ -112,6 +112,18 @@ def test_unknown_fields_are_kept_in_pod_specs_only() -> None:
     assert sorted(kept) == sorted([*pods, *(f"{pod}.containers[]" for pod in pods)])
 
 
+def test_lists_below_unknown_fields_are_one_value_for_server_side_apply() -> None:
+    """Argo CD's server-side diff loses changes otherwise, as with 3.2.11; see ADR 0112."""
+    nodes = list(_all_nodes())
+    open_paths = [path for path, it in nodes if crdgen.PRESERVE in it]
+    lists = [
+        it["x-kubernetes-list-type"]
+        for path, it in nodes
+        if it["type"] == "array" and path.startswith(tuple(f"{one}." for one in open_paths))
+    ]
+    assert lists == ["atomic", "atomic"]
+
+
 def test_every_rule_has_a_message_that_is_no_expression() -> None:
     rules = [rule for _, node in _all_nodes() for rule in node.get("x-kubernetes-validations", [])]
     assert len(rules) > 25

@@ -281,7 +281,7 @@ exit 100
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    monkeypatch.setattr(packages, "missing", lambda: ["containerd"])
+    monkeypatch.setattr(packages, "missing", lambda _: ["containerd"])
     monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy-rc.d")
     with pytest.raises(failures.PartFailed, match="Debian packages: the registry cannot be reach"):
         parts.ensure([packages.part()], Progress(stream=io.StringIO()))

@@ -1,0 +1,95 @@
+"""What a control plane without nodes lacks: pods that become ready, a Gateway that takes routes.
+
+The controllers of Kubernetes and the operator are real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+from cluster_client import Client, Object, Refused
+from cluster_played import PlayedGateway
+
+from tidegate import ports
+
+_LOOK_SECONDS = 0.2
+_addresses = itertools.count(1)
+
+
+class PlayedKubelet:
+    """Lets every pod of a namespace run and be ready, but for those of a held image."""
+
+    def __init__(self, client: Client, *, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            # Somebody wrote in between, or the API server is busy: the next round answers.
+            with contextlib.suppress(OSError, Refused):
+                for pod in self._client.list(ports.POD, namespace=self._namespace):
+                    if not pod["status"].get("conditions"):
+                        self._make_ready(pod)
+            time.sleep(_LOOK_SECONDS)
+
+    def _make_ready(self, pod: Object) -> None:
+        self._client.merge(
+            ports.POD,
+            namespace=self._namespace,
+            name=pod["metadata"]["name"],
+            body={"status": _ready(pod)},
+            below="status",
+        )
+
+
+def _ready(pod: Object) -> Object:
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    number = next(_addresses)
+    address = f"10.244.{number // 250}.{number % 250 + 1}"
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": now}
+        for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    ]
+    containers = [
+        {
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": container["image"],
+            "ready": True,
+            "started": True,
+            "restartCount": 0,
+            "state": {"running": {"startedAt": now}},
+        }
+        for container in pod["spec"]["containers"]
+    ]
+    return {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": now,
+        "conditions": conditions,
+        "containerStatuses": containers,
+    }
+
+
+@contextlib.contextmanager
+def played(client: Client, *, namespace: str) -> Iterator[PlayedGateway]:
+    """Both, for one namespace."""
+    kubelet = PlayedKubelet(client, namespace=namespace)
+    gateway = PlayedGateway(client, namespace=namespace)
+    try:
+        yield gateway
+    finally:
+        gateway.close()
+        kubelet.close()
