@@ -208,29 +208,6 @@ def test_a_pod_that_is_gone_is_told_no_more() -> None:
     assert table.rows[-1].counts["m"].complete
 
 
-def test_a_pod_that_takes_the_place_of_an_odd_one_is_not_short_of_requests() -> None:
-    """Stable's counts of all the time before it are in its first row."""
-    pod = odd_pod(dict.fromkeys(range(10, 60), -1.0), missed=frozenset(range(30, 60)))
-    new = odd_pod({}, missed=frozenset(range(34)), name="b")
-    pods = [steady(), pod, new]
-
-    table = Table()
-    for scrape in range(1, 45):
-        table = look(table, pods, now=scrape * SCRAPE + 6)
-
-    rows = [row.counts["m"] for row in table.rows if "m" in row.counts]
-    assert any(one.n_s > 2000 for one in rows)
-    assert not any(one.complete for one in rows if one.n_s > 5 * one.n_c)
-    assert rows[-1].complete
-    assert not table.held
-
-
-def test_an_empty_answer_leaves_what_is_known() -> None:
-    table = looked([steady(), odd_pod(dict.fromkeys(range(10, 60), -1.0))], every=2, scrapes=20)
-
-    assert look(table, [], now=320.0).odd["m"].runs == table.odd["m"].runs
-
-
 def message_of(table: Table) -> str:
     found = readings.uncountable(table.odd["m"].lasting, identity=IDENTITY)
     assert found is not None
@@ -294,7 +271,7 @@ def test_the_cost_grows_with_the_samples_alone() -> None:
         assert len(found.odd.runs) == scrapes // 2
         return time.process_time() - began
 
-    seconds(500)
-    assert min(seconds(4000) for _ in range(3)) < 16 * max(
-        0.01, min(seconds(500) for _ in range(3))
+    seconds(1000)
+    assert min(seconds(8000) for _ in range(3)) < 16 * max(
+        0.01, min(seconds(1000) for _ in range(3))
     )

@@ -89,8 +89,7 @@ class Table:
 
     `recent` are rows before them that somebody has taken, as far as silence is told by them.
     `marks` say up to which sample each counter was counted, `labels` what was read of cohorts,
-    `odd` which counters show no counts; since `held` (unix seconds) stable's counts are left for the
-    row in which the candidate is counted again;
+    `odd` which counters show no counts;
     `faults` are those of the last row,
     `lags` and `spacings` (seconds between two samples, by revision) those of the series that were
     read last.
@@ -103,7 +102,6 @@ class Table:
     marks: Mapping[str, Marks] = field(default_factory=dict)
     labels: Mapping[str, Read] = field(default_factory=dict)
     odd: Mapping[str, Odd] = field(default_factory=dict)
-    held: Mapping[str, float] = field(default_factory=dict)
     faults: Mapping[str, Faults] = field(default_factory=dict)
     lags: Mapping[str, tuple[Lag, ...]] = field(default_factory=dict)
     spacings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -190,7 +188,6 @@ class Counting:
         self._spreads = dict(table.spreads)
         self._marks = dict(table.marks)
         self._labels = dict(table.labels)
-        self._held = dict(table.held)
         self._faults = dict(table.faults)
         self._lags = table.lags
         self._closed_until = table.closed_until
@@ -206,7 +203,6 @@ class Counting:
             marks=self._marks,
             labels=self._labels,
             odd={name: one.odd for name, one in self._readers.items()},
-            held=self._held,
             faults=self._faults,
             lags={name: one.lags(self._lags.get(name, ())) for name, one in self._readers.items()},
             spacings={name: one.spacings for name, one in self._readers.items()},
@@ -238,7 +234,7 @@ class Counting:
         for name in self._series:
             marks = {role: it.forgotten for role, it in self._marks.get(name, NOTHING).items()}
             roles, _ = self._readers[name].count(marks, start=slot.t0, end=slot.t1, fresh=True)
-            found[name] = self._raw(name, roles, since=slot.t0, until=slot.t1)
+            found[name] = self._raw(name, roles, slot=slot)
         return self._row(slot, found)
 
     def _row(self, slot: Slot, found: Mapping[str, _Raw | None]) -> Row:
@@ -270,13 +266,10 @@ class Counting:
             before, start=slot.t0, end=slot.t1, fresh=slot.t0 > self._closed_until
         )
         self._faults[name] = _faults(roles)
-        since = self._held.get(name, slot.t0)
-        found = self._raw(name, roles, since=since, until=slot.t1, cold=self._cold(slot))
+        found = self._raw(name, roles, slot=slot, cold=self._cold(slot))
         candidate = self._identity.candidate
         if found is not None and not found.candidate and _is_known(before, candidate):
-            self._held[name] = since
             return None
-        self._held.pop(name, None)
         self._marks[name] = after
         if found is None or not candidate or not self._identity.stable:
             return found
@@ -323,11 +316,10 @@ class Counting:
         name: str,
         roles: Mapping[str, Counted],
         *,
-        since: float,
-        until: float,
+        slot: Slot,
         cold: frozenset[str] = frozenset(),
     ) -> _Raw | None:
-        """Counts of both arms, of which some are of a time `since` an instant; None without any."""
+        """Counts of both arms; None when neither has data."""
         series = self._series[name]
         candidate, stable = (
             self._arm(roles, series=series, revision=revision)
@@ -350,7 +342,7 @@ class Counting:
             cold_c=math.fsum(pod.n for pod in candidate.pods if pod.pod in cold),
             cold_s=math.fsum(pod.n for pod in stable.pods if pod.pod in cold),
             complete=bool(candidate.pods and stable.pods)
-            and not self._readers[name].odd.touches(start=since, end=until),
+            and not self._readers[name].odd.touches(start=slot.t0, end=slot.t1),
         )
         if series.binning is not None:
             counts = binned.with_bins(counts, candidate=candidate, stable=stable)

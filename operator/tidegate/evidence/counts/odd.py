@@ -175,11 +175,11 @@ def found(
     patience = GONE_SCRAPES * spacing_seconds
     gone_before = max(newest.values(), default=-math.inf) - patience
     lasting = [run for run in runs if run.until == math.inf]
-    gone = {run.pod: at for run in lasting if (at := newest.get(run.pod, run.last)) < gone_before}
+    gone = {run.pod: at for run in lasting if (at := newest.get(run.pod, -math.inf)) < gone_before}
     return Odd(
         runs=tuple(runs),
         lasting=tuple(
-            replace(run, ended=newest.get(run.pod, run.last) - run.last > patience)
+            replace(run, ended=newest[run.pod] - run.last > patience)
             for run in lasting
             if run.pod not in gone
         ),
