@@ -257,10 +257,7 @@ class TrainingData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Samples of one series: (unix seconds, value), ascending in time.
-
-    Of a number the values are finite; of a counter they may be none that a counter has.
-    """
+    """Usable samples of one series: (unix seconds, finite value), ascending in time."""
 
     labels: Mapping[str, str]
     samples: tuple[tuple[float, float], ...]
@@ -274,12 +271,6 @@ class Identity:
     name: str
     candidate: str
     stable: str = ""
-
-    @property
-    def arms(self) -> Mapping[str, str]:
-        """The revisions that are there, by what they are."""
-        arms = {"candidate": self.candidate, "stable": self.stable}
-        return {whose: revision for whose, revision in arms.items() if revision}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -40,22 +39,14 @@ def _shared(
     )
 
 
-ODD = [[30.5, "2"], [15, "1.5"], [45, "-Inf"], [60, "+Inf"]]
-
-
-def test_samples_of_counters_are_in_order_of_time_with_what_is_no_count() -> None:
-    found = _matrix({"metric": POD, "values": ODD})
-
-    assert not isinstance(found, Problem)
-    assert found[0].samples == ((15.0, 1.5), (30.5, 2.0), (45.0, -math.inf), (60.0, math.inf))
-    assert found[0].labels == POD
-
-
-def test_numbers_are_without_nan_and_infinity() -> None:
-    found = samples.parsed([{"metric": POD, "values": [*ODD, [75, "NaN"]]}])
+def test_samples_are_numbers_in_order_of_time_without_nan_and_infinity() -> None:
+    found = _matrix(
+        {"metric": POD, "values": [[30.5, "2"], [15, "1.5"], [45, "NaN"], [60, "+Inf"]]}
+    )
 
     assert not isinstance(found, Problem)
     assert found[0].samples == ((15.0, 1.5), (30.5, 2.0))
+    assert found[0].labels == POD
 
 
 def test_an_empty_answer_is_no_series() -> None:

@@ -180,23 +180,3 @@ def test_of_a_candidate_that_never_answers_the_last_rows_are_kept() -> None:
     rows = tuple(row(30.0 * at, n_c=0.0) for at in range(2 * MOST_RECENT))
 
     assert len(told_by(rows, metric="errors", seconds=60.0)) == MOST_RECENT
-
-
-@pytest.mark.parametrize(
-    ("values", "silent"),
-    [
-        ([5.0, 5.0, 5.0, 5.0], True),
-        ([5.0, 5.0, 5.0, math.nan], True),  # a mark of the end
-        ([5.0, 5.0, -1.0, -1.0], False),
-        ([math.nan] * 4, False),
-        ([math.inf] * 4, False),
-    ],
-)
-def test_of_counters_that_show_no_counts_nobody_says_that_they_are_silent(
-    values: list[float], *, silent: bool
-) -> None:
-    at = CONFIRMED + 20 * SCRAPE
-    times = [CONFIRMED + SCRAPE * index for index in range(17)]
-    still = build.series(build.CANDIDATE, [5.0] * 17 + values, first=times[0])
-
-    assert (found(stable(), still, at=at) is not None) == silent

@@ -17,7 +17,6 @@ from tidegate.evidence.counts import (
     early,
     intervals,
     labelled,
-    odd,
     readings,
 )
 from tidegate.evidence.counts import silence as silences
@@ -129,12 +128,7 @@ class Counting:
             unit_seconds=self.setting.unit_of(name),
             common=shape.common,
         )
-        table = self.tables[name]
-        reader = series.reader(
-            table.marks.get(name, NOTHING),
-            grid=self.grid,
-            runs=table.odd.get(name, odd.NOTHING).runs,
-        )
+        reader = series.reader(self.tables[name].marks.get(name, NOTHING), grid=self.grid)
         self.tables[name] = intervals.close_intervals(
             self.tables[name],
             series={name: series},
@@ -264,11 +258,6 @@ class Counting:
         scrape = self.setting.spacing_of(metric)
         table = self.tables.get(metric.name, Table())
         spacing = max((scrape, *table.spacings.get(metric.name, {}).values()))
-        uncountable = readings.uncountable(
-            table.odd.get(metric.name, odd.NOTHING).lasting, identity=identity
-        )
-        if uncountable is not None:
-            return uncountable
         absent = readings.presence(
             pieces.all,
             identity=identity,

@@ -45,17 +45,6 @@ def is_count(value: float) -> bool:
     return 0 <= value <= MOST_EVENTS
 
 
-def are_counts(samples: Iterable[tuple[float, float]]) -> bool:
-    """True if a counter can have all of these values.
-
-    Each look asks it of every sample, and a generator would take three times as long.
-    """
-    for _, value in samples:  # noqa: SIM110
-        if not 0 <= value <= MOST_EVENTS:
-            return False
-    return True
-
-
 def gained(values: Sequence[float]) -> float:
     """Events between the first and the last of the values of one counter."""
     return sum(gain(old, new) for old, new in itertools.pairwise(values))

@@ -12,13 +12,12 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.evidence.counts import arms, binned, dispersion, labelled, odd
+from tidegate.evidence.counts import arms, binned, dispersion, labelled
 from tidegate.evidence.counts.arms import Arm
 from tidegate.evidence.counts.binned import Binning
 from tidegate.evidence.counts.dispersion import Phi, Spread
 from tidegate.evidence.counts.grid import Grid, Slot, WeightChange, slots
 from tidegate.evidence.counts.labelled import NOTHING_READ, Cohorting, LabelReader, Read
-from tidegate.evidence.counts.odd import Odd, Run
 from tidegate.evidence.counts.reader import NOTHING, Lag, Marks, Reader
 from tidegate.evidence.counts.rows import Counts, Flag, PodCounts, Row
 from tidegate.evidence.counts.tally import Counted, Faults
@@ -74,13 +73,13 @@ class MetricSeries:
         """Every series, whatever it counts."""
         return tuple(one for role in sorted(self.roles) for one in self.roles[role])
 
-    def reader(self, marks: Marks, *, grid: Grid, runs: Sequence[Run] = ()) -> Reader:
-        """The series as they are counted from where the marks are; `runs` as in `Reader`."""
+    def reader(self, marks: Marks, *, grid: Grid) -> Reader:
+        """The series as they are counted from where the marks are."""
         scrape = self.scrape_seconds or grid.scrape_interval_seconds
         if self.cohorting is not None:
             return LabelReader(self.labels, cohorting=self.cohorting, scrape_seconds=scrape)
         named = binned.labels_of(self.binning) if self.binning is not None else ()
-        return Reader(self.roles, marks=marks, scrape_seconds=scrape, named=named, runs=runs)
+        return Reader(self.roles, marks=marks, scrape_seconds=scrape, named=named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +87,7 @@ class Table:
     """Closed rows, and what stable's pods have shown up to now, per metric and stream.
 
     `recent` are rows before them that somebody has taken, as far as silence is told by them.
-    `marks` say up to which sample each counter was counted, `labels` what was read of cohorts,
-    `odd` which counters show no counts;
+    `marks` say up to which sample each counter was counted, `labels` what was read of cohorts;
     `faults` are those of the last row,
     `lags` and `spacings` (seconds between two samples, by revision) those of the series that were
     read last.
@@ -101,7 +99,6 @@ class Table:
     closed_until: float = 0.0
     marks: Mapping[str, Marks] = field(default_factory=dict)
     labels: Mapping[str, Read] = field(default_factory=dict)
-    odd: Mapping[str, Odd] = field(default_factory=dict)
     faults: Mapping[str, Faults] = field(default_factory=dict)
     lags: Mapping[str, tuple[Lag, ...]] = field(default_factory=dict)
     spacings: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -171,11 +168,7 @@ class Counting:
     ) -> None:
         self._series = {name: series[name] for name in sorted(series)}
         self._readers = readers or {
-            name: one.reader(
-                table.marks.get(name, NOTHING),
-                grid=grid,
-                runs=table.odd.get(name, odd.NOTHING).runs,
-            )
+            name: one.reader(table.marks.get(name, NOTHING), grid=grid)
             for name, one in self._series.items()
         }
         self._grid = grid
@@ -202,7 +195,6 @@ class Counting:
             closed_until=self._closed_until,
             marks=self._marks,
             labels=self._labels,
-            odd={name: one.odd for name, one in self._readers.items()},
             faults=self._faults,
             lags={name: one.lags(self._lags.get(name, ())) for name, one in self._readers.items()},
             spacings={name: one.spacings for name, one in self._readers.items()},
@@ -234,7 +226,7 @@ class Counting:
         for name in self._series:
             marks = {role: it.forgotten for role, it in self._marks.get(name, NOTHING).items()}
             roles, _ = self._readers[name].count(marks, start=slot.t0, end=slot.t1, fresh=True)
-            found[name] = self._raw(name, roles, slot=slot)
+            found[name] = self._raw(name, roles)
         return self._row(slot, found)
 
     def _row(self, slot: Slot, found: Mapping[str, _Raw | None]) -> Row:
@@ -266,7 +258,7 @@ class Counting:
             before, start=slot.t0, end=slot.t1, fresh=slot.t0 > self._closed_until
         )
         self._faults[name] = _faults(roles)
-        found = self._raw(name, roles, slot=slot, cold=self._cold(slot))
+        found = self._raw(name, roles, cold=self._cold(slot))
         candidate = self._identity.candidate
         if found is not None and not found.candidate and _is_known(before, candidate):
             return None
@@ -312,12 +304,7 @@ class Counting:
         return frozenset(pod for pod, at in self._born.items() if at > warm)
 
     def _raw(
-        self,
-        name: str,
-        roles: Mapping[str, Counted],
-        *,
-        slot: Slot,
-        cold: frozenset[str] = frozenset(),
+        self, name: str, roles: Mapping[str, Counted], *, cold: frozenset[str] = frozenset()
     ) -> _Raw | None:
         """Counts of both arms; None when neither has data."""
         series = self._series[name]
@@ -341,8 +328,7 @@ class Counting:
             pods_c=warm_c,
             cold_c=math.fsum(pod.n for pod in candidate.pods if pod.pod in cold),
             cold_s=math.fsum(pod.n for pod in stable.pods if pod.pod in cold),
-            complete=bool(candidate.pods and stable.pods)
-            and not self._readers[name].odd.touches(start=slot.t0, end=slot.t1),
+            complete=bool(candidate.pods and stable.pods),
         )
         if series.binning is not None:
             counts = binned.with_bins(counts, candidate=candidate, stable=stable)

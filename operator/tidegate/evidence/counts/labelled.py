@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from tidegate.evidence.counts import binned, counters, exposition, odd, owned, qualities, scrapes
+from tidegate.evidence.counts import binned, counters, exposition, owned, qualities, scrapes
 from tidegate.evidence.counts.exposition import Counter, Lane, Samples
 from tidegate.evidence.counts.owned import Owned, Pod
 from tidegate.evidence.counts.qualities import Confusion
@@ -130,7 +130,7 @@ def unreadable(roles: ByRole, *, cohorting: Cohorting, metric: str) -> Problem |
             return _unknown(
                 f"cohort {text!r} is no time: export when it begins, such as 2026-11-30T06:00Z"
             )
-        if not any(math.isfinite(value) for _, value in one.samples):
+        if not one.samples:
             message = f"a counter of cohort {text} is NaN or infinite, which is no count"
             return Problem(reason=Reason.ERROR, message=message)
         if start > one.samples[-1][0] + _AHEAD_SECONDS:
@@ -138,8 +138,8 @@ def unreadable(roles: ByRole, *, cohorting: Cohorting, metric: str) -> Problem |
                 f"cohort {text} was labelled before it began: are the clocks right, and is it the time"
                 " of the prediction?"
             )
-        if (value := odd.newest_value(one.samples)) is not None:
-            message = f"a counter of cohort {text} is {value:g}, which is no count"
+        if not counters.is_count(one.samples[-1][1]):
+            message = f"a counter of cohort {text} is {one.samples[-1][1]:g}, which is no count"
             return Problem(reason=Reason.ERROR, message=message)
         starts[start] = text
     for start, text in sorted(starts.items()):

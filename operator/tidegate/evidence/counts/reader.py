@@ -10,9 +10,8 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tidegate.evidence.counts import exposition, odd, owned, restarts, scrapes, tally
+from tidegate.evidence.counts import exposition, owned, restarts, scrapes, tally
 from tidegate.evidence.counts.exposition import Counter, Samples
-from tidegate.evidence.counts.odd import Run
 from tidegate.evidence.counts.owned import Owned, Pod
 from tidegate.evidence.counts.scrapes import Entry
 from tidegate.evidence.counts.tally import Counted, Tally
@@ -39,8 +38,7 @@ class Reader:
 
     `marks` are those before the series were fetched. `spacings` are how far apart the samples
     of each revision are, by what they say themselves; `spacing_seconds` is the slowest one's, for
-    which a row has to wait. Labels that are `named` are the application's. `runs` are those of
-    counters that show no counts, as they were before.
+    which a row has to wait. Labels that are `named` are the application's.
     """
 
     def __init__(
@@ -50,7 +48,6 @@ class Reader:
         marks: Marks,
         scrape_seconds: float,
         named: Collection[str] = (),
-        runs: Sequence[Run] = (),
     ) -> None:
         everything = [one for role in sorted(roles) for one in roles[role]]
         self.spacings = scrapes.spacings(everything)
@@ -62,6 +59,8 @@ class Reader:
             named=named,
         )
         marks = {role: known.under(self._labels) for role, known in marks.items()}
+        self._among = [one for role in sorted(self._roles) for one in self._roles[role]]
+        self._newest = self._read_newest(marks)
         self._restarts = restarts.found(
             [
                 (entry.lane, _since_mark(entry, marks.get(role)))
@@ -69,21 +68,6 @@ class Reader:
                 for entry in entries
             ]
         )
-        self.odd = odd.found(
-            everything,
-            roles=self._roles,
-            marked={role: known.marks for role, known in marks.items()},
-            known=runs,
-            restarts=self._restarts,
-            labels=self._labels,
-            named=named,
-            spacing_seconds=self.spacing_seconds,
-        )
-        if self.odd.spans:
-            self._roles = odd.without(self._roles, spans=self.odd.spans)
-        self._breaks = self.odd.breaks
-        self._among = [one for role in sorted(self._roles) for one in self._roles[role]]
-        self._newest = self._read_newest(marks)
         self._by_pod: dict[Pod, list[Entry]] = {}
         for entry in self._among:
             self._by_pod.setdefault(_pod(entry.lane.counter), []).append(entry)
@@ -109,7 +93,6 @@ class Reader:
                 spacing_seconds=self.spacing_seconds,
                 spacings=self.spacings,
                 restarts=self._restarts,
-                breaks=self._breaks,
                 labels=self._labels,
             )
         return counted, after

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from tidegate import model
 from tidegate.evidence.counts import buckets as bucketing
-from tidegate.evidence.counts import counters, exposition, histograms
-from tidegate.evidence.counts.odd import Run
+from tidegate.evidence.counts import counters, histograms
 from tidegate.evidence.counts.owned import Pod
 from tidegate.evidence.counts.reader import Lag
 from tidegate.evidence.counts.rows import Row
@@ -56,7 +55,10 @@ def presence(
     `quiet_seconds` is by revision for how long no newer sample has come. `asked` says in words what
     the source was asked for.
     """
-    for whose, revision in identity.arms.items():
+    wanted = {"candidate": identity.candidate, "stable": identity.stable}
+    for whose, revision in wanted.items():
+        if not revision:
+            continue
         if all(one.labels.get("revision") != revision for one in series):
             reason = Reason.NO_BASELINE if whose == "stable" else Reason.NO_DATA
             message = nothing_of(whose, of_other=bool(series), asked=asked)
@@ -92,31 +94,6 @@ def faulty(faults: Faults, *, lags: Sequence[Lag]) -> Problem | None:
         )
         return Problem(reason=Reason.STALE, message=message)
     return None
-
-
-def uncountable(runs: Sequence[Run], *, identity: Identity) -> Problem | None:
-    """Which counter of a pod of these arms shows no counts, and what to change; None without one."""
-    arms = {revision: whose for whose, revision in identity.arms.items()}
-    told = [run for run in runs if run.lane.counter.revision in arms]
-    if not told:
-        return None
-    run = min(told, key=lambda it: (arms[it.lane.counter.revision], it.lane))
-    counter = run.lane.counter
-    own = dict(counter.own)
-    name = own.pop(exposition.NAME, "counter")
-    labels = ", ".join(f'{label}="{value}"' for label, value in own.items())
-    more = f" (and {len(told) - 1} more counters)" if len(told) > 1 else ""
-    remedy = (
-        "it has been exported no more since then: restart the pod"
-        if run.ended
-        else "a counter begins at 0 and only rises: mend what exports it, or leave the series out by"
-        " the conditions of the template"
-    )
-    message = (
-        f"{name}{{{labels}}} of pod {counter.pod} of the {arms[counter.revision]}{more} shows"
-        f" {run.value:g}, which is no count, so that nothing of the pod is counted; {remedy}"
-    )
-    return Problem(reason=Reason.ERROR, message=message)
 
 
 def remark(

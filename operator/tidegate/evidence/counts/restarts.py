@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from tidegate.evidence.counts import counters, exposition
@@ -65,23 +65,13 @@ def _is_one(series: Sequence[Samples], *, at: float, after: float) -> bool:
     return fell > _MOST * whole
 
 
-def gained(points: Samples, *, restarts: Sequence[float], breaks: Sequence[float] = ()) -> float:
-    """Events between the first and the last of these samples of a counter.
-
-    What it counted up to one of the `breaks` (unix seconds) since the sample before is not known.
-    """
-    if not restarts and not breaks:
+def gained(points: Samples, *, restarts: Sequence[float]) -> float:
+    """Events between the first and the last of these samples of a counter."""
+    if not restarts:
         return counters.gained([value for _, value in points])
-    events = 0.0
-    for (since, earlier), (at, later) in itertools.pairwise(points):
-        until = at + exposition.SAME_SCRAPE_SECONDS
-        if not is_between(breaks, since=since, until=until):
-            began_again = is_between(restarts, since=since, until=until)
-            events += later if began_again else counters.gain(earlier, later)
-    return events
-
-
-def is_between(instants: Sequence[float], *, since: float, until: float) -> bool:
-    """True if one of these instants, which are in the order of time, is in (since, until]."""
-    place = bisect_right(instants, since)
-    return place < len(instants) and instants[place] <= until
+    return sum(
+        later
+        if any(since < it <= at + exposition.SAME_SCRAPE_SECONDS for it in restarts)
+        else counters.gain(earlier, later)
+        for (since, earlier), (at, later) in itertools.pairwise(points)
+    )

@@ -127,7 +127,7 @@ class Usual:
 class Counts:
     """One metric in one interval: requests of both arms, and bad events per stream.
 
-    `complete` says that both arms had counters to read, of each pod; without, few requests mean nothing.
+    `complete` says that both arms had counters to read; without, 0 requests mean nothing.
     `cold_c` and `cold_s` are requests of pods that were not warm yet: they were answered, and count
     in nothing else. `after_s` is what stable showed right after the interval, None where that was nothing worse.
     A distribution has bins of both arms by feature, and no bad events. Labels have what is known of each

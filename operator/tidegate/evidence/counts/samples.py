@@ -6,7 +6,7 @@ Source: evidence.md, 2.2; api.md, 5.5; architecture.md, 7.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tidegate.evidence.counts import exposition, scrapes
@@ -73,12 +73,11 @@ def vector(
 
 
 def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
-    """Series of one rollout as they are counted, with values that are no counts.
+    """Series of one rollout; samples that are no finite number are left out.
 
-    These say that something is wrong with a counter: without them it would look as if it rested.
     Errors: a malformed row, or a series of which nobody knows whose it is.
     """
-    found = _read(rows, usable=_any)
+    found = parsed(rows)
     if isinstance(found, Problem):
         return found
     summed = next((one for one in found if exposition.is_a_sum(one)), None)
@@ -92,14 +91,10 @@ def series_of(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
 
 
 def parsed(rows: Sequence[Json]) -> tuple[Series, ...] | Problem:
-    """Series of numbers; whose they are is left to the caller, and what is not finite left out."""
-    return _read(rows, usable=math.isfinite)
-
-
-def _read(rows: Sequence[Json], *, usable: Callable[[float], bool]) -> tuple[Series, ...] | Problem:
+    """Like `series_of`, but whose they are is left to the caller."""
     found: list[Series] = []
     for item in rows:
-        series = _series(item, usable=usable)
+        series = _series(item)
         if isinstance(series, Problem):
             return series
         found.append(series)
@@ -182,11 +177,7 @@ def parse_number(
     return _number(item.get("value")) if isinstance(item, Mapping) else _error("malformed sample")
 
 
-def _any(_: float) -> bool:
-    return True
-
-
-def _series(item: Json, *, usable: Callable[[float], bool]) -> Series | Problem:
+def _series(item: Json) -> Series | Problem:
     if not isinstance(item, Mapping):
         return _error("malformed series")
     labels, values = item.get("metric"), item.get("values")
@@ -200,7 +191,7 @@ def _series(item: Json, *, usable: Callable[[float], bool]) -> Series | Problem:
         sample = _sample(value)
         if sample is None:
             return _error("malformed sample")
-        if usable(sample[1]):
+        if math.isfinite(sample[1]):
             samples.append(sample)
     names = {str(key): str(value) for key, value in labels.items()}
     return Series(labels=names, samples=tuple(sorted(samples)))

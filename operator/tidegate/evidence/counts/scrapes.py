@@ -99,7 +99,7 @@ def _by_name(series: Iterable[Series], *, named: Collection[str]) -> tuple[Entry
     places: dict[Lane, int] = {}
     for one in series:
         samples = one.samples
-        if not counters.are_counts(samples):
+        if not all(counters.is_count(value) for _, value in samples):
             samples = tuple(it for it in samples if counters.is_count(it[1]))
         if not samples:
             continue

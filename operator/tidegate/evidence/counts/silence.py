@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tidegate.evidence.counts import counters, odd
 from tidegate.evidence.counts.grid import Grid, Slot, WeightChange
 from tidegate.evidence.counts.histograms import edge_of
 from tidegate.evidence.counts.intervals import Counting, MetricSeries, Table
@@ -63,8 +62,8 @@ def silence(
     if not 0 < event.weight < 1 or at - began < least_seconds:
         return None
     after = at - window_seconds
-    if any(_moves(one, after=after) or odd.shows(one.samples, after=after) for one in of_candidate):
-        return None  # or nobody can tell, of counters that show no counts
+    if any(_moves(one, after=after) for one in of_candidate):
+        return None
     counting = Counting(
         Table(),
         series={_REQUESTS: MetricSeries(total=tuple(requests), scrape_seconds=scrape_seconds)},
@@ -114,8 +113,6 @@ def _moves(series: Series, *, after: float) -> bool:
     """Some request was counted after an instant, whatever else is wrong with the counter."""
     before = 0.0
     for at, value in series.samples:
-        if not counters.is_count(value):
-            continue
         if at > after and value != before:
             return True
         before = value

@@ -13,10 +13,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.evidence.counts import exposition, odd, owned, scrapes
+from tidegate.evidence.counts import exposition, owned, scrapes
 from tidegate.evidence.counts import restarts as restarting
 from tidegate.evidence.counts.exposition import Counter, Labels, Lane, Samples
-from tidegate.evidence.counts.odd import Breaks
 from tidegate.evidence.counts.owned import Owned, Pod
 from tidegate.evidence.counts.restarts import NONE, Restarts
 from tidegate.evidence.counts.scrapes import Entry, Mark
@@ -144,7 +143,6 @@ def count(
     spacing_seconds: float,
     spacings: Mapping[str, float] = _ALL_ALIKE,
     restarts: Restarts = NONE,
-    breaks: Breaks = odd.NONE,
     labels: Owned = owned.NONE,
 ) -> tuple[Counted, Tally]:
     """What the counters counted in a window, and the tally after it.
@@ -152,8 +150,8 @@ def count(
     `fresh` says that time before the window belongs to no row, so that what was counted then is
     left out. `among` are all series of the metric: they tell whether a target was there before.
     Where revisions are scraped at other intervals than `spacing_seconds`, `spacings` say so.
-    What is counted after one of the `restarts` of a process begins at zero; after one of the `breaks`
-    of a pod at what its counters show then. `labels` are those that are the application's.
+    What is counted after one of the `restarts` of a process begins at zero. `labels` are those that
+    are the application's.
     """
     work = _Work(
         tally.under(owned.joined(tally.owned, labels)),
@@ -163,7 +161,6 @@ def count(
         spacing_seconds=spacing_seconds,
         spacings=spacings,
         restarts=restarts,
-        breaks=breaks,
     )
     return work.run(entries)
 
@@ -198,13 +195,12 @@ class _Work:
         spacing_seconds: float,
         spacings: Mapping[str, float],
         restarts: Restarts,
-        breaks: Breaks,
     ) -> None:
         self._window = window
         self._fresh = fresh or tally.since is None
         self._since = window.start if self._fresh or tally.since is None else tally.since
         self._spacing, self._spacings = spacing_seconds, spacings
-        self._restarts, self._breaks = restarts, breaks
+        self._restarts = restarts
         self._marks = dict(tally.marks)
         self._lanes = dict(tally.lanes)
         self._apart = set(tally.apart)
@@ -314,10 +310,7 @@ class _Work:
         if len(points) < 2:
             return None
         known = self._restarts.get(lane.lane.process, ()) if self._restarts else ()
-        return restarting.gained(points, restarts=known, breaks=self._breaks_of(counter))
-
-    def _breaks_of(self, counter: Counter) -> Sequence[float]:
-        return self._breaks.get((counter.revision, counter.pod), ()) if self._breaks else ()
+        return restarting.gained(points, restarts=known)
 
     def _of_copies(self, counter: Counter, lanes: list[_Active]) -> float | None:
         """All series in the order of time are one."""
@@ -359,9 +352,6 @@ class _Work:
             return False  # it may have been there before
         if counter in self._lanes and counter not in self._apart:
             return False
-        before = born - self._spacing_of(counter)
-        if restarting.is_between(self._breaks_of(counter), since=before, until=born):
-            return False  # it may have been there while its pod was not looked at
         return any(
             other.lane != lane.lane
             and exposition.is_at(other.samples, born)
