@@ -25,8 +25,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
-.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-argocd cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long e2e-argocd cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
