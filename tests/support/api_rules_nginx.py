@@ -25,8 +25,9 @@ def _testers(*names: str) -> list[Mapping[str, Any]]:
     return [{"name": "t", "headers": [{"name": name, "exact": "1"} for name in names]}]
 
 
-def _previewed(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return place(place(body, "spec.strategy", {"type": "BlueGreen"}), _PREVIEWERS, _testers("x_a"))
+def _previewed(body: Mapping[str, Any]) -> dict[str, Any]:
+    previewed = place(body, "spec.strategy", {"type": "BlueGreen"})
+    return dict(place(previewed, _PREVIEWERS, _testers("x_a")))
 
 
 NGINX_RULES = (
