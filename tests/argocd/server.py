@@ -59,7 +59,13 @@ def _parts(plane: ControlPlane, folder: Path) -> Iterator[tuple[str, Sequence[st
     listen = ("--address", "127.0.0.1", "--port", str(repositories))
     watched = ("--metrics-address", "127.0.0.1", "--metrics-port", str(free_port()))
     cache = ("--redis", f"127.0.0.1:{redis}")
-    argv = (_called(folder, program.REPOSITORIES), *listen, *watched, *cache, "--disable-tls")
+    argv: Sequence[str] = (
+        _called(folder, program.REPOSITORIES),
+        *listen,
+        *watched,
+        *cache,
+        "--disable-tls",
+    )
     yield program.REPOSITORIES, argv, repositories
     cluster = ("--kubeconfig", str(_kubeconfig(plane, folder)), "--namespace", NAMESPACE)
     source = ("--repo-server", f"127.0.0.1:{repositories}", "--repo-server-plaintext")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
-from tests.cluster.api import Cluster
+from tests.cluster.api import Cluster, ControlPlane
 
 from tidegate import ports
 
@@ -39,7 +39,7 @@ class Refused(RuntimeError):  # noqa: N818 - reads as the sentence it is
 
 
 @contextlib.contextmanager
-def proxy(cluster: Cluster) -> Iterator[str]:
+def proxy(cluster: Cluster | ControlPlane) -> Iterator[str]:
     """The URL of a running `kubectl proxy`."""
     command = [str(cluster.kubectl_bin), "proxy", "--port=0", "--kubeconfig"]
     command += [str(cluster.kubeconfig)]
