@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from tidegate.api import analysis_types, blue_green_types, types
+from tidegate.api import analysis_types, blue_green_types, steering_types, types
 from tidegate.api.step_types import Step
 from tidegate.policy import rules as python_rules
 
@@ -121,7 +121,7 @@ def _policy(rules: Iterable[str]) -> dict[str, str]:
             ": $warned + $enforced.filter(it, $overridable || it in $unsaid)"
         ),
         "bakeElse": _default("strategy.postPromotion.bake", built_in=types.PostPromotion().bake),
-        "levelElse": _default("automation.level", built_in=types.Automation().level),
+        "levelElse": _default("automation.level", built_in=steering_types.Automation().level),
     }
 
 

@@ -413,7 +413,9 @@ class Reach:
     @property
     def asked(self) -> Object:
         """The ModelDeployment."""
-        body = changed(BODY, {"metadata.labels": {"team": "risk", "tier": "gold"}} | self.changes)
+        body = changed(
+            place(BODY, "metadata.labels", {"team": "risk", "tier": "gold"}), self.changes
+        )
         return place(body, "metadata.labels.case", self.name)
 
 

@@ -11,8 +11,8 @@ from tools import admission
 
 from tidegate.api import convert, policies
 from tidegate.api.defaults import applied
-from tidegate.policy import defaults, exemptions, judge, queue, rules
 from tidegate.policy import case as judged
+from tidegate.policy import defaults, exemptions, judge, queue, rules
 from tidegate.policy.selectors import Place, placed, selected
 from tidegate.rollout.strategy.compile import plan_of
 
