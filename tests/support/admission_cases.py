@@ -407,15 +407,15 @@ class Reach:
     def policy(self) -> Object:
         """Spec of the policy, for ModelDeployments with a label of its own."""
         return changed(
-            {"constraints": {"minHold": "1h"}, **self.spec},
-            {"selector.matchLabels.case": self.name},
+            {"constraints": {"minHold": "1h"}} | self.spec, {"selector.matchLabels.case": self.name}
         )
 
     @property
     def asked(self) -> Object:
         """The ModelDeployment."""
-        labels = {"team": "risk", "tier": "gold"}
-        body = changed(BODY, {"metadata.labels": labels, **self.changes})
+        body = changed(
+            place(BODY, "metadata.labels", {"team": "risk", "tier": "gold"}), self.changes
+        )
         return place(body, "metadata.labels.case", self.name)
 
 
