@@ -7,7 +7,7 @@ import pytest
 from bench.public import ours, page
 from bench.public.runs import Bits, Entry, Run, Stream, begun, found, per_observations, run
 
-TRAINED, BEFORE, AFTER = 300, 1800, 1200
+TRAINED, BEFORE, AFTER = 300, 960, 480
 
 
 def stream(*, moved: float = 0.0, seed: int = 1) -> Stream:
@@ -78,20 +78,20 @@ def test_a_slow_detector_sees_a_part_and_the_bits_that_belong_to_it() -> None:
 
 
 def test_the_watch_by_labels_names_what_got_worse_and_nothing_else() -> None:
-    detector = Entry(name="labels", detector=ours.labels(cohort=50))
+    detector = Entry(name="labels", detector=ours.labels(cohort=30))
     worse = run(detector, stream(), wrong(before=0.1, after=0.5))
     assert worse.delay is not None
-    assert worse.delay <= 400
+    assert worse.delay <= 300
     assert worse.alarms[0] >= BEFORE
     assert run(detector, stream(), wrong(before=0.1, after=0.1)).alarms == ()
 
 
 def test_the_watch_by_inputs_names_what_moved_and_nothing_else() -> None:
-    detector = Entry(name="inputs", detector=ours.inputs(window=600))
+    detector = Entry(name="inputs", detector=ours.inputs(window=480))
     bits = wrong(before=0.0, after=0.0)
     moved = run(detector, stream(moved=1.5), bits)
     assert moved.delay is not None
-    assert moved.delay <= 600
+    assert moved.delay <= 480
     assert moved.alarms[0] >= BEFORE
     assert run(detector, stream(), bits).alarms == ()
     assert ours.largest_psi(stream(moved=1.5)) > 1 > ours.largest_psi(stream())
