@@ -105,7 +105,7 @@ def _rates(profile: Profile, rows: Numbers, *, names: tuple[str, ...]) -> Iterat
     """What `rate` says of a slice: observations per second of each feature and bin."""
     for column, name in enumerate(names):
         bins = profile.features[name].bins
-        for label, count in zip(bins.labels, counted(bins, rows[:, column]), strict=True):
+        for label, count in zip(bins.labels, counted(bins, rows[:, column].tolist()), strict=True):
             yield {"feature": name, "bin": label}, count / watch_bench.SLICE
 
 
@@ -139,7 +139,7 @@ def _counters(bench: Bench, wrong: Bits, promql: str, *, per_cohort: int) -> lis
     assert isinstance(measure, Labels), measure
     assert measure.correct is not None, measure
     looks = _looks(bench, seconds=COHORT)
-    rows = []
+    rows: list[Row] = []
     for number in range(max(0, looks - KEPT), looks):
         own = wrong[number * per_cohort : (number + 1) * per_cohort]
         count = len(own) - int(own.sum()) if measure.correct.metric in promql else len(own)

@@ -63,9 +63,11 @@ def conditions(*, runs: int, seconds: Mapping[str, float]) -> str:
     """Where and with what the numbers came about."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     took = " and ".join(f"{spent:.0f} s for {part}" for part, spent in seconds.items())
+    many = "one run" if runs == 1 else f"{runs} runs"
     return (
-        f"{runs} runs of each stream, seeds 0 to {runs - 1}; Python {platform.python_version()}, {versions};"
-        f" {os.cpu_count()} cores of {_processor()}. CPU time: {took}."
+        f"Conditions: {many} of each generated stream (seeds from 0), one of each recorded one; Python"
+        f" {platform.python_version()}, {versions}; {os.cpu_count()} cores of {_processor()}, load average"
+        f" {os.getloadavg()[2]:.0f}. CPU time: {took}."
     )
 
 

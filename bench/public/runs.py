@@ -52,7 +52,9 @@ class Stream:
         """All rows, each feature with mean 0 and deviation 1 in those that train."""
         training = self.x[: self.trained]
         deviation = training.std(axis=0)
-        return (self.x - training.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        return np.asarray(
+            (self.x - training.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        )
 
     def shuffled(self, rng: np.random.Generator) -> Stream:
         """The same rows, those that train among them, in an order that tells nothing."""
