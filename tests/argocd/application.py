@@ -16,7 +16,7 @@ from tidegate import ports
 APPLICATION = ports.Kind(
     group="argoproj.io", version="v1alpha1", plural="applications", kind="Application"
 )
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 300.0  # a busy machine may take long
 SERVER_SIDE_DIFF = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
 SELF_HEAL = {"prune": True, "selfHeal": True}
 

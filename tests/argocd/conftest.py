@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import route_crds
+import yaml
 from cluster_client import NAMESPACE, Client, proxy
 from tests.argocd import server
 from tests.argocd.application import Application
@@ -60,9 +61,15 @@ def argo_cd(plane: ControlPlane, folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def operator(plane: ControlPlane, folder: Path) -> Iterator[None]:
-    """The operator as a process, for all namespaces."""
-    arguments = ["controller", "--kubeconfig", str(plane.kubeconfig), "--lease-namespace"]
-    arguments += ["default", "--http-port", str(free_port())]
+    """The operator as a process, for all namespaces.
+
+    Nobody answers as its metric source: a step ends when a person says so, and by nothing else.
+    """
+    nobody = {"name": "default", "url": f"http://127.0.0.1:{free_port()}"}
+    settings = folder / "settings.yaml"
+    settings.write_text(yaml.safe_dump({"metricSources": [nobody]}))
+    arguments = ["controller", "--kubeconfig", str(plane.kubeconfig), "--settings", str(settings)]
+    arguments += ["--lease-namespace", "default", "--http-port", str(free_port())]
     with (folder / "operator.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", _OPERATOR, *arguments], stdout=log, stderr=log

@@ -17,11 +17,13 @@ from cluster_played import PlayedGateway
 from tidegate import ports
 
 _LOOK_SECONDS = 0.2
+_NODE = ports.Kind(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
+_NODE_NAME = "played"
 _addresses = itertools.count(1)
 
 
 class PlayedKubelet:
-    """Lets every pod of a namespace run and be ready, but for those of a held image."""
+    """A node that all pods of a namespace come to, where they are ready at once and gone at once."""
 
     def __init__(self, client: Client, *, namespace: str) -> None:
         self._client = client
@@ -38,10 +40,33 @@ class PlayedKubelet:
         while not self._closed.is_set():
             # Somebody wrote in between, or the API server is busy: the next round answers.
             with contextlib.suppress(OSError, Refused):
+                self._beat()
                 for pod in self._client.list(ports.POD, namespace=self._namespace):
-                    if not pod["status"].get("conditions"):
-                        self._make_ready(pod)
+                    self._carry_out(pod)
             time.sleep(_LOOK_SECONDS)
+
+    def _beat(self) -> None:
+        """The node is there and well: pods of a silent one are evicted."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        ready = {"type": "Ready", "status": "True", "reason": "Played", "lastHeartbeatTime": now}
+        if self._client.get(_NODE, name=_NODE_NAME) is None:
+            self._client.apply(_NODE, {"metadata": {"name": _NODE_NAME}})
+        self._client.merge(
+            _NODE,
+            namespace="",
+            name=_NODE_NAME,
+            body={"status": {"conditions": [ready]}},
+            below="status",
+        )
+
+    def _carry_out(self, pod: Object) -> None:
+        name = pod["metadata"]["name"]
+        if "deletionTimestamp" in pod["metadata"]:
+            self._client.delete(ports.POD, namespace=self._namespace, name=name, at_once=True)
+        elif "nodeName" not in pod["spec"]:
+            self._client.bind(namespace=self._namespace, pod=name, node=_NODE_NAME)
+        elif not any(it["type"] == "Ready" for it in pod["status"].get("conditions", ())):
+            self._make_ready(pod)
 
     def _make_ready(self, pod: Object) -> None:
         self._client.merge(

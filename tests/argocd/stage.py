@@ -16,7 +16,7 @@ from tidegate import ports
 
 NAME = "iris"
 FILE = f"{NAME}.yaml"
-QUICK = (("p20", 20, "2s"), ("p60", 60, "2s"))
+STEPS = (("p20", 20, "1h"), ("p60", 60, "1h"))
 
 
 def container(*, image: str = "x:1", env: dict[str, str] | None = None, **more: Any) -> Object:
@@ -32,7 +32,7 @@ def container(*, image: str = "x:1", env: dict[str, str] | None = None, **more: 
 
 
 def model_deployment(
-    server: Object, *, steps: tuple[tuple[str, int, str], ...] = QUICK, pod: Object | None = None
+    server: Object, *, steps: tuple[tuple[str, int, str], ...] = STEPS, pod: Object | None = None
 ) -> Object:
     """A ModelDeployment as it stands in Git: without a namespace, the version does not change."""
     parents = [{"name": cluster_played.NAME}]

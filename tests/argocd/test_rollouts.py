@@ -13,8 +13,6 @@ from tidegate import ports
 
 pytestmark = pytest.mark.argocd
 
-GATED = (("p20", 20, "1h"),)
-
 
 def test_whole_rollout_stays_synced_and_keeps_its_children(stage: Stage) -> None:
     stage.settle(container())
@@ -23,13 +21,13 @@ def test_whole_rollout_stays_synced_and_keeps_its_children(stage: Stage) -> None
     syncs = stage.application.look().syncs
 
     stage.application.commit({FILE: model_deployment(container(image="x:2"))})
+    stage.wait_for(lambda it: it.get("rollout", {}).get("active"), what="has begun")
+    stage.press("promote-full")
     seen = _until_settled(stage, image="x:2")
 
-    began = next(at for at, look in enumerate(seen) if look.syncs > syncs)
-    assert {look.sync for look in seen[began:]} == {"Synced"}
+    assert {look.sync for look in seen} == {"Synced"}
     assert seen[-1].syncs == syncs + 1  # nothing to heal, before and after
-    assert {look.health for look in seen[began:]} == {"Progressing", "Healthy"}
-    healths = [look.health for look in seen[began:]]
+    healths = [look.health for look in seen]
     assert healths == sorted(healths, key=["Progressing", "Healthy"].index)
     after = stage.model()
     assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
@@ -57,8 +55,8 @@ def test_health_of_a_rollout_that_people_hold_end_and_mend(stage: Stage) -> None
     stage.settle(container())
     application = stage.application
 
-    application.commit({FILE: model_deployment(container(image="x:2"), steps=GATED)})
-    stage.wait_for(lambda it: it["phase"] == "Progressing", what="has begun")
+    application.commit({FILE: model_deployment(container(image="x:2"))})
+    stage.wait_for(lambda it: it.get("rollout", {}).get("active"), what="has begun")
     application.wait(lambda it: it.health == "Progressing", what="shows a rollout")
     stage.press("pause")
     application.wait(lambda it: it.health == "Suspended", what="shows who is waited for")
@@ -71,7 +69,7 @@ def test_health_of_a_rollout_that_people_hold_end_and_mend(stage: Stage) -> None
     assert stage.server()["image"] == "x:2"  # Git and spec agree; what serves is another matter
 
     # A revert is a commit like any other: nobody has to clear anything first.
-    application.commit({FILE: model_deployment(container(), steps=GATED)})
+    application.commit({FILE: model_deployment(container())})
     stage.wait_for_phase("Healthy")
     mended = application.wait(lambda it: it.health == "Healthy", what="is mended")
     assert (mended.sync, stage.server()["image"]) == ("Synced", "x:1")

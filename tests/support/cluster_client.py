@@ -125,6 +125,14 @@ class Client:
             absent=True,
         )
 
+    def bind(self, *, namespace: str, pod: str, node: str) -> None:
+        """Give a pod to a node, as a scheduler does."""
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        body = {"metadata": {"name": pod}, "target": target}
+        self._send(
+            "POST", path_of(ports.POD, namespace=namespace, name=pod, below="binding"), body=body
+        )
+
     def text(self, path: str, **params: str) -> str:
         """What a path answers, such as a log or a proxied pod."""
         return self._request("GET", path, params=params).text
