@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api_case import Case
-from api_examples import GATEWAY, SMALLEST, place
+from api_examples import GATEWAY, SMALLEST, Object, place
 
 _AT = "spec.traffic.nginx"
 _HOST = {"host": "iris.example.com"}
@@ -25,7 +25,7 @@ def _testers(*names: str) -> list[Mapping[str, Any]]:
     return [{"name": "t", "headers": [{"name": name, "exact": "1"} for name in names]}]
 
 
-def _previewed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _previewed(body: Object) -> Object:
     return place(place(body, "spec.strategy", {"type": "BlueGreen"}), _PREVIEWERS, _testers("x_a"))
 
 
