@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api_case import Case
-from api_examples import GATEWAY, SMALLEST, place
+from api_examples import GATEWAY, SMALLEST, Object, place
 
 _AT = "spec.traffic.nginx"
 _HOST = {"host": "iris.example.com"}
@@ -25,9 +25,8 @@ def _testers(*names: str) -> list[Mapping[str, Any]]:
     return [{"name": "t", "headers": [{"name": name, "exact": "1"} for name in names]}]
 
 
-def _previewed(body: Mapping[str, Any]) -> dict[str, Any]:
-    previewed = place(body, "spec.strategy", {"type": "BlueGreen"})
-    return dict(place(previewed, _PREVIEWERS, _testers("x_a")))
+def _previewed(body: Object) -> Object:
+    return place(place(body, "spec.strategy", {"type": "BlueGreen"}), _PREVIEWERS, _testers("x_a"))
 
 
 NGINX_RULES = (
