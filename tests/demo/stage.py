@@ -90,7 +90,16 @@ def install(cluster: Cluster, *, image: str, progress: Progress) -> None:
     for name, value in values.items():
         arguments += ["--set-json", f"{name}={json.dumps(value)}"]
     with progress.step("install Tidegate from its chart"):
+        _remove_what_is_half_made(cluster)
         cluster.helm(*arguments)
+
+
+def _remove_what_is_half_made(cluster: Cluster) -> None:
+    """Helm upgrades no release that somebody interrupted while it was installed or removed."""
+    where = ("--namespace", OPERATOR_NAMESPACE)
+    told = cluster.helm("list", *where, "--all", "--filter", f"^{RELEASE}$", "--output", "json")
+    if any(release["status"] != "deployed" for release in json.loads(told)):
+        cluster.helm("uninstall", RELEASE, *where, "--ignore-not-found", "--wait")
 
 
 def make_namespace(cluster: Cluster) -> None:
