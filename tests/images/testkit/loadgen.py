@@ -19,14 +19,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
 
 from .digits import TRUTH
-from .grpc_load import Caller, calling
 from .tally import UNKNOWN, Answered, Tally
+
+if TYPE_CHECKING:
+    from .grpc_load import Caller
 
 SAID_BYTES = 200
 VERSION_IN_ERROR = re.compile(r"^\[([^\]]+)\]")
@@ -268,6 +270,8 @@ async def run(plan: Plan, *, port: int, stop: asyncio.Event) -> None:
 def _caller(plan: Plan) -> contextlib.AbstractAsyncContextManager[Caller | None]:
     if not plan.grpc:
         return contextlib.nullcontext()
+    from .grpc_load import calling  # noqa: PLC0415  (the tests of this module have no gRPC)
+
     return calling(plan.url, host=plan.host, timeout_seconds=plan.timeout_seconds)
 
 

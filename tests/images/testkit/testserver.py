@@ -34,7 +34,6 @@ from prometheus_client import (
 
 from comparer.hook import REQUEST_ID, Sender
 
-from .grpc_server import AnyMethod, serving
 from .model import Model
 
 KEEP_ALIVE_SECONDS = 4000.0
@@ -281,6 +280,8 @@ async def serve(behaviour: Behaviour, *, stop: asyncio.Event, log: Sender | None
 def _grpc(server: Server, *, port: int) -> contextlib.AbstractAsyncContextManager[None]:
     if not port:
         return contextlib.nullcontext()
+    from .grpc_server import AnyMethod, serving  # noqa: PLC0415  (as in the load generator)
+
     return serving(AnyMethod(server.fails, version=server.behaviour.version), port=port)
 
 
