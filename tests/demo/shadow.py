@@ -8,11 +8,11 @@ from tests.demo.promises import Span
 from tests.demo.side_by_side import Waits
 from tests.demo.view import View
 from tests.images.mlserver.cells import features_of
-from tests.images.mlserver.faults import LOST_COLUMNS
+from tests.images.mlserver.faults import LOST_ROWS
 
 _AGREEMENT = "response-agreement"
 _INPUTS = "inputs"
-_LOST = [feature for column in LOST_COLUMNS for feature in features_of(column)]
+_LOST = [feature for row in LOST_ROWS for feature in features_of(row)]
 
 
 def play(act: Acting) -> Waits[None]:
@@ -37,10 +37,12 @@ def _wrong_model(act: Acting) -> Waits[None]:
 
 
 def _wrong_preprocessing(act: Acting) -> Waits[None]:
-    why = "the good model, but its preprocessing loses the left edge of each image"
+    why = "the good model, but its preprocessing loses the lowest quarter of each image"
     seen, span = yield from _shadowed(act, "v6", why=why)
     act.promise(
-        exposure.rejected_for_what_it_is_fed(seen, version="v6", metric=_INPUTS, lost=_LOST),
+        exposure.rejected_for_what_it_is_fed(
+            seen, version="v6", metric=_INPUTS, lost=_LOST, also=_AGREEMENT
+        ),
         exposure.answered_nobody(act.users(), span=span, version="v6"),
     )
 

@@ -15,7 +15,7 @@ NAME = "cells"
 def prepared(runtime: type[Any]) -> type[Any]:
     """A runtime that is fed cells where users send pixels.
 
-    The columns of cells that it loses stand in model-settings.json under `parameters.extra.lost_columns`.
+    The rows of cells that it loses stand in model-settings.json under `parameters.extra.lost_rows`.
     """
 
     class Prepared(runtime):  # type: ignore[misc]  # a class that is only known at run time
@@ -23,12 +23,12 @@ def prepared(runtime: type[Any]) -> type[Any]:
 
         async def load(self) -> bool:
             extra: dict[str, Any] = self.settings.parameters.extra or {}
-            self._lost_columns = tuple(extra.get("lost_columns", ()))
+            self._lost_rows = tuple(extra.get("lost_rows", ()))
             return bool(await super().load())
 
         async def predict(self, payload: InferenceRequest) -> InferenceResponse:
             [image] = payload.inputs
-            cells = inks(NumpyCodec.decode_input(image), lost_columns=self._lost_columns)
+            cells = inks(NumpyCodec.decode_input(image), lost_rows=self._lost_rows)
             fed = NumpyCodec.encode_input(NAME, cells)
             answer: InferenceResponse = await super().predict(
                 payload.model_copy(update={"inputs": [fed]})

@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from tidegate_probe import Profile
 
 from .cells import FEATURES, inks, shrunk
-from .faults import FAULTS, LOST_COLUMNS, MIXED_UP
+from .faults import FAULTS, LOST_ROWS, MIXED_UP
 from .rows import Rows, held_out_rows, training_rows
 
 MODEL_NAME = "digits"
@@ -35,15 +35,14 @@ def main() -> None:
     taught = {"v1": rows, "v2": rows, "v4": mixed_up(rows), "v5": rows}
     models = {"v1": GaussianNB(), "v2": SVC(gamma=0.005), "v4": SVC(gamma=0.005), "v5": SVC(C=10)}
     accuracy = {name: fit(model, rows=taught[name]) for name, model in models.items()}
-    broken = accuracy["v6"] = accuracy_of(models["v2"], lost_columns=LOST_COLUMNS)
+    broken = accuracy["v6"] = accuracy_of(models["v2"], lost_rows=LOST_ROWS)
     assert min(accuracy["v2"], accuracy["v5"]) > accuracy["v1"] + 0.05, accuracy
-    assert accuracy["v4"] < 0.5, accuracy
-    assert broken < accuracy["v2"] - 0.02, accuracy
+    assert max(accuracy["v4"], broken) < 0.5, accuracy
     for name, model in models.items():
         save(model, directory=target / name, settings=RUNTIME)
     failing = {"implementation": FAULTY_RUNTIME, "parameters": {"extra": FAULTS}}
     save(models["v2"], directory=target / "v3", settings=failing)
-    losing = {**RUNTIME, "parameters": {"extra": {"lost_columns": LOST_COLUMNS}}}
+    losing = {**RUNTIME, "parameters": {"extra": {"lost_rows": LOST_ROWS}}}
     save(models["v2"], directory=target / "v6", settings=losing)
     print(f"accuracy on held-out rows: {accuracy}")
 
@@ -54,10 +53,10 @@ def fit(model: ClassifierMixin, *, rows: Rows) -> float:
     return accuracy_of(model)
 
 
-def accuracy_of(model: ClassifierMixin, *, lost_columns: Collection[int] = ()) -> float:
-    """The accuracy on held-out rows, 0 to 1, of which the preprocessing loses columns of cells."""
+def accuracy_of(model: ClassifierMixin, *, lost_rows: Collection[int] = ()) -> float:
+    """The accuracy on held-out rows, 0 to 1, of which the preprocessing loses some rows of cells."""
     held_out = held_out_rows()
-    fed = inks(held_out.pixels, lost_columns=lost_columns)
+    fed = inks(held_out.pixels, lost_rows=lost_rows)
     return round(float(model.score(fed, held_out.labels)), 4)
 
 

@@ -16,9 +16,9 @@ def test_a_cell_is_the_mean_of_its_four_pixels() -> None:
     assert named["ink-row4-col4"] == np.mean([54, 55, 62, 63])
 
 
-def test_a_lost_column_is_paper_and_the_others_are_as_they_were() -> None:
-    [whole], [cut] = inks(IMAGE), inks(IMAGE, lost_columns=(1,))
-    lost = [FEATURES.index(name) for name in features_of(1)]
+def test_a_lost_row_is_paper_and_the_others_are_as_they_were() -> None:
+    [whole], [cut] = inks(IMAGE), inks(IMAGE, lost_rows=(4,))
+    lost = [FEATURES.index(name) for name in features_of(4)]
     assert cut[lost].tolist() == [0.0] * 4
     assert np.delete(cut, lost).tolist() == np.delete(whole, lost).tolist()
-    assert features_of(1) == tuple(name for name in FEATURES if "col1" in name)
+    assert features_of(4) == tuple(name for name in FEATURES if "row4" in name)

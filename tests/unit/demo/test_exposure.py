@@ -49,7 +49,7 @@ def test_only_its_answers_may_speak_against_it(view: View | None, *, kept: bool)
     assert promise.kept is kept
 
 
-LOST = ("ink-row1-col1", "ink-row2-col1")
+LOST = ("ink-row4-col1", "ink-row4-col2")
 
 
 def fed(outcome: str, *features: str) -> Judged:
@@ -61,9 +61,9 @@ def fed(outcome: str, *features: str) -> Judged:
     ("metrics", "kept"),
     [
         ((judged("error-ratio", "Pass"), fed("Fail", *LOST)), True),
-        ((fed("Fail", *LOST), judged(METRIC, "Fail")), False),
+        ((fed("Fail", *LOST), judged(METRIC, "Fail")), True),
         ((fed("Fail", *LOST), judged("latency-p95", "Fail")), False),
-        ((fed("Fail", *LOST, "ink-row1-col2"),), False),
+        ((fed("Fail", *LOST, "ink-row1-col1"),), False),
         ((fed("Fail"),), False),
         ((fed("Pass", *LOST), judged(METRIC, "Fail")), False),
         ((), False),
@@ -72,7 +72,7 @@ def fed(outcome: str, *features: str) -> Judged:
 def test_what_it_lost_and_nothing_else_must_be_named(
     metrics: tuple[Judged, ...], *, kept: bool
 ) -> None:
-    asked: dict[str, Any] = {"metric": "inputs", "lost": LOST}
+    asked: dict[str, Any] = {"metric": "inputs", "lost": LOST, "also": METRIC}
     view = rejected(*metrics, rejected=("v4", "v6"))
     promise = exposure.rejected_for_what_it_is_fed(view, version="v6", **asked)
     assert promise.kept is kept
