@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from tests.demo.promises import Promise, Span, total
 from tests.demo.users import Sums, Users
-from tests.demo.view import Judged, View, rejections
+from tests.demo.view import Judged, View
 
 _STANDARD_ERRORS = 4.0
 # Percent: proxies begin to copy a moment after that was confirmed, of some fifteen seconds in all,
 # and pods are not scraped in the same moment.
 _APART = 8.0
+_BREACHES = {"Fail", "Error"}
 # The time in which the proxies of a Gateway hand over to each other.
 SWITCH_LIMIT_SECONDS = 2.0
 RETURN_LIMIT_SECONDS = 5.0
@@ -20,52 +21,15 @@ RETURN_LIMIT_SECONDS = 5.0
 
 def rejected_for_what_it_says(view: View | None, *, version: str, metric: str) -> Promise:
     """Nothing but the agreement of its answers speaks against it."""
-    kept = view is not None and version in view.rejected and _breaches(view) == [metric]
+    judged = () if view is None else view.metrics
+    breaches = [one.name for one in judged if one.outcome in _BREACHES]
+    said = next((one.reason for one in judged if one.name == metric), "nothing was compared")
+    kept = view is not None and version in view.rejected and breaches == [metric]
     return Promise(
         text=f"{version} is quick and without errors, and rejected for what it answers",
         kept=kept,
-        detail=_said(view, metric=metric, kept=kept),
+        detail=said if kept else f"{said}; breaches: {', '.join(breaches) or 'none'}",
     )
-
-
-def rejected_for_what_it_is_fed(
-    view: View | None, *, version: str, metric: str, lost: Collection[str], also: str
-) -> Promise:
-    """The features that moved most are among those that its preprocessing lost.
-
-    One that is fed wrongly answers wrongly, so another metric may speak against it `also`.
-    """
-    named = _moved(view, metric=metric)
-    kept = (
-        view is not None
-        and version in view.rejected
-        and {metric} <= set(_breaches(view)) <= {metric, also}
-        and bool(named)
-        and named <= set(lost)
-    )
-    return Promise(
-        text=f"{version} is quick and without errors, and rejected for what it is fed",
-        kept=kept,
-        detail=_said(view, metric=metric, kept=kept),
-    )
-
-
-def _breaches(view: View | None) -> list[str]:
-    return [one.name for one in _judged(view) if one.breaches]
-
-
-def _moved(view: View | None, *, metric: str) -> set[str]:
-    return {it.feature for one in _judged(view) if one.name == metric for it in one.moved}
-
-
-def _said(view: View | None, *, metric: str, kept: bool) -> str:
-    """What a metric says; where that was not enough, also which ones speak against the version."""
-    said = next((one.reason for one in _judged(view) if one.name == metric), "nothing was compared")
-    return said if kept else f"{said}; breaches: {', '.join(_breaches(view)) or 'none'}"
-
-
-def _judged(view: View | None) -> Sequence[Judged]:
-    return () if view is None else view.metrics
 
 
 def answered_nobody(users: Users, *, span: Span, version: str) -> Promise:
@@ -86,8 +50,7 @@ def copied_share(views: Sequence[View], *, version: str, metric: str) -> Promise
     """
     wanted = max((one.mirror_percent for one in views if one.candidate == version), default=0.0)
     text = f"Copies are within sampling error of {wanted:g} % of the requests"
-    judged = rejections(views).get(version, ())
-    counted = next((one for one in judged if one.name == metric), None)
+    counted = next((one for one in _last(views, version) if one.name == metric), None)
     if counted is None or not counted.stable_samples or not wanted:
         return Promise(text=text, kept=False, detail="no copies were counted")
     seen = 100 * counted.samples / counted.stable_samples
@@ -95,6 +58,13 @@ def copied_share(views: Sequence[View], *, version: str, metric: str) -> Promise
     band = 100 * _STANDARD_ERRORS * math.sqrt(share * (1 - share) / counted.stable_samples)
     detail = f"{seen:.1f} % of {counted.stable_samples:.0f} requests, allowed ±{band + _APART:.1f}"
     return Promise(text=text, kept=abs(seen - wanted) <= band + _APART, detail=detail)
+
+
+def _last(views: Sequence[View], version: str) -> Sequence[Judged]:
+    """What was judged of a version when it was rejected."""
+    rejecting = (one for one in views if version in one.rejected and one.phase == "RolledBack")
+    found = next(rejecting, None)
+    return () if found is None else found.metrics
 
 
 def switched_at_once(users: Users, *, span: Span, old: str, new: str) -> Promise:

@@ -17,14 +17,12 @@ SCRAPE_INTERVAL_SECONDS = 1
 class Model:
     """A ModelDeployment of the demo; each act has its own, with users of its own.
 
-    `strategy` is a file of the examples that stands in place of the canary of digits.yaml, `metric`
-    one that stands beside its metrics.
+    `strategy` is a file of the examples that stands in place of the canary of digits.yaml.
     """
 
     name: str
     requests_per_second: float
     strategy: str = ""
-    metric: str = ""
 
     @property
     def host(self) -> str:
@@ -33,12 +31,7 @@ class Model:
 
 
 CANARY = Model(name="digits", requests_per_second=100.0)
-SHADOW = Model(
-    name="digits-shadow",
-    requests_per_second=50.0,
-    strategy="shadow.yaml",
-    metric="inputs.yaml",
-)
+SHADOW = Model(name="digits-shadow", requests_per_second=50.0, strategy="shadow.yaml")
 BLUE_GREEN = Model(name="digits-blue-green", requests_per_second=50.0, strategy="blue-green.yaml")
 MODELS = (CANARY, SHADOW, BLUE_GREEN)
 
@@ -50,8 +43,6 @@ def model_deployment(model: Model, *, version: str, gateway: tuple[str, str]) ->
     document["metadata"]["name"] = model.name
     if model.strategy:
         spec["strategy"] = yaml.safe_load((EXAMPLES / model.strategy).read_text())
-    if model.metric:
-        spec["analysis"]["metrics"].append(yaml.safe_load((EXAMPLES / model.metric).read_text()))
     spec["model"] = {"version": version, "uri": f"/models/{version}"}
     namespace, name = gateway
     route = {"parentRefs": [{"name": name, "namespace": namespace}], "hostnames": [model.host]}

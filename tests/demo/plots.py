@@ -17,7 +17,7 @@ from tests.demo.view import View
 
 # Written by matplotlib, then replaced: the page knows whether it is light or dark.
 _INK, _SOFT, _LINE, _LIMIT = "#010101", "#020202", "#030303", "#040404"
-_VERSIONS = {f"v{it}": f"#05050{it}" for it in range(1, 7)}
+_VERSIONS = {f"v{it}": f"#05050{it}" for it in range(1, 6)}
 _VARIABLES = {
     _INK: "var(--ink)",
     _SOFT: "var(--soft)",
@@ -25,7 +25,7 @@ _VARIABLES = {
     _LIMIT: "var(--limit)",
     **{colour: f"var(--{name})" for name, colour in _VERSIONS.items()},
 }
-_LINES = {"v1": (0, (1, 1)), "v5": (0, (4, 1)), "v6": (0, (4, 1, 1, 1))}
+_LINES = {"v1": (0, (1, 1)), "v5": (0, (4, 1))}
 _BIN_SECONDS = 3
 _LETTER = 0.0115  # width of a letter as a share of the plot
 _BAKING = "Baking"

@@ -10,15 +10,15 @@ from pathlib import Path
 from tests.demo import plots, timeline
 from tests.demo.recording import ActRecording, Recording
 from tests.demo.users import Users
-from tests.demo.view import View, rejections
+from tests.demo.view import View
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #d5d8dd;
   --page: #ffffff; --v1: #2563d9; --v2: #14804a; --v3: #c62a2f; --v4: #8e4ec6;
-  --v5: #00749e; --v6: #b4459a; --limit: #9a6700; }
+  --v5: #00749e; --limit: #9a6700; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a3a9b1; --line: #3a3f45;
   --page: #15181b; --v1: #7aa7ff; --v2: #4cc38a; --v3: #ff6369;
-  --v4: #bf7af0; --v5: #4ccce6; --v6: #f387cf; --limit: #e5b454; } }
+  --v4: #bf7af0; --v5: #4ccce6; --limit: #e5b454; } }
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 64rem; background: var(--page);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
@@ -73,7 +73,6 @@ def _act(act: ActRecording, *, limits: Mapping[str, float]) -> str:
             f"<figure>{plots.figure(act, limits=limits)}</figure>",
             "<h3>What users got</h3>",
             _versions(act.users),
-            *_features(act),
             "<h3>What the operator said</h3>",
             _decisions(act),
         ]
@@ -115,29 +114,6 @@ def _versions(users: Users) -> str:
         for version, sums in users.totals().items()
     ]
     return _table(("answered by", "requests", "failed", "p95", "right answers"), rows)
-
-
-def _features(recording: ActRecording) -> list[str]:
-    """The features that moved most, of each version that was rejected by a distribution."""
-    rows = [
-        (
-            html.escape(version),
-            html.escape(metric.name),
-            html.escape(it.feature),
-            f"{it.psi:.2f}",
-            html.escape(it.bin),
-            timeline.percent(timeline.in_percent(it.stable_share)),
-            timeline.percent(timeline.in_percent(it.share)),
-        )
-        for version, metrics in rejections(recording.views).items()
-        for metric in metrics
-        if metric.breaches
-        for it in metric.moved
-    ]
-    if not rows:
-        return []
-    heads = ("rejected", "metric", "feature", "PSI", "bin", "share at stable", "share at it")
-    return ["<h3>Features that moved</h3>", _table(heads, rows)]
 
 
 def _decisions(recording: ActRecording) -> str:

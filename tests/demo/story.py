@@ -43,7 +43,7 @@ ACTS = (
     ),
     Act(
         name="shadow",
-        about="versions that are quick, without errors and wrong are caught by copies of requests",
+        about="a version that is quick, without errors and wrong is caught by copies of requests",
         model=manifests.SHADOW,
         play=shadow.play,
     ),

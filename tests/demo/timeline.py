@@ -91,8 +91,8 @@ def line(
     text.append(f"{percent(in_percent(book.error_ratio)):>7}  ")
     text.append(f"{milliseconds(book.p95_seconds):>7}  ")
     text.append(f"{book.answered or '-':>5}  ")
-    harm = "-" if weighed is None else _of_limit(weighed.harm, weighed.harm_limit)
-    proof = "-" if weighed is None else _of_limit(weighed.proof, weighed.proof_limit)
+    harm = "-" if weighed is None else f"{weighed.harm:.1f}/{weighed.harm_limit:.1f}"
+    proof = "-" if weighed is None else f"{weighed.proof:.1f}/{weighed.proof_limit:.1f}"
     text.append(f"{harm:>8}  ", style="red" if weighed and weighed.harm_share > HALF else "")
     text.append(f"{proof:>8}  ", style="green" if weighed and weighed.proof_share > HALF else "")
     text.append(f"{view.verdict:<12}  ", style=_STYLES.get(view.verdict, ""))
@@ -144,12 +144,6 @@ def is_cut(view: View, *, width: int) -> bool:
 def words(view: View) -> str:
     """The operator's words in full; `-` where there are none."""
     return " ".join(view.message.split()) or "-"
-
-
-def _of_limit(evidence: float, limit: float) -> str:
-    """Evidence beside what decides; where it is overwhelming, tenths have no room in the column."""
-    digits = 1 if abs(evidence) < 100.0 else 0
-    return f"{evidence:.{digits}f}/{limit:.1f}"
 
 
 def clock(seconds: float) -> str:

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """A feature that differs from that of stable, and the bin that differs most. Shares from 0 to 1."""
-
-    feature: str
-    psi: float
-    bin: str
-    share: float
-    stable_share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Last judgement of one metric; what was counted of the candidate, and of stable beside it.
-
-    `moved` are the features of a distribution that moved most, the worst first.
-    """
+    """Last judgement of one metric; what was counted of the candidate, and of stable beside it."""
 
     name: str
     outcome: str
@@ -32,12 +17,6 @@ class Judged:
     value: float | None
     samples: float
     stable_samples: float = 0.0
-    moved: tuple[Moved, ...] = ()
-
-    @property
-    def breaches(self) -> bool:
-        """Whether it speaks against the candidate."""
-        return self.outcome in {"Fail", "Error"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +107,6 @@ def read_view(document: dict[str, Any], *, at: float) -> View:
     )
 
 
-def rejections(views: Iterable[View]) -> dict[str, tuple[Judged, ...]]:
-    """What was judged of each version when it was rejected for the first time."""
-    found: dict[str, tuple[Judged, ...]] = {}
-    for view in views:
-        if view.phase == "RolledBack":
-            new = (version for version in view.rejected if version not in found)
-            found |= dict.fromkeys(new, view.metrics)
-    return found
-
-
 def read_time(text: str | None) -> float | None:
     """Unix seconds of an RFC 3339 time; None when there is none."""
     return dt.datetime.fromisoformat(text).timestamp() if text else None
@@ -151,15 +120,4 @@ def _judged(metric: dict[str, Any]) -> Judged:
         value=metric.get("value"),
         samples=metric.get("candidate", {}).get("total", 0.0),
         stable_samples=metric.get("baseline", {}).get("total", 0.0),
-        moved=tuple(_moved(shift) for shift in metric.get("shifts", ())),
-    )
-
-
-def _moved(shift: dict[str, Any]) -> Moved:
-    return Moved(
-        feature=shift["feature"],
-        psi=shift["psi"],
-        bin=shift.get("bin", ""),
-        share=shift.get("share", 0.0),
-        stable_share=shift.get("referenceShare", 0.0),
     )

@@ -8,8 +8,7 @@ from rich.console import Console
 from tests.cluster.progress import duration
 from tests.demo import timeline
 from tests.demo.story import Story
-from tests.images.mlserver.cells import CELLS
-from tests.images.mlserver.faults import FAULTS, LOST_ROWS
+from tests.images.mlserver.faults import FAULTS
 from tests.rehearsal.scene import rehearsal
 
 SEED = 1
@@ -35,7 +34,6 @@ def play(console: Console) -> bool:
 
 def introduction() -> str:
     """What is real here and what is played."""
-    lost = ", ".join(map(str, LOST_ROWS))
     return (
         "The controller is the real one, and the manifests are those of the demo "
         "(examples/demo/digits.yaml).\n"
@@ -43,5 +41,4 @@ def introduction() -> str:
         "and models.\n"
         f"v3 has the faults of the demo's v3: {100 * FAULTS['fail_ratio']:.0f} % of its answers are errors, "
         f"{100 * FAULTS['slow_ratio']:.0f} % take {FAULTS['slow_seconds']} s longer.\n"
-        f"v6 has the fault of the demo's v6: of {CELLS} rows of each image it loses row {lost}.\n"
     )

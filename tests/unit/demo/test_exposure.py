@@ -11,7 +11,7 @@ from tests.demo import exposure, plots
 from tests.demo.promises import Span
 from tests.demo.recording import ActRecording
 from tests.demo.users import Second, Sums
-from tests.demo.view import Judged, Moved, View, rejections
+from tests.demo.view import Judged, View
 
 METRIC = "response-agreement"
 SPAN = Span(start=START, end=START + 10.0)
@@ -47,49 +47,6 @@ def timed(at: int, **versions: tuple[float, float]) -> Second:
 def test_only_its_answers_may_speak_against_it(view: View | None, *, kept: bool) -> None:
     promise = exposure.rejected_for_what_it_says(view, version="v4", metric=METRIC)
     assert promise.kept is kept
-
-
-LOST = ("ink-row4-col1", "ink-row4-col2")
-
-
-def fed(outcome: str, *features: str) -> Judged:
-    moved = (Moved(feature=it, psi=2.0, bin="0", share=1.0, stable_share=0.1) for it in features)
-    return replace(judged("inputs", outcome), moved=tuple(moved))
-
-
-@pytest.mark.parametrize(
-    ("metrics", "kept"),
-    [
-        ((judged("error-ratio", "Pass"), fed("Fail", *LOST)), True),
-        ((fed("Fail", *LOST), judged(METRIC, "Fail")), True),
-        ((fed("Fail", *LOST), judged("latency-p95", "Fail")), False),
-        ((fed("Fail", *LOST, "ink-row1-col1"),), False),
-        ((fed("Fail"),), False),
-        ((fed("Pass", *LOST), judged(METRIC, "Fail")), False),
-        ((), False),
-    ],
-)
-def test_what_it_lost_and_nothing_else_must_be_named(
-    metrics: tuple[Judged, ...], *, kept: bool
-) -> None:
-    asked: dict[str, Any] = {"metric": "inputs", "lost": LOST, "also": METRIC}
-    view = rejected(*metrics, rejected=("v4", "v6"))
-    promise = exposure.rejected_for_what_it_is_fed(view, version="v6", **asked)
-    assert promise.kept is kept
-    assert not exposure.rejected_for_what_it_is_fed(view, version="v7", **asked).kept
-    assert not exposure.rejected_for_what_it_is_fed(None, version="v6", **asked).kept
-
-
-def test_what_was_judged_when_a_version_was_rejected_is_not_mixed_up_with_others() -> None:
-    of_v4, of_v6 = judged(METRIC, "Fail"), fed("Fail", *LOST)
-    views = [
-        look(START),
-        rejected(of_v4),
-        look(START, rejected=("v4",), metrics=(of_v6,)),
-        rejected(of_v6, rejected=("v6", "v4")),
-        rejected(rejected=("v6", "v4")),
-    ]
-    assert rejections(views) == {"v4": (of_v4,), "v6": (of_v6,)}
 
 
 @pytest.mark.parametrize(

@@ -84,27 +84,12 @@ def test_a_rejected_version_is_left_alone_when_it_is_asked_for_again(
 def test_a_wrong_version_gets_copies_and_is_rejected_for_its_answers(
     told: tuple[bool, str],
 ) -> None:
-    (_, served), wrong, _ = applied(told[1], act="shadow")
+    (_, served), (version, lines) = applied(told[1], act="shadow")
     assert served[-1][1:] == ("Healthy", 100)
-    assert_rejected_in_its_shadow(wrong, version="v4")
-    assert re.search(r"rejected: response-agreement 0\.4\d+ .* below its limit of 0\.9", told[1])
-
-
-def test_a_version_with_broken_preprocessing_is_rejected_for_what_it_is_fed(
-    told: tuple[bool, str],
-) -> None:
-    assert_rejected_in_its_shadow(applied(told[1], act="shadow")[2], version="v6")
-    lost = r"rejected: inputs: (ink-row4-col\d PSI \d+\.\d+ \(0 \d+\.\d% -> 100\.0%\)[,;] ){3}"
-    assert re.search(rf"{lost}4 of 16 features above 0\.1 ", " ".join(told[1].split()))
-
-
-def assert_rejected_in_its_shadow(
-    played: tuple[str, list[tuple[int, str, int]]], *, version: str
-) -> None:
-    applied_version, lines = played
-    assert applied_version == version
+    assert version == "v4"
     assert weights(lines) == [0]
     assert [step for _, step, _ in lines] == [*["shadow"] * (len(lines) - 1), "RolledBack"]
+    assert re.search(r"rejected: response-agreement 0\.4\d+ .* below its limit of 0\.9", told[1])
 
 
 def test_a_switch_moves_everybody_and_an_abort_in_the_bake_moves_them_back(
@@ -134,7 +119,7 @@ def test_acts_that_do_not_wait_for_each_other_are_played_side_by_side(
 def test_it_keeps_its_promises_and_says_what_it_is(told: tuple[bool, str]) -> None:
     kept, text = told
     assert kept
-    assert text.count("│ kept │") == 16
+    assert text.count("│ kept │") == 14
     [ready] = re.findall(r"canary +EvidenceReady  SeriesFound", text)
     assert text.index(ready) < text.index("> apply v2: a better model")
     assert text.startswith("rehearsal")
@@ -160,21 +145,15 @@ def test_a_bad_version_that_is_not_bad_breaks_promises(monkeypatch: pytest.Monke
     assert not kept
     assert weights(applied(text, act="canary")[2][1]) == [0, 20, 50, 100]
     assert re.search(r"BROKEN │ v3 is rolled back by itself", text)
-    assert "shadow      the act is over: 4 of 4 promises kept" in text
+    assert "shadow      the act is over: 2 of 2 promises kept" in text
 
 
-def test_wrong_versions_that_are_wrong_in_another_way_break_promises(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """v4 agrees; v6 is fed well, and rejected for what it answers."""
+def test_a_wrong_version_that_agrees_breaks_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(users.TRUTHS, "v4", Truth())
-    monkeypatch.delitem(users.LOSES, "v6")
     kept, text = played()
     assert not kept
     assert applied(text, act="shadow")[1][1][-1][1:] == ("Healthy", 100)
     assert re.search(r"BROKEN │ v4 is quick and without errors", text)
-    assert re.search(r"BROKEN │ v6 is quick and without errors", text)
-    assert "breaches: response-agreement" in text
 
 
 def test_a_good_version_that_is_slow_breaks_promises(monkeypatch: pytest.MonkeyPatch) -> None:
