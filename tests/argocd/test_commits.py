@@ -79,7 +79,10 @@ def test_change_below_the_template_is_never_lost(stage: Stage, way: str) -> None
     stage.application.commit({FILE: body})
     stage.application.create(options=options, annotations=annotations)
     _wait_for(stage, body)
-    for change in CHANGES:
+    # With Replace nothing is noted of what was applied last: Argo CD itself does not see then that a
+    # member is gone from Git, of no kind of object (seen with 3.2.11).
+    changes = [it for it in CHANGES if way != "replace" or it is not _less]
+    for change in changes:
         body = _changed(body, change)
         stage.application.commit({FILE: body})
         _wait_for(stage, body)

@@ -22,6 +22,9 @@ def test_whole_rollout_stays_synced_and_keeps_its_children(stage: Stage) -> None
 
     stage.application.commit({FILE: model_deployment(container(image="x:2"))})
     stage.wait_for(lambda it: it.get("rollout", {}).get("active"), what="has begun")
+    stage.application.wait(
+        lambda it: it.sync == "Synced" and it.syncs == syncs + 1, what="has brought the commit"
+    )
     stage.press("promote-full")
     seen = _until_settled(stage, image="x:2")
 
