@@ -55,7 +55,7 @@ class ByWeight:
 
     def stable_pods(self, weight_percent: float, *, replicas: int, scaling: model.Scaling) -> int:
         """Pods for the share that is left."""
-        return _pods_for(100 - splits.exact(weight_percent), replicas=replicas)
+        return self._beside(weight_percent, replicas=replicas)
 
     def capacity(self, request: CapacityRequest) -> Wanted:
         """One pass towards the pods of the target, within `maxSurge` and in parts where needed.
@@ -70,7 +70,7 @@ class ByWeight:
         load = _Load(replicas=replicas, scaling=request.scaling, swaps=swaps)
         room = load.room(request)
         needed = self._needed(target, request=request)
-        share = _pods_for(100 - splits.exact(request.least_percent), replicas=replicas)
+        share = self._beside(request.least_percent, replicas=replicas)
         stable_least = load.spared(share)
         stable_goal = max(min(replicas, room.goal - needed), stable_least)
         if target < live:
@@ -110,6 +110,15 @@ class ByWeight:
         """The percent of the whole load that so many pods are made for, rounded down."""
         unit = float(10**self.decimals)
         return math.floor(100 * unit * min(pods_, replicas) / max(replicas, 1)) / unit
+
+    def _beside(self, percent: float, *, replicas: int) -> int:
+        """Pods of stable beside this share; one that was rounded down for whole pods counts as these."""
+        exact = splits.exact(percent)
+        above = exact + Fraction(1, 10**self.decimals)
+        carried = min(math.ceil(replicas * above / 100) - 1, replicas)
+        if carried > 0 and self._share_of(carried, replicas=replicas) == percent:
+            return replicas - carried
+        return _pods_for(100 - exact, replicas=replicas)
 
     def _needed(self, percent: float, *, request: CapacityRequest) -> int:
         return self.candidate_needed(percent, replicas=request.replicas, scaling=request.scaling)
