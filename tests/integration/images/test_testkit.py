@@ -119,6 +119,8 @@ async def _load_against(behaviour: testserver.Behaviour, **plan: Any) -> dict[st
         header="",
         timeout_seconds=120.0,
         rows=(),
+        truths=False,
+        grpc=False,
         **{**given, **plan},
     )
     server = asyncio.create_task(testserver.serve(behaviour, stop=stop))
