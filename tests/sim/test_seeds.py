@@ -25,6 +25,7 @@ from tidegate.controller import dependencies
 # Seeds that found a bug once and hold since the fix: seed to one line of why. A seed loses its
 # meaning when plays are drawn in another way, so each find is a play (finds.py) or a deliberate bug, too.
 REGRESSIONS = {
+    19: "the finalizer was refused, and all requests went to who stood in for stable without it",
     79: "after the clock went back the evidence began in the future: nothing was judged",
     20503: "an abort whose status write was lost was taken for an old mark, and traffic rose",
     22364: "a clock that goes back in the same pass in which a rollback is adopted",

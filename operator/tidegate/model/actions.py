@@ -102,6 +102,11 @@ class SetTraffic:
     missing_pods: int = 0
     kept: str = ""
 
+    @property
+    def owes_an_end(self) -> bool:
+        """Others than stable get requests: a candidate, or who answers in place of one without pods."""
+        return self.exposure.owes_an_end or bool(self.kept)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSmokeTest:
@@ -244,7 +249,7 @@ def builds_on(action: Action, refused: Action) -> bool:
     """
     match refused:
         case AddFinalizer():
-            return isinstance(action, SetTraffic) and action.exposure.owes_an_end
+            return isinstance(action, SetTraffic) and action.owes_an_end
         case FreezeRollout(rollout=rollout):
             made = isinstance(action, CreateRevision) and action.revision == rollout.revision
             return made or (isinstance(action, SetTraffic) and action.exposure.owes_an_end)

@@ -33,6 +33,7 @@ def create(revision: model.Revision) -> actions.CreateRevision:
         (traffic(10.0), actions.AddFinalizer(), True),
         (traffic(mirror=10.0), actions.AddFinalizer(), True),
         (traffic(), actions.AddFinalizer(), False),
+        (replace(traffic(), stable=V2.hash, kept=V1.hash), actions.AddFinalizer(), True),
         (create(V2), actions.AddFinalizer(), False),
         (create(V2), FREEZE, True),
         (create(V1), FREEZE, False),
