@@ -6,7 +6,7 @@ stands there. No gate depends on it. Source: api.md, 10.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from tidegate import model, ports
@@ -29,24 +29,15 @@ class ApprovalStatuses:
     def __init__(
         self,
         *,
-        api: ports.KubeApi,
+        said: SaidBeside,
         store: Store,
         clock: ports.Clock,
-        recorder: ports.Recorder,
-        leading: Callable[[], bool],
         approvals: Approvals,
     ) -> None:
+        self._said = said
         self._store = store
         self._clock = clock
         self._approvals = approvals
-        self._said = SaidBeside(
-            api=api,
-            store=store,
-            clock=clock,
-            recorder=recorder,
-            leading=leading,
-            problem="approval_status_unwritten",
-        )
 
     async def run(self) -> None:
         """Look for ever."""
@@ -67,7 +58,8 @@ class ApprovalStatuses:
             new = status_of(one, ruling, old, at=now)
             return None if new == old else approvals.write_status(new)
 
-        await self._said.write_each([*self._store.entries(_KIND).items()], news)
+        entries = [*self._store.entries(_KIND).items()]
+        await self._said.write_each(entries, news, problem="approval_status_unwritten")
 
     def _rulings(self, named: Key, *, at: datetime) -> Mapping[str, model.Ruling]:
         entry = self._store.entry(Ref(ports.MODEL_DEPLOYMENT, named.namespace, named.name))

@@ -36,6 +36,7 @@ from tidegate.controller.readiness import Readiness
 from tidegate.controller.reconciler import Reconciler
 from tidegate.controller.rollbacks import Rollbacks
 from tidegate.controller.room import Rooms
+from tidegate.controller.said_beside import SaidBeside
 from tidegate.controller.smoke_tests import SmokeTests
 from tidegate.controller.training import TrainingProfiles
 from tidegate.controller.watch.hooks import DriftHooks
@@ -278,29 +279,30 @@ class Engine:
         parts.store.after_own_change = self._queue.add
         parts.store.absent.update(absent)
         self._lookout = unserved.Lookout(api=parts.api, store=parts.store, clock=parts.clock)
-        self._policy_statuses = PolicyStatuses(
+        said = SaidBeside(
             api=parts.api,
             store=parts.store,
             clock=parts.clock,
             recorder=parts.recorder,
             leading=parts.elector.leading,
+        )
+        self._policy_statuses = PolicyStatuses(
+            said=said,
+            store=parts.store,
+            clock=parts.clock,
             whole_cluster=not (settings.namespaces or settings.namespace_selector),
             rollbacks=parts.rollbacks,
         )
         self._approval_statuses = ApprovalStatuses(
-            api=parts.api,
+            said=said,
             store=parts.store,
             clock=parts.clock,
-            recorder=parts.recorder,
-            leading=parts.elector.leading,
             approvals=Approvals(store=parts.store, settings=settings),
         )
         self._provider_statuses = ProviderStatuses(
-            api=parts.api,
+            said=said,
             store=parts.store,
             clock=parts.clock,
-            recorder=parts.recorder,
-            leading=parts.elector.leading,
             settings=settings,
             notifier=parts.notifier,
             told=parts.notifications,

@@ -8,7 +8,7 @@ policies, where others would contradict it. Source: api.md, 9.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -40,25 +40,16 @@ class PolicyStatuses:
     def __init__(
         self,
         *,
-        api: ports.KubeApi,
+        said: SaidBeside,
         store: Store,
         clock: ports.Clock,
-        recorder: ports.Recorder,
-        leading: Callable[[], bool],
         whole_cluster: bool,
         rollbacks: Rollbacks,
     ) -> None:
+        self._said = said
         self._store = store
         self._clock = clock
         self._rollbacks = rollbacks
-        self._said = SaidBeside(
-            api=api,
-            store=store,
-            clock=clock,
-            recorder=recorder,
-            leading=leading,
-            problem="policy_status_unwritten",
-        )
         self._kinds = POLICY_KINDS if whole_cluster else (ports.ROLLOUT_POLICY,)
 
     async def run(self) -> None:
@@ -70,7 +61,8 @@ class PolicyStatuses:
         entries = [it for kind in self._kinds for it in self._store.entries(kind).items()]
         if not entries:
             return
-        await self._said.write_each(entries, partial(self._news, self._users()))
+        news = partial(self._news, self._users())
+        await self._said.write_each(entries, news, problem="policy_status_unwritten")
 
     def _users(self) -> dict[tuple[str, str], _Users]:
         found: dict[tuple[str, str], _Users] = {}

@@ -21,7 +21,7 @@ LONGEST_MESSAGE = 1024
 
 
 class SaidBeside:
-    """Writes the status of one kind of object while this process leads; a failure is reported once.
+    """Writes the status of objects beside the passes while this process leads; a failure is reported once.
 
     No object of anybody may end the process, which all tenants share, nor stop the others.
     """
@@ -34,14 +34,12 @@ class SaidBeside:
         clock: ports.Clock,
         recorder: ports.Recorder,
         leading: Callable[[], bool],
-        problem: str,
     ) -> None:
         self._api = api
         self._store = store
         self._clock = clock
         self._recorder = recorder
         self._leading = leading
-        self._problem = problem
         self._failures: dict[Ref, str] = {}
 
     async def look_for_ever(self, look: Callable[[], Awaitable[None]]) -> None:
@@ -58,18 +56,24 @@ class SaidBeside:
         self,
         entries: Iterable[tuple[Ref, Entry]],
         said: Callable[[Ref, Entry], ports.Object | None],
+        *,
+        problem: str,
     ) -> None:
-        """Write what is said of each; None where that stands there already. Errors: none."""
+        """Write what is said of each; None where that stands there already.
+
+        Errors: none; `problem` is what a status that was not written is reported as.
+        """
         for ref, entry in entries:
             try:
                 status = said(ref, entry)
-                if status is not None:
-                    await self._write(ref, entry, status)
+                unwritten = None if status is None else await self._write(ref, entry, status)
             except Exception as error:  # noqa: BLE001
-                self._tell(ref, repr(error))
+                unwritten = repr(error)
+            if unwritten is not None:
+                self._tell(ref, unwritten, problem=problem)
 
-    async def _write(self, ref: Ref, entry: Entry, status: ports.Object) -> None:
-        """Replace the status of this version of the object."""
+    async def _write(self, ref: Ref, entry: Entry, status: ports.Object) -> str | None:
+        """Replace the status of this version of the object; what was answered in place of doing it."""
         metadata = entry.snapshot["metadata"]
         body = {
             "apiVersion": ref.kind.api_version,
@@ -85,14 +89,14 @@ class SaidBeside:
         if isinstance(answer, ports.Ok):
             self._failures.pop(ref, None)
             self._store.put_own_reply(ref.kind, answer.value)
-        elif not isinstance(answer, ports.Conflict):
-            self._tell(ref, answer.message)
+            return None
+        return None if isinstance(answer, ports.Conflict) else answer.message
 
-    def _tell(self, ref: Ref, message: str) -> None:
+    def _tell(self, ref: Ref, message: str, *, problem: str) -> None:
         """Report what keeps the status of one object from being written, once."""
         if self._failures.get(ref) != message:
             self._failures[ref] = message
-            self._recorder.problem(self._problem, name=f"{ref.kind.kind}/{ref.name}", error=message)
+            self._recorder.problem(problem, name=f"{ref.kind.kind}/{ref.name}", error=message)
 
 
 def said_of(entry: Entry) -> tuple[model.ObjectMeta, model.Status]:

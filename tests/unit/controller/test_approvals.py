@@ -16,7 +16,7 @@ from tidegate.api import approvals as reading
 from tidegate.controller.approval_status import ApprovalStatuses, status_of
 from tidegate.controller.approvals import UNVERIFIED, Approvals
 from tidegate.controller.dependencies import TABLE, keys_of
-from tidegate.controller.said_beside import LOOK_SECONDS
+from tidegate.controller.said_beside import LOOK_SECONDS, SaidBeside
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.settings import Settings, load
@@ -112,11 +112,15 @@ def test_nobody_is_verified_unless_the_settings_say_so() -> None:
 def statuses(store: Store, api: Api, *, leads: bool = True) -> Any:
     clock = ManualClock()
     return ApprovalStatuses(
-        api=api,  # type: ignore[arg-type]
+        said=SaidBeside(
+            api=api,  # type: ignore[arg-type]
+            store=store,
+            clock=clock,
+            recorder=MemoryRecorder(),
+            leading=lambda: leads,
+        ),
         store=store,
         clock=clock,
-        recorder=MemoryRecorder(),
-        leading=lambda: leads,
         approvals=Approvals(store=store, settings=Settings(approvers_verified=True)),
     )
 

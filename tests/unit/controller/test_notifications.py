@@ -19,6 +19,7 @@ from tidegate.controller.notify import courier
 from tidegate.controller.notify.courier import KIND, Notifications, Tally
 from tidegate.controller.notify.outbox import CAPACITY
 from tidegate.controller.notify.statuses import ProviderStatuses, status_of
+from tidegate.controller.said_beside import SaidBeside
 from tidegate.controller.store import Store
 from tidegate.model import actions
 from tidegate.settings import Settings
@@ -99,11 +100,15 @@ class Scene:
             recorder=self.recorder,
         )
         self.statuses = ProviderStatuses(
-            api=self.api,  # type: ignore[arg-type]
+            said=SaidBeside(
+                api=self.api,  # type: ignore[arg-type]
+                store=self.store,
+                clock=self.clock,
+                recorder=self.recorder,
+                leading=lambda: True,
+            ),
             store=self.store,
             clock=self.clock,
-            recorder=self.recorder,
-            leading=lambda: True,
             settings=self.settings,
             notifier=self.receivers,
             told=self.news,

@@ -17,7 +17,7 @@ from tidegate.controller.policies import KEPT_SECONDS, Policies
 from tidegate.controller.policy_status import PolicyStatuses
 from tidegate.controller.reading import SpecReader
 from tidegate.controller.rollbacks import Rollbacks
-from tidegate.controller.said_beside import LOOK_SECONDS
+from tidegate.controller.said_beside import LOOK_SECONDS, SaidBeside
 from tidegate.controller.store import Store
 from tidegate.controller.workqueue import Key
 from tidegate.settings import Settings
@@ -198,12 +198,17 @@ def test_one_that_cannot_be_read_applies_as_far_as_its_selectors_can(
 
 
 def statuses(store: Store, api: Api, *, leads: bool = True, whole_cluster: bool = True) -> Any:
+    clock = ManualClock()
     return PolicyStatuses(
-        api=api,  # type: ignore[arg-type]
+        said=SaidBeside(
+            api=api,  # type: ignore[arg-type]
+            store=store,
+            clock=clock,
+            recorder=MemoryRecorder(),
+            leading=lambda: leads,
+        ),
         store=store,
-        clock=ManualClock(),
-        recorder=MemoryRecorder(),
-        leading=lambda: leads,
+        clock=clock,
         whole_cluster=whole_cluster,
         rollbacks=Rollbacks(store=store),
     )

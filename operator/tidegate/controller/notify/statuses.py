@@ -6,7 +6,6 @@ stands there. No rollout depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from tidegate import model, ports
@@ -33,28 +32,19 @@ class ProviderStatuses:
     def __init__(
         self,
         *,
-        api: ports.KubeApi,
+        said: SaidBeside,
         store: Store,
         clock: ports.Clock,
-        recorder: ports.Recorder,
-        leading: Callable[[], bool],
         settings: Settings,
         notifier: Notifier,
         told: Notifications,
     ) -> None:
+        self._said = said
         self._store = store
         self._clock = clock
         self._settings = settings
         self._notifier = notifier
         self._told = told
-        self._said = SaidBeside(
-            api=api,
-            store=store,
-            clock=clock,
-            recorder=recorder,
-            leading=leading,
-            problem="provider_status_unwritten",
-        )
 
     async def run(self) -> None:
         """Look for ever."""
@@ -73,7 +63,7 @@ class ProviderStatuses:
             new = status_of(provider, tally, old, obstacle=obstacle, at=now)
             return None if new == old else notifications.write_status(new)
 
-        await self._said.write_each(self._served(), news)
+        await self._said.write_each(self._served(), news, problem="provider_status_unwritten")
 
     def _served(self) -> list[tuple[Ref, Entry]]:
         """Those of the namespaces of this operator: another one knows other receivers and counts."""
