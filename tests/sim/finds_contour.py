@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from tests.sim import (
@@ -34,10 +33,6 @@ AGAIN = (
 )
 AGAIN |= cluster_side.CLUSTER_SIDE | isolating.PLAYS
 ROOT = {"virtualhost": {"fqdn": proxies.HOST}, "includes": [{"name": NAME}]}
-
-
-def _again(name: str) -> Scenario:
-    return replace(AGAIN[name], name=f"{name} HTTPProxy", route_kind=ports.HTTP_PROXY)
 
 
 def _proxy(run: Run) -> Object:
@@ -157,7 +152,7 @@ PLAYS = {
     one.name: one
     for one in (
         *(
-            _again(name)
+            AGAIN[name].routed_by(ports.HTTP_PROXY)
             for name in (
                 "isolated_then_canary",
                 "promotion",

@@ -5,8 +5,6 @@ Nobody says when a VirtualService is in force, so the operator goes on once it i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.sim import cluster_side, facts, finds_blue_green, finds_testers, shadowing
 from tests.sim.cluster_side import ends_well, serve_and_walk
 from tests.sim.fields import Object
@@ -56,15 +54,11 @@ async def from_the_mesh_to_a_gateway(run: Run) -> None:
     await ends_well(run)
 
 
-def _again(name: str) -> Scenario:
-    return replace(AGAIN[name], name=f"{name} VirtualService", route_kind=ports.VIRTUAL_SERVICE)
-
-
 PLAYS = {
     one.name: one
     for one in (
         *(
-            _again(name)
+            AGAIN[name].routed_by(ports.VIRTUAL_SERVICE)
             for name in (
                 "promotion",
                 "rollback",

@@ -5,8 +5,6 @@ It refuses as a whole what it does not like, and says of no generation that it i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.sim import (
     cluster_side,
     facts,
@@ -112,15 +110,11 @@ async def to_another_path(run: Run) -> None:
     await ends_well(run)
 
 
-def _again(name: str) -> Scenario:
-    return replace(AGAIN[name], name=f"{name} VirtualServer", route_kind=ports.VIRTUAL_SERVER)
-
-
 PLAYS = {
     one.name: one
     for one in (
         *(
-            _again(name)
+            AGAIN[name].routed_by(ports.VIRTUAL_SERVER)
             for name in (
                 "promotion",
                 "rollback",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.sim import facts, finds_blue_green, shadowing
 from tests.sim.run import Run, Scenario
 from tests.sim.scenarios import BY_NAME
@@ -28,15 +26,11 @@ async def copies_beside_a_share(run: Run) -> None:
     assert await run.until(lambda: run.phase() == "Healthy"), run.phase()
 
 
-def _again(name: str) -> Scenario:
-    return replace(AGAIN[name], name=f"{name} TraefikService", route_kind=ports.TRAEFIK_SERVICE)
-
-
 PLAYS = {
     one.name: one
     for one in (
         *(
-            _again(name)
+            AGAIN[name].routed_by(ports.TRAEFIK_SERVICE)
             for name in (
                 "promotion",
                 "rollback",

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -59,6 +59,10 @@ class Scenario:
     acts: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     words: str = ""  # the play for people, one part per line
+
+    def routed_by(self, kind: ports.Kind) -> Scenario:
+        """The same play, where routes are objects of this kind."""
+        return replace(self, name=f"{self.name} {kind.kind}", route_kind=kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
