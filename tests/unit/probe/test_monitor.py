@@ -29,16 +29,16 @@ class Clock:
 
 
 class Breaks(Mapping[str, object]):
-    """Features of a server that has gone wrong."""
+    """Features of a server that has gone wrong: whatever is asked of them fails."""
 
     def __getitem__(self, key: str) -> object:
         raise RuntimeError(f"the value of {key} is secret")
 
     def __iter__(self) -> Iterator[str]:
-        raise NotImplementedError
+        raise RuntimeError("the names are secret")
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        raise RuntimeError("the number is secret")
 
 
 @pytest.fixture
